@@ -1,0 +1,1 @@
+//! Trains deep networks layer by layer with the HSIC bottleneck.

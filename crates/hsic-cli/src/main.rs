@@ -1,0 +1,2 @@
+//! The command `hsic`.
+fn main() {}
