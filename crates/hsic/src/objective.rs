@@ -1,0 +1,591 @@
+//! The HSIC-bottleneck objective of one block and its gradient in closed form.
+//!
+//! L(Z) = w nHSIC(Z, X) - beta nHSIC(Z, Y),  nHSIC(U, V) = tr(R_U R_V),  R_V = Kc (Kc + c I)^-1,  c = epsilon m
+//! (Ma, Lewis, Kleijn 2020). With T = (Kc_Z + c I)^-1 and M = w R_X - beta R_Y,
+//!
+//! dL/dK_Z = G = c T M T,   W = G o K_Z,   dL/dZ = -(2 / (sigma^2 d)) (diag(W 1) - W) Z.
+//!
+//! **What is computed.** M depends on the batch alone, so [`BatchOperator`] holds it, once for all blocks, as factors:
+//! R_X = F F' with F lower triangular, R_Y = U U' with U of C columns. With the inverse Cholesky factor N of
+//! Kc_Z + c I (T = N'N), P = N F and Q = N U,
+//!
+//! nHSIC(Z, X) = tr R_X - c |P|^2,  nHSIC(Z, Y) = tr R_Y - c |Q|^2,  G = c (w (N'P)(N'P)' - beta (N'Q)(N'Q)').
+//!
+//! So T is never formed, no product is of two full m x m matrices but the last, whose lower half suffices, and the
+//! values cost nothing. About 2.7 m^3 operations and 3 m^2 d, where T M T from dense matrices takes 4 m^3 and more.
+//! Keeping the two terms apart also keeps beta R_Y's rounding (beta = 500) out of R_X.
+
+use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::matmul;
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+
+use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
+use crate::factor::{inverse_factor, inverse_factor_scratch};
+use crate::labels::LabelFactor;
+use crate::scalar::Scalar;
+use crate::view::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, rows, rows_mut, stride};
+
+/// The numbers of the objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bottleneck {
+    /// Bandwidth of the activations' and the input's kernel exp(-D / (2 sigma^2 d)), > 0.
+    pub sigma: f64,
+    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), > 0.
+    pub sigma_labels: f64,
+    /// Ridge as a fraction of the rows, > 0.
+    pub epsilon: f64,
+    /// Weight of nHSIC(Z, Y), >= 0.
+    pub beta: f64,
+    /// Weight of nHSIC(Z, X), >= 0; 0 leaves the term out, and its cost.
+    pub x_weight: f64,
+}
+
+impl Default for Bottleneck {
+    /// sigma 5, beta 500, epsilon 1e-5: the values that the paper's text names.
+    fn default() -> Self {
+        Self { sigma: 5.0, sigma_labels: 5.0, epsilon: 1e-5, beta: 500.0, x_weight: 1.0 }
+    }
+}
+
+impl Bottleneck {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// `Parameter` with the first one out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        check_positive("sigma", self.sigma)?;
+        check_positive("sigma_labels", self.sigma_labels)?;
+        check_positive("epsilon", self.epsilon)?;
+        for (name, value) in [("beta", self.beta), ("x_weight", self.x_weight)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::Parameter { name, value, expected: "a finite number >= 0" });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The two terms of the objective at one Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// nHSIC(Z, X), in [0, m); 0 if its weight is 0.
+    pub x: f64,
+    /// nHSIC(Z, Y), in [0, tr R_Y].
+    pub y: f64,
+    /// w nHSIC(Z, X) - beta nHSIC(Z, Y).
+    pub loss: f64,
+    /// All rows of Z are equal: every term is 0 and so is the gradient, a point the method cannot leave.
+    pub dead: bool,
+}
+
+/// Value and gradient of the objective at one Z.
+#[derive(Clone, Debug)]
+pub struct Evaluation<T> {
+    /// The terms.
+    pub terms: Terms,
+    /// dL/dZ, m x d.
+    pub gradient: Mat<T>,
+}
+
+/// Memory that evaluations use again; one for each thread. Grows to the largest batch it has met, then never allocates.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace<T> {
+    centered: Vec<T>,
+    sums: Vec<T>,
+    diagonal: Vec<T>,
+    kernel: Vec<T>,
+    ridged: Vec<T>,
+    factor: Vec<T>,
+    product: Vec<T>,
+    scratch: Vec<T>,
+    labels: Vec<T>,
+    labels_back: Vec<T>,
+}
+
+impl<T: Scalar> Workspace<T> {
+    fn reserve(&mut self, m: usize, d: usize, classes: usize) {
+        let square = m * stride(m);
+        grow(&mut self.centered, m * d);
+        grow(&mut self.sums, m);
+        grow(&mut self.diagonal, m);
+        for buffer in [&mut self.kernel, &mut self.ridged, &mut self.factor, &mut self.product] {
+            grow(buffer, square);
+        }
+        grow(&mut self.scratch, inverse_factor_scratch(m));
+        grow(&mut self.labels, m * classes);
+        grow(&mut self.labels_back, m * classes);
+    }
+}
+
+fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, T::ZERO);
+    }
+}
+
+/// M = w R_X - beta R_Y of one batch, as factors: what all blocks share.
+#[derive(Clone, Debug)]
+pub struct BatchOperator<T> {
+    options: Bottleneck,
+    rows: usize,
+    /// F, lower triangular with zeros above, F F' = R_X; unused if the X term is off.
+    x_factor: Vec<T>,
+    x_trace: f64,
+    labels: LabelFactor<T>,
+}
+
+impl<T: Scalar> BatchOperator<T> {
+    /// Builds the operator of a batch.
+    ///
+    /// # Arguments
+    /// - `x`: m x p, the network's input; `labels`: the class of each row, below `classes`.
+    ///
+    /// # Errors
+    /// `Parameter`, `RowMismatch`, `TooFewRows` (m < 2), `NoColumns`, `NotFinite`, `LabelRange`, and
+    /// `NotPositiveDefinite` where `epsilon` is too small for the number type.
+    ///
+    /// # Cost
+    /// p m^2 + 5/3 m^3 operations; without the X term O(m C).
+    ///
+    /// # Examples
+    /// ```
+    /// use faer::mat;
+    /// use hsic::{BatchOperator, Bottleneck};
+    /// let x = mat![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.25], [0.25, 0.75]];
+    /// let z = mat![[0.1], [0.9], [0.2], [1.1], [0.6], [0.3]];
+    /// let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, ..Bottleneck::default() };
+    /// let operator = BatchOperator::<f64>::new(x.as_ref(), &[0, 1, 0, 1, 1, 0], 2, options)?;
+    /// let evaluation = operator.evaluate(z.as_ref())?;
+    /// assert!((evaluation.terms.y - 0.9397110494).abs() < 1e-9);
+    /// assert!((evaluation.gradient[(0, 0)] - 0.8890020227).abs() < 1e-7);
+    /// # Ok::<(), hsic::Error>(())
+    /// ```
+    pub fn new(x: MatRef<'_, T>, labels: &[usize], classes: usize, options: Bottleneck) -> Result<Self, Error> {
+        options.check()?;
+        let factor = LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?;
+        let mut operator = Self { options, rows: 0, x_factor: Vec::new(), x_trace: 0.0, labels: factor };
+        operator.fill(x, labels, classes, &mut Workspace::default())?;
+        Ok(operator)
+    }
+
+    /// The same for the next batch, in the memory of this one.
+    ///
+    /// # Errors
+    /// As [`BatchOperator::new`].
+    pub fn fill(
+        &mut self,
+        x: MatRef<'_, T>,
+        labels: &[usize],
+        classes: usize,
+        workspace: &mut Workspace<T>,
+    ) -> Result<(), Error> {
+        check_shape("x", x, 2)?;
+        check_rows("x", x.nrows(), "labels", labels.len())?;
+        self.labels.fill(labels, classes, self.options.sigma_labels, self.options.epsilon)?;
+        self.rows = x.nrows();
+        self.x_trace = 0.0;
+        if self.options.x_weight > 0.0 {
+            self.factor_input(x, workspace)?;
+        }
+        Ok(())
+    }
+
+    /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F.
+    ///
+    /// R_X is singular (R_X 1 = 0), so it is factored as R_X + delta I, delta about the rounding of its entries; the
+    /// error this makes in M is delta, below that of R_X itself.
+    fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
+        let (m, ld) = (x.nrows(), stride(x.nrows()));
+        grow(&mut self.x_factor, m * ld);
+        let ridge = self.options.epsilon * m as f64;
+        if !inverse_root("x", x, self.options.sigma, ridge, 0, workspace)?.varies {
+            rows_mut(&mut self.x_factor, m, m, ld).fill(T::ZERO);
+            return Ok(());
+        }
+        let inverse = rows(&workspace.factor, m, m, ld);
+        let mut r = rows_mut(&mut workspace.product, m, m, ld);
+        transpose_times_self_lower(r.rb_mut(), inverse);
+        for i in 0..m {
+            for entry in &mut workspace.product[i * ld..=i * ld + i] {
+                *entry = T::of(-ridge) * *entry;
+            }
+            workspace.product[i * ld + i] += T::ONE;
+            self.x_trace += workspace.product[i * ld + i].to_f64();
+        }
+        let scratch = llt::factor::cholesky_in_place_scratch::<T>(m, Par::Seq, Default::default());
+        let mut memory = dyn_stack::MemBuffer::new(scratch);
+        let mut delta = T::EPSILON * m as f64 / 4.0;
+        loop {
+            let mut f = rows_mut(&mut self.x_factor, m, m, ld);
+            f.copy_from(rows(&workspace.product, m, m, ld));
+            for i in 0..m {
+                f[(i, i)] += T::of(delta);
+            }
+            let stack = dyn_stack::MemStack::new(&mut memory);
+            match llt::factor::cholesky_in_place(f.rb_mut(), Default::default(), Par::Seq, stack, Default::default()) {
+                Ok(_) => break,
+                // An error of 1e-3 in R_X is the most that is taken for rounding.
+                Err(_) if delta < 1e-3 => delta *= 4.0,
+                Err(llt::factor::LltError::NonPositivePivot { index }) => {
+                    return Err(Error::NotPositiveDefinite { pivot: index });
+                }
+            }
+        }
+        for i in 0..m {
+            self.x_factor[i * ld + i + 1..(i + 1) * ld].fill(T::ZERO);
+        }
+        Ok(())
+    }
+
+    /// The labels' factor.
+    #[must_use]
+    pub fn labels(&self) -> &LabelFactor<T> {
+        &self.labels
+    }
+
+    /// tr R_X, the least upper bound of nHSIC(Z, X); 0 if the X term is off.
+    #[must_use]
+    pub fn x_trace(&self) -> f64 {
+        self.x_trace
+    }
+
+    /// Value and gradient at `z` (m x d).
+    ///
+    /// # Errors
+    /// As [`BatchOperator::evaluate_into`].
+    pub fn evaluate(&self, z: MatRef<'_, T>) -> Result<Evaluation<T>, Error> {
+        let mut gradient = Mat::zeros(z.nrows(), z.ncols());
+        let terms = self.evaluate_into(gradient.as_mut(), z, &mut Workspace::default())?;
+        Ok(Evaluation { terms, gradient })
+    }
+
+    /// Value and gradient at `z` (m x d), the gradient into `gradient` (m x d), without allocation once `workspace`
+    /// has met a batch of this size.
+    ///
+    /// # Errors
+    /// `RowMismatch` if `z` has not the batch's rows, `NoColumns`, `NotFinite`, and `NotPositiveDefinite` where
+    /// `epsilon` is too small for the number type.
+    ///
+    /// # Panics
+    /// If `gradient` has not the shape of `z`.
+    ///
+    /// # Cost
+    /// About 2.7 m^3 + 3 m^2 d operations, 1.3 m^3 + 3 m^2 d without the X term; memory 4 m^2 + m d numbers.
+    pub fn evaluate_into(
+        &self,
+        mut gradient: MatMut<'_, T>,
+        z: MatRef<'_, T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Terms, Error> {
+        check_shape("z", z, 2)?;
+        check_rows("z", z.nrows(), "the batch", self.rows)?;
+        assert_eq!((gradient.nrows(), gradient.ncols()), (z.nrows(), z.ncols()), "the gradient has the shape of z");
+        let (m, d, ld) = (self.rows, z.ncols(), stride(self.rows));
+        let u = self.labels.u();
+        let classes = u.ncols();
+        let ridge = self.options.epsilon * m as f64;
+        let exponent = inverse_root("z", z, self.options.sigma, ridge, classes, workspace)?;
+        if !exponent.varies {
+            gradient.fill(T::ZERO);
+            return Ok(Terms { dead: true, ..Terms::default() });
+        }
+        let mut terms = Terms::default();
+        let inverse = rows(&workspace.factor, m, m, ld);
+        let with_x = self.options.x_weight > 0.0;
+        if with_x {
+            // P lies where the ridged kernel was, N'P where the kernel of the next product will not be.
+            let mut p = rows_mut(&mut workspace.ridged, m, m, ld);
+            lower_times_lower(p.rb_mut(), inverse, rows(&self.x_factor, m, m, ld));
+            terms.x = self.x_trace - ridge * lower_norm_squared(&workspace.ridged, m, ld);
+            let back = rows_mut(&mut workspace.product, m, m, ld);
+            lower_transpose_times(back, inverse, rows(&workspace.ridged, m, m, ld), true);
+        }
+        let mut q = rows_mut(&mut workspace.labels, m, classes, classes);
+        lower_times(q.rb_mut(), inverse, u);
+        terms.y = self.labels.trace() - ridge * norm_squared(&workspace.labels[..m * classes]);
+        let back = rows_mut(&mut workspace.labels_back, m, classes, classes);
+        lower_transpose_times(back, inverse, rows(&workspace.labels, m, classes, classes), false);
+        terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
+
+        // G, in the place of P.
+        let mut g = rows_mut(&mut workspace.ridged, m, m, ld);
+        if with_x {
+            let back = rows(&workspace.product, m, m, ld);
+            outer_lower(g.rb_mut(), Accum::Replace, back, back, T::of(ridge * self.options.x_weight));
+        }
+        let back = rows(&workspace.labels_back, m, classes, classes);
+        let accum = if with_x { Accum::Add } else { Accum::Replace };
+        outer_lower(g, accum, back, back, T::of(-ridge * self.options.beta));
+
+        let sums = &mut workspace.sums[..m];
+        laplacian(&mut workspace.ridged, &workspace.kernel, exponent.offset, sums, m, ld);
+        matmul(
+            gradient,
+            Accum::Replace,
+            rows(&workspace.ridged, m, m, ld),
+            rows(&workspace.centered, m, d, d),
+            T::of(-4.0 * exponent.factor * exponent.scale),
+            Par::Seq,
+        );
+        Ok(terms)
+    }
+}
+
+/// How a sample's kernel was formed: K = E + offset with E = exp(-factor D') - offset, D' of rows times `scale`.
+struct Exponent<T> {
+    offset: T,
+    factor: f64,
+    scale: f64,
+    /// Some two rows differ.
+    varies: bool,
+}
+
+/// From a sample to E (lower half, `workspace.kernel`) and the inverse Cholesky factor N of H K H + ridge I
+/// (`workspace.factor`).
+fn inverse_root<T: Scalar>(
+    argument: &'static str,
+    v: MatRef<'_, T>,
+    sigma: f64,
+    ridge: f64,
+    classes: usize,
+    workspace: &mut Workspace<T>,
+) -> Result<Exponent<T>, Error> {
+    let (m, d, ld) = (v.nrows(), v.ncols(), stride(v.nrows()));
+    workspace.reserve(m, d, classes);
+    let spread = center_rows(v, &mut workspace.centered, &mut workspace.sums);
+    let mut exponent =
+        Exponent { offset: T::ONE, factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
+    if !spread.varies {
+        check_finite(argument, v)?;
+        return Ok(exponent);
+    }
+    let centered = &mut workspace.centered[..m * d];
+    if !(1e-9..=1e9).contains(&spread.largest) && spread.largest.is_finite() {
+        // A power of two, so that rows change by no rounding; squares stay in range in f32 too.
+        exponent.scale = (-spread.largest.log2().floor()).exp2();
+        // Applied in two steps: 2^100 and more is no f32 at the far ends.
+        let half = T::of((-spread.largest.log2().floor() / 2.0).trunc().exp2());
+        let rest = T::of((-spread.largest.log2().floor() - (-spread.largest.log2().floor() / 2.0).trunc()).exp2());
+        for value in centered.iter_mut() {
+            *value = *value * half * rest;
+        }
+        exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
+    }
+    let centered = rows(centered, m, d, d);
+    outer_lower(rows_mut(&mut workspace.kernel, m, m, ld), Accum::Replace, centered, centered, T::ONE);
+    let diagonal = &mut workspace.diagonal[..m];
+    for (i, entry) in diagonal.iter_mut().enumerate() {
+        *entry = workspace.kernel[i * ld + i];
+        if !entry.is_finite() {
+            check_finite(argument, v)?;
+        }
+    }
+    // The mean of D is twice the mean square; by Jensen exp(-factor * mean D) <= mean K. Where K is near 1 its
+    // rounding is the error of everything after it, and K - 1, which centers to the same matrix, is exact there;
+    // where K is small, K itself is the precise one.
+    let mean_square = diagonal.iter().map(|s| s.to_f64()).sum::<f64>() / m as f64;
+    let near_one = (-2.0 * exponent.factor * mean_square).exp() > 0.5;
+    exponent.offset = if near_one { T::ONE } else { T::ZERO };
+    let sums = &mut workspace.sums[..m];
+    if near_one {
+        exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld, T::exp_m1, T::ZERO);
+    } else {
+        exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld, T::exp, T::ONE);
+    }
+    center_and_ridge(&mut workspace.ridged, &workspace.kernel, sums, T::of(ridge), m, ld);
+    let ridged = rows_mut(&mut workspace.ridged, m, m, ld);
+    inverse_factor(ridged, rows_mut(&mut workspace.factor, m, m, ld), &mut workspace.scratch)?;
+    Ok(exponent)
+}
+
+struct Spread {
+    largest: f64,
+    varies: bool,
+}
+
+/// Copies `v` to `centered` (row-major) less its column means. Any constant would do, as distances do not see it; the
+/// means make the entries, and with them the rounding of D, smallest.
+fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<T>) -> Spread {
+    let (m, d) = (v.nrows(), v.ncols());
+    grow(means, d);
+    let means = &mut means[..d];
+    means.fill(T::ZERO);
+    let share = T::of(1.0 / m as f64);
+    let mut raw = T::ZERO;
+    let mut largest = T::ZERO;
+    rows_mut(centered, m, d, d).copy_from(v);
+    pulp::Arch::new().dispatch(|| {
+        let mut lanes = vec_max(&centered[..m * d]);
+        raw = Scalar::max(raw, lanes);
+        for row in centered[..m * d].chunks_exact(d) {
+            for (mean, &value) in means.iter_mut().zip(row) {
+                *mean = value.mul_add(share, *mean);
+            }
+        }
+        for row in centered[..m * d].chunks_exact_mut(d) {
+            for (value, &mean) in row.iter_mut().zip(means.iter()) {
+                *value -= mean;
+            }
+        }
+        lanes = vec_max(&centered[..m * d]);
+        largest = Scalar::max(largest, lanes);
+    });
+    let (raw, largest) = (raw.to_f64(), largest.to_f64());
+    // Equal rows leave nothing, or the rounding of their mean.
+    Spread { largest, varies: largest > 4.0 * T::EPSILON * raw }
+}
+
+/// Largest magnitude; NaN is passed over (it shows on the Gram matrix's diagonal).
+#[inline(always)]
+fn vec_max<T: Scalar>(values: &[T]) -> T {
+    let mut lanes = [T::ZERO; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = Scalar::max(*lane, Scalar::abs(value));
+        }
+    }
+    let largest = rest.iter().fold(T::ZERO, |a, &b| Scalar::max(a, Scalar::abs(b)));
+    lanes.into_iter().fold(largest, |a, b| Scalar::max(a, b))
+}
+
+/// Sum in a fixed order: 16 running sums, then those.
+#[inline(always)]
+fn vec_sum<T: Scalar>(values: &[T]) -> T {
+    let mut lanes = [T::ZERO; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.into_iter().chain(rest.iter().copied()).sum()
+}
+
+#[inline(always)]
+fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
+    let mut lanes = [T::ZERO; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = value.mul_add(value, *lane);
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|&v| v * v)).sum()
+}
+
+fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
+    pulp::Arch::new().dispatch(|| vec_sum_squares(values)).to_f64()
+}
+
+/// Squared Frobenius norm of a lower half.
+fn lower_norm_squared<T: Scalar>(a: &[T], m: usize, ld: usize) -> f64 {
+    pulp::Arch::new().dispatch(|| (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum())
+}
+
+/// From products of rows to the kernel, lower half in place, with the row sums of the whole symmetric matrix.
+#[allow(clippy::too_many_arguments, reason = "one fused pass over a matrix and its two vectors")]
+fn exponentiate<T: Scalar>(
+    s: &mut [T],
+    diagonal: &[T],
+    sums: &mut [T],
+    factor: T,
+    m: usize,
+    ld: usize,
+    function: impl Fn(T) -> T + Copy,
+    of_zero: T,
+) {
+    let minus_two = T::of(-2.0);
+    pulp::Arch::new().dispatch(|| {
+        sums.fill(T::ZERO);
+        for i in 0..m {
+            let row = &mut s[i * ld..i * ld + i];
+            let norm = diagonal[i];
+            let (before, from) = sums.split_at_mut(i);
+            for ((entry, sum), &other) in row.iter_mut().zip(before.iter_mut()).zip(&diagonal[..i]) {
+                // Rounding may make a distance of equal rows negative.
+                let distance = Scalar::max(entry.mul_add(minus_two, norm + other), T::ZERO);
+                *entry = function(-factor * distance);
+                *sum += *entry;
+            }
+            from[0] = vec_sum(row) + of_zero;
+            s[i * ld + i] = of_zero;
+        }
+    });
+}
+
+/// H E H + ridge I, lower half; `sums` become row means.
+fn center_and_ridge<T: Scalar>(out: &mut [T], e: &[T], sums: &mut [T], ridge: T, m: usize, ld: usize) {
+    let share = T::of(1.0 / m as f64);
+    pulp::Arch::new().dispatch(|| {
+        for sum in sums.iter_mut() {
+            *sum = *sum * share;
+        }
+        let mean = vec_sum(sums) * share;
+        for i in 0..m {
+            let shift = mean - sums[i];
+            let row = &mut out[i * ld..=i * ld + i];
+            for ((entry, &value), &other) in row.iter_mut().zip(&e[i * ld..=i * ld + i]).zip(&sums[..=i]) {
+                *entry = (value - other) + shift;
+            }
+            row[i] += ridge;
+        }
+    });
+}
+
+/// diag(W 1) - W for W = G o (E + offset), from lower halves to the whole matrix, in the place of G.
+fn laplacian<T: Scalar>(g: &mut [T], e: &[T], offset: T, sums: &mut [T], m: usize, ld: usize) {
+    const TILE: usize = 16;
+    pulp::Arch::new().dispatch(|| {
+        sums.fill(T::ZERO);
+        for i in 0..m {
+            let row = &mut g[i * ld..i * ld + i];
+            let (before, from) = sums.split_at_mut(i);
+            for ((entry, sum), &value) in row.iter_mut().zip(before.iter_mut()).zip(&e[i * ld..i * ld + i]) {
+                *entry = -*entry * (value + offset);
+                *sum -= *entry;
+            }
+            from[0] = -vec_sum(row);
+        }
+        for i in 0..m {
+            g[i * ld + i] = sums[i];
+        }
+        for row in (0..m).step_by(TILE) {
+            let height = TILE.min(m - row);
+            for col in (0..row).step_by(TILE) {
+                let mut tile = [[T::ZERO; TILE]; TILE];
+                for (r, line) in tile.iter_mut().enumerate().take(height) {
+                    line.copy_from_slice(&g[(row + r) * ld + col..(row + r) * ld + col + TILE]);
+                }
+                for c in 0..TILE {
+                    let target = &mut g[(col + c) * ld + row..(col + c) * ld + row + height];
+                    for (entry, line) in target.iter_mut().zip(&tile) {
+                        *entry = line[c];
+                    }
+                }
+            }
+            for r in 1..height {
+                for c in 0..r {
+                    g[(row + c) * ld + row + r] = g[(row + r) * ld + row + c];
+                }
+            }
+        }
+    });
+}
+
+/// N'N, lower half, for a lower triangular N with zeros above.
+fn transpose_times_self_lower<T: Scalar>(mut out: MatMut<'_, T>, n: MatRef<'_, T>) {
+    let m = n.nrows();
+    for start in (0..m).step_by(64) {
+        let end = (start + 64).min(m);
+        matmul(
+            out.rb_mut().submatrix_mut(start, 0, end - start, end),
+            Accum::Replace,
+            n.submatrix(start, start, m - start, end - start).transpose(),
+            n.submatrix(start, 0, m - start, end),
+            T::ONE,
+            Par::Seq,
+        );
+    }
+}
