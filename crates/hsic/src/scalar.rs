@@ -17,6 +17,7 @@ mod sealed {
 /// return that number (and -1), not 0.
 pub trait Scalar:
     sealed::Sealed
+    + 'static
     + faer::traits::RealField
     + Copy
     + Default

@@ -1,0 +1,117 @@
+//! The seam between networks and everything else: a block is the unit of local training.
+
+use hsic::Scalar;
+
+/// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
+/// batch and are then used again.
+#[derive(Clone, Debug, Default)]
+pub struct Cache<T>(Vec<Vec<T>>);
+
+impl<T: Scalar> Cache<T> {
+    /// N separate buffers of the given lengths; what was written to one is there again at the next call with the same
+    /// lengths.
+    pub fn buffers<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [T]; N] {
+        if self.0.len() < N {
+            self.0.resize_with(N, Vec::new);
+        }
+        for (buffer, &length) in self.0.iter_mut().zip(&lengths) {
+            if buffer.len() < length {
+                buffer.resize(length, T::ZERO);
+            }
+        }
+        let mut buffers = self.0.iter_mut();
+        lengths.map(|length| match buffers.next() {
+            Some(buffer) => &mut buffer[..length],
+            None => &mut [],
+        })
+    }
+}
+
+/// What a stored tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TensorKind {
+    /// Learned: an entry of [`Block::parameters`].
+    Parameter,
+    /// Followed along (running mean and variance): an entry of [`Block::statistics`].
+    Statistic,
+}
+
+/// Name and shape of a tensor of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Index of the PyTorch module inside the block that owns it (0 = linear map, 1 = batch norm).
+    pub module: usize,
+    /// PyTorch's name, `weight`, `bias`, `running_mean`, `running_var`.
+    pub name: &'static str,
+    /// PyTorch's shape.
+    pub shape: Vec<usize>,
+    /// Where it is stored.
+    pub kind: TensorKind,
+}
+
+impl TensorSpec {
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A block: a map from m x `inputs` to m x `outputs` with parameters of its own.
+///
+/// Activations are row-major, one sample a row. `forward` must not depend on anything but its arguments and the
+/// block's parameters, and must give the same bits however many threads there are.
+pub trait Block<T: Scalar = f32>: Send + Sync {
+    /// Columns of the input.
+    fn inputs(&self) -> usize;
+
+    /// Columns of the output.
+    fn outputs(&self) -> usize;
+
+    /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
+    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
+
+    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others.
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]);
+
+    /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of
+    /// [`Block::parameters`], and to `dx` = dL/dx where a method asks for it. `z` and `cache` are those of the last
+    /// `forward` with this `x`.
+    fn gradient(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        dx: Option<&mut [T]>,
+    );
+
+    /// Moves the running statistics towards those of the last `forward`.
+    fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>);
+
+    /// All learned numbers.
+    fn parameters(&self) -> &[T];
+
+    /// All learned numbers, to be changed.
+    fn parameters_mut(&mut self) -> &mut [T];
+
+    /// All running statistics.
+    fn statistics(&self) -> &[T];
+
+    /// All running statistics, to be restored.
+    fn statistics_mut(&mut self) -> &mut [T];
+
+    /// The tensors of `parameters`, then of `statistics`, in order of storage.
+    fn layout(&self) -> Vec<TensorSpec>;
+
+    /// How many modules of a PyTorch `Sequential` the block stands for.
+    fn modules(&self) -> usize;
+}

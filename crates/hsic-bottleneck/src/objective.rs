@@ -1,0 +1,53 @@
+//! What one block is trained for: a function of its own activations and of the batch.
+
+pub mod hsic;
+
+use ::hsic::Scalar;
+use faer::{MatMut, MatRef};
+
+use crate::batch::Batch;
+
+pub use self::hsic::HsicObjective;
+
+/// The value of a local objective at one block, by named terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// What is minimized.
+    pub loss: f64,
+    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty.
+    pub terms: [(&'static str, f64); 2],
+    /// The block gives one and the same row for every sample and can learn nothing.
+    pub dead: bool,
+}
+
+/// A local learning rule's objective.
+pub trait Objective<T: Scalar = f32>: Send + Sync {
+    /// Computed once a batch for all blocks.
+    type Shared: Send + Sync;
+    /// Memory of one thread, used again from call to call.
+    type Scratch: Default + Send;
+
+    /// What all blocks share for this batch, in the memory of an earlier batch's.
+    ///
+    /// # Errors
+    /// What [`::hsic::Error`] says of the batch.
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, ::hsic::Error>;
+
+    /// The objective of block number `block` at its activations `z` (m x d), its gradient dL/dz into `dz`.
+    ///
+    /// # Errors
+    /// What [`::hsic::Error`] says of `z`.
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        block: usize,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, ::hsic::Error>;
+}

@@ -1,0 +1,57 @@
+//! The HSIC bottleneck (Ma, Lewis, Kleijn 2020): less of the input, more of the labels.
+//!
+//! Block i minimizes w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y), X the network's input. Formulas: [`hsic::objective`].
+
+use faer::{MatMut, MatRef};
+use hsic::{BatchOperator, Bottleneck, Scalar, Workspace};
+
+use super::{Objective, Signal};
+use crate::batch::Batch;
+
+/// The HSIC-bottleneck objective, the same for every block.
+#[derive(Clone, Copy, Debug)]
+pub struct HsicObjective(Bottleneck);
+
+impl HsicObjective {
+    /// With the numbers of `options`.
+    ///
+    /// # Errors
+    /// `Parameter` with the first number out of its range.
+    pub fn new(options: Bottleneck) -> Result<Self, hsic::Error> {
+        options.check()?;
+        Ok(Self(options))
+    }
+}
+
+impl<T: Scalar> Objective<T> for HsicObjective {
+    type Shared = BatchOperator<T>;
+    type Scratch = Workspace<T>;
+
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error> {
+        match earlier {
+            Some(mut operator) => {
+                operator.fill(batch.matrix(), &batch.labels, batch.classes, scratch)?;
+                Ok(operator)
+            }
+            None => BatchOperator::new(batch.matrix(), &batch.labels, batch.classes, self.0),
+        }
+    }
+
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        _block: usize,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error> {
+        let terms = shared.evaluate_into(dz, z, scratch)?;
+        let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
+        Ok(Signal { loss: terms.loss, terms: named, dead: terms.dead })
+    }
+}

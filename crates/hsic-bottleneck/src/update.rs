@@ -1,0 +1,65 @@
+//! One training step of a method.
+
+pub mod local;
+
+use hsic::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::network::Network;
+use crate::objective::Signal;
+use crate::optimizer::OptimizerState;
+
+pub use local::Local;
+
+/// Which weights a block's input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateOrder {
+    /// Every block sees the weights of before the step; all may run at once.
+    Jacobi,
+    /// A block sees the new weights of the blocks before it (the authors' order).
+    GaussSeidel,
+}
+
+/// What runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Block after block on one thread: the activations of two blocks at a time, whatever the depth.
+    Sequential,
+    /// Blocks on all threads; the activations of all blocks. The same bits as sequential.
+    Parallel,
+}
+
+/// What a step says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepReport {
+    /// The objective at each block, before the step.
+    pub signals: Vec<Signal>,
+}
+
+/// What must be kept to go on exactly: optimizer state by block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateRecord<T = f32> {
+    /// By block.
+    pub optimizers: Vec<OptimizerState<T>>,
+}
+
+/// A learning method: how one batch changes a network.
+pub trait Update<T: Scalar = f32>: Send {
+    /// One step. The report is of the network before it.
+    ///
+    /// # Errors
+    /// `Diverged` with the block whose activations are no longer finite; `Block` with what else the objective says.
+    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error>;
+
+    /// What a checkpoint holds.
+    fn record(&self) -> UpdateRecord<T>;
+
+    /// Goes on from a record.
+    fn load(&mut self, record: UpdateRecord<T>);
+}
