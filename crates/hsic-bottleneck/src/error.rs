@@ -2,6 +2,10 @@
 
 use thiserror::Error;
 
+use crate::config::ConfigError;
+use crate::dataset::DatasetError;
+use crate::run::RunError;
+
 /// A reason why training, evaluation or a run's folder cannot go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -23,6 +27,39 @@ pub enum Error {
     /// The objective cannot be prepared for a batch.
     #[error("the batch")]
     Batch(#[source] hsic::Error),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data set cannot be used.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The run's folder cannot be used.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The data set is too small to be trained on.
+    #[error("{dataset} has {rows} training rows of {classes} classes: expected at least 2 of each")]
+    TooSmall {
+        /// Name of the data set.
+        dataset: String,
+        /// Training rows.
+        rows: usize,
+        /// Classes.
+        classes: usize,
+    },
+    /// A saved network does not fit the data.
+    #[error("{dataset} has {found} columns and {found_classes} classes: expected {expected} and {expected_classes}, those of the network")]
+    Shape {
+        /// Name of the data set.
+        dataset: String,
+        /// Its columns.
+        found: usize,
+        /// Its classes.
+        found_classes: usize,
+        /// Inputs of the network.
+        expected: usize,
+        /// Outputs of the network.
+        expected_classes: usize,
+    },
 }
 
 impl Error {

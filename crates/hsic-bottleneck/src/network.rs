@@ -20,6 +20,40 @@ pub struct Network<T: Scalar = f32> {
     blocks: Vec<Box<dyn Block<T>>>,
 }
 
+/// What networks are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// Columns of the input.
+    pub inputs: usize,
+    /// Widths of the hidden blocks.
+    pub widths: Vec<usize>,
+    /// Units of the output block.
+    pub outputs: usize,
+    /// Nonlinearity of every block.
+    pub activation: Activation,
+    /// Batch norm in every block.
+    pub batch_norm: bool,
+    /// Seed of the weights.
+    pub seed: u64,
+}
+
+/// A network by name.
+pub struct NetworkKind {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line: its shape.
+    pub summary: &'static str,
+    /// Makes the network with fresh weights.
+    pub build: fn(&NetworkSettings) -> Network,
+}
+
+/// Every network.
+pub static NETWORKS: &[NetworkKind] = &[NetworkKind {
+    name: "mlp",
+    summary: "multilayer perceptron: dense blocks of the given widths, then the output block",
+    build: |s| Network::mlp(s.inputs, &s.widths, s.outputs, s.activation, s.batch_norm, s.seed),
+}];
+
 /// A named tensor of a network, flat in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor<T> {

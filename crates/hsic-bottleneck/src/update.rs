@@ -2,14 +2,14 @@
 
 pub mod local;
 
-use hsic::Scalar;
+use hsic::{Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::network::Network;
-use crate::objective::Signal;
-use crate::optimizer::OptimizerState;
+use crate::objective::{HsicObjective, Signal};
+use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use local::Local;
 
@@ -63,3 +63,36 @@ pub trait Update<T: Scalar = f32>: Send {
     /// Goes on from a record.
     fn load(&mut self, record: UpdateRecord<T>);
 }
+
+/// What methods are made from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MethodSettings {
+    /// The HSIC objective's numbers.
+    pub bottleneck: Bottleneck,
+    /// The optimizer of each block.
+    pub optimizer: Optimizer,
+    /// Which weights a block's input comes from.
+    pub order: UpdateOrder,
+    /// What runs at once.
+    pub schedule: Schedule,
+}
+
+/// A learning method by name.
+pub struct Method {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line: what it does, and its source.
+    pub summary: &'static str,
+    /// Makes the method.
+    pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, hsic::Error>,
+}
+
+/// Every method.
+pub static METHODS: &[Method] = &[Method {
+    name: "hsic",
+    summary: "HSIC bottleneck, block by block (Ma, Lewis, Kleijn 2020)",
+    build: |settings| {
+        let objective = HsicObjective::new(settings.bottleneck)?;
+        Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+    },
+}];

@@ -17,7 +17,7 @@
 
 use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::matmul;
-use faer::prelude::{Reborrow, ReborrowMut};
+use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};

@@ -1,0 +1,153 @@
+//! What training says while it runs: typed records, and who hears them.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::RunError;
+
+/// The state of training after an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// Epochs done.
+    pub epoch: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Seconds of training since this process began it, evaluation included.
+    pub seconds: f64,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Mean loss of the epoch's steps, by block.
+    pub loss: Vec<f64>,
+    /// Mean nHSIC(Z, X), by block.
+    pub nhsic_x: Vec<f64>,
+    /// Mean nHSIC(Z, Y), by block.
+    pub nhsic_y: Vec<f64>,
+    /// Accuracy on (part of) the training data, a fraction.
+    pub train_accuracy: f64,
+    /// Accuracy on the test data, a fraction.
+    pub test_accuracy: f64,
+}
+
+/// What a user should know though training goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Warning {
+    /// A block gives one and the same row for every sample: its gradient is 0 and stays so.
+    DeadBlock {
+        /// Index from 0.
+        block: usize,
+        /// Step at which it was first seen.
+        step: u64,
+    },
+    /// tr R_Y is under half its bound: sigma is so large that the labels have all but vanished.
+    LabelsVanished {
+        /// tr R_Y of the first batch.
+        trace: f64,
+        /// Classes - 1.
+        bound: f64,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DeadBlock { block, step } => {
+                write!(f, "block {block} is dead since step {step}: it gives the same row for every sample and cannot learn")
+            }
+            Self::LabelsVanished { trace, bound } => {
+                write!(f, "the labels have all but vanished (tr R_Y = {trace:.3} of {bound}): expected a smaller sigma-labels or epsilon")
+            }
+        }
+    }
+}
+
+/// Hears what happens in training; screen, file and monitor are observers.
+pub trait Observer: Send {
+    /// After every step: steps done, of how many.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn step(&mut self, _step: u64, _total: u64) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// After every epoch.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn epoch(&mut self, _report: &EpochReport) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// When something is amiss.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn warning(&mut self, _warning: &Warning) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+/// A record of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Record {
+    /// After an epoch.
+    Epoch(EpochReport),
+    /// Something amiss.
+    Warning(Warning),
+}
+
+/// Appends records to `metrics.jsonl`, a line each.
+#[derive(Debug)]
+pub struct MetricsFile {
+    file: File,
+    path: std::path::PathBuf,
+}
+
+impl MetricsFile {
+    /// Opens the file at its end; records of epochs after `epoch` (of a run that is taken up again from an earlier
+    /// state) are dropped.
+    ///
+    /// # Errors
+    /// `Io` with the path.
+    pub fn open(path: &Path, epoch: u64) -> Result<Self, RunError> {
+        let io = |source| RunError::Io { path: path.into(), source };
+        if path.exists() {
+            let text = std::fs::read_to_string(path).map_err(io)?;
+            let kept: String = text
+                .lines()
+                .filter(|line| match serde_json::from_str(line) {
+                    Ok(Record::Epoch(report)) => report.epoch <= epoch,
+                    Ok(Record::Warning(_)) => true,
+                    // A line cut off by a crash.
+                    Err(_) => false,
+                })
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            crate::run::write_atomically(path, kept.as_bytes())?;
+        }
+        let file = File::options().create(true).append(true).open(path).map_err(io)?;
+        Ok(Self { file, path: path.into() })
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), RunError> {
+        let io = |source| RunError::Io { path: self.path.clone(), source };
+        let mut line = serde_json::to_string(record).map_err(|error| io(error.into()))?;
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(io)
+    }
+}
+
+impl Observer for MetricsFile {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
+        self.write(&Record::Epoch(report.clone()))
+    }
+
+    fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+        self.write(&Record::Warning(warning.clone()))
+    }
+}

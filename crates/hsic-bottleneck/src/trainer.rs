@@ -1,0 +1,292 @@
+//! The training loop: batches, steps, evaluation, checkpoints, and those who listen.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::config::TrainConfig;
+use crate::dataset::{Dataset, Split};
+use crate::error::Error;
+use crate::log::{EpochReport, MetricsFile, Observer, Warning};
+use crate::network::{NETWORKS, Network, NetworkSettings};
+use crate::objective::Signal;
+use crate::readout::{Assignment, Confusion};
+use crate::run::{Run, Summary};
+use crate::update::{METHODS, MethodSettings, Update};
+
+/// Training rows that an epoch's line looks at; the final figures look at all.
+const EPOCH_ROWS: usize = 10_000;
+
+/// Rows that are evaluated at a time.
+const EVALUATION_ROWS: usize = 4096;
+
+/// The network that a configuration names, with fresh weights, for data of this shape.
+///
+/// # Errors
+/// `Config` if the name is not known.
+pub fn build_network(config: &TrainConfig, dataset: &Dataset) -> Result<Network, Error> {
+    let settings = NetworkSettings {
+        inputs: dataset.columns(),
+        widths: config.widths.clone(),
+        outputs: dataset.classes(),
+        activation: config.activation,
+        batch_norm: config.batch_norm,
+        seed: config.seed,
+    };
+    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
+    kind.map(|kind| (kind.build)(&settings)).ok_or_else(|| unknown("model", &config.model))
+}
+
+/// The method that a configuration names.
+///
+/// # Errors
+/// `Config` if the name is not known or a number is out of its range.
+pub fn build_method(config: &TrainConfig) -> Result<Box<dyn Update>, Error> {
+    let settings = MethodSettings {
+        bottleneck: config.bottleneck,
+        optimizer: config.optimizer,
+        order: config.update,
+        schedule: config.schedule,
+    };
+    let method = METHODS.iter().find(|method| method.name == config.method);
+    let method = method.ok_or_else(|| unknown("method", &config.method))?;
+    (method.build)(&settings).map_err(Error::Batch)
+}
+
+fn unknown(key: &'static str, value: &str) -> Error {
+    let fault = crate::config::Fault { key, value: value.to_owned(), expected: "a registered name".to_owned() };
+    Error::Config(crate::config::ConfigError::Faults(vec![fault]))
+}
+
+/// Counts of samples by class and by output unit, with running statistics, on the first `limit` rows.
+#[must_use]
+pub fn count_outputs(network: &Network, dataset: &Dataset, limit: usize) -> Confusion {
+    let mut table = Confusion::new(dataset.classes(), network.outputs());
+    let mut batch = Batch::default();
+    let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
+    for rows in rows.chunks(EVALUATION_ROWS) {
+        batch.fill(dataset, rows);
+        let outputs = network.infer(rows.len(), &batch.x);
+        table.add(&batch.labels, &outputs, network.outputs());
+    }
+    table
+}
+
+/// How training ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All epochs are done and the run is saved.
+    Finished(Box<Summary>),
+    /// It was asked to stop; the state after `step` steps is saved.
+    Interrupted {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Means of an epoch's signals, by block.
+#[derive(Default)]
+struct Means {
+    steps: u64,
+    sums: Vec<[f64; 3]>,
+}
+
+impl Means {
+    fn add(&mut self, signals: &[Signal]) {
+        self.steps += 1;
+        self.sums.resize(signals.len(), [0.0; 3]);
+        for (sum, signal) in self.sums.iter_mut().zip(signals) {
+            sum[0] += signal.loss;
+            sum[1] += signal.terms[0].1;
+            sum[2] += signal.terms[1].1;
+        }
+    }
+
+    fn take(&mut self) -> [Vec<f64>; 3] {
+        let steps = self.steps.max(1) as f64;
+        let means = [0, 1, 2].map(|part| self.sums.iter().map(|sum| sum[part] / steps).collect());
+        *self = Self::default();
+        means
+    }
+}
+
+/// Trains a configuration on data into a run's folder, from its checkpoint if it holds one.
+///
+/// The weights depend on configuration and data alone: not on the number of threads, the schedule, or on how often
+/// the run was interrupted and taken up again. `stop` is looked at after every step.
+///
+/// # Errors
+/// `Diverged` (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written.
+pub fn train(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    observers: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
+    let start = Instant::now();
+    let (train, test) = (&data.train, &data.test);
+    let steps = steps_per_epoch(train.rows(), config.batch_size);
+    if steps == 0 || train.classes() < 2 {
+        return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
+    }
+    let total = steps * config.epochs;
+    let mut network = build_network(config, train)?;
+    let mut update = build_method(config)?;
+    let mut done = 0;
+    if let Some((step, record)) = run.load_checkpoint(&mut network)? {
+        done = step;
+        update.load(record);
+        if done >= total && run.file("summary.json").exists() {
+            let summary = run.read_json("summary.json", "the summary of a finished run")?;
+            return Ok(Outcome::Finished(Box::new(summary)));
+        }
+    }
+    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), done / steps)?;
+    let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
+    listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
+
+    let mut means = Means::default();
+    let mut dead = vec![false; network.blocks().len()];
+    let mut times = Vec::new();
+    let first = done;
+    for_each_batch(train, config.batch_size, config.seed, done, total, |step, batch| {
+        if step == first {
+            warn_of_labels(config, batch, &mut listeners)?;
+        }
+        let rate = config.learning_rate.at(step, total);
+        let began = Instant::now();
+        let report = update.step(&mut network, batch, rate)?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        means.add(&report.signals);
+        for (block, (signal, dead)) in report.signals.iter().zip(&mut dead).enumerate() {
+            if signal.dead && !*dead {
+                *dead = true;
+                tell(&mut listeners, |observer| observer.warning(&Warning::DeadBlock { block, step }))?;
+            }
+        }
+        done = step + 1;
+        tell(&mut listeners, |observer| observer.step(done, total))?;
+        let epoch_ends = done.is_multiple_of(steps);
+        let stopping = stop.load(Ordering::Relaxed);
+        if stopping || done.is_multiple_of(config.checkpoint_steps.unwrap_or(steps)) || done == total {
+            check_finite(&network)?;
+            run.save_checkpoint(done, &network, &update.record())?;
+        }
+        if epoch_ends {
+            let [loss, nhsic_x, nhsic_y] = means.take();
+            let table = count_outputs(&network, train, EPOCH_ROWS);
+            let assignment = Assignment::fit(&table);
+            let report = EpochReport {
+                epoch: done / steps,
+                step: done,
+                seconds: start.elapsed().as_secs_f64(),
+                learning_rate: rate,
+                loss,
+                nhsic_x,
+                nhsic_y,
+                train_accuracy: table.assigned(&assignment).accuracy(),
+                test_accuracy: count_outputs(&network, test, usize::MAX).assigned(&assignment).accuracy(),
+            };
+            tell(&mut listeners, |observer| observer.epoch(&report))?;
+        }
+        Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if done < total {
+        return Ok(Outcome::Interrupted { step: done });
+    }
+    run.save_weights(&network)?;
+    let table = count_outputs(&network, train, usize::MAX);
+    let assignment = Assignment::fit(&table);
+    run.write_json("readout.json", &assignment)?;
+    let confusion = count_outputs(&network, test, usize::MAX).assigned(&assignment);
+    let summary = Summary {
+        run: run.path().to_owned(),
+        dataset: config.dataset.clone(),
+        model: config.model.clone(),
+        method: config.method.clone(),
+        epochs: config.epochs,
+        steps: total,
+        seed: config.seed,
+        threads: rayon::current_num_threads(),
+        train_accuracy: table.assigned(&assignment).accuracy(),
+        test_accuracy: confusion.accuracy(),
+        format_accuracy: None,
+        seconds: start.elapsed().as_secs_f64(),
+        milliseconds_per_step: median(&mut times),
+        peak_memory_bytes: peak_memory_bytes(),
+        parameters: network.parameter_count(),
+        confusion,
+        class_names: train.class_names.clone(),
+    };
+    run.write_json("summary.json", &summary)?;
+    Ok(Outcome::Finished(Box::new(summary)))
+}
+
+/// Evaluates a finished run on data: samples by class and predicted class.
+///
+/// # Errors
+/// `Run` for a file that is missing or damaged; `Shape` if the data does not fit the network.
+pub fn evaluate(run: &Run, dataset: &Dataset) -> Result<Confusion, Error> {
+    let config = run.config()?;
+    let assignment: Assignment = run.read_json("readout.json", "an assignment of units to classes")?;
+    let (inputs, outputs) = (run.inputs()?, assignment.class_of_unit.len());
+    if dataset.columns() != inputs || dataset.classes() != outputs {
+        return Err(Error::Shape {
+            dataset: dataset.name.clone(),
+            found: dataset.columns(),
+            found_classes: dataset.classes(),
+            expected: inputs,
+            expected_classes: outputs,
+        });
+    }
+    let mut network = build_network(&config, dataset)?;
+    run.load_weights(&mut network)?;
+    Ok(count_outputs(&network, dataset, usize::MAX).assigned(&assignment))
+}
+
+fn tell(
+    listeners: &mut [&mut dyn Observer],
+    mut what: impl FnMut(&mut dyn Observer) -> Result<(), crate::run::RunError>,
+) -> Result<(), Error> {
+    for listener in listeners {
+        what(&mut **listener)?;
+    }
+    Ok(())
+}
+
+/// Says once when the labels' kernel is so wide that there is nothing to learn from.
+fn warn_of_labels(config: &TrainConfig, batch: &Batch, listeners: &mut [&mut dyn Observer]) -> Result<(), Error> {
+    let options = &config.bottleneck;
+    let labels = hsic::LabelFactor::<f32>::new(&batch.labels, batch.classes, options.sigma_labels, options.epsilon);
+    let labels = labels.map_err(Error::Batch)?;
+    if labels.vanished() {
+        let warning = Warning::LabelsVanished { trace: labels.trace(), bound: batch.classes as f64 - 1.0 };
+        tell(listeners, |observer| observer.warning(&warning))?;
+    }
+    Ok(())
+}
+
+/// Weights that are no longer finite must not take the place of a good checkpoint.
+fn check_finite(network: &Network) -> Result<(), Error> {
+    for (block, trained) in network.blocks().iter().enumerate() {
+        if !trained.parameters().iter().chain(trained.statistics()).all(|value| value.is_finite()) {
+            return Err(Error::Diverged { block });
+        }
+    }
+    Ok(())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Peak resident memory of this process, where the system tells (Linux).
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

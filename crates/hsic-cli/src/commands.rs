@@ -1,0 +1,29 @@
+//! One module a verb.
+
+mod eval;
+mod measure;
+mod test;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::args::{Arguments, Command};
+
+/// Carries out what was asked.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Train(arguments) => train::run(*arguments),
+        Command::Eval(arguments) => eval::run(arguments),
+        Command::Measure(arguments) => measure::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+    }
+}
+
+/// Runs `work` on a pool of so many threads, all cores without a number.
+fn on_threads<R: Send>(threads: Option<usize>, work: impl FnOnce() -> R + Send) -> anyhow::Result<R> {
+    anyhow::ensure!(threads != Some(0), "threads = 0: expected a whole number >= 1");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build().context("threads")?;
+    Ok(pool.install(work))
+}

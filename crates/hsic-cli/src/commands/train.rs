@@ -1,0 +1,78 @@
+//! `hsic train`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use hsic_bottleneck::config::{TrainConfig, TrainOptions};
+use hsic_bottleneck::log::Observer;
+use hsic_bottleneck::run::Run;
+use hsic_bottleneck::trainer::{Outcome, train};
+
+use super::eval::load;
+use super::on_threads;
+use crate::args::TrainArguments;
+use crate::printer::{self, Progress};
+
+/// Exit code of an interrupted run, as a shell has it.
+const INTERRUPTED: u8 = 130;
+
+pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+    let TrainArguments { options, config, run, resume, quiet, json } = arguments;
+    let (config, place) = match resume {
+        Some(path) => resumed(options, &path)?,
+        None => {
+            let file = config.as_deref().map(TrainOptions::read).transpose()?.unwrap_or_default();
+            (options.or(file).resolve()?, Place::New(run))
+        }
+    };
+    let data = on_threads(config.threads, || load(&config))??;
+    let run = match place {
+        Place::Old(run) => run,
+        Place::New(Some(path)) => Run::create(&path, &config)?,
+        Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("signal handler")?;
+    let mut progress = Progress::new(quiet);
+    let outcome = on_threads(config.threads, || {
+        let mut observers: [&mut dyn Observer; 1] = [&mut progress];
+        train(&config, &data, &run, &mut observers, &stop)
+    })?;
+    progress.finish();
+    match outcome? {
+        Outcome::Finished(summary) => {
+            if json { printer::json(&*summary)? } else { printer::summary(&summary)? }
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { step } => {
+            printer::interrupted(step, run.path());
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// Where the run's folder comes from.
+enum Place {
+    New(Option<PathBuf>),
+    Old(Run),
+}
+
+/// The configuration that a run was started with: it alone makes the result the one of an uninterrupted run.
+fn resumed(mut options: TrainOptions, path: &Path) -> anyhow::Result<(TrainConfig, Place)> {
+    let threads = options.training.threads.take();
+    anyhow::ensure!(
+        options == TrainOptions::default(),
+        "--resume {}: expected no other setting than --threads beside it, since the run's own are used",
+        path.display()
+    );
+    let run = Run::open(path)?;
+    let mut config = run.config()?;
+    if threads.is_some() {
+        config.threads = threads;
+    }
+    Ok((config, Place::Old(run)))
+}

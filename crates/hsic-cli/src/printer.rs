@@ -1,0 +1,170 @@
+//! All output: results to standard output, progress and warnings to standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+use hsic_bottleneck::log::{EpochReport, Observer, Warning};
+use hsic_bottleneck::readout::Confusion;
+use hsic_bottleneck::run::{RunError, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Prints a result.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Prints one JSON object on one line.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(line(&serde_json::to_string(value)?)?)
+}
+
+/// Prints a note beside the results. A closed standard error is no reason to stop.
+fn note(text: &str) {
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Prints an error: what happened, then its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut text = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let cause = cause.to_string();
+        for (index, line) in cause.lines().enumerate() {
+            let lead = if depth == 0 && index == 0 { "error: " } else { "       " };
+            let because = if depth > 0 && index == 0 { "because " } else { "" };
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            let _ = write!(text, "{lead}{because}{line}");
+        }
+    }
+    note(&text);
+}
+
+/// Whether the reader of standard output has gone, which is no error.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says that a run was interrupted and how to go on.
+pub(crate) fn interrupted(step: u64, run: &Path) {
+    note(&format!("interrupted after step {step}; go on with: hsic train --resume {}", run.display()));
+}
+
+/// The result of a training.
+pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
+    let mut text = confusion(&summary.confusion, &summary.class_names);
+    let memory = summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let _ = write!(
+        text,
+        "\n{} of {} parameters on {} by {}: test accuracy {:.2} % (training {:.2} %), outputs unformatted\n\
+         {} steps of {:.2} ms in {:.1} s on {} threads{memory}\nrun: {}",
+        summary.model,
+        summary.parameters,
+        summary.dataset,
+        summary.method,
+        100.0 * summary.test_accuracy,
+        100.0 * summary.train_accuracy,
+        summary.steps,
+        summary.milliseconds_per_step,
+        summary.seconds,
+        summary.threads,
+        summary.run.display()
+    );
+    Ok(line(&text)?)
+}
+
+/// The result of an evaluation.
+pub(crate) fn evaluation(dataset: &str, table: &Confusion, class_names: &[String]) -> anyhow::Result<()> {
+    let text = confusion(table, class_names);
+    Ok(line(&format!("{text}\n{dataset}: test accuracy {:.2} %, outputs unformatted", 100.0 * table.accuracy()))?)
+}
+
+/// A confusion table: a row a class, a column a predicted class, and the share that is right. Beyond 20 classes only
+/// that share.
+fn confusion(table: &Confusion, class_names: &[String]) -> String {
+    const WIDEST: usize = 20;
+    let classes = table.counts.len();
+    let name = |class: usize| class_names.get(class).map_or_else(|| class.to_string(), String::clone);
+    let names: Vec<String> = (0..classes).map(name).collect();
+    let lead = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
+    let cell = table.counts.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(1).max(2) + 1;
+    let mut text = format!("{:>lead$} ", "class");
+    if classes <= WIDEST {
+        for class in 0..classes {
+            let _ = write!(text, "{class:>cell$}");
+        }
+    }
+    text.push_str("   right\n");
+    for (class, row) in table.counts.iter().enumerate() {
+        let _ = write!(text, "{:>lead$} ", names[class]);
+        if classes <= WIDEST {
+            for count in row {
+                let _ = write!(text, "{count:>cell$}");
+            }
+        }
+        let all: u64 = row.iter().sum();
+        let right = row.get(class).copied().unwrap_or(0);
+        let share = if all == 0 { 0.0 } else { 100.0 * right as f64 / all as f64 };
+        let _ = writeln!(text, " {share:6.1} %");
+    }
+    text
+}
+
+/// A bar with rate and time left, a line an epoch, warnings.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, quiet }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Progress {
+    fn step(&mut self, step: u64, total: u64) -> Result<(), RunError> {
+        if self.bar.length().is_none() {
+            self.bar.set_length(total);
+            // What an earlier process did is no part of this one's rate.
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(step);
+        Ok(())
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
+        if !self.quiet {
+            let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+            let text = format!(
+                "epoch {:>3}  train {:6.2} %  test {:6.2} %  last block: nHSIC(X) {:6.3}  nHSIC(Y) {:6.3}  {:7.1} s",
+                report.epoch,
+                100.0 * report.train_accuracy,
+                100.0 * report.test_accuracy,
+                last(&report.nhsic_x),
+                last(&report.nhsic_y),
+                report.seconds
+            );
+            self.bar.suspend(|| note(&text));
+        }
+        Ok(())
+    }
+
+    fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+        self.bar.suspend(|| note(&format!("warning: {warning}")));
+        Ok(())
+    }
+}
