@@ -313,7 +313,12 @@ impl TrainOptions {
         faults.check("model", &model, known.contains(&model.as_str()), &known.join(", "));
         let text = network.widths.get_or_insert_with(|| "256x6".to_owned());
         let widths = parse_widths(text);
-        faults.check("widths", text, widths.is_some(), "positive widths as 256,128 or 256x6, 10,000 blocks at the most");
+        faults.check(
+            "widths",
+            text,
+            widths.is_some(),
+            "positive widths as 256,128 or 256x6, 10,000 blocks at the most",
+        );
         let activation = *network.activation.get_or_insert(Activation::Relu);
         let batch_norm = *network.batch_norm.get_or_insert(true);
 

@@ -47,7 +47,9 @@ pub enum Error {
         classes: usize,
     },
     /// A saved network does not fit the data.
-    #[error("{dataset} has {found} columns and {found_classes} classes: expected {expected} and {expected_classes}, those of the network")]
+    #[error(
+        "{dataset} has {found} columns and {found_classes} classes: expected {expected} and {expected_classes}, those of the network"
+    )]
     Shape {
         /// Name of the data set.
         dataset: String,

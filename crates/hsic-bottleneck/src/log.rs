@@ -55,10 +55,16 @@ impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::DeadBlock { block, step } => {
-                write!(f, "block {block} is dead since step {step}: it gives the same row for every sample and cannot learn")
+                write!(
+                    f,
+                    "block {block} is dead since step {step}: it gives the same row for every sample and cannot learn"
+                )
             }
             Self::LabelsVanished { trace, bound } => {
-                write!(f, "the labels have all but vanished (tr R_Y = {trace:.3} of {bound}): expected a smaller sigma-labels or epsilon")
+                write!(
+                    f,
+                    "the labels have all but vanished (tr R_Y = {trace:.3} of {bound}): expected a smaller sigma-labels or epsilon"
+                )
             }
         }
     }

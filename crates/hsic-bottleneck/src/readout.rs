@@ -84,9 +84,8 @@ impl Assignment {
             table.counts.get(class).and_then(|row| row.get(unit)).copied().unwrap_or(0) as i64
         };
         let unit_of = minimum_cost(order, |class, unit| -reward(class, unit));
-        let mut class_of_unit: Vec<usize> = (0..units)
-            .map(|unit| (0..classes).rev().max_by_key(|&class| reward(class, unit)).unwrap_or(0))
-            .collect();
+        let mut class_of_unit: Vec<usize> =
+            (0..units).map(|unit| (0..classes).rev().max_by_key(|&class| reward(class, unit)).unwrap_or(0)).collect();
         for (class, &unit) in unit_of.iter().enumerate().take(classes) {
             if unit < units {
                 class_of_unit[unit] = class;

@@ -104,7 +104,8 @@ impl Run {
             return Err(RunError::Occupied { path: path.into() });
         }
         let run = Self { path: path.into() };
-        let text = toml::to_string(&config.options).map_err(|error| run.malformed("config.toml", error, "valid settings"))?;
+        let text =
+            toml::to_string(&config.options).map_err(|error| run.malformed("config.toml", error, "valid settings"))?;
         write_atomically(&run.file("config.toml"), text.as_bytes())?;
         Ok(run)
     }
@@ -114,7 +115,8 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn create_numbered(parent: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        let dataset = Path::new(&config.dataset).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let dataset =
+            Path::new(&config.dataset).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         for number in 1.. {
             let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method));
             fs::create_dir_all(parent).map_err(|source| RunError::Io { path: parent.into(), source })?;
@@ -212,11 +214,20 @@ impl Run {
         self.restore("weights.safetensors", network, stored)
     }
 
-    fn restore(&self, name: &str, network: &mut Network, mut stored: HashMap<String, NamedTensor<f32>>) -> Result<(), RunError> {
+    fn restore(
+        &self,
+        name: &str,
+        network: &mut Network,
+        mut stored: HashMap<String, NamedTensor<f32>>,
+    ) -> Result<(), RunError> {
         let mut tensors = Vec::new();
         for tensor in network.tensors() {
             let Some(found) = stored.remove(&tensor.name) else {
-                return Err(self.malformed(name, format_args!("no tensor {}", tensor.name), "every tensor of the network"));
+                return Err(self.malformed(
+                    name,
+                    format_args!("no tensor {}", tensor.name),
+                    "every tensor of the network",
+                ));
             };
             if found.shape != tensor.shape {
                 let found = format!("tensor {} has shape {:?}", tensor.name, found.shape);
@@ -246,7 +257,8 @@ impl Run {
                 tensors.push(NamedTensor { name, shape: vec![values.len()], values: values.clone() });
             }
         }
-        fs::create_dir_all(self.file("checkpoint")).map_err(|source| RunError::Io { path: self.file("checkpoint"), source })?;
+        fs::create_dir_all(self.file("checkpoint"))
+            .map_err(|source| RunError::Io { path: self.file("checkpoint"), source })?;
         self.save_tensors(CHECKPOINT, &tensors, metadata)
     }
 
@@ -272,9 +284,9 @@ impl Run {
                 let name = format!("optimizer.{block}.{part}");
                 let values = stored.remove(&name).map(|tensor| tensor.values);
                 let whole = |values: &Vec<f32>| values.is_empty() || values.len() == trained.parameters().len();
-                values
-                    .filter(whole)
-                    .ok_or_else(|| self.malformed(CHECKPOINT, format_args!("no whole {name}"), "one number a parameter"))
+                values.filter(whole).ok_or_else(|| {
+                    self.malformed(CHECKPOINT, format_args!("no whole {name}"), "one number a parameter")
+                })
             };
             let (first, second) = (part("first")?, part("second")?);
             let steps = number(format!("optimizer.{block}.steps"))?;
@@ -284,7 +296,12 @@ impl Run {
         Ok(Some((step, record)))
     }
 
-    fn save_tensors(&self, name: &str, tensors: &[NamedTensor<f32>], metadata: HashMap<String, String>) -> Result<(), RunError> {
+    fn save_tensors(
+        &self,
+        name: &str,
+        tensors: &[NamedTensor<f32>],
+        metadata: HashMap<String, String>,
+    ) -> Result<(), RunError> {
         let bytes: Vec<Vec<u8>> =
             tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
         let mut views = Vec::with_capacity(tensors.len());
@@ -295,11 +312,15 @@ impl Run {
         // One order of keys, so that equal runs have equal bytes.
         let metadata = metadata.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         let metadata = HashMap::from([("state".to_owned(), serde_json::to_string(&metadata).unwrap_or_default())]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|error| self.malformed(name, error, "tensors of f32"))?;
+        let file = safetensors::serialize(views, Some(metadata))
+            .map_err(|error| self.malformed(name, error, "tensors of f32"))?;
         write_atomically(&self.file(name), &file)
     }
 
-    fn load_tensors(&self, name: &str) -> Result<(HashMap<String, NamedTensor<f32>>, HashMap<String, String>), RunError> {
+    fn load_tensors(
+        &self,
+        name: &str,
+    ) -> Result<(HashMap<String, NamedTensor<f32>>, HashMap<String, String>), RunError> {
         let path = self.file(name);
         let bytes = fs::read(&path).map_err(|source| RunError::Io { path, source })?;
         let malformed = |error: safetensors::SafeTensorError| self.malformed(name, error, "a safetensors file");

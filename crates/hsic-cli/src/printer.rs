@@ -46,9 +46,9 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// Whether the reader of standard output has gone, which is no error.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
 /// Says that a run was interrupted and how to go on.
@@ -59,7 +59,8 @@ pub(crate) fn interrupted(step: u64, run: &Path) {
 /// The result of a training.
 pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
     let mut text = confusion(&summary.confusion, &summary.class_names);
-    let memory = summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let memory =
+        summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
     let _ = write!(
         text,
         "\n{} of {} parameters on {} by {}: test accuracy {:.2} % (training {:.2} %), outputs unformatted\n\

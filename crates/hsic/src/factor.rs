@@ -88,8 +88,8 @@ fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, offset: usize) -
             }
             let scale = T::ONE / pivot.sqrt();
             for j in 0..BASE {
-                left[k][j] = left[k][j] * scale;
-                right[k][j] = right[k][j] * scale;
+                left[k][j] *= scale;
+                right[k][j] *= scale;
             }
             let (pivot_left, pivot_right) = (left[k], right[k]);
             for i in k + 1..n {

@@ -368,7 +368,7 @@ fn inverse_root<T: Scalar>(
         let half = T::of((-spread.largest.log2().floor() / 2.0).trunc().exp2());
         let rest = T::of((-spread.largest.log2().floor() - (-spread.largest.log2().floor() / 2.0).trunc()).exp2());
         for value in centered.iter_mut() {
-            *value = *value * half * rest;
+            *value *= half * rest;
         }
         exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
     }
@@ -520,7 +520,7 @@ fn center_and_ridge<T: Scalar>(out: &mut [T], e: &[T], sums: &mut [T], ridge: T,
     let share = T::of(1.0 / m as f64);
     pulp::Arch::new().dispatch(|| {
         for sum in sums.iter_mut() {
-            *sum = *sum * share;
+            *sum *= share;
         }
         let mean = vec_sum(sums) * share;
         for i in 0..m {

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 mod sealed {
     pub trait Sealed {}
@@ -30,6 +30,7 @@ pub trait Scalar:
     + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
+    + MulAssign
     + SubAssign
     + Sum
 {

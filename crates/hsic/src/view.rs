@@ -53,8 +53,8 @@ pub(crate) fn outer_lower<T: Scalar>(
     }
 }
 
-/// `a b` for two lower triangular matrices with explicit zeros above the diagonal; the lower half of `out` is written,
-/// what is above it inside a panel becomes 0.
+/// `a b` for two lower triangular matrices with explicit zeros above the diagonal. The lower half of `out` is written,
+/// and zeros above it as far as [`lower_transpose_times`] reads.
 pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     let m = a.nrows();
     let mut row = 0;
@@ -74,6 +74,8 @@ pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_,
             );
             col = col_end;
         }
+        let width = row_end.next_multiple_of(2 * PANEL).min(m) - row_end;
+        out.rb_mut().submatrix_mut(row, row_end, row_end - row, width).fill(T::ZERO);
         row = row_end;
     }
 }

@@ -76,7 +76,7 @@ impl Activation {
     pub fn chain<T: Scalar>(self, a: &[T], z: &[T], gradient: &mut [T]) {
         with_activation!(self, |_f, df| pulp::Arch::new().dispatch(|| {
             for ((gradient, &a), &z) in gradient.iter_mut().zip(a).zip(z) {
-                *gradient = *gradient * df(a, z);
+                *gradient *= df(a, z);
             }
         }));
     }

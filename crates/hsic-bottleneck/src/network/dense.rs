@@ -206,7 +206,7 @@ fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse
             }
         }
         for mean in mean.iter_mut() {
-            *mean = *mean * share;
+            *mean *= share;
         }
         for row in a.chunks_exact_mut(d) {
             for ((variance, &mean), a) in variance.iter_mut().zip(mean.iter()).zip(row) {
@@ -215,12 +215,12 @@ fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse
             }
         }
         for (variance, inverse) in variance.iter_mut().zip(inverse.iter_mut()) {
-            *variance = *variance * share;
+            *variance *= share;
             *inverse = T::ONE / Scalar::sqrt(*variance + T::of(NORM_EPSILON));
         }
         for row in a.chunks_exact_mut(d) {
             for (a, &inverse) in row.iter_mut().zip(inverse.iter()) {
-                *a = *a * inverse;
+                *a *= inverse;
             }
         }
     });
@@ -240,8 +240,8 @@ fn normalize_backward<T: Scalar>(n: &[T], inverse: &[T], g: &mut [T], sum: &mut 
             }
         }
         for (sum, product) in sum.iter_mut().zip(product.iter_mut()) {
-            *sum = *sum * share;
-            *product = *product * share;
+            *sum *= share;
+            *product *= share;
         }
         for (g, n) in g.chunks_exact_mut(d).zip(n.chunks_exact(d)) {
             for ((((g, &n), &sum), &product), &inverse) in

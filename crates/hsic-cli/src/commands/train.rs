@@ -45,7 +45,11 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     progress.finish();
     match outcome? {
         Outcome::Finished(summary) => {
-            if json { printer::json(&*summary)? } else { printer::summary(&summary)? }
+            if json {
+                printer::json(&*summary)?
+            } else {
+                printer::summary(&summary)?
+            }
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { step } => {
