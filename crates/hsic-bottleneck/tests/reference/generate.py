@@ -16,7 +16,7 @@ as long as the run. Orders:
                    weights of block i; that second pass alone updates the running statistics
 
 A batch norm follows each linear layer, so the gradient of a bias is exactly 0. It is not stored:
-here it is rounding (below 1e-13), which AdamW turned into less than 1e-10 over ten steps. In float32
+here it is rounding (below 1e-13), which AdamW turned into less than 2e-9 over ten steps. In float32
 the same rounding moves AdamW's biases visibly (and with them the running means, nothing else).
 
 Inputs and initial tensors are exact in float32. `float32_deviation` of a case says how far the same
