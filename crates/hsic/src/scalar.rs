@@ -74,7 +74,8 @@ pub trait Scalar:
 /// half a unit in the last place (r^7/8! = 1.5e-8 in f32, r^13/14! = 1.2e-17 in f64).
 macro_rules! reduce {
     ($x:expr, $float:ty, $lowest:expr, $magic:expr, $bias:expr, $shift:expr, $ln2_hi:expr, $ln2_lo:expr, $inverse_factorials:expr) => {{
-        let x = <$float>::max($x, $lowest);
+        // Not `max`, which would make a number of NaN.
+        let x = if $x < $lowest { $lowest } else { $x };
         let t = x.mul_add(std::f64::consts::LOG2_E as $float, $magic);
         let n = t - $magic;
         let scale = <$float>::from_bits(t.to_bits().wrapping_add($bias) << $shift);
@@ -207,6 +208,11 @@ mod tests {
             let (ours, exact) = (Scalar::tanh(x), x.tanh());
             assert!((ours - exact).abs() <= 4.0 * f64::EPSILON * exact.abs(), "{x}: {ours} {exact}");
         }
+    }
+
+    #[test]
+    fn nan_stays_nan() {
+        assert!(Scalar::exp(f32::NAN).is_nan() && Scalar::exp_m1(f64::NAN).is_nan() && Scalar::tanh(f32::NAN).is_nan());
     }
 
     #[test]

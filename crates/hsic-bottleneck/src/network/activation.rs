@@ -28,8 +28,11 @@ macro_rules! with_activation {
     ($activation:expr, |$f:ident, $df:ident| $body:expr) => {
         match $activation {
             Activation::Relu => {
-                let ($f, $df) =
-                    (|a: T| Scalar::max(a, T::ZERO), |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO });
+                let ($f, $df) = (
+                    // Not `max`, which would make 0 of NaN and hide it.
+                    |a: T| if a < T::ZERO { T::ZERO } else { a },
+                    |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO },
+                );
                 $body
             }
             Activation::Tanh => {
@@ -128,6 +131,15 @@ mod tests {
             let mut z = [0.0; 2];
             activation.apply(&[-1.5, 0.5], &mut z);
             assert!((z[0] - low).abs() < 1e-14 && (z[1] - high).abs() < 1e-14, "{activation:?} {z:?}");
+        }
+    }
+
+    #[test]
+    fn nan_is_not_hidden() {
+        for activation in ALL {
+            let mut z = [0.0f32];
+            activation.apply(&[f32::NAN], &mut z);
+            assert!(z[0].is_nan(), "{activation:?}");
         }
     }
 

@@ -91,6 +91,9 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             z.resize(len.max(z.len()), T::ZERO);
             let input = &x[..m * block.inputs()];
             block.forward(m, input, &mut z[..len], &mut cache);
+            if self.order == UpdateOrder::Jacobi {
+                block.absorb_statistics(m, &mut cache);
+            }
             let task = Task { index, block: block.as_mut(), m, x: input, z: &z[..len] };
             self.report.signals[index] = task.run(
                 &self.objective,
@@ -103,8 +106,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             )?;
             if self.order == UpdateOrder::GaussSeidel {
                 block.forward(m, input, &mut z[..len], &mut cache);
+                block.absorb_statistics(m, &mut cache);
             }
-            block.absorb_statistics(m, &mut cache);
             std::mem::swap(&mut x, &mut z);
         }
         self.slots[0].cache = cache;

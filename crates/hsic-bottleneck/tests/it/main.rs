@@ -1,1 +1,4 @@
 //! Integration tests: one module a behaviour.
+
+mod schedules;
+mod three_blocks;
