@@ -1,9 +1,18 @@
 //! Kernel dependence on faer matrices: HSIC, nHSIC, CKA, independence tests, and the HSIC-bottleneck objective with
 //! its gradient in closed form.
 
+mod distance;
 pub mod error;
+pub mod estimator;
+pub mod gram;
+pub mod independence;
+pub mod kernel;
 pub mod random;
 pub mod scalar;
 
 pub use error::Error;
+pub use estimator::{Estimator, Measurement};
+pub use gram::Gram;
+pub use independence::{TestResult, gamma_test, permutation_test};
+pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use scalar::Scalar;
