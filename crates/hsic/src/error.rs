@@ -57,6 +57,14 @@ pub enum Error {
         /// The range in words.
         expected: &'static str,
     },
+    /// The method needs a kernel with 0 <= k(x, y) <= k(x, x) = 1.
+    #[error("{argument} is {kernel}: expected gaussian, laplacian or delta, which are 1 on the diagonal")]
+    KernelNotUnit {
+        /// Name of the argument.
+        argument: &'static str,
+        /// Name of the kernel.
+        kernel: &'static str,
+    },
     /// A class label is not smaller than the number of classes.
     #[error("labels[{row}] = {label}: expected a class below {classes}")]
     LabelRange {

@@ -1,8 +1,13 @@
 //! Kernel dependence on faer matrices: HSIC, nHSIC, CKA, independence tests, and the HSIC-bottleneck objective with
 //! its gradient in closed form.
 
+mod distance;
 pub mod error;
+pub mod estimator;
 mod factor;
+pub mod gram;
+pub mod independence;
+pub mod kernel;
 pub mod labels;
 pub mod objective;
 pub mod random;
@@ -10,6 +15,10 @@ pub mod scalar;
 mod view;
 
 pub use error::Error;
+pub use estimator::{Estimator, Measurement};
+pub use gram::Gram;
+pub use independence::{TestResult, gamma_test, permutation_test};
+pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use labels::LabelFactor;
 pub use objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};
 pub use scalar::Scalar;

@@ -147,9 +147,10 @@ fn double_precision_follows_pytorch_for_ten_steps() {
 
 /// Single precision drifts from the same run by rounding alone: the reference measured its own float32 run to end up
 /// to 8.1e-5 from the float64 one in the weights and 1.3e-4 in the running variance; ours stays within three times that.
+/// nHSIC(Z, X), about 4, follows the weights: 1e-4 of it.
 #[test]
 fn single_precision_drifts_by_rounding_alone() {
     let worst = errors::<f32>();
     assert!(worst["weight"] < 2.4e-4 && worst["running_var"] < 3.9e-4, "{worst:?}");
-    assert!(worst["x_term"] < 1e-4 && worst["y_term"] < 1e-4, "{worst:?}");
+    assert!(worst["x_term"] < 4e-4 && worst["y_term"] < 1e-4, "{worst:?}");
 }

@@ -1,4 +1,20 @@
 //! Integration tests: one module a behaviour.
 
+mod calibration;
+mod estimators;
 mod gradient;
+mod hard_inputs;
+mod independence;
+mod invariants;
 mod reference;
+
+/// An m x d table of standard normal numbers.
+fn normal(m: usize, d: usize, seed: u64) -> faer::Mat<f64> {
+    let mut stream = hsic::random::Stream::new(seed, "test table", 0);
+    faer::Mat::from_fn(m, d, |_, _| stream.normal())
+}
+
+/// The same numbers in single precision.
+fn single(x: &faer::Mat<f64>) -> faer::Mat<f32> {
+    faer::Mat::from_fn(x.nrows(), x.ncols(), |i, j| x[(i, j)] as f32)
+}
