@@ -60,7 +60,7 @@ impl Batch<f32> {
         self.columns = dataset.columns();
         self.classes = dataset.classes();
         self.labels.clear();
-        self.labels.extend(rows.iter().map(|&row| dataset.label(row)));
+        self.labels.extend(rows.iter().map(|&row| usize::from(dataset.labels[row])));
         self.x.resize(rows.len() * self.columns, 0.0);
         for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
             dataset.fill_row(row, values);

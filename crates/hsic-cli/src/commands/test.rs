@@ -1,1 +1,46 @@
 //! `hsic test`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use hsic::{Kernel, gamma_test, permutation_test};
+use serde::Serialize;
+
+use super::measure::{matrix, tables};
+use super::on_threads;
+use crate::args::{TestArguments, TestMethod};
+use crate::printer;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Outcome {
+    statistic: f64,
+    p_value: f64,
+    method: &'static str,
+    rows: usize,
+}
+
+pub(crate) fn run(arguments: TestArguments) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(arguments.permutations >= 1, "permutations = 0: expected a whole number >= 1");
+    let (x, y) = tables(&arguments.x, &arguments.y)?;
+    let kernel = Kernel::gaussian_median();
+    let (method, tested) = on_threads(arguments.threads, || match arguments.method {
+        TestMethod::Permutation => {
+            let tested =
+                permutation_test(matrix(&x), matrix(&y), &kernel, &kernel, arguments.permutations, arguments.seed);
+            ("permutation", tested)
+        }
+        TestMethod::Gamma => ("gamma", gamma_test(matrix(&x), matrix(&y), &kernel, &kernel)),
+    })?;
+    let tested = tested.with_context(|| format!("x = {}, y = {}", arguments.x.display(), arguments.y.display()))?;
+    let outcome = Outcome { statistic: tested.statistic, p_value: tested.p_value, method, rows: x.rows };
+    if arguments.json {
+        printer::json(&outcome)?;
+    } else {
+        printer::line(&format!(
+            "HSIC = {} (1/m^2, {} rows), p = {} by {method}",
+            outcome.statistic, outcome.rows, outcome.p_value
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
