@@ -1,4 +1,5 @@
 //! Integration tests: one module a behaviour.
 
+mod datasets;
 mod schedules;
 mod three_blocks;

@@ -1,0 +1,274 @@
+//! What can be wrong with a data set's files or with what is asked of them.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::Shape;
+
+/// A reason why a data set or a table cannot be loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// Neither a registered name nor a table's path.
+    #[error("no data set is called {name}: expected {}, or the path of a .csv, .npy or .npz file", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The registered names.
+        known: Vec<&'static str>,
+    },
+    /// A file whose kind is not known.
+    #[error("{}: expected a file that ends in .csv, .npy or .npz", path.display())]
+    FileKind {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Files of a data set that are in none of the folders looked at.
+    #[error(
+        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names",
+        files.join(", "),
+        join(directories)
+    )]
+    FilesMissing {
+        /// The data set.
+        name: &'static str,
+        /// The files that are missing, without `.gz`.
+        files: Vec<&'static str>,
+        /// The folders looked at.
+        directories: Vec<PathBuf>,
+    },
+    /// The operating system, or a decompressor, refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// An IDX file of another kind.
+    #[error("{}: magic {found:#010x} at byte 0, expected {expected:#010x} ({kind})", path.display())]
+    Magic {
+        /// The file.
+        path: PathBuf,
+        /// Its first four bytes, big endian.
+        found: u32,
+        /// What they should be.
+        expected: u32,
+        /// What the expected number stands for.
+        kind: &'static str,
+    },
+    /// The file ends too early.
+    #[error("{}: {found} bytes of {what}, expected {expected}", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The part that is cut short.
+        what: &'static str,
+        /// Bytes there are.
+        found: u64,
+        /// Bytes there should be.
+        expected: u64,
+    },
+    /// Something follows the data.
+    #[error("{}: bytes follow byte {end}, expected the file to end there", path.display())]
+    Trailing {
+        /// The file.
+        path: PathBuf,
+        /// Where it should end (after decompression).
+        end: u64,
+    },
+    /// A header claims more than the file can hold.
+    #[error("{}: the header claims {claimed} bytes of data, expected at most the {possible} that the file can hold", path.display())]
+    Oversized {
+        /// The file.
+        path: PathBuf,
+        /// Bytes claimed; the largest number if they cannot be counted.
+        claimed: u64,
+        /// Bytes that may be there.
+        possible: u64,
+    },
+    /// A file without samples, or with samples of no values.
+    #[error("{}: no values, expected at least one row and one column", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Samples and labels that do not pair.
+    #[error("{} has {label_count} labels and {} has {sample_count} samples: expected the same number", labels.display(), samples.display())]
+    CountMismatch {
+        /// File of the samples.
+        samples: PathBuf,
+        /// How many.
+        sample_count: usize,
+        /// File of the labels.
+        labels: PathBuf,
+        /// How many.
+        label_count: usize,
+    },
+    /// A label that is no class of the data set.
+    #[error("{}: label {label} at index {index}, expected a class below {classes}", path.display())]
+    LabelRange {
+        /// The file.
+        path: PathBuf,
+        /// Index of the first such label, from 0.
+        index: usize,
+        /// The label.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Training and test part with samples of different sizes.
+    #[error("{name}: test samples are {test}, expected {train} as in the training part")]
+    PartShape {
+        /// The data set.
+        name: String,
+        /// Sizes of a training sample.
+        train: Shape,
+        /// Sizes of a test sample.
+        test: Shape,
+    },
+    /// More rows asked for than there are, or none.
+    #[error("{asked} rows asked of the {part} part: expected 1 to {available}")]
+    PartSize {
+        /// Which part.
+        part: &'static str,
+        /// Rows asked for.
+        asked: usize,
+        /// Rows there are.
+        available: usize,
+    },
+    /// A fraction outside its range, or one that leaves a part without rows.
+    #[error(
+        "test fraction {value}: expected a number between 0 and 1 that leaves at least one of {rows} rows in each part"
+    )]
+    TestFraction {
+        /// What was given.
+        value: f64,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// A CSV file that cannot be read as text.
+    #[error("{}: {source}", path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        source: csv::Error,
+    },
+    /// A row of another length.
+    #[error("{}: line {line} has {found} columns, expected {expected} as in the first line", path.display())]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Its columns.
+        found: usize,
+        /// Columns of the first line.
+        expected: usize,
+    },
+    /// Text where a number should be.
+    #[error("{}: line {line}, column {column}: {text:?}, expected a number", path.display())]
+    NotANumber {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// NaN, an infinity, or a number beyond what is computed with.
+    #[error("{}: row {row}, column {column} (from 0): {value}, expected a finite number", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Row of the table, from 0.
+        row: usize,
+        /// Column of the table, from 0.
+        column: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// An integer that double precision cannot hold.
+    #[error("{}: integer {value} at index {index}, expected one that double precision holds exactly", path.display())]
+    Inexact {
+        /// The file.
+        path: PathBuf,
+        /// Index in the file's order, from 0.
+        index: usize,
+        /// The integer.
+        value: i128,
+    },
+    /// No such column for the labels.
+    #[error("{}: no label column {column:?}, expected {columns}", path.display())]
+    LabelColumn {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        column: String,
+        /// What there is.
+        columns: String,
+    },
+    /// A label that is a fraction: a quantity, not a class.
+    #[error("{}: label {value} in row {row} (from 0), expected a whole number or text", path.display())]
+    LabelFraction {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// The label.
+        value: f64,
+    },
+    /// Labels that make too few or too many classes.
+    #[error("{}: labels of {classes} classes, expected 2 to 65536", path.display())]
+    ClassCount {
+        /// The file.
+        path: PathBuf,
+        /// Distinct labels.
+        classes: usize,
+    },
+    /// A test part with a label that the training part lacks.
+    #[error("{}: label {label} in the test part, expected a label of the training part", path.display())]
+    UnknownClass {
+        /// The file.
+        path: PathBuf,
+        /// The label.
+        label: String,
+    },
+    /// A header of a `.npy` file that says what cannot be.
+    #[error("{}: {field} {found:?} in the npy header, expected {expected}", path.display())]
+    NpyHeader {
+        /// The file; of an archive, followed by the member.
+        path: PathBuf,
+        /// The part of the header.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What it should say.
+        expected: &'static str,
+    },
+    /// An archive that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Zip {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        source: zip::result::ZipError,
+    },
+    /// An archive without the arrays of a data set.
+    #[error("{}: arrays {}, expected x and y, or x_train and y_train (with x_test and y_test for a test part)", path.display(), found.join(", "))]
+    Members {
+        /// The file.
+        path: PathBuf,
+        /// Names of the arrays it has.
+        found: Vec<String>,
+    },
+}
+
+fn join(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+}
