@@ -147,12 +147,12 @@ fn bandwidths_out_of_proportion_give_the_limits() {
     // Far below the distances K is the identity, far above it is linear in them; neither is NaN.
     for factor in [1e-30, 1.0, 1e30] {
         let x = Mat::from_fn(9, 2, |i, k| ((i * (k + 2)) % 7) as f32 * factor as f32);
-        for sigma in [f64::MIN_POSITIVE, 1e-40, 1e40, f64::MAX] {
+        for sigma in [f64::MIN_POSITIVE, 1e-40, 1e55, f64::MAX] {
             for bandwidth in [Bandwidth::scaled(sigma).unwrap(), Bandwidth::unscaled(sigma).unwrap()] {
                 for kernel in [Kernel::Gaussian { bandwidth }, Kernel::Laplacian { bandwidth }] {
                     let gram = Gram::new(x.as_ref(), &kernel).unwrap();
                     let expected = if sigma < 1.0 { 0.0 } else { 1.0 };
-                    assert!((gram.value(0, 1) - expected).abs() < 1e-30, "{factor} {kernel:?}: {}", gram.value(0, 1));
+                    assert!((gram.value(0, 1) - expected).abs() < 1e-20, "{factor} {kernel:?}: {}", gram.value(0, 1));
                     assert_eq!(gram.value(7, 0), 1.0);
                     assert!(hsic_biased(&gram, &gram).unwrap() >= 0.0);
                 }

@@ -49,8 +49,9 @@ fn the_two_tests_agree_on_weak_dependence() {
         let permutation = permutation_test(x.as_ref(), y.as_ref(), &kernel, &kernel, 1999, seed).unwrap();
         let gamma = gamma_test(x.as_ref(), y.as_ref(), &kernel, &kernel).unwrap();
         assert_eq!(permutation.statistic, gamma.statistic);
-        // Monte Carlo error: at most 0.011 each, three of them; the approximation's own: about 0.02.
-        assert!((permutation.p_value - gamma.p_value).abs() < 0.05, "{permutation:?} {gamma:?}");
+        // Monte Carlo error: three times at most 0.007 below 0.1 and 0.011 above; the approximation's own: 0.02 and 0.05.
+        let tolerance = if gamma.p_value < 0.1 { 0.04 } else { 0.085 };
+        assert!((permutation.p_value - gamma.p_value).abs() < tolerance, "{permutation:?} {gamma:?}");
         compared += usize::from((0.02..0.9).contains(&gamma.p_value));
     }
     assert!(compared >= 10, "only {compared} p-values away from 0 and 1");

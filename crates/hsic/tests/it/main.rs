@@ -1,5 +1,7 @@
 //! Integration tests: one module a behaviour.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking; clippy knows that only of functions marked #[test]")]
+
 mod calibration;
 mod estimators;
 mod gradient;
