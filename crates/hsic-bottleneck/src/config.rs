@@ -89,6 +89,10 @@ options! {
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
+        /// Training samples drawn (digits) or kept, >= 1 [default: 10,000 digits, or all]
+        train_size: usize,
+        /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
+        test_size: usize,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
         /// Share of a table kept for testing, in (0, 1) [default: 0.2]
@@ -306,6 +310,9 @@ impl TrainOptions {
         let inside = test_fraction > 0.0 && test_fraction < 1.0;
         faults.check("test-fraction", test_fraction, inside, "a number in (0, 1)");
         data.standardize.get_or_insert(true);
+        for (key, size) in [("train-size", data.train_size), ("test-size", data.test_size)] {
+            faults.check(key, 0, size != Some(0), "a whole number >= 1");
+        }
 
         let network = &mut self.network;
         let model = network.model.get_or_insert_with(|| "mlp".to_owned()).clone();

@@ -53,10 +53,11 @@ pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
     let options = LoadOptions {
         data_dir: data.data_dir.clone(),
         seed: config.seed,
+        train_size: data.train_size,
+        test_size: data.test_size,
         label_column: data.label_column.clone(),
         test_fraction: data.test_fraction.unwrap_or(0.2),
         standardize: data.standardize.unwrap_or(true),
-        ..LoadOptions::default()
     };
     Ok(dataset::load(&config.dataset, &options)?)
 }

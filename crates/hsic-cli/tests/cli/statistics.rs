@@ -1,0 +1,51 @@
+//! `measure` and `test`.
+
+use crate::Place;
+
+fn six_points(place: &Place) {
+    place.write("x.csv", "0,0\n1,0\n0,1\n1,1\n0.5,0.25\n0.25,0.75\n");
+    place.write("z.csv", "0.1\n0.9\n0.2\n1.1\n0.6\n0.3\n");
+    place.write("y.csv", "1,0\n0,1\n1,0\n0,1\n0,1\n1,0\n");
+}
+
+#[test]
+fn measure_gives_the_six_point_table() {
+    let place = Place::new();
+    six_points(&place);
+    for (arguments, expected, tolerance) in [
+        ("z.csv x.csv --sigma 1", 3.055_106_751_0, 1e-9),
+        ("z.csv y.csv --sigma 1", 0.939_711_049_4, 1e-9),
+        ("x.csv x.csv --sigma 5", 2.555_768_581_0, 1e-9),
+        ("z.csv y.csv --sigma 1 --estimator hsic-biased", 1.840_043_701_3e-2, 1e-11),
+        ("z.csv y.csv --sigma 5 --estimator hsic-unbiased", 6.603_689_835_8e-5, 1e-14),
+        ("z.csv x.csv --sigma 1 --estimator cka", 0.662_479_829_9, 1e-9),
+    ] {
+        let result = place.json(&format!("measure {arguments} --json"));
+        let value = result["value"].as_f64().unwrap();
+        assert!((value - expected).abs() < tolerance, "{arguments}: {value}");
+        assert_eq!(result["rows"], 6);
+    }
+    let result = place.json("measure z.csv x.csv --sigma median --estimator cka --json");
+    // Of the 15 distances of z, sorted, the eighth: |0.6 - 0.1|.
+    assert!((result["sigma_x"].as_f64().unwrap() - 0.5).abs() < 1e-12, "{result}");
+}
+
+#[test]
+fn dependence_is_found_and_independence_is_not() {
+    let place = Place::new();
+    let table = |f: &dyn Fn(f64) -> f64| (0..40).map(|i| format!("{}\n", f(f64::from(i)))).collect::<String>();
+    place.write("x.csv", &table(&|i| i.sin()));
+    place.write("y.csv", &table(&|i| i.sin().powi(2) + 0.1 * (3.0 * i).cos()));
+    place.write("noise.csv", &table(&|i| (i * i * 0.7 + 1.0).sin()));
+    let dependent = place.json("test x.csv y.csv --permutations 999 --seed 3 --json");
+    assert_eq!(dependent["p_value"].as_f64(), Some(0.001));
+    for threads in [1, 2, 5] {
+        let again = place.json(&format!("test x.csv y.csv --permutations 999 --seed 3 --threads {threads} --json"));
+        assert_eq!(again, dependent);
+    }
+    let gamma = place.json("test x.csv y.csv --method gamma --json");
+    assert!(gamma["p_value"].as_f64().unwrap() < 0.001, "{gamma}");
+    assert_eq!(gamma["statistic"], dependent["statistic"]);
+    let independent = place.json("test x.csv noise.csv --json");
+    assert!(independent["p_value"].as_f64().unwrap() > 0.05, "{independent}");
+}

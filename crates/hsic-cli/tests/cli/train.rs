@@ -1,0 +1,99 @@
+//! `train` and `eval`: tiny runs on the built-in digits.
+
+use std::time::Duration;
+
+use crate::{Place, bytes, stderr};
+
+const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64 --learning-rate 2e-3";
+
+#[test]
+fn a_small_run_learns_and_leaves_its_folder() {
+    let place = Place::new();
+    let summary = place.json(&format!("train {SMALL} --epochs 6 --seed 1 --run r --json --quiet"));
+    for key in ["run", "dataset", "model", "method", "threads", "seconds", "milliseconds_per_step", "peak_memory_bytes"] {
+        assert!(!summary[key].is_null(), "{key}");
+    }
+    assert_eq!(summary["epochs"], 6);
+    assert_eq!(summary["steps"], 60);
+    assert_eq!(summary["parameters"], 784 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10);
+    assert!(summary["format_accuracy"].is_null());
+    let accuracy = summary["test_accuracy"].as_f64().unwrap();
+    // 200 test samples of ten classes: chance is 0.1, its standard deviation 0.02.
+    assert!(accuracy > 0.5, "{accuracy}");
+    for file in ["config.toml", "metrics.jsonl", "weights.safetensors", "summary.json", "checkpoint/state.safetensors"] {
+        assert!(place.path("r").join(file).is_file(), "{file}");
+    }
+    let metrics = String::from_utf8(bytes(&place.path("r/metrics.jsonl"))).unwrap();
+    assert_eq!(metrics.lines().filter(|line| line.contains(r#""type":"epoch""#)).count(), 6);
+    assert_eq!(place.json("eval r --json")["test_accuracy"].as_f64(), Some(accuracy));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let place = Place::new();
+    for (run, more) in [("a", "--threads 1"), ("b", "--threads 2"), ("c", "--schedule sequential"), ("d", "--seed 2")] {
+        let output = place.run(&format!("train {SMALL} --epochs 1 --run {run} --quiet {more}"));
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    assert!(weights("a") == weights("b") && weights("a") == weights("c"));
+    assert!(weights("a") != weights("d"));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bytes() {
+    let place = Place::new();
+    let arguments = format!("train {SMALL} --epochs 3 --checkpoint-steps 4 --quiet");
+    assert!(place.run(&format!("{arguments} --run whole")).status.success());
+    for (number, milliseconds) in [30, 60, 90, 130, 180, 260].into_iter().enumerate() {
+        let run = format!("killed-{number}");
+        let mut child = place.command(&format!("{arguments} --run {run}")).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !place.path(&run).join("config.toml").exists() {
+            // Killed before there was a run.
+            continue;
+        }
+        let output = place.run(&format!("train --resume {run} --quiet"));
+        assert!(output.status.success(), "{}", stderr(&output));
+        for file in ["weights.safetensors", "checkpoint/state.safetensors"] {
+            assert!(bytes(&place.path(&run).join(file)) == bytes(&place.path("whole").join(file)), "{run} {file}");
+        }
+    }
+}
+
+#[test]
+fn a_config_file_holds_what_flags_do_not_say() {
+    let place = Place::new();
+    place.write("run.toml", "[data]\ntrain-size = 300\ntest-size = 100\n[network]\nwidths = \"16\"\n[training]\nepochs = 2\n");
+    let summary = place.json("train --config run.toml --epochs 1 --json --quiet");
+    assert_eq!((&summary["epochs"], &summary["steps"]), (&1.into(), &2.into()));
+    assert_eq!(summary["run"], "runs/digits-mlp-hsic-1");
+    let again = place.json("train --config runs/digits-mlp-hsic-1/config.toml --json --quiet");
+    assert_eq!(again["test_accuracy"], summary["test_accuracy"]);
+}
+
+#[test]
+fn a_damaged_file_of_a_run_is_named() {
+    let place = Place::new();
+    let output = place.run("train --train-size 200 --test-size 50 --widths 8 --epochs 1 --run r --quiet");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let weights = place.path("r/weights.safetensors");
+    let whole = bytes(&weights);
+    for damaged in [&whole[..whole.len() - 3], &whole[..5], b"{}".as_slice(), b"".as_slice()] {
+        std::fs::write(&weights, damaged).unwrap();
+        let error = place.fails("eval r");
+        assert!(error.contains("weights.safetensors"), "{error}");
+    }
+    std::fs::write(&weights, &whole).unwrap();
+    place.write("r/readout.json", "{");
+    assert!(place.fails("eval r").contains("readout.json"));
+}
+
+#[test]
+fn labels_that_vanish_are_warned_of() {
+    let place = Place::new();
+    let output = place.run(&format!("train {SMALL} --epochs 1 --sigma 100 --run r"));
+    assert!(stderr(&output).contains("labels have all but vanished"), "{}", stderr(&output));
+}
