@@ -10,7 +10,8 @@ const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size
 fn a_small_run_learns_and_leaves_its_folder() {
     let place = Place::new();
     let summary = place.json(&format!("train {SMALL} --epochs 6 --seed 1 --run r --json --quiet"));
-    for key in ["run", "dataset", "model", "method", "threads", "seconds", "milliseconds_per_step", "peak_memory_bytes"] {
+    for key in ["run", "dataset", "model", "method", "threads", "seconds", "milliseconds_per_step", "peak_memory_bytes"]
+    {
         assert!(!summary[key].is_null(), "{key}");
     }
     assert_eq!(summary["epochs"], 6);
@@ -20,7 +21,8 @@ fn a_small_run_learns_and_leaves_its_folder() {
     let accuracy = summary["test_accuracy"].as_f64().unwrap();
     // 200 test samples of ten classes: chance is 0.1, its standard deviation 0.02.
     assert!(accuracy > 0.5, "{accuracy}");
-    for file in ["config.toml", "metrics.jsonl", "weights.safetensors", "summary.json", "checkpoint/state.safetensors"] {
+    for file in ["config.toml", "metrics.jsonl", "weights.safetensors", "summary.json", "checkpoint/state.safetensors"]
+    {
         assert!(place.path("r").join(file).is_file(), "{file}");
     }
     let metrics = String::from_utf8(bytes(&place.path("r/metrics.jsonl"))).unwrap();
@@ -66,7 +68,10 @@ fn a_killed_run_resumes_to_the_same_bytes() {
 #[test]
 fn a_config_file_holds_what_flags_do_not_say() {
     let place = Place::new();
-    place.write("run.toml", "[data]\ntrain-size = 300\ntest-size = 100\n[network]\nwidths = \"16\"\n[training]\nepochs = 2\n");
+    place.write(
+        "run.toml",
+        "[data]\ntrain-size = 300\ntest-size = 100\n[network]\nwidths = \"16\"\n[training]\nepochs = 2\n",
+    );
     let summary = place.json("train --config run.toml --epochs 1 --json --quiet");
     assert_eq!((&summary["epochs"], &summary["steps"]), (&1.into(), &2.into()));
     assert_eq!(summary["run"], "runs/digits-mlp-hsic-1");
