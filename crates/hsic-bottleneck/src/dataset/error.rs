@@ -223,6 +223,14 @@ pub enum DatasetError {
         /// The label.
         value: f64,
     },
+    /// A row without a label.
+    #[error("{}: no label in line {line}, expected a whole number or text", path.display())]
+    LabelMissing {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
     /// Labels that make too few or too many classes.
     #[error("{}: labels of {classes} classes, expected 2 to 65536", path.display())]
     ClassCount {

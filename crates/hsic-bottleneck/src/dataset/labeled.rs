@@ -154,6 +154,9 @@ fn from_csv(path: &Path, options: &LoadOptions) -> Result<Labeled, DatasetError>
         let (row, column) = (i / others.len(), others[i % others.len()]);
         return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value: values[i] });
     }
+    if let Some(&(line, _)) = lines.rows.iter().find(|(_, record)| record[column].is_empty()) {
+        return Err(DatasetError::LabelMissing { path: path.to_owned(), line });
+    }
     // If every label is a number they are compared as such (10 after 9, 1.0 is 1), else as text.
     let numbers: Option<Vec<f64>> = lines.rows.iter().map(|(_, record)| number(&record[column])).collect();
     let labels = match numbers {

@@ -359,7 +359,7 @@ mod tests {
                 "f: shape \"(), }   \\n\" in the npy header, expected at least one dimension",
             ),
             (npy(1, &header("<f8", false, "(3, 2)"), &[0; 40]), "f: 40 bytes of data, expected 48"),
-            (npy(1, &header("<f4", false, "(1,)"), &[0; 5]), "f: bytes follow byte 76, expected the file to end there"),
+            (npy(1, &header("<f4", false, "(1,)"), &[0; 5]), "f: bytes follow byte 75, expected the file to end there"),
             (
                 npy(1, &header("<f8", false, "(4294967296, 4294967296)"), &[]),
                 "f: 0 bytes of data, expected 18446744073709551615",

@@ -135,13 +135,18 @@ impl Lines {
             .from_reader(bytes.as_slice());
         let mut rows: Vec<(u64, StringRecord)> = Vec::new();
         let mut record = StringRecord::new();
+        let (mut line, mut counted) = (1, 0);
         loop {
             match reader.read_record(&mut record) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(source) => return Err(DatasetError::Csv { path: path.to_owned(), source }),
             }
-            let line = record.position().map_or(0, csv::Position::line);
+            // The reader's own count stops at the empty lines before a record; ours goes past them.
+            let start = record.position().map_or(counted, |position| position.byte() as usize);
+            let start = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            line += bytes[counted..start].iter().filter(|&&byte| byte == b'\n').count() as u64;
+            counted = start;
             if let Some((_, first)) = rows.first()
                 && first.len() != record.len()
             {
@@ -255,6 +260,9 @@ mod tests {
         let path = folder.path().join("t.csv");
         std::fs::write(&path, b"1,2\n\xff\xfe,3\n").unwrap();
         let message = read_table(&path).unwrap_err().to_string();
-        assert!(message.contains("t.csv") && message.contains("UTF-8") && message.contains("line: 2"), "{message}");
+        assert!(
+            message.contains("t.csv") && message.contains("line 2,") && message.contains("invalid utf-8"),
+            "{message}"
+        );
     }
 }
