@@ -333,9 +333,14 @@ pub fn normalized_gram_into<T: Scalar>(
         Spec::default(),
     )
     .map_err(|llt::factor::LltError::NonPositivePivot { index }| Error::NotPositiveDefinite { pivot: index })?;
-    // Every pivot of (positive semi-definite + ridge) is at least the ridge: one well below it is made of rounding.
-    if let Some(pivot) = (0..m).find(|&i| lower[(i, i)].to_f64().powi(2) < 0.5 * ridge) {
-        return Err(Error::NotPositiveDefinite { pivot });
+    // Every pivot of (positive semi-definite + ridge) is at least the ridge: one well below it is made of rounding. Kc is
+    // singular always (Kc 1 = 0), so a ridge that is itself near rounding divides rounding by rounding.
+    let pivot = |i: usize| lower[(i, i)].to_f64().powi(2);
+    let least = (0..m).min_by(|&a, &b| pivot(a).total_cmp(&pivot(b))).filter(|_| m > 1);
+    if let Some(index) = least
+        && (pivot(index) < 0.5 * ridge || ridge < 4.0 * gram.noise())
+    {
+        return Err(Error::NotPositiveDefinite { pivot: index });
     }
     solve(lower.rb(), out.rb_mut());
     distance::mirror(out);
