@@ -271,8 +271,8 @@ pub fn center_into<T: Scalar>(out: MatMut<'_, T>, gram: &Gram<T>) {
 /// Source: Fukumizu et al. 2008, "Kernel measures of conditional dependence".
 ///
 /// # Errors
-/// [`Error::Parameter`] unless `epsilon` is finite and above 0; [`Error::NotPositiveDefinite`] if rounding in `T` is
-/// larger than the ridge epsilon m.
+/// [`Error::Parameter`] unless `epsilon` is finite and above 0; [`Error::NotPositiveDefinite`] if rounding
+/// in `T` is not small against the ridge: epsilon m < 32 units of rounding of the largest entry, or a pivot fails.
 /// # Cost
 /// One Cholesky factor and 2 m triangular solves, 7/3 m^3 flops; memory 2 m^2 numbers.
 /// # Examples
@@ -333,8 +333,10 @@ pub fn normalized_gram_into<T: Scalar>(
         Spec::default(),
     )
     .map_err(|llt::factor::LltError::NonPositivePivot { index }| Error::NotPositiveDefinite { pivot: index })?;
-    // Every pivot of (positive semi-definite + ridge) is at least the ridge: one well below it is made of rounding.
-    if let Some(pivot) = (0..m).find(|&i| lower[(i, i)].to_f64().powi(2) < 0.5 * ridge) {
+    // Kc is singular always (Kc 1 = 0), so every factor has a pivot near the ridge: where that is near rounding, the
+    // result is a quotient of roundings even if no pivot turned negative.
+    if m > 1 && ridge < 4.0 * gram.noise() {
+        let pivot = (1..m).fold(0, |least, i| if lower[(i, i)] < lower[(least, least)] { i } else { least });
         return Err(Error::NotPositiveDefinite { pivot });
     }
     solve(lower.rb(), out.rb_mut());

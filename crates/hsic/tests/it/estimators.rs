@@ -62,7 +62,7 @@ fn naive(x: MatRef<'_, f64>, kernel: &Kernel) -> Mat<f64> {
         }),
         Kernel::Delta => Box::new(move |i, j| f64::from(u8::from((0..d).all(|k| x[(i, k)] == x[(j, k)])))),
     };
-    Mat::from_fn(m, m, |i, j| entry(i, j))
+    Mat::from_fn(m, m, entry)
 }
 
 #[test]

@@ -246,6 +246,46 @@ fn a_ridge_below_rounding_is_an_error_not_a_number() {
     assert!(lost(measure(Estimator::Nhsic { epsilon: 1e-11 }, &single(&x), &single(&x), &kernel)));
     assert!(lost(measure(Estimator::Nhsic { epsilon: 1e-21 }, &x, &x, &kernel)));
     assert!(measure(Estimator::Nhsic { epsilon: 1e-11 }, &x, &x, &kernel).is_ok());
+    // Few rows: the pivots that rounding makes may be positive, and larger than the ridge.
+    for seed in 0..50 {
+        let x = normal(3, 1, seed);
+        assert!(lost(measure(Estimator::Nhsic { epsilon: 1e-25 }, &x, &x, &Kernel::Linear)), "{seed}");
+    }
+}
+
+#[test]
+fn a_ridge_near_rounding_gives_an_error_or_the_figure() {
+    let (mut refused, mut given) = (0, 0);
+    for seed in 0..20 {
+        let (x, y) = (normal(120, 1, seed), normal(120, 1, 100 + seed));
+        let kernel = Kernel::gaussian(2.0).unwrap();
+        for power in -90..-40 {
+            let estimator = Estimator::Nhsic { epsilon: 10f64.powf(f64::from(power) / 10.0) };
+            let exact = measure(estimator, &x, &y, &kernel).unwrap();
+            match measure(estimator, &single(&x), &single(&y), &kernel) {
+                Err(Error::NotPositiveDefinite { .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+                Ok(figure) => {
+                    given += 1;
+                    // Rounding is at most a small multiple of the ridge's 32nd part where there is no refusal.
+                    assert!((figure / exact - 1.0).abs() < 0.5, "{seed} {power}: {figure} {exact}");
+                }
+            }
+        }
+    }
+    assert!(refused > 100 && given > 100, "{refused} {given}");
+}
+
+#[test]
+fn parallel_rows_have_no_cosine_alignment() {
+    // Unit rows differ by one rounding only; without a threshold CKA would be a quotient of roundings.
+    let x = Mat::from_fn(12, 3, |i, k| (i + 1) as f64 * [0.1, 0.7, 1.3][k]);
+    let y = normal(12, 2, 13);
+    let expected = Err(Error::Undefined { estimator: "cka", argument: "x" });
+    assert_eq!(measure(Estimator::Cka, &x, &y, &Kernel::Cosine), expected);
+    assert_eq!(measure(Estimator::Cka, &single(&x), &single(&y), &Kernel::Cosine), expected);
+    let test = permutation_test(x.as_ref(), y.as_ref(), &Kernel::Cosine, &Kernel::Linear, 19, 1).unwrap();
+    assert_eq!(test.p_value, 1.0);
 }
 
 #[test]
