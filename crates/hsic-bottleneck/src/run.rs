@@ -317,10 +317,7 @@ impl Run {
         write_atomically(&self.file(name), &file)
     }
 
-    fn load_tensors(
-        &self,
-        name: &str,
-    ) -> Result<(HashMap<String, NamedTensor<f32>>, HashMap<String, String>), RunError> {
+    fn load_tensors(&self, name: &str) -> Result<Stored, RunError> {
         let path = self.file(name);
         let bytes = fs::read(&path).map_err(|source| RunError::Io { path, source })?;
         let malformed = |error: safetensors::SafeTensorError| self.malformed(name, error, "a safetensors file");
@@ -342,6 +339,9 @@ impl Run {
         Ok((tensors, metadata))
     }
 }
+
+/// Tensors by name, and the metadata beside them.
+type Stored = (HashMap<String, NamedTensor<f32>>, HashMap<String, String>);
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
 

@@ -83,6 +83,7 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of
     /// [`Block::parameters`], and to `dx` = dL/dx where a method asks for it. `z` and `cache` are those of the last
     /// `forward` with this `x`.
+    #[allow(clippy::too_many_arguments, reason = "the batch, what forward left, and two results, all lent")]
     fn gradient(
         &self,
         m: usize,

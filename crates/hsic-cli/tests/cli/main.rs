@@ -15,7 +15,7 @@ pub(crate) struct Place(TempDir);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self(TempDir::new().expect("a temporary folder"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -23,7 +23,7 @@ impl Place {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        std::fs::write(self.path(name), text).expect("a file written");
     }
 
     /// The command, to be run here.
@@ -34,16 +34,16 @@ impl Place {
     }
 
     pub(crate) fn run(&self, arguments: &str) -> Output {
-        self.command(arguments).output().unwrap()
+        self.command(arguments).output().expect("the command runs")
     }
 
     /// Runs and returns the one JSON object on standard output.
     pub(crate) fn json(&self, arguments: &str) -> Value {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments}: {}", stderr(&output));
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = String::from_utf8(output.stdout).expect("text");
         assert_eq!(text.lines().count(), 1, "{text}");
-        serde_json::from_str(&text).unwrap()
+        serde_json::from_str(&text).expect("one JSON object")
     }
 
     /// Runs, expects exit code 2 and returns standard error, the folder's name taken out.
@@ -60,5 +60,5 @@ pub(crate) fn stderr(output: &Output) -> String {
 }
 
 pub(crate) fn bytes(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap()
+    std::fs::read(path).expect("a file of the run")
 }
