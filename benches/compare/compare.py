@@ -159,13 +159,13 @@ def show(rows, reference, rounds, arguments):
 
 
 def environment(arguments):
-    run = lambda *command: subprocess.run(command, capture_output=True, text=True, cwd=HERE).stdout.strip()
+    run = lambda *command: subprocess.run(command, capture_output=True, text=True).stdout.strip()
     cpu = "unknown"
     if os.path.exists("/proc/cpuinfo"):
         models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
         cpu = models[0].split(":", 1)[1].strip() if models else cpu
     return {
-        "commit": run("git", "describe", "--always", "--dirty"),
+        "commit": run("git", "-C", str(HERE), "describe", "--always", "--dirty"),
         "system": platform.platform(),
         "cpu": cpu,
         "cores": os.cpu_count(),
