@@ -1,6 +1,7 @@
 //! SGD and AdamW on flat parameters, and learning rates over time. The state lasts as long as the run.
 
 use hsic::Scalar;
+use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
 /// A rule that turns a gradient into a change of the parameters.
@@ -46,7 +47,7 @@ impl Optimizer {
             Self::Sgd { momentum, weight_decay } => {
                 state.first.resize(parameters.len(), T::ZERO);
                 let (rate, momentum, decay) = (T::of(-rate), T::of(momentum), T::of(weight_decay));
-                pulp::Arch::new().dispatch(|| {
+                vectorize(#[inline(always)] || {
                     for ((w, &g), v) in parameters.iter_mut().zip(gradient).zip(&mut state.first) {
                         *v = momentum.mul_add(*v, decay.mul_add(*w, g));
                         *w = rate.mul_add(*v, *w);
@@ -63,7 +64,7 @@ impl Optimizer {
                 let (keep1, new1) = (T::of(beta1), T::of(1.0 - beta1));
                 let (keep2, new2) = (T::of(beta2), T::of(1.0 - beta2));
                 let epsilon = T::of(epsilon);
-                pulp::Arch::new().dispatch(|| {
+                vectorize(#[inline(always)] || {
                     let moments = state.first.iter_mut().zip(&mut state.second);
                     for ((w, &g), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
                         *first = keep1.mul_add(*first, new1 * g);

@@ -8,10 +8,9 @@
 use faer::linalg::matmul::matmul;
 use faer::reborrow::Reborrow;
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 
 /// Columns of the result that one task computes. Fixed, so that the bits do not depend on the number of threads.
 pub(crate) const PANEL: usize = 128;
@@ -234,7 +233,7 @@ fn sum_squares<T: Scalar>(row: &[T]) -> f64 {
 
 /// Distances of a panel from `points` with one column of the table after another.
 fn narrow<T: Scalar>(panel: &mut [T], first: usize, m: usize, points: &[T], metric: Metric) {
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             for (offset, column) in panel.chunks_exact_mut(m).enumerate() {
@@ -264,7 +263,7 @@ fn narrow<T: Scalar>(panel: &mut [T], first: usize, m: usize, points: &[T], metr
 
 /// Sums of absolute differences of a panel from `points` with one row after another.
 fn wide<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, points: &[T]) {
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             // Rows in the outer loop: the panel's own rows stay in the cache.
@@ -308,7 +307,7 @@ fn product<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, rows: &
 /// Turns products into squared distances, and computes again those that cancelled.
 fn from_product<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, squares: &[T], points: &[T]) {
     const CHUNK: usize = 32;
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             let (minus_two, cancelled) = (T::of(-2.0), T::of(CANCELLED));

@@ -5,14 +5,13 @@
 //! kernel (every HSIC with the linear one) goes to infinity where it leaves the range of `f64`.
 
 use faer::MatRef;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::distance::PANEL;
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::gram::{Factor, Gram, normalized_gram_into};
 use crate::kernel::Kernel;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 
 /// Ridge of [`nhsic`] in the paper of the HSIC bottleneck (Ma, Lewis and Kleijn 2020), as a fraction of m.
 pub const DEFAULT_EPSILON: f64 = 1e-5;
@@ -344,7 +343,7 @@ fn fold_shifted<T: Scalar>(
     term: &impl Fn(f64, f64) -> f64,
 ) -> f64 {
     const LANES: usize = 8;
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             let (a, a_rest) = a.as_chunks::<LANES>();
@@ -370,7 +369,7 @@ fn fold_shifted<T: Scalar>(
 /// Sum of products in double precision, in 8 lanes.
 fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
     const LANES: usize = 8;
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             let (a, a_rest) = a.as_chunks::<LANES>();

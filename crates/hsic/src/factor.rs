@@ -14,7 +14,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, Par};
 
 use crate::error::Error;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 use crate::view::{outer_lower, rows_mut};
 
 /// Order of the blocks that are eliminated entry by entry.
@@ -80,7 +80,7 @@ fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, offset: usize) -
         }
         right[i][i] = T::ONE;
     }
-    let failed = pulp::Arch::new().dispatch(|| {
+    let failed = vectorize(#[inline(always)] || {
         for k in 0..n {
             let pivot = left[k][k];
             if !(pivot > T::ZERO && pivot.is_finite()) {

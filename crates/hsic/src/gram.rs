@@ -9,13 +9,12 @@ use faer::linalg::cholesky::llt;
 use faer::prelude::*;
 use faer::reborrow::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par, Spec};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::distance::{self, Metric, PANEL, Workspace, panels, scale};
 use crate::error::{Error, check_finite, check_positive, check_shape};
 use crate::kernel::{Bandwidth, Kernel};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 
 /// The matrix K_ij = k(x_i, x_j) of the rows of one table, with the memory in which it was made.
 ///
@@ -212,7 +211,7 @@ impl<T: Scalar> Gram<T> {
     fn map(&mut self, function: impl Fn(T) -> T + Sync) {
         let m = self.rows;
         panels(&mut self.values, m, |first, panel| {
-            Arch::new().dispatch(
+            vectorize(
                 #[inline(always)]
                 || {
                     for (offset, column) in panel.chunks_exact_mut(m).enumerate() {
@@ -370,7 +369,7 @@ fn center_times<T: Scalar>(out: MatMut<'_, T>, gram: &Gram<T>, factor: f64) {
 
 /// Sum in double precision, in 16 lanes.
 fn total<T: Scalar>(values: &[T]) -> f64 {
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             let mut lanes = [0.0f64; 16];

@@ -3,7 +3,6 @@
 //! The null hypothesis is that x and y are independent; a small p-value speaks against it.
 
 use faer::MatRef;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::{Error, check_positive, check_rows};
@@ -11,7 +10,7 @@ use crate::estimator::{Centering, grams, hsic_biased, inner, lower_sums};
 use crate::gram::Gram;
 use crate::kernel::Kernel;
 use crate::random::Stream;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 
 /// What a test of independence returns.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -289,7 +288,7 @@ fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>]) -> Vec<f64> {
     // A length that is a power of two lets a mask stand in for the check of each index.
     let mut column = vec![0.0f32; m.next_power_of_two()];
     let mut sums = vec![0.0f64; orders.len()];
-    Arch::new().dispatch(
+    vectorize(
         #[inline(always)]
         || {
             for (c, source) in moved.entries.chunks_exact(m).enumerate() {

@@ -23,7 +23,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par};
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorize};
 use crate::view::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, rows, rows_mut, stride};
 
 /// The numbers of the objective.
@@ -415,7 +415,7 @@ fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<
     let mut raw = T::ZERO;
     let mut largest = T::ZERO;
     rows_mut(centered, m, d, d).copy_from(v);
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         let mut lanes = vec_max(&centered[..m * d]);
         raw = Scalar::max(raw, lanes);
         for row in centered[..m * d].chunks_exact(d) {
@@ -476,12 +476,12 @@ fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
 }
 
 fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
-    pulp::Arch::new().dispatch(|| vec_sum_squares(values)).to_f64()
+    vectorize(#[inline(always)] || vec_sum_squares(values)).to_f64()
 }
 
 /// Squared Frobenius norm of a lower half.
 fn lower_norm_squared<T: Scalar>(a: &[T], m: usize, ld: usize) -> f64 {
-    pulp::Arch::new().dispatch(|| (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum())
+    vectorize(#[inline(always)] || (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum())
 }
 
 /// From products of rows to the kernel, lower half in place, with the row sums of the whole symmetric matrix.
@@ -497,7 +497,7 @@ fn exponentiate<T: Scalar>(
     of_zero: T,
 ) {
     let minus_two = T::of(-2.0);
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         sums.fill(T::ZERO);
         for i in 0..m {
             let row = &mut s[i * ld..i * ld + i];
@@ -518,7 +518,7 @@ fn exponentiate<T: Scalar>(
 /// H E H + ridge I, lower half; `sums` become row means.
 fn center_and_ridge<T: Scalar>(out: &mut [T], e: &[T], sums: &mut [T], ridge: T, m: usize, ld: usize) {
     let share = T::of(1.0 / m as f64);
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         for sum in sums.iter_mut() {
             *sum *= share;
         }
@@ -537,7 +537,7 @@ fn center_and_ridge<T: Scalar>(out: &mut [T], e: &[T], sums: &mut [T], ridge: T,
 /// diag(W 1) - W for W = G o (E + offset), from lower halves to the whole matrix, in the place of G.
 fn laplacian<T: Scalar>(g: &mut [T], e: &[T], offset: T, sums: &mut [T], m: usize, ld: usize) {
     const TILE: usize = 16;
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         sums.fill(T::ZERO);
         for i in 0..m {
             let row = &mut g[i * ld..i * ld + i];

@@ -4,6 +4,23 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+/// Runs `work` with the widest vector instructions of the processor, chosen at run time.
+///
+/// Loops in `work` are compiled once for each instruction set. That holds only for what is inlined into it, so mark the
+/// closure, and closures that it calls, `#[inline(always)]`; `mul_add` outside of it is a call of a library function.
+pub fn vectorize<R>(work: impl FnMut() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> pulp::WithSimd for Work<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(mut self, _: S) -> R {
+            // Through FnMut: FnOnce would go by a shim that the compiler may leave out of line, without the vectors.
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
+}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}

@@ -8,6 +8,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use hsic::Scalar;
+use hsic::scalar::vectorize;
 use hsic::random::Stream;
 
 use super::activation::Activation;
@@ -197,7 +198,7 @@ fn add_bias<T: Scalar>(a: &mut [T], bias: &[T]) {
 fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse: &mut [T]) {
     let d = mean.len();
     let share = T::of(d as f64 / a.len() as f64);
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         mean.fill(T::ZERO);
         variance.fill(T::ZERO);
         for row in a.chunks_exact(d) {
@@ -230,7 +231,7 @@ fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse
 fn normalize_backward<T: Scalar>(n: &[T], inverse: &[T], g: &mut [T], sum: &mut [T], product: &mut [T]) {
     let d = inverse.len();
     let share = T::of(d as f64 / g.len() as f64);
-    pulp::Arch::new().dispatch(|| {
+    vectorize(#[inline(always)] || {
         sum.fill(T::ZERO);
         product.fill(T::ZERO);
         for (g, n) in g.chunks_exact(d).zip(n.chunks_exact(d)) {
