@@ -152,13 +152,13 @@ options! {
     OptimizerOptions, "Optimizer" {
         /// Optimizer [default: sgd]
         optimizer: OptimizerName,
-        /// Learning rate, > 0 [default: 5e-4]
+        /// Learning rate, > 0 [default: 2e-3]
         learning_rate: f64,
         /// Course of the learning rate [default: cosine]
         decay: Decay,
         /// Steps over which the rate rises from 0 [default: 0]
         warmup_steps: u64,
-        /// Momentum of sgd, in [0, 1) [default: 0.9]
+        /// Momentum of sgd, in [0, 1) [default: 0]
         momentum: f64,
         /// Weight decay, >= 0 [default: 0]
         weight_decay: f64,
@@ -350,11 +350,11 @@ impl TrainOptions {
         let optimizer = &mut self.optimizer;
         let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
         let learning_rate = LearningRate {
-            peak: *optimizer.learning_rate.get_or_insert(5e-4),
+            peak: *optimizer.learning_rate.get_or_insert(2e-3),
             decay: *optimizer.decay.get_or_insert(Decay::Cosine),
             warmup_steps: *optimizer.warmup_steps.get_or_insert(0),
         };
-        let momentum = *optimizer.momentum.get_or_insert(0.9);
+        let momentum = *optimizer.momentum.get_or_insert(0.0);
         let weight_decay = *optimizer.weight_decay.get_or_insert(0.0);
         let (beta1, beta2) = (*optimizer.beta1.get_or_insert(0.9), *optimizer.beta2.get_or_insert(0.999));
         let epsilon = *optimizer.adam_epsilon.get_or_insert(1e-8);

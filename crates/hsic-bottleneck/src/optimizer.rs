@@ -47,12 +47,15 @@ impl Optimizer {
             Self::Sgd { momentum, weight_decay } => {
                 state.first.resize(parameters.len(), T::ZERO);
                 let (rate, momentum, decay) = (T::of(-rate), T::of(momentum), T::of(weight_decay));
-                vectorize(#[inline(always)] || {
-                    for ((w, &g), v) in parameters.iter_mut().zip(gradient).zip(&mut state.first) {
-                        *v = momentum.mul_add(*v, decay.mul_add(*w, g));
-                        *w = rate.mul_add(*v, *w);
-                    }
-                });
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        for ((w, &g), v) in parameters.iter_mut().zip(gradient).zip(&mut state.first) {
+                            *v = momentum.mul_add(*v, decay.mul_add(*w, g));
+                            *w = rate.mul_add(*v, *w);
+                        }
+                    },
+                );
             }
             Self::AdamW { beta1, beta2, epsilon, weight_decay } => {
                 state.first.resize(parameters.len(), T::ZERO);
@@ -64,15 +67,18 @@ impl Optimizer {
                 let (keep1, new1) = (T::of(beta1), T::of(1.0 - beta1));
                 let (keep2, new2) = (T::of(beta2), T::of(1.0 - beta2));
                 let epsilon = T::of(epsilon);
-                vectorize(#[inline(always)] || {
-                    let moments = state.first.iter_mut().zip(&mut state.second);
-                    for ((w, &g), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
-                        *first = keep1.mul_add(*first, new1 * g);
-                        *second = keep2.mul_add(*second, new2 * g * g);
-                        let root = Scalar::sqrt(*second).mul_add(correction, epsilon);
-                        *w = size.mul_add(*first / root, *w * shrink);
-                    }
-                });
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        let moments = state.first.iter_mut().zip(&mut state.second);
+                        for ((w, &g), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
+                            *first = keep1.mul_add(*first, new1 * g);
+                            *second = keep2.mul_add(*second, new2 * g * g);
+                            let root = Scalar::sqrt(*second).mul_add(correction, epsilon);
+                            *w = size.mul_add(*first / root, *w * shrink);
+                        }
+                    },
+                );
             }
         }
     }

@@ -80,28 +80,31 @@ fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, offset: usize) -
         }
         right[i][i] = T::ONE;
     }
-    let failed = vectorize(#[inline(always)] || {
-        for k in 0..n {
-            let pivot = left[k][k];
-            if !(pivot > T::ZERO && pivot.is_finite()) {
-                return Some(k);
-            }
-            let scale = T::ONE / pivot.sqrt();
-            for j in 0..BASE {
-                left[k][j] *= scale;
-                right[k][j] *= scale;
-            }
-            let (pivot_left, pivot_right) = (left[k], right[k]);
-            for i in k + 1..n {
-                let factor = -pivot_left[i];
+    let failed = vectorize(
+        #[inline(always)]
+        || {
+            for k in 0..n {
+                let pivot = left[k][k];
+                if !(pivot > T::ZERO && pivot.is_finite()) {
+                    return Some(k);
+                }
+                let scale = T::ONE / pivot.sqrt();
                 for j in 0..BASE {
-                    left[i][j] = factor.mul_add(pivot_left[j], left[i][j]);
-                    right[i][j] = factor.mul_add(pivot_right[j], right[i][j]);
+                    left[k][j] *= scale;
+                    right[k][j] *= scale;
+                }
+                let (pivot_left, pivot_right) = (left[k], right[k]);
+                for i in k + 1..n {
+                    let factor = -pivot_left[i];
+                    for j in 0..BASE {
+                        left[i][j] = factor.mul_add(pivot_left[j], left[i][j]);
+                        right[i][j] = factor.mul_add(pivot_right[j], right[i][j]);
+                    }
                 }
             }
-        }
-        None
-    });
+            None
+        },
+    );
     if let Some(k) = failed {
         return Err(Error::NotPositiveDefinite { pivot: offset + k });
     }

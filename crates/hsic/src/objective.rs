@@ -11,6 +11,10 @@
 //!
 //! nHSIC(Z, X) = tr R_X - c |P|^2,  nHSIC(Z, Y) = tr R_Y - c |Q|^2,  G = c (w (N'P)(N'P)' - beta (N'Q)(N'Q)').
 //!
+//! In exact arithmetic M 1 = 0 makes G 1 = 0. In rounded arithmetic the constant part is the largest error of all,
+//! since T 1 = 1/c: N'P and N'Q are centered before their products, which leaves a hundredth of the error in f32.
+//! K itself is near 1, and its rounding would be what remains: K - 1 is formed, which centers to the same matrix.
+//!
 //! So T is never formed, no product is of two full m x m matrices but the last, whose lower half suffices, and the
 //! values cost nothing. About 2.7 m^3 operations and 3 m^2 d, where T M T from dense matrices takes 4 m^3 and more.
 //! Keeping the two terms apart also keeps beta R_Y's rounding (beta = 500) out of R_X.
@@ -300,12 +304,14 @@ impl<T: Scalar> BatchOperator<T> {
             terms.x = self.x_trace - ridge * lower_norm_squared(&workspace.ridged, m, ld);
             let back = rows_mut(&mut workspace.product, m, m, ld);
             lower_transpose_times(back, inverse, rows(&workspace.ridged, m, m, ld), true);
+            center_columns(&mut workspace.product, &mut workspace.sums, m, m, ld);
         }
         let mut q = rows_mut(&mut workspace.labels, m, classes, classes);
         lower_times(q.rb_mut(), inverse, u);
         terms.y = self.labels.trace() - ridge * norm_squared(&workspace.labels[..m * classes]);
         let back = rows_mut(&mut workspace.labels_back, m, classes, classes);
         lower_transpose_times(back, inverse, rows(&workspace.labels, m, classes, classes), false);
+        center_columns(&mut workspace.labels_back, &mut workspace.sums, m, classes, classes);
         terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
 
         // G, in the place of P.
@@ -319,7 +325,7 @@ impl<T: Scalar> BatchOperator<T> {
         outer_lower(g, accum, back, back, T::of(-ridge * self.options.beta));
 
         let sums = &mut workspace.sums[..m];
-        laplacian(&mut workspace.ridged, &workspace.kernel, exponent.offset, sums, m, ld);
+        laplacian(&mut workspace.ridged, &workspace.kernel, sums, m, ld);
         matmul(
             gradient,
             Accum::Replace,
@@ -332,9 +338,8 @@ impl<T: Scalar> BatchOperator<T> {
     }
 }
 
-/// How a sample's kernel was formed: K = E + offset with E = exp(-factor D') - offset, D' of rows times `scale`.
-struct Exponent<T> {
-    offset: T,
+/// How a sample's kernel was formed: K = E + 1 with E = expm1(-factor D'), D' of rows times `scale`.
+struct Exponent {
     factor: f64,
     scale: f64,
     /// Some two rows differ.
@@ -350,12 +355,11 @@ fn inverse_root<T: Scalar>(
     ridge: f64,
     classes: usize,
     workspace: &mut Workspace<T>,
-) -> Result<Exponent<T>, Error> {
+) -> Result<Exponent, Error> {
     let (m, d, ld) = (v.nrows(), v.ncols(), stride(v.nrows()));
     workspace.reserve(m, d, classes);
     let spread = center_rows(v, &mut workspace.centered, &mut workspace.sums);
-    let mut exponent =
-        Exponent { offset: T::ONE, factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
+    let mut exponent = Exponent { factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
     if !spread.varies {
         check_finite(argument, v)?;
         return Ok(exponent);
@@ -381,22 +385,35 @@ fn inverse_root<T: Scalar>(
             check_finite(argument, v)?;
         }
     }
-    // The mean of D is twice the mean square; by Jensen exp(-factor * mean D) <= mean K. Where K is near 1 its
-    // rounding is the error of everything after it, and K - 1, which centers to the same matrix, is exact there;
-    // where K is small, K itself is the precise one.
-    let mean_square = diagonal.iter().map(|s| s.to_f64()).sum::<f64>() / m as f64;
-    let near_one = (-2.0 * exponent.factor * mean_square).exp() > 0.5;
-    exponent.offset = if near_one { T::ONE } else { T::ZERO };
     let sums = &mut workspace.sums[..m];
-    if near_one {
-        exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld, T::exp_m1, T::ZERO);
-    } else {
-        exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld, T::exp, T::ONE);
-    }
+    exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld);
     center_and_ridge(&mut workspace.ridged, &workspace.kernel, sums, T::of(ridge), m, ld);
     let ridged = rows_mut(&mut workspace.ridged, m, m, ld);
     inverse_factor(ridged, rows_mut(&mut workspace.factor, m, m, ld), &mut workspace.scratch)?;
     Ok(exponent)
+}
+
+/// Takes the column means off an m x d matrix.
+fn center_columns<T: Scalar>(a: &mut [T], means: &mut Vec<T>, m: usize, d: usize, ld: usize) {
+    grow(means, d);
+    let means = &mut means[..d];
+    let share = T::of(1.0 / m as f64);
+    vectorize(
+        #[inline(always)]
+        || {
+            means.fill(T::ZERO);
+            for row in a.chunks(ld).take(m) {
+                for (mean, &value) in means.iter_mut().zip(row) {
+                    *mean = value.mul_add(share, *mean);
+                }
+            }
+            for row in a.chunks_mut(ld).take(m) {
+                for (value, &mean) in row.iter_mut().zip(means.iter()) {
+                    *value -= mean;
+                }
+            }
+        },
+    );
 }
 
 struct Spread {
@@ -415,22 +432,25 @@ fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<
     let mut raw = T::ZERO;
     let mut largest = T::ZERO;
     rows_mut(centered, m, d, d).copy_from(v);
-    vectorize(#[inline(always)] || {
-        let mut lanes = vec_max(&centered[..m * d]);
-        raw = Scalar::max(raw, lanes);
-        for row in centered[..m * d].chunks_exact(d) {
-            for (mean, &value) in means.iter_mut().zip(row) {
-                *mean = value.mul_add(share, *mean);
+    vectorize(
+        #[inline(always)]
+        || {
+            let mut lanes = vec_max(&centered[..m * d]);
+            raw = Scalar::max(raw, lanes);
+            for row in centered[..m * d].chunks_exact(d) {
+                for (mean, &value) in means.iter_mut().zip(row) {
+                    *mean = value.mul_add(share, *mean);
+                }
             }
-        }
-        for row in centered[..m * d].chunks_exact_mut(d) {
-            for (value, &mean) in row.iter_mut().zip(means.iter()) {
-                *value -= mean;
+            for row in centered[..m * d].chunks_exact_mut(d) {
+                for (value, &mean) in row.iter_mut().zip(means.iter()) {
+                    *value -= mean;
+                }
             }
-        }
-        lanes = vec_max(&centered[..m * d]);
-        largest = Scalar::max(largest, lanes);
-    });
+            lanes = vec_max(&centered[..m * d]);
+            largest = Scalar::max(largest, lanes);
+        },
+    );
     let (raw, largest) = (raw.to_f64(), largest.to_f64());
     // Equal rows leave nothing, or the rounding of their mean.
     Spread { largest, varies: largest > 4.0 * T::EPSILON * raw }
@@ -476,102 +496,108 @@ fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
 }
 
 fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
-    vectorize(#[inline(always)] || vec_sum_squares(values)).to_f64()
+    vectorize(
+        #[inline(always)]
+        || vec_sum_squares(values),
+    )
+    .to_f64()
 }
 
 /// Squared Frobenius norm of a lower half.
 fn lower_norm_squared<T: Scalar>(a: &[T], m: usize, ld: usize) -> f64 {
-    vectorize(#[inline(always)] || (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum())
+    vectorize(
+        #[inline(always)]
+        || (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum(),
+    )
 }
 
-/// From products of rows to the kernel, lower half in place, with the row sums of the whole symmetric matrix.
-#[allow(clippy::too_many_arguments, reason = "one fused pass over a matrix and its two vectors")]
-fn exponentiate<T: Scalar>(
-    s: &mut [T],
-    diagonal: &[T],
-    sums: &mut [T],
-    factor: T,
-    m: usize,
-    ld: usize,
-    function: impl Fn(T) -> T + Copy,
-    of_zero: T,
-) {
+/// From products of rows to K - 1, lower half in place, with the row sums of the whole symmetric matrix.
+fn exponentiate<T: Scalar>(s: &mut [T], diagonal: &[T], sums: &mut [T], factor: T, m: usize, ld: usize) {
     let minus_two = T::of(-2.0);
-    vectorize(#[inline(always)] || {
-        sums.fill(T::ZERO);
-        for i in 0..m {
-            let row = &mut s[i * ld..i * ld + i];
-            let norm = diagonal[i];
-            let (before, from) = sums.split_at_mut(i);
-            for ((entry, sum), &other) in row.iter_mut().zip(before.iter_mut()).zip(&diagonal[..i]) {
-                // Rounding may make a distance of equal rows negative.
-                let distance = Scalar::max(entry.mul_add(minus_two, norm + other), T::ZERO);
-                *entry = function(-factor * distance);
-                *sum += *entry;
+    vectorize(
+        #[inline(always)]
+        || {
+            sums.fill(T::ZERO);
+            for i in 0..m {
+                let row = &mut s[i * ld..i * ld + i];
+                let norm = diagonal[i];
+                let (before, from) = sums.split_at_mut(i);
+                for ((entry, sum), &other) in row.iter_mut().zip(before.iter_mut()).zip(&diagonal[..i]) {
+                    // Rounding may make a distance of equal rows negative.
+                    let distance = Scalar::max(entry.mul_add(minus_two, norm + other), T::ZERO);
+                    *entry = Scalar::exp_m1(-factor * distance);
+                    *sum += *entry;
+                }
+                from[0] = vec_sum(row);
+                s[i * ld + i] = T::ZERO;
             }
-            from[0] = vec_sum(row) + of_zero;
-            s[i * ld + i] = of_zero;
-        }
-    });
+        },
+    );
 }
 
 /// H E H + ridge I, lower half; `sums` become row means.
 fn center_and_ridge<T: Scalar>(out: &mut [T], e: &[T], sums: &mut [T], ridge: T, m: usize, ld: usize) {
     let share = T::of(1.0 / m as f64);
-    vectorize(#[inline(always)] || {
-        for sum in sums.iter_mut() {
-            *sum *= share;
-        }
-        let mean = vec_sum(sums) * share;
-        for i in 0..m {
-            let shift = mean - sums[i];
-            let row = &mut out[i * ld..=i * ld + i];
-            for ((entry, &value), &other) in row.iter_mut().zip(&e[i * ld..=i * ld + i]).zip(&sums[..=i]) {
-                *entry = (value - other) + shift;
+    vectorize(
+        #[inline(always)]
+        || {
+            for sum in sums.iter_mut() {
+                *sum *= share;
             }
-            row[i] += ridge;
-        }
-    });
+            let mean = vec_sum(sums) * share;
+            for i in 0..m {
+                let shift = mean - sums[i];
+                let row = &mut out[i * ld..=i * ld + i];
+                for ((entry, &value), &other) in row.iter_mut().zip(&e[i * ld..=i * ld + i]).zip(&sums[..=i]) {
+                    *entry = (value - other) + shift;
+                }
+                row[i] += ridge;
+            }
+        },
+    );
 }
 
-/// diag(W 1) - W for W = G o (E + offset), from lower halves to the whole matrix, in the place of G.
-fn laplacian<T: Scalar>(g: &mut [T], e: &[T], offset: T, sums: &mut [T], m: usize, ld: usize) {
+/// diag(W 1) - W for W = G o (E + 1), from lower halves to the whole matrix, in the place of G.
+fn laplacian<T: Scalar>(g: &mut [T], e: &[T], sums: &mut [T], m: usize, ld: usize) {
     const TILE: usize = 16;
-    vectorize(#[inline(always)] || {
-        sums.fill(T::ZERO);
-        for i in 0..m {
-            let row = &mut g[i * ld..i * ld + i];
-            let (before, from) = sums.split_at_mut(i);
-            for ((entry, sum), &value) in row.iter_mut().zip(before.iter_mut()).zip(&e[i * ld..i * ld + i]) {
-                *entry = -*entry * (value + offset);
-                *sum -= *entry;
-            }
-            from[0] = -vec_sum(row);
-        }
-        for i in 0..m {
-            g[i * ld + i] = sums[i];
-        }
-        for row in (0..m).step_by(TILE) {
-            let height = TILE.min(m - row);
-            for col in (0..row).step_by(TILE) {
-                let mut tile = [[T::ZERO; TILE]; TILE];
-                for (r, line) in tile.iter_mut().enumerate().take(height) {
-                    line.copy_from_slice(&g[(row + r) * ld + col..(row + r) * ld + col + TILE]);
+    vectorize(
+        #[inline(always)]
+        || {
+            sums.fill(T::ZERO);
+            for i in 0..m {
+                let row = &mut g[i * ld..i * ld + i];
+                let (before, from) = sums.split_at_mut(i);
+                for ((entry, sum), &value) in row.iter_mut().zip(before.iter_mut()).zip(&e[i * ld..i * ld + i]) {
+                    *entry = -*entry * (value + T::ONE);
+                    *sum -= *entry;
                 }
-                for c in 0..TILE {
-                    let target = &mut g[(col + c) * ld + row..(col + c) * ld + row + height];
-                    for (entry, line) in target.iter_mut().zip(&tile) {
-                        *entry = line[c];
+                from[0] = -vec_sum(row);
+            }
+            for i in 0..m {
+                g[i * ld + i] = sums[i];
+            }
+            for row in (0..m).step_by(TILE) {
+                let height = TILE.min(m - row);
+                for col in (0..row).step_by(TILE) {
+                    let mut tile = [[T::ZERO; TILE]; TILE];
+                    for (r, line) in tile.iter_mut().enumerate().take(height) {
+                        line.copy_from_slice(&g[(row + r) * ld + col..(row + r) * ld + col + TILE]);
+                    }
+                    for c in 0..TILE {
+                        let target = &mut g[(col + c) * ld + row..(col + c) * ld + row + height];
+                        for (entry, line) in target.iter_mut().zip(&tile) {
+                            *entry = line[c];
+                        }
+                    }
+                }
+                for r in 1..height {
+                    for c in 0..r {
+                        g[(row + c) * ld + row + r] = g[(row + r) * ld + row + c];
                     }
                 }
             }
-            for r in 1..height {
-                for c in 0..r {
-                    g[(row + c) * ld + row + r] = g[(row + r) * ld + row + c];
-                }
-            }
-        }
-    });
+        },
+    );
 }
 
 /// N'N, lower half, for a lower triangular N with zeros above.

@@ -31,35 +31,56 @@ macro_rules! with_activation {
             Activation::Relu => {
                 let ($f, $df) = (
                     // Not `max`, which would make 0 of NaN and hide it.
-                    #[inline(always)] |a: T| if a < T::ZERO { T::ZERO } else { a },
-                    #[inline(always)] |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO },
+                    #[inline(always)]
+                    |a: T| if a < T::ZERO { T::ZERO } else { a },
+                    #[inline(always)]
+                    |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO },
                 );
                 $body
             }
             Activation::Tanh => {
-                let ($f, $df) = (#[inline(always)] |a: T| Scalar::tanh(a), #[inline(always)] |_: T, z: T| T::ONE - z * z);
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| Scalar::tanh(a),
+                    #[inline(always)]
+                    |_: T, z: T| T::ONE - z * z,
+                );
                 $body
             }
             Activation::Elu => {
                 let ($f, $df) = (
-                    #[inline(always)] |a: T| if a > T::ZERO { a } else { Scalar::exp_m1(a) },
-                    #[inline(always)] |a: T, z: T| if a > T::ZERO { T::ONE } else { z + T::ONE },
+                    #[inline(always)]
+                    |a: T| if a > T::ZERO { a } else { Scalar::exp_m1(a) },
+                    #[inline(always)]
+                    |a: T, z: T| if a > T::ZERO { T::ONE } else { z + T::ONE },
                 );
                 $body
             }
             Activation::Sigmoid => {
-                let ($f, $df) = (#[inline(always)] |a: T| sigmoid(a), #[inline(always)] |_: T, z: T| z * (T::ONE - z));
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| sigmoid(a),
+                    #[inline(always)]
+                    |_: T, z: T| z * (T::ONE - z),
+                );
                 $body
             }
             Activation::Gelu => {
                 let ($f, $df) = (
-                    #[inline(always)] |a: T| T::of(a.to_f64() * normal_cdf(a.to_f64())),
-                    #[inline(always)] |a: T, _: T| T::of(normal_cdf(a.to_f64()) + a.to_f64() * normal_density(a.to_f64())),
+                    #[inline(always)]
+                    |a: T| T::of(a.to_f64() * normal_cdf(a.to_f64())),
+                    #[inline(always)]
+                    |a: T, _: T| T::of(normal_cdf(a.to_f64()) + a.to_f64() * normal_density(a.to_f64())),
                 );
                 $body
             }
             Activation::Identity => {
-                let ($f, $df) = (#[inline(always)] |a: T| a, #[inline(always)] |_: T, _: T| T::ONE);
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| a,
+                    #[inline(always)]
+                    |_: T, _: T| T::ONE,
+                );
                 $body
             }
         }
@@ -69,20 +90,26 @@ macro_rules! with_activation {
 impl Activation {
     /// z = f(a), entry by entry.
     pub fn apply<T: Scalar>(self, a: &[T], z: &mut [T]) {
-        with_activation!(self, |f, _df| vectorize(#[inline(always)] || {
-            for (z, &a) in z.iter_mut().zip(a) {
-                *z = f(a);
+        with_activation!(self, |f, _df| vectorize(
+            #[inline(always)]
+            || {
+                for (z, &a) in z.iter_mut().zip(a) {
+                    *z = f(a);
+                }
             }
-        }));
+        ));
     }
 
     /// gradient *= f'(a), given z = f(a).
     pub fn chain<T: Scalar>(self, a: &[T], z: &[T], gradient: &mut [T]) {
-        with_activation!(self, |_f, df| vectorize(#[inline(always)] || {
-            for ((gradient, &a), &z) in gradient.iter_mut().zip(a).zip(z) {
-                *gradient *= df(a, z);
+        with_activation!(self, |_f, df| vectorize(
+            #[inline(always)]
+            || {
+                for ((gradient, &a), &z) in gradient.iter_mut().zip(a).zip(z) {
+                    *gradient *= df(a, z);
+                }
             }
-        }));
+        ));
     }
 }
 

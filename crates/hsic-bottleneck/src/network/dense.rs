@@ -8,8 +8,8 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use hsic::Scalar;
-use hsic::scalar::vectorize;
 use hsic::random::Stream;
+use hsic::scalar::vectorize;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, TensorKind, TensorSpec};
@@ -198,60 +198,66 @@ fn add_bias<T: Scalar>(a: &mut [T], bias: &[T]) {
 fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse: &mut [T]) {
     let d = mean.len();
     let share = T::of(d as f64 / a.len() as f64);
-    vectorize(#[inline(always)] || {
-        mean.fill(T::ZERO);
-        variance.fill(T::ZERO);
-        for row in a.chunks_exact(d) {
-            for (mean, &a) in mean.iter_mut().zip(row) {
-                *mean += a;
+    vectorize(
+        #[inline(always)]
+        || {
+            mean.fill(T::ZERO);
+            variance.fill(T::ZERO);
+            for row in a.chunks_exact(d) {
+                for (mean, &a) in mean.iter_mut().zip(row) {
+                    *mean += a;
+                }
             }
-        }
-        for mean in mean.iter_mut() {
-            *mean *= share;
-        }
-        for row in a.chunks_exact_mut(d) {
-            for ((variance, &mean), a) in variance.iter_mut().zip(mean.iter()).zip(row) {
-                *a -= mean;
-                *variance = a.mul_add(*a, *variance);
+            for mean in mean.iter_mut() {
+                *mean *= share;
             }
-        }
-        for (variance, inverse) in variance.iter_mut().zip(inverse.iter_mut()) {
-            *variance *= share;
-            *inverse = T::ONE / Scalar::sqrt(*variance + T::of(NORM_EPSILON));
-        }
-        for row in a.chunks_exact_mut(d) {
-            for (a, &inverse) in row.iter_mut().zip(inverse.iter()) {
-                *a *= inverse;
+            for row in a.chunks_exact_mut(d) {
+                for ((variance, &mean), a) in variance.iter_mut().zip(mean.iter()).zip(row) {
+                    *a -= mean;
+                    *variance = a.mul_add(*a, *variance);
+                }
             }
-        }
-    });
+            for (variance, inverse) in variance.iter_mut().zip(inverse.iter_mut()) {
+                *variance *= share;
+                *inverse = T::ONE / Scalar::sqrt(*variance + T::of(NORM_EPSILON));
+            }
+            for row in a.chunks_exact_mut(d) {
+                for (a, &inverse) in row.iter_mut().zip(inverse.iter()) {
+                    *a *= inverse;
+                }
+            }
+        },
+    );
 }
 
 /// g <- (g - mean(g) - n mean(g n)) / sqrt(var + eps) by column.
 fn normalize_backward<T: Scalar>(n: &[T], inverse: &[T], g: &mut [T], sum: &mut [T], product: &mut [T]) {
     let d = inverse.len();
     let share = T::of(d as f64 / g.len() as f64);
-    vectorize(#[inline(always)] || {
-        sum.fill(T::ZERO);
-        product.fill(T::ZERO);
-        for (g, n) in g.chunks_exact(d).zip(n.chunks_exact(d)) {
-            for (((sum, product), &g), &n) in sum.iter_mut().zip(product.iter_mut()).zip(g).zip(n) {
-                *sum += g;
-                *product = g.mul_add(n, *product);
+    vectorize(
+        #[inline(always)]
+        || {
+            sum.fill(T::ZERO);
+            product.fill(T::ZERO);
+            for (g, n) in g.chunks_exact(d).zip(n.chunks_exact(d)) {
+                for (((sum, product), &g), &n) in sum.iter_mut().zip(product.iter_mut()).zip(g).zip(n) {
+                    *sum += g;
+                    *product = g.mul_add(n, *product);
+                }
             }
-        }
-        for (sum, product) in sum.iter_mut().zip(product.iter_mut()) {
-            *sum *= share;
-            *product *= share;
-        }
-        for (g, n) in g.chunks_exact_mut(d).zip(n.chunks_exact(d)) {
-            for ((((g, &n), &sum), &product), &inverse) in
-                g.iter_mut().zip(n).zip(sum.iter()).zip(product.iter()).zip(inverse)
-            {
-                *g = (-n).mul_add(product, *g - sum) * inverse;
+            for (sum, product) in sum.iter_mut().zip(product.iter_mut()) {
+                *sum *= share;
+                *product *= share;
             }
-        }
-    });
+            for (g, n) in g.chunks_exact_mut(d).zip(n.chunks_exact(d)) {
+                for ((((g, &n), &sum), &product), &inverse) in
+                    g.iter_mut().zip(n).zip(sum.iter()).zip(product.iter()).zip(inverse)
+                {
+                    *g = (-n).mul_add(product, *g - sum) * inverse;
+                }
+            }
+        },
+    );
 }
 
 #[cfg(test)]
@@ -279,7 +285,7 @@ mod tests {
                 let (mut gradient, mut dx) = (vec![f64::NAN; d * (p + 1)], vec![f64::NAN; m * p]);
                 block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
                 let h = 1e-6;
-                for i in 0..gradient.len() {
+                for (i, &expected) in gradient.iter().enumerate() {
                     let kept = block.parameters[i];
                     block.parameters[i] = kept + h;
                     let up = loss(&block, m, &x, &v);
@@ -287,16 +293,16 @@ mod tests {
                     let down = loss(&block, m, &x, &v);
                     block.parameters[i] = kept;
                     // Cancellation 2e-16 * |L| / h and truncation h^2 f''' stay below 1e-7.
-                    assert!((gradient[i] - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} {i}");
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} {i}");
                 }
-                for i in 0..x.len() {
+                for (i, &expected) in dx.iter().enumerate() {
                     let kept = x[i];
                     x[i] = kept + h;
                     let up = loss(&block, m, &x, &v);
                     x[i] = kept - h;
                     let down = loss(&block, m, &x, &v);
                     x[i] = kept;
-                    assert!((dx[i] - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} x {i}");
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} x {i}");
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Integration tests: one module a behaviour.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod datasets;
 mod schedules;
 mod three_blocks;

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use crate::{Place, bytes, stderr};
 
-const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64 --learning-rate 2e-3";
+const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64";
 
 #[test]
 fn a_small_run_learns_and_leaves_its_folder() {
     let place = Place::new();
-    let summary = place.json(&format!("train {SMALL} --epochs 6 --seed 1 --run r --json --quiet"));
+    let settings = "--train-size 2000 --test-size 200 --widths 64x2 --batch-size 128 --epochs 6 --seed 1";
+    let summary = place.json(&format!("train {settings} --run r --json --quiet"));
     for key in ["run", "dataset", "model", "method", "threads", "seconds", "milliseconds_per_step", "peak_memory_bytes"]
     {
         assert!(!summary[key].is_null(), "{key}");
     }
     assert_eq!(summary["epochs"], 6);
-    assert_eq!(summary["steps"], 60);
-    assert_eq!(summary["parameters"], 784 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10);
+    assert_eq!(summary["steps"], 96);
+    assert_eq!(summary["parameters"], 784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10);
     assert!(summary["format_accuracy"].is_null());
     let accuracy = summary["test_accuracy"].as_f64().unwrap();
     // 200 test samples of ten classes: chance is 0.1, its standard deviation 0.02.

@@ -104,9 +104,9 @@ proptest! {
             operator::<f64>(&after, MILD).evaluate(after.z.as_ref()).unwrap(),
         );
         prop_assert!((a.terms.loss - b.terms.loss).abs() < 1e-10);
-        for i in 0..30 {
+        for (i, &from) in order.iter().enumerate() {
             for j in 0..4 {
-                prop_assert!((a.gradient[(order[i], j)] - b.gradient[(i, j)]).abs() < 1e-9 * a.gradient.norm_max());
+                prop_assert!((a.gradient[(from, j)] - b.gradient[(i, j)]).abs() < 1e-9 * a.gradient.norm_max());
             }
         }
     }
