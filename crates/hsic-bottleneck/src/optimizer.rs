@@ -31,7 +31,7 @@ pub enum Optimizer {
 /// What an optimizer remembers of one block.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptimizerState<T> {
-    /// Momentum (SGD) or mean gradient (AdamW); empty before the first step.
+    /// Momentum (SGD, if it is not 0) or mean gradient (AdamW); empty before the first step.
     pub first: Vec<T>,
     /// Mean squared gradient (AdamW).
     pub second: Vec<T>,
@@ -44,6 +44,18 @@ impl Optimizer {
     pub fn step<T: Scalar>(&self, rate: f64, parameters: &mut [T], gradient: &[T], state: &mut OptimizerState<T>) {
         state.steps += 1;
         match *self {
+            Self::Sgd { momentum: 0.0, weight_decay } => {
+                // The same bits as below with a velocity of 0, without its memory.
+                let (rate, decay) = (T::of(-rate), T::of(weight_decay));
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        for (w, &g) in parameters.iter_mut().zip(gradient) {
+                            *w = rate.mul_add(decay.mul_add(*w, g), *w);
+                        }
+                    },
+                );
+            }
             Self::Sgd { momentum, weight_decay } => {
                 state.first.resize(parameters.len(), T::ZERO);
                 let (rate, momentum, decay) = (T::of(-rate), T::of(momentum), T::of(weight_decay));

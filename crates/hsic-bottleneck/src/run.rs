@@ -1,7 +1,7 @@
 //! A run's folder: `config.toml`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`. Files appear whole or not at all, and nothing in them is executed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -192,7 +192,9 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn save_weights(&self, network: &Network) -> Result<(), RunError> {
-        self.save_tensors("weights.safetensors", &network.tensors(), HashMap::new())
+        let tensors = network.tensors();
+        let views = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..]));
+        self.save_tensors("weights.safetensors", views, &BTreeMap::new())
     }
 
     /// Columns that the saved network takes.
@@ -248,18 +250,19 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn save_checkpoint(&self, step: u64, network: &Network, record: &UpdateRecord) -> Result<(), RunError> {
-        let mut tensors = network.tensors();
-        let mut metadata = HashMap::from([("step".to_owned(), step.to_string())]);
+        let tensors = network.tensors();
+        let mut views: Vec<_> =
+            tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..])).collect();
+        let mut metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
         for (block, state) in record.optimizers.iter().enumerate() {
             metadata.insert(format!("optimizer.{block}.steps"), state.steps.to_string());
             for (part, values) in [("first", &state.first), ("second", &state.second)] {
-                let name = format!("optimizer.{block}.{part}");
-                tensors.push(NamedTensor { name, shape: vec![values.len()], values: values.clone() });
+                views.push((format!("optimizer.{block}.{part}"), vec![values.len()], &values[..]));
             }
         }
-        fs::create_dir_all(self.file("checkpoint"))
-            .map_err(|source| RunError::Io { path: self.file("checkpoint"), source })?;
-        self.save_tensors(CHECKPOINT, &tensors, metadata)
+        let folder = self.file("checkpoint");
+        fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
+        self.save_tensors(CHECKPOINT, views, &metadata)
     }
 
     /// Takes up the saved state: the network's tensors, optimizer state, and the steps done. `None` if no checkpoint
@@ -296,25 +299,26 @@ impl Run {
         Ok(Some((step, record)))
     }
 
-    fn save_tensors(
+    /// Streams tensors (name, shape, entries) to a file aside, which then takes its place.
+    fn save_tensors<'a>(
         &self,
         name: &str,
-        tensors: &[NamedTensor<f32>],
-        metadata: HashMap<String, String>,
+        tensors: impl IntoIterator<Item = (String, Vec<usize>, &'a [f32])>,
+        metadata: &BTreeMap<String, String>,
     ) -> Result<(), RunError> {
-        let bytes: Vec<Vec<u8>> =
-            tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-        let mut views = Vec::with_capacity(tensors.len());
-        for (tensor, bytes) in tensors.iter().zip(&bytes) {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
-            views.push((tensor.name.clone(), view.map_err(|error| self.malformed(name, error, "tensors of f32"))?));
+        let mut views = Vec::new();
+        for (key, shape, values) in tensors {
+            let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values));
+            views.push((key, view.map_err(|error| self.malformed(name, error, "tensors of f32"))?));
         }
-        // One order of keys, so that equal runs have equal bytes.
-        let metadata = metadata.into_iter().collect::<std::collections::BTreeMap<_, _>>();
-        let metadata = HashMap::from([("state".to_owned(), serde_json::to_string(&metadata).unwrap_or_default())]);
-        let file = safetensors::serialize(views, Some(metadata))
-            .map_err(|error| self.malformed(name, error, "tensors of f32"))?;
-        write_atomically(&self.file(name), &file)
+        // One key, so that equal runs have equal bytes whatever the order of a hash map.
+        let state = serde_json::to_string(metadata).map_err(|error| self.malformed(name, error, "JSON"))?;
+        let metadata = HashMap::from([("state".to_owned(), state)]);
+        let path = self.file(name);
+        replace(&path, |aside| {
+            safetensors::serialize_to_file(views, Some(metadata), aside).map_err(std::io::Error::other)?;
+            File::open(aside)?.sync_all()
+        })
     }
 
     fn load_tensors(&self, name: &str) -> Result<Stored, RunError> {
@@ -350,14 +354,18 @@ const CHECKPOINT: &str = "checkpoint/state.safetensors";
 /// # Errors
 /// `Io` with the path; what was there before is then untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    replace(path, |aside| {
+        let mut file = File::create(aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    })
+}
+
+/// Lets `write` make and sync a file beside `path`, then gives it that name.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(".part");
     let aside = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, path)
-    };
-    write().map_err(|source| RunError::Io { path: path.into(), source })
+    let written = write(&aside).and_then(|()| fs::rename(&aside, path));
+    written.map_err(|source| RunError::Io { path: path.into(), source })
 }
