@@ -182,7 +182,7 @@ options! {
         update: UpdateOrder,
         /// What runs at once [default: parallel; gauss-seidel: sequential]
         schedule: Schedule,
-        /// Seed of weights, order and built-in data [default: 0]
+        /// Seed of weights, order and built-in data [default: 1]
         seed: u64,
         /// Threads, >= 1 [default: all cores]
         threads: usize,
@@ -379,7 +379,7 @@ impl TrainOptions {
         let schedule = *training.schedule.get_or_insert(natural);
         let together = update == UpdateOrder::Jacobi || schedule == Schedule::Sequential;
         faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
-        let seed = *training.seed.get_or_insert(0);
+        let seed = *training.seed.get_or_insert(1);
         faults.check("threads", training.threads.unwrap_or(1), training.threads != Some(0), "a whole number >= 1");
         faults.check("checkpoint-steps", 0, training.checkpoint_steps != Some(0), "a whole number >= 1");
         let (threads, checkpoint_steps) = (training.threads, training.checkpoint_steps);

@@ -42,6 +42,14 @@ pub enum Warning {
         /// Step at which it was first seen.
         step: u64,
     },
+    /// A class is mostly read as another at the end: no output unit came to stand for it, which happens to some
+    /// starting weights. Another seed is the remedy.
+    LostClass {
+        /// Name of the class.
+        class: String,
+        /// Share of its training samples that is read right.
+        share: f64,
+    },
     /// tr R_Y is under half its bound: sigma is so large that the labels have all but vanished.
     LabelsVanished {
         /// tr R_Y of the first batch.
@@ -58,6 +66,13 @@ impl std::fmt::Display for Warning {
                 write!(
                     f,
                     "block {block} is dead since step {step}: it gives the same row for every sample and cannot learn"
+                )
+            }
+            Self::LostClass { class, share } => {
+                write!(
+                    f,
+                    "no output unit stands for class {class} ({:.1} % of its training samples are read right): expected another seed",
+                    100.0 * share
                 )
             }
             Self::LabelsVanished { trace, bound } => {

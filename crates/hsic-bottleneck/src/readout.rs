@@ -48,6 +48,16 @@ impl Confusion {
         by_class
     }
 
+    /// Share of each class's samples on the diagonal; 1 for a class without samples.
+    #[must_use]
+    pub fn recall(&self) -> Vec<f64> {
+        let share = |(class, row): (usize, &Vec<u64>)| {
+            let (right, all) = (row.get(class).copied().unwrap_or(0), row.iter().sum::<u64>());
+            if all == 0 { 1.0 } else { right as f64 / all as f64 }
+        };
+        self.counts.iter().enumerate().map(share).collect()
+    }
+
     /// Share of samples on the diagonal, in [0, 1]; 0 for an empty table.
     #[must_use]
     pub fn accuracy(&self) -> f64 {

@@ -200,6 +200,12 @@ pub fn train(
     let table = count_outputs(&network, train, usize::MAX);
     let assignment = Assignment::fit(&table);
     run.write_json("readout.json", &assignment)?;
+    for (class, share) in table.assigned(&assignment).recall().into_iter().enumerate() {
+        if share < 0.5 && table.assigned(&assignment).accuracy() > 0.5 {
+            let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
+            tell(&mut listeners, |observer| observer.warning(&warning))?;
+        }
+    }
     let confusion = count_outputs(&network, test, usize::MAX).assigned(&assignment);
     let summary = Summary {
         run: run.path().to_owned(),
