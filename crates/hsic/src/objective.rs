@@ -366,13 +366,14 @@ fn inverse_root<T: Scalar>(
     }
     let centered = &mut workspace.centered[..m * d];
     if !(1e-9..=1e9).contains(&spread.largest) && spread.largest.is_finite() {
-        // A power of two, so that rows change by no rounding; squares stay in range in f32 too.
-        exponent.scale = (-spread.largest.log2().floor()).exp2();
-        // Applied in two steps: 2^100 and more is no f32 at the far ends.
-        let half = T::of((-spread.largest.log2().floor() / 2.0).trunc().exp2());
-        let rest = T::of((-spread.largest.log2().floor() - (-spread.largest.log2().floor() / 2.0).trunc()).exp2());
+        // A power of two, so that rows change by no rounding; squares stay in range in f32 too. In two steps, since at
+        // the far ends the whole power is no f32.
+        let power = -spread.largest.log2().floor();
+        let half = (power / 2.0).trunc();
+        exponent.scale = power.exp2();
+        let (first, second) = (T::of(half.exp2()), T::of((power - half).exp2()));
         for value in centered.iter_mut() {
-            *value *= half * rest;
+            *value = *value * first * second;
         }
         exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
     }

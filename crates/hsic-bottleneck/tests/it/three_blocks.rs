@@ -146,11 +146,11 @@ fn double_precision_follows_pytorch_for_ten_steps() {
 }
 
 /// Single precision drifts from the same run by rounding alone: the reference measured its own float32 run to end up
-/// to 8.1e-5 from the float64 one in the weights and 1.3e-4 in the running variance; ours stays within three times that.
-/// nHSIC(Z, X), about 4, follows the weights: 1e-4 of it.
+/// to 8.1e-5 from the float64 one in the weights and 1.3e-4 in the running variance; ours, measured 2.4e-5 and 3.4e-5,
+/// must not do worse. nHSIC(Z, X), about 4, follows the weights: 1.7e-4 measured.
 #[test]
 fn single_precision_drifts_by_rounding_alone() {
     let worst = errors::<f32>();
-    assert!(worst["weight"] < 2.4e-4 && worst["running_var"] < 3.9e-4, "{worst:?}");
-    assert!(worst["x_term"] < 4e-4 && worst["y_term"] < 1e-4, "{worst:?}");
+    assert!(worst["weight"] < 8.1e-5 && worst["running_var"] < 1.3e-4, "{worst:?}");
+    assert!(worst["x_term"] < 4e-4 && worst["y_term"] < 2e-5, "{worst:?}");
 }
