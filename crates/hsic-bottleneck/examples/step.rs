@@ -12,7 +12,7 @@ use std::time::Instant;
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::network::{Activation, Network};
+use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(option("--threads", "2").parse()?).build_global()?;
 
     let widths = vec![width.parse()?; count.parse()?];
-    let mut network = Network::<f32>::mlp(COLUMNS, &widths, CLASSES, Activation::Relu, true, 0);
+    let mut network = Network::<f32>::mlp(COLUMNS, &widths, CLASSES, Activation::Relu, Norm::Batch, 0);
     let objective = HsicObjective::new(Bottleneck { x_weight, ..Bottleneck::default() })?;
     let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
     let mut update: Box<dyn Update> = Box::new(Local::new(objective, optimizer, UpdateOrder::Jacobi, schedule));

@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use hsic::Bottleneck;
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Activation, NETWORKS};
+use crate::network::models::{Width, parse_widths};
+use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Schedule, UpdateOrder};
+
+/// Name of a network that is a list of blocks.
+const CUSTOM: &str = "custom";
 
 /// One setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,14 +109,21 @@ options! {
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// Name of the network [default: mlp]
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b; or custom, the [[block]] list of --config
+        /// [default: mlp]
         model: String,
-        /// Widths of the hidden blocks, as 256,128 or 256x6; the output block is added [default: 256x6]
+        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows
+        /// [default: the model's, 256x6 for mlp]
         widths: String,
-        /// Nonlinearity of every block [default: relu]
+        /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
+        outputs: usize,
+        /// Nonlinearity of every block [default: relu; needle: tanh]
         activation: Activation,
-        /// Batch norm in every block [default: true]
-        batch_norm: bool,
+        /// What stands before it in every block [default: batch]
+        norm: Norm,
+        /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
+        /// deviation of each channel) [default: pool:2]
+        feature: Feature,
     }
 }
 
@@ -202,6 +213,10 @@ pub struct TrainOptions {
     /// `[network]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub network: NetworkOptions,
+    /// `[[block]]`: the blocks of a network of one's own.
+    #[cfg_attr(feature = "clap", arg(skip))]
+    #[serde(rename = "block", skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockSpec>,
     /// `[objective]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub objective: ObjectiveOptions,
@@ -222,12 +237,18 @@ pub struct TrainConfig {
     pub dataset: String,
     /// Name of the network.
     pub model: String,
-    /// Widths of the hidden blocks.
-    pub widths: Vec<usize>,
+    /// Blocks before the output block; `None` for the model's own.
+    pub widths: Option<Vec<Width>>,
+    /// Units of the output block; `None` for the model's own.
+    pub outputs: Option<usize>,
     /// Nonlinearity of every block.
     pub activation: Activation,
-    /// Batch norm in every block.
-    pub batch_norm: bool,
+    /// What stands before it.
+    pub norm: Norm,
+    /// What the objective sees of a map.
+    pub feature: Feature,
+    /// The blocks of a network of one's own; empty for a model by name.
+    pub blocks: Vec<BlockSpec>,
     /// Name of the method.
     pub method: String,
     /// The objective's numbers.
@@ -292,6 +313,7 @@ impl TrainOptions {
         Self {
             data: self.data.or(other.data),
             network: self.network.or(other.network),
+            blocks: if self.blocks.is_empty() { other.blocks } else { self.blocks },
             objective: self.objective.or(other.objective),
             optimizer: self.optimizer.or(other.optimizer),
             training: self.training.or(other.training),
@@ -316,18 +338,25 @@ impl TrainOptions {
 
         let network = &mut self.network;
         let model = network.model.get_or_insert_with(|| "mlp".to_owned()).clone();
-        let known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
+        let mut known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
+        known.push(CUSTOM);
         faults.check("model", &model, known.contains(&model.as_str()), &known.join(", "));
-        let text = network.widths.get_or_insert_with(|| "256x6".to_owned());
-        let widths = parse_widths(text);
-        faults.check(
-            "widths",
-            text,
-            widths.is_some(),
-            "positive widths as 256,128 or 256x6, 10,000 blocks at the most",
-        );
-        let activation = *network.activation.get_or_insert(Activation::Relu);
-        let batch_norm = *network.batch_norm.get_or_insert(true);
+        let custom = model == CUSTOM;
+        faults.check("block", self.blocks.len(), custom || self.blocks.is_empty(), "no list but for model = custom");
+        faults.check("block", 0, !custom || !self.blocks.is_empty(), "a [[block]] list for model = custom");
+        let widths = network.widths.as_deref().map(|text| (text, parse_widths(text)));
+        let known = "positive widths as 256,128 or 256x6, 10,000 blocks at the most";
+        if let Some((text, widths)) = &widths {
+            faults.check("widths", text, widths.is_some(), known);
+            faults.check("widths", text, !custom, "none for model = custom");
+        }
+        let widths = widths.and_then(|(_, widths)| widths);
+        faults.check("outputs", 0, network.outputs != Some(0), "a whole number >= 1");
+        let outputs = network.outputs;
+        let own = NETWORKS.iter().find(|network| network.name == model).map_or(Activation::Relu, |own| own.activation);
+        let activation = *network.activation.get_or_insert(own);
+        let norm = *network.norm.get_or_insert(Norm::Batch);
+        let feature = *network.feature.get_or_insert(Feature::Pool(2));
 
         let objective = &mut self.objective;
         let method = objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
@@ -388,12 +417,15 @@ impl TrainOptions {
             return Err(ConfigError::Faults(faults.0));
         }
         Ok(TrainConfig {
+            blocks: self.blocks.clone(),
             options: self,
             dataset,
             model,
-            widths: widths.unwrap_or_default(),
+            widths,
+            outputs,
             activation,
-            batch_norm,
+            norm,
+            feature,
             method,
             bottleneck,
             optimizer,
@@ -409,20 +441,6 @@ impl TrainOptions {
     }
 }
 
-/// `256x6` is six of 256; parts are separated by commas.
-fn parse_widths(text: &str) -> Option<Vec<usize>> {
-    let mut widths = Vec::new();
-    for part in text.split(',') {
-        let (width, count) = part.trim().split_once('x').unwrap_or((part.trim(), "1"));
-        let (width, count) = (width.parse::<u32>().ok()?, count.parse::<u32>().ok()?);
-        if width == 0 || width > 1_000_000 || count > 10_000 {
-            return None;
-        }
-        widths.extend(std::iter::repeat_n(width as usize, count as usize));
-    }
-    (widths.len() <= 10_000).then_some(widths)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,7 +448,7 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_survive_a_round_trip() {
         let config = TrainOptions::default().resolve().unwrap();
-        assert_eq!(config.widths, [256; 6]);
+        assert_eq!((config.widths.as_deref(), config.activation), (None, Activation::Relu));
         let text = toml::to_string(&config.options).unwrap();
         let again: TrainOptions = toml::from_str(&text).unwrap();
         assert_eq!(again.resolve().unwrap(), config);
@@ -471,12 +489,5 @@ mod tests {
         let file: TrainOptions = toml::from_str("[training]\nepochs = 2\nseed = 3\n").unwrap();
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.epochs, config.seed), (7, 3));
-    }
-
-    #[test]
-    fn widths_are_lists_and_repetitions() {
-        assert_eq!(parse_widths("256x2, 64"), Some(vec![256, 256, 64]));
-        assert_eq!(parse_widths("0"), None);
-        assert_eq!(parse_widths("8x99999"), None);
     }
 }

@@ -2,7 +2,13 @@
 
 pub mod activation;
 pub mod block;
+pub mod conv;
+mod convolution;
 pub mod dense;
+pub mod feature;
+pub mod models;
+pub mod norm;
+pub mod residual;
 
 use hsic::Scalar;
 use hsic::random::Stream;
@@ -10,49 +16,24 @@ use rayon::prelude::*;
 
 pub use activation::Activation;
 pub use block::{Block, Cache, TensorKind, TensorSpec};
+pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
+pub use feature::Feature;
+pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
+pub use norm::Norm;
+pub use residual::Residual;
 
-/// Rows that one task evaluates; fixed, so that the number of threads is invisible.
+/// Most rows that one task evaluates; fixed, so that the number of threads is invisible.
 const INFERENCE_ROWS: usize = 256;
+
+/// Most values of one block's activations in a task.
+const INFERENCE_VALUES: usize = 1 << 21;
 
 /// A list of blocks, each fed by the one before it.
 pub struct Network<T: Scalar = f32> {
     blocks: Vec<Box<dyn Block<T>>>,
+    feature: Feature,
 }
-
-/// What networks are made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkSettings {
-    /// Columns of the input.
-    pub inputs: usize,
-    /// Widths of the hidden blocks.
-    pub widths: Vec<usize>,
-    /// Units of the output block.
-    pub outputs: usize,
-    /// Nonlinearity of every block.
-    pub activation: Activation,
-    /// Batch norm in every block.
-    pub batch_norm: bool,
-    /// Seed of the weights.
-    pub seed: u64,
-}
-
-/// A network by name.
-pub struct NetworkKind {
-    /// Name on the command line.
-    pub name: &'static str,
-    /// One line: its shape.
-    pub summary: &'static str,
-    /// Makes the network with fresh weights.
-    pub build: fn(&NetworkSettings) -> Network,
-}
-
-/// Every network.
-pub static NETWORKS: &[NetworkKind] = &[NetworkKind {
-    name: "mlp",
-    summary: "multilayer perceptron: dense blocks of the given widths, then the output block",
-    build: |s| Network::mlp(s.inputs, &s.widths, s.outputs, s.activation, s.batch_norm, s.seed),
-}];
 
 /// A named tensor of a network, flat in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,25 +57,29 @@ impl<T: Scalar> Network<T> {
         for pair in blocks.windows(2) {
             assert_eq!(pair[0].outputs(), pair[1].inputs(), "a block takes what the block before it gives");
         }
-        Self { blocks }
+        Self { blocks, feature: Feature::Flat }
     }
 
-    /// A multilayer perceptron: `inputs` - widths - `outputs`, every layer with batch norm and activation, the output
+    /// What objectives see of the blocks' maps.
+    #[must_use]
+    pub fn feature(&self) -> Feature {
+        self.feature
+    }
+
+    /// Chooses what objectives see of the blocks' maps; all of them at first.
+    pub fn set_feature(&mut self, feature: Feature) {
+        self.feature = feature;
+    }
+
+    /// A multilayer perceptron: `inputs` - widths - `outputs`, every layer with `norm` and activation, the output
     /// block too. Weights come from the seed, each block's from a stream of its own.
     #[must_use]
-    pub fn mlp(
-        inputs: usize,
-        widths: &[usize],
-        outputs: usize,
-        activation: Activation,
-        batch_norm: bool,
-        seed: u64,
-    ) -> Self {
+    pub fn mlp(inputs: usize, widths: &[usize], outputs: usize, activation: Activation, norm: Norm, seed: u64) -> Self {
         let mut blocks: Vec<Box<dyn Block<T>>> = Vec::with_capacity(widths.len() + 1);
         let mut from = inputs;
         for (index, &to) in widths.iter().chain([&outputs]).enumerate() {
             let mut stream = Stream::new(seed, "init", index as u64);
-            blocks.push(Box::new(Dense::new(from, to, activation, batch_norm, &mut stream)));
+            blocks.push(Box::new(Dense::new(from, to, activation, norm, &mut stream)));
             from = to;
         }
         Self::new(blocks)
@@ -133,8 +118,10 @@ impl<T: Scalar> Network<T> {
     #[must_use]
     pub fn infer(&self, m: usize, x: &[T]) -> Vec<T> {
         let mut z = vec![T::ZERO; m * self.outputs()];
-        z.par_chunks_mut(INFERENCE_ROWS * self.outputs())
-            .zip(x.par_chunks(INFERENCE_ROWS * self.inputs()))
+        let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
+        let rows = (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS);
+        z.par_chunks_mut(rows * self.outputs())
+            .zip(x.par_chunks(rows * self.inputs()))
             .for_each(|(z, x)| self.infer_tile(x, z));
         z
     }
@@ -152,19 +139,20 @@ impl<T: Scalar> Network<T> {
         self.blocks[last].infer(m, &from, z);
     }
 
-    /// All tensors under the names of one flat PyTorch `Sequential`.
+    /// All tensors under the names, in the shapes and the order of PyTorch: those of one flat `Sequential`.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor<T>> {
         let mut tensors = Vec::new();
         let mut module = 0;
         for block in &self.blocks {
-            let stored = [block.parameters(), block.statistics()].concat();
-            let mut start = 0;
+            let mut stored = block.parameters().to_vec();
+            block.statistics().into_iter().for_each(|statistics| stored.extend_from_slice(statistics));
+            let mut stored = &stored[..];
             for spec in block.layout() {
-                let end = start + spec.len();
                 let name = format!("{}.{}", module + spec.module, spec.name);
-                tensors.push(NamedTensor { name, values: stored[start..end].to_vec(), shape: spec.shape });
-                start = end;
+                let values = spec.places().map(|place| stored[place]).collect();
+                stored = &stored[spec.len()..];
+                tensors.push(NamedTensor { name, values, shape: spec.shape });
             }
             module += block.modules();
         }
@@ -174,18 +162,27 @@ impl<T: Scalar> Network<T> {
     /// Puts tensors back, in the order and of the shapes of [`Network::tensors`].
     ///
     /// # Panics
-    /// If the number of entries is not that of the network; readers of files check names and shapes first.
+    /// If the tensors are not of the shapes of the network's; readers of files check them first.
     pub fn set_tensors(&mut self, tensors: &[NamedTensor<T>]) {
-        let mut values = tensors.iter().flat_map(|tensor| tensor.values.iter().copied());
+        let mut tensors = tensors.iter();
         for block in &mut self.blocks {
-            for entry in block.parameters_mut().iter_mut() {
-                *entry = values.next().expect("there is a value for each parameter");
+            let mut values = Vec::new();
+            for (spec, tensor) in block.layout().iter().zip(&mut tensors) {
+                assert_eq!(spec.shape, tensor.shape, "a tensor has the shape of its place");
+                let start = values.len();
+                values.resize(start + spec.len(), T::ZERO);
+                for (place, &value) in spec.places().zip(&tensor.values) {
+                    values[start + place] = value;
+                }
             }
-            for entry in block.statistics_mut().iter_mut() {
-                *entry = values.next().expect("there is a value for each statistic");
+            let mut values = values.into_iter();
+            let places = block.parameters_mut().iter_mut();
+            places.zip(&mut values).for_each(|(place, value)| *place = value);
+            for statistics in block.statistics_mut() {
+                statistics.iter_mut().zip(&mut values).for_each(|(place, value)| *place = value);
             }
         }
-        assert!(values.next().is_none(), "every value has its place");
+        assert!(tensors.next().is_none(), "every tensor has its place");
     }
 }
 
@@ -195,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_default_perceptron_has_its_parameters_and_names() {
-        let network = Network::<f32>::mlp(784, &[256; 6], 10, Activation::Relu, true, 0);
+        let network = Network::<f32>::mlp(784, &[256; 6], 10, Activation::Relu, Norm::Batch, 0);
         assert_eq!(network.parameter_count(), 784 * 256 + 256 + 5 * (256 * 256 + 256) + 256 * 10 + 10);
         let names: Vec<String> = network.tensors().into_iter().map(|tensor| tensor.name).collect();
         assert_eq!(names[..5], ["0.weight", "0.bias", "1.running_mean", "1.running_var", "3.weight"]);
@@ -204,8 +201,8 @@ mod tests {
 
     #[test]
     fn tensors_go_out_and_come_back() {
-        let network = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Tanh, true, 1);
-        let mut other = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Tanh, true, 2);
+        let network = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Tanh, Norm::Batch, 1);
+        let mut other = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Tanh, Norm::Batch, 2);
         assert_ne!(network.tensors(), other.tensors());
         other.set_tensors(&network.tensors());
         assert_eq!(network.tensors(), other.tensors());
@@ -213,7 +210,7 @@ mod tests {
 
     #[test]
     fn inference_does_not_see_the_other_rows() {
-        let network = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Relu, true, 1);
+        let network = Network::<f32>::mlp(5, &[4, 3], 2, Activation::Relu, Norm::Batch, 1);
         let x: Vec<f32> = (0..5 * 600).map(|i| (i as f32 * 0.37).sin()).collect();
         let all = network.infer(600, &x);
         assert_eq!(network.infer(1, &x[5 * 400..5 * 401]), all[2 * 400..2 * 401]);

@@ -27,15 +27,21 @@ const EVALUATION_ROWS: usize = 4096;
 /// `Config` if the name is not known.
 pub fn build_network(config: &TrainConfig, dataset: &Dataset) -> Result<Network, Error> {
     let settings = NetworkSettings {
-        inputs: dataset.columns(),
+        input: dataset.shape,
         widths: config.widths.clone(),
-        outputs: dataset.classes(),
-        activation: config.activation,
-        batch_norm: config.batch_norm,
+        outputs: config.outputs,
+        classes: dataset.classes(),
+        activation: Some(config.activation),
+        norm: config.norm,
         seed: config.seed,
     };
-    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
-    kind.map(|kind| (kind.build)(&settings)).ok_or_else(|| unknown("model", &config.model))
+    let blocks = match NETWORKS.iter().find(|kind| kind.name == config.model) {
+        Some(kind) => (kind.blocks)(&settings),
+        None => config.blocks.clone(),
+    };
+    let mut network = Network::build(dataset.shape, &blocks, config.activation, config.norm, config.seed)?;
+    network.set_feature(config.feature);
+    Ok(network)
 }
 
 /// The method that a configuration names.
@@ -277,7 +283,8 @@ fn warn_of_labels(config: &TrainConfig, batch: &Batch, listeners: &mut [&mut dyn
 /// Weights that are no longer finite must not take the place of a good checkpoint.
 fn check_finite(network: &Network) -> Result<(), Error> {
     for (block, trained) in network.blocks().iter().enumerate() {
-        if !trained.parameters().iter().chain(trained.statistics()).all(|value| value.is_finite()) {
+        if !trained.parameters().iter().chain(trained.statistics().into_iter().flatten()).all(|value| value.is_finite())
+        {
             return Err(Error::Diverged { block });
         }
     }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Activation {
     /// max(a, 0).
     Relu,
+    /// a for a > 0, else a / 100.
+    LeakyRelu,
     /// tanh a.
     Tanh,
     /// a for a > 0, else e^a - 1 (Clevert, Unterthiner, Hochreiter 2016, alpha = 1).
@@ -35,6 +37,15 @@ macro_rules! with_activation {
                     |a: T| if a < T::ZERO { T::ZERO } else { a },
                     #[inline(always)]
                     |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO },
+                );
+                $body
+            }
+            Activation::LeakyRelu => {
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| if a < T::ZERO { a * T::of(0.01) } else { a },
+                    #[inline(always)]
+                    |_: T, z: T| if z > T::ZERO { T::ONE } else { T::of(0.01) },
                 );
                 $body
             }
@@ -135,8 +146,9 @@ fn normal_density(a: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 6] = [
+    const ALL: [Activation; 7] = [
         Activation::Relu,
+        Activation::LeakyRelu,
         Activation::Tanh,
         Activation::Elu,
         Activation::Sigmoid,
@@ -149,6 +161,7 @@ mod tests {
         // At a = -1.5 and 0.5; PyTorch 2 in float64 gives these digits.
         let expected = [
             (0.0, 0.5),
+            (-0.015, 0.5),
             (-0.905_148_253_644_866_4, 0.462_117_157_260_009_74),
             (-0.776_869_839_851_570_2, 0.5),
             (0.182_425_523_806_356_35, 0.622_459_331_201_854_6),

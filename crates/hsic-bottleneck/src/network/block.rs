@@ -2,28 +2,40 @@
 
 use hsic::Scalar;
 
+use crate::dataset::Shape;
+
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
 /// batch and are then used again.
 #[derive(Clone, Debug, Default)]
-pub struct Cache<T>(Vec<Vec<T>>);
+pub struct Cache<T> {
+    buffers: Vec<Vec<T>>,
+    inner: Option<Box<Cache<T>>>,
+}
 
 impl<T: Scalar> Cache<T> {
     /// N separate buffers of the given lengths; what was written to one is there again at the next call with the same
     /// lengths.
     pub fn buffers<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [T]; N] {
-        if self.0.len() < N {
-            self.0.resize_with(N, Vec::new);
+        self.with_inner(lengths).0
+    }
+
+    /// The same, and the cache of a block inside the block.
+    pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
+        let Self { buffers, inner } = self;
+        if buffers.len() < N {
+            buffers.resize_with(N, Vec::new);
         }
-        for (buffer, &length) in self.0.iter_mut().zip(&lengths) {
+        for (buffer, &length) in buffers.iter_mut().zip(&lengths) {
             if buffer.len() < length {
                 buffer.resize(length, T::ZERO);
             }
         }
-        let mut buffers = self.0.iter_mut();
-        lengths.map(|length| match buffers.next() {
+        let mut buffers = buffers.iter_mut();
+        let lent = lengths.map(|length| match buffers.next() {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
-        })
+        });
+        (lent, inner.get_or_insert_with(|| Box::new(Self { buffers: Vec::new(), inner: None })))
     }
 }
 
@@ -36,20 +48,29 @@ pub enum TensorKind {
     Statistic,
 }
 
-/// Name and shape of a tensor of a block.
+/// Name, shape and storage of a tensor of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
-    /// Index of the PyTorch module inside the block that owns it (0 = linear map, 1 = batch norm).
+    /// Index of the PyTorch module inside the block that owns it.
     pub module: usize,
-    /// PyTorch's name, `weight`, `bias`, `running_mean`, `running_var`.
-    pub name: &'static str,
+    /// PyTorch's name, `weight`, `bias`, `running_mean`, `running_var`; with a path inside a compound module.
+    pub name: String,
     /// PyTorch's shape.
     pub shape: Vec<usize>,
+    /// Extent and stored stride of each axis of PyTorch's order, outermost first; an axis of `shape` may be several
+    /// here. A convolution is stored taps x channels x outputs, PyTorch has outputs x channels x taps.
+    pub axes: Vec<(usize, usize)>,
     /// Where it is stored.
     pub kind: TensorKind,
 }
 
 impl TensorSpec {
+    /// A tensor that is stored in PyTorch's order.
+    pub fn contiguous(module: usize, name: &str, shape: &[usize], kind: TensorKind) -> Self {
+        let len = shape.iter().product();
+        Self { module, name: name.to_owned(), shape: shape.to_vec(), axes: vec![(len, 1)], kind }
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -61,11 +82,23 @@ impl TensorSpec {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Where PyTorch's entries, in PyTorch's order, are stored (from the start of the tensor).
+    pub fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).map(|index| {
+            let mut rest = index;
+            self.axes.iter().rev().fold(0, |place, &(extent, stride)| {
+                let along = rest % extent;
+                rest /= extent;
+                place + along * stride
+            })
+        })
+    }
 }
 
 /// A block: a map from m x `inputs` to m x `outputs` with parameters of its own.
 ///
-/// Activations are row-major, one sample a row. `forward` must not depend on anything but its arguments and the
+/// Activations are row-major, one sample a row; a map lies channels last (line, pixel, channel). `forward` must not depend on anything but its arguments and the
 /// block's parameters, and must give the same bits however many threads there are.
 pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Columns of the input.
@@ -73,6 +106,11 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
 
     /// Columns of the output.
     fn outputs(&self) -> usize;
+
+    /// Sizes of the output as a map; a vector is 1 x 1 with its length as channels.
+    fn shape(&self) -> Shape {
+        Shape { channels: self.outputs(), height: 1, width: 1 }
+    }
 
     /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
@@ -104,11 +142,11 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// All learned numbers, to be changed.
     fn parameters_mut(&mut self) -> &mut [T];
 
-    /// All running statistics.
-    fn statistics(&self) -> &[T];
+    /// All running statistics, one slice after another.
+    fn statistics(&self) -> Vec<&[T]>;
 
     /// All running statistics, to be restored.
-    fn statistics_mut(&mut self) -> &mut [T];
+    fn statistics_mut(&mut self) -> Vec<&mut [T]>;
 
     /// The tensors of `parameters`, then of `statistics`, in order of storage.
     fn layout(&self) -> Vec<TensorSpec>;

@@ -1,9 +1,9 @@
-//! The dense block: linear map, batch norm without learned scale and shift, activation.
+//! The dense block: linear map, batch norm, activation.
 //!
 //! a = x W' + b,  n = (a - mean) / sqrt(var + 1e-5) over the batch,  z = f(n).
 //!
 //! A batch norm takes the bias out again, so in training b is not added and its gradient is 0; it moves the running
-//! mean, as in PyTorch. Momentum of the running statistics 0.1, of the variance the unbiased one (PyTorch's rule).
+//! mean, as in PyTorch.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -13,9 +13,8 @@ use hsic::scalar::vectorize;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, TensorKind, TensorSpec};
-
-const NORM_EPSILON: f64 = 1e-5;
-const NORM_MOMENTUM: f64 = 0.1;
+use super::norm::{self, Norm};
+use crate::dataset::Shape;
 
 /// A dense block.
 #[derive(Clone, Debug)]
@@ -23,8 +22,10 @@ pub struct Dense<T = f32> {
     inputs: usize,
     outputs: usize,
     activation: Activation,
-    batch_norm: bool,
-    /// W (outputs x inputs, row-major), then b.
+    norm: Norm,
+    /// Sizes of the input, if it is a map.
+    map: Option<Shape>,
+    /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
     statistics: Vec<T>,
@@ -33,15 +34,20 @@ pub struct Dense<T = f32> {
 impl<T: Scalar> Dense<T> {
     /// A block with weights and biases uniform in +-1/sqrt(inputs), PyTorch's default for a linear layer.
     #[must_use]
-    pub fn new(inputs: usize, outputs: usize, activation: Activation, batch_norm: bool, stream: &mut Stream) -> Self {
+    pub fn new(inputs: usize, outputs: usize, activation: Activation, norm: Norm, stream: &mut Stream) -> Self {
         let bound = 1.0 / (inputs as f64).sqrt();
-        let parameters = (0..outputs * (inputs + 1)).map(|_| T::of(stream.between(-bound, bound))).collect();
-        let mut statistics = Vec::new();
-        if batch_norm {
-            statistics.resize(outputs, T::ZERO);
-            statistics.resize(2 * outputs, T::ONE);
-        }
-        Self { inputs, outputs, activation, batch_norm, parameters, statistics }
+        let mut parameters: Vec<T> =
+            (0..outputs * (inputs + 1)).map(|_| T::of(stream.between(-bound, bound))).collect();
+        parameters.extend(norm.parameters::<T>(outputs));
+        Self { inputs, outputs, activation, norm, map: None, parameters, statistics: norm.statistics(outputs) }
+    }
+
+    /// The same block after a convolution: its inputs are a map, which PyTorch flattens channel by channel.
+    #[must_use]
+    pub fn after(mut self, map: Shape) -> Self {
+        debug_assert_eq!(map.columns(), self.inputs, "a block takes the whole map");
+        self.map = Some(map);
+        self
     }
 
     fn weight(&self) -> MatRef<'_, T> {
@@ -49,7 +55,12 @@ impl<T: Scalar> Dense<T> {
     }
 
     fn bias(&self) -> &[T] {
-        &self.parameters[self.outputs * self.inputs..]
+        &self.parameters[self.outputs * self.inputs..][..self.outputs]
+    }
+
+    /// Scale and shift; empty if there are none.
+    fn affine(&self) -> &[T] {
+        &self.parameters[self.outputs * (self.inputs + 1)..]
     }
 
     /// a = x W' into `a`.
@@ -59,10 +70,11 @@ impl<T: Scalar> Dense<T> {
         matmul(a, Accum::Replace, x, self.weight().transpose(), T::ONE, Par::Seq);
     }
 
-    /// Kept from forward to gradient: n (m x outputs), batch mean, batch variance, 1/sqrt(var + eps), and two sums.
-    fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> [&'c mut [T]; 6] {
+    /// Kept from forward to gradient: n (m x outputs), batch mean, batch variance, 1/sqrt(var + eps), two sums, and
+    /// scale n + shift.
+    fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> [&'c mut [T]; 7] {
         let d = self.outputs;
-        cache.buffers([m * d, d, d, d, d, d])
+        cache.buffers([m * d, d, d, d, d, d, if self.affine().is_empty() { 0 } else { m * d }])
     }
 }
 
@@ -76,28 +88,33 @@ impl<T: Scalar> Block<T> for Dense<T> {
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
-        let [n, mean, variance, inverse, _, _] = self.split(m, cache);
+        let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
         self.linear(m, x, n);
-        if self.batch_norm {
-            normalize(n, mean, variance, inverse);
+        if self.norm == Norm::None {
+            norm::add_bias(n, self.bias());
         } else {
-            add_bias(n, self.bias());
+            norm::moments(n, mean, variance);
+            norm::finish(m, variance, inverse);
+            vectorize(
+                #[inline(always)]
+                || norm::normalize_in_place(n, mean, inverse),
+            );
         }
-        self.activation.apply(n, z);
+        if self.norm == Norm::BatchAffine {
+            vectorize(
+                #[inline(always)]
+                || norm::scale(n, self.affine(), y),
+            );
+            self.activation.apply(y, z);
+        } else {
+            self.activation.apply(n, z);
+        }
     }
 
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
         let mut a = vec![T::ZERO; m * self.outputs];
         self.linear(m, x, &mut a);
-        add_bias(&mut a, self.bias());
-        if self.batch_norm {
-            let (mean, variance) = self.statistics.split_at(self.outputs);
-            for row in a.chunks_exact_mut(self.outputs) {
-                for ((a, &mean), &variance) in row.iter_mut().zip(mean).zip(variance) {
-                    *a = (*a - mean) / Scalar::sqrt(variance + T::of(NORM_EPSILON));
-                }
-            }
-        }
+        norm::infer(&mut a, self.bias(), &self.statistics, self.affine());
         self.activation.apply(&a, z);
     }
 
@@ -111,22 +128,33 @@ impl<T: Scalar> Block<T> for Dense<T> {
         parameters: &mut [T],
         dx: Option<&mut [T]>,
     ) {
-        let [n, _, _, inverse, sum, product] = self.split(m, cache);
-        self.activation.chain(n, z, dz);
-        let (weight, bias) = parameters.split_at_mut(self.outputs * self.inputs);
-        if self.batch_norm {
-            normalize_backward(n, inverse, dz, sum, product);
-            bias.fill(T::ZERO);
-        } else {
-            bias.fill(T::ZERO);
-            for row in dz.chunks_exact(self.outputs) {
+        let d = self.outputs;
+        let [n, _, _, inverse, sum, product, y] = self.split(m, cache);
+        self.activation.chain(if self.norm == Norm::BatchAffine { y } else { n }, z, dz);
+        let (weight, rest) = parameters.split_at_mut(d * self.inputs);
+        let (bias, affine) = rest.split_at_mut(d);
+        bias.fill(T::ZERO);
+        if self.norm == Norm::None {
+            for row in dz.chunks_exact(d) {
                 for (sum, &value) in bias.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
+        } else {
+            sum.fill(T::ZERO);
+            product.fill(T::ZERO);
+            vectorize(
+                #[inline(always)]
+                || norm::add_sums(n, dz, sum, product),
+            );
+            norm::close_sums(m, sum, product, inverse, self.affine(), affine);
+            vectorize(
+                #[inline(always)]
+                || norm::backward(n, inverse, sum, product, dz),
+            );
         }
-        let da = MatRef::from_row_major_slice(&*dz, m, self.outputs);
-        let weight = MatMut::from_row_major_slice_mut(weight, self.outputs, self.inputs);
+        let da = MatRef::from_row_major_slice(&*dz, m, d);
+        let weight = MatMut::from_row_major_slice_mut(weight, d, self.inputs);
         let x = MatRef::from_row_major_slice(x, m, self.inputs);
         matmul(weight, Accum::Replace, da.transpose(), x, T::ONE, Par::Seq);
         if let Some(dx) = dx {
@@ -136,20 +164,12 @@ impl<T: Scalar> Block<T> for Dense<T> {
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
-        if !self.batch_norm {
+        if self.norm == Norm::None {
             return;
         }
-        let [_, mean, variance, _, _, _] = self.split(m, cache);
-        let (keep, new) = (T::of(1.0 - NORM_MOMENTUM), T::of(NORM_MOMENTUM));
-        let unbiased = T::of(m as f64 / (m as f64 - 1.0));
-        let (running_mean, running_variance) = self.statistics.split_at_mut(self.outputs);
-        let bias = &self.parameters[self.outputs * self.inputs..];
-        for ((running, &mean), &bias) in running_mean.iter_mut().zip(mean.iter()).zip(bias) {
-            *running = keep * *running + new * (mean + bias);
-        }
-        for (running, &variance) in running_variance.iter_mut().zip(variance.iter()) {
-            *running = keep * *running + new * (variance * unbiased);
-        }
+        let [_, mean, variance, ..] = self.split(m, cache);
+        let bias = &self.parameters[self.outputs * self.inputs..][..self.outputs];
+        norm::absorb(m, mean, variance, bias, &mut self.statistics);
     }
 
     fn parameters(&self) -> &[T] {
@@ -160,104 +180,36 @@ impl<T: Scalar> Block<T> for Dense<T> {
         &mut self.parameters
     }
 
-    fn statistics(&self) -> &[T] {
-        &self.statistics
+    fn statistics(&self) -> Vec<&[T]> {
+        vec![&self.statistics]
     }
 
-    fn statistics_mut(&mut self) -> &mut [T] {
-        &mut self.statistics
+    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
+        vec![&mut self.statistics]
     }
 
     fn layout(&self) -> Vec<TensorSpec> {
-        let spec = |module, name, shape: &[usize], kind| TensorSpec { module, name, shape: shape.to_vec(), kind };
-        let mut layout = vec![
-            spec(0, "weight", &[self.outputs, self.inputs], TensorKind::Parameter),
-            spec(0, "bias", &[self.outputs], TensorKind::Parameter),
-        ];
-        if self.batch_norm {
-            layout.push(spec(1, "running_mean", &[self.outputs], TensorKind::Statistic));
-            layout.push(spec(1, "running_var", &[self.outputs], TensorKind::Statistic));
+        let linear = usize::from(self.map.is_some());
+        let mut weight = TensorSpec::contiguous(linear, "weight", &[self.outputs, self.inputs], TensorKind::Parameter);
+        if let Some(map) = self.map {
+            weight.axes = vec![
+                (self.outputs, self.inputs),
+                (map.channels, 1),
+                (map.height, map.width * map.channels),
+                (map.width, map.channels),
+            ];
         }
+        let mut layout = vec![weight, TensorSpec::contiguous(linear, "bias", &[self.outputs], TensorKind::Parameter)];
+        layout.extend(self.norm.layout(linear + 1, "", self.outputs));
         layout
     }
 
     fn modules(&self) -> usize {
-        1 + usize::from(self.batch_norm) + usize::from(self.activation != Activation::Identity)
+        usize::from(self.map.is_some())
+            + 1
+            + usize::from(self.norm != Norm::None)
+            + usize::from(self.activation != Activation::Identity)
     }
-}
-
-fn add_bias<T: Scalar>(a: &mut [T], bias: &[T]) {
-    for row in a.chunks_exact_mut(bias.len()) {
-        for (a, &bias) in row.iter_mut().zip(bias) {
-            *a += bias;
-        }
-    }
-}
-
-/// a <- (a - mean) / sqrt(var + eps) by column, in two passes for the variance's sake.
-fn normalize<T: Scalar>(a: &mut [T], mean: &mut [T], variance: &mut [T], inverse: &mut [T]) {
-    let d = mean.len();
-    let share = T::of(d as f64 / a.len() as f64);
-    vectorize(
-        #[inline(always)]
-        || {
-            mean.fill(T::ZERO);
-            variance.fill(T::ZERO);
-            for row in a.chunks_exact(d) {
-                for (mean, &a) in mean.iter_mut().zip(row) {
-                    *mean += a;
-                }
-            }
-            for mean in mean.iter_mut() {
-                *mean *= share;
-            }
-            for row in a.chunks_exact_mut(d) {
-                for ((variance, &mean), a) in variance.iter_mut().zip(mean.iter()).zip(row) {
-                    *a -= mean;
-                    *variance = a.mul_add(*a, *variance);
-                }
-            }
-            for (variance, inverse) in variance.iter_mut().zip(inverse.iter_mut()) {
-                *variance *= share;
-                *inverse = T::ONE / Scalar::sqrt(*variance + T::of(NORM_EPSILON));
-            }
-            for row in a.chunks_exact_mut(d) {
-                for (a, &inverse) in row.iter_mut().zip(inverse.iter()) {
-                    *a *= inverse;
-                }
-            }
-        },
-    );
-}
-
-/// g <- (g - mean(g) - n mean(g n)) / sqrt(var + eps) by column.
-fn normalize_backward<T: Scalar>(n: &[T], inverse: &[T], g: &mut [T], sum: &mut [T], product: &mut [T]) {
-    let d = inverse.len();
-    let share = T::of(d as f64 / g.len() as f64);
-    vectorize(
-        #[inline(always)]
-        || {
-            sum.fill(T::ZERO);
-            product.fill(T::ZERO);
-            for (g, n) in g.chunks_exact(d).zip(n.chunks_exact(d)) {
-                for (((sum, product), &g), &n) in sum.iter_mut().zip(product.iter_mut()).zip(g).zip(n) {
-                    *sum += g;
-                    *product = g.mul_add(n, *product);
-                }
-            }
-            for (sum, product) in sum.iter_mut().zip(product.iter_mut()) {
-                *sum *= share;
-                *product *= share;
-            }
-            for (g, n) in g.chunks_exact_mut(d).zip(n.chunks_exact(d)) {
-                for ((((g, &n), &sum), &product), &inverse) in
-                    g.iter_mut().zip(n).zip(sum.iter()).zip(product.iter()).zip(inverse)
-                {
-                    *g = (-n).mul_add(product, *g - sum) * inverse;
-                }
-            }
-        },
-    );
 }
 
 #[cfg(test)]
@@ -275,14 +227,17 @@ mod tests {
     fn gradients_agree_with_central_differences() {
         let (m, p, d) = (7, 5, 4);
         for activation in [Activation::Relu, Activation::Tanh, Activation::Elu, Activation::Sigmoid, Activation::Gelu] {
-            for batch_norm in [true, false] {
+            for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
                 let mut stream = Stream::new(11, "dense", 0);
-                let mut block = Dense::<f64>::new(p, d, activation, batch_norm, &mut stream);
+                let mut block = Dense::<f64>::new(p, d, activation, norm, &mut stream);
+                for value in &mut block.parameters[d * (p + 1)..] {
+                    *value += 0.3 * stream.normal();
+                }
                 let mut x: Vec<f64> = (0..m * p).map(|_| stream.normal()).collect();
                 let v: Vec<f64> = (0..m * d).map(|_| stream.normal()).collect();
                 let (mut z, mut cache) = (vec![0.0; m * d], Cache::default());
                 block.forward(m, &x, &mut z, &mut cache);
-                let (mut gradient, mut dx) = (vec![f64::NAN; d * (p + 1)], vec![f64::NAN; m * p]);
+                let (mut gradient, mut dx) = (vec![f64::NAN; block.parameters.len()], vec![f64::NAN; m * p]);
                 block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
                 let h = 1e-6;
                 for (i, &expected) in gradient.iter().enumerate() {
@@ -293,7 +248,7 @@ mod tests {
                     let down = loss(&block, m, &x, &v);
                     block.parameters[i] = kept;
                     // Cancellation 2e-16 * |L| / h and truncation h^2 f''' stay below 1e-7.
-                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} {i}");
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {norm:?} {i}");
                 }
                 for (i, &expected) in dx.iter().enumerate() {
                     let kept = x[i];
@@ -302,7 +257,7 @@ mod tests {
                     x[i] = kept - h;
                     let down = loss(&block, m, &x, &v);
                     x[i] = kept;
-                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {batch_norm} x {i}");
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {norm:?} x {i}");
                 }
             }
         }
@@ -312,7 +267,7 @@ mod tests {
     fn evaluation_with_the_batch_statistics_is_the_training_pass() {
         let (m, p, d) = (9, 4, 3);
         let mut stream = Stream::new(2, "dense", 1);
-        let mut block = Dense::<f64>::new(p, d, Activation::Tanh, true, &mut stream);
+        let mut block = Dense::<f64>::new(p, d, Activation::Tanh, Norm::BatchAffine, &mut stream);
         let x: Vec<f64> = (0..m * p).map(|_| stream.normal()).collect();
         let (mut trained, mut cache) = (vec![0.0; m * d], Cache::default());
         block.forward(m, &x, &mut trained, &mut cache);

@@ -13,20 +13,28 @@ use hsic::Scalar;
 use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::network::{Block, Cache, Network};
+use crate::network::{Block, Cache, Feature, Network};
 use crate::objective::{Objective, Signal};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.
 struct Scratch<T, S> {
     objective: S,
+    feature: Vec<T>,
+    d_feature: Vec<T>,
     dz: Vec<T>,
     gradient: Vec<T>,
 }
 
 impl<T, S: Default> Default for Scratch<T, S> {
     fn default() -> Self {
-        Self { objective: S::default(), dz: Vec::new(), gradient: Vec::new() }
+        Self {
+            objective: S::default(),
+            feature: Vec::new(),
+            d_feature: Vec::new(),
+            dz: Vec::new(),
+            gradient: Vec::new(),
+        }
     }
 }
 
@@ -77,7 +85,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
 
     /// Block after block, activations in two buffers that take turns.
     fn sequential(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
-        let m = batch.rows();
+        let (m, feature) = (batch.rows(), network.feature());
         let mut scratch = take(&self.scratches);
         let shared = prepare(&self.objective, batch, self.shared.take(), &mut scratch)?;
         // The first two slots lend their activations, the first its cache.
@@ -94,7 +102,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             if self.order == UpdateOrder::Jacobi {
                 block.absorb_statistics(m, &mut cache);
             }
-            let task = Task { index, block: block.as_mut(), m, x: input, z: &z[..len] };
+            let task = Task { index, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
             self.report.signals[index] = task.run(
                 &self.objective,
                 &shared,
@@ -123,7 +131,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
         let Self { objective, optimizer, scratches, slots, report, .. } = self;
         let (objective, optimizer, scratches) = (&*objective, *optimizer, &*scratches);
-        let m = batch.rows();
+        let (m, feature) = (batch.rows(), network.feature());
         let earlier = self.shared.take();
         let prepared = OnceLock::new();
         let results: Vec<Mutex<Option<Result<Signal, Error>>>> = slots.iter().map(|_| Mutex::new(None)).collect();
@@ -153,7 +161,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 block.forward(m, x, &mut z[..len], cache);
                 block.absorb_statistics(m, cache);
                 let z: &[T] = &z[..len];
-                let task = Task { index, block: block.as_mut(), m, x, z };
+                let task = Task { index, block: block.as_mut(), feature, m, x, z };
                 let job: Job<'_, O::Shared> = Box::new(move |shared| {
                     let mut scratch = take(scratches);
                     let result = task.run(objective, shared, optimizer, rate, cache, state, &mut scratch);
@@ -197,6 +205,7 @@ struct Desk<'scope, S> {
 struct Task<'a, T: Scalar> {
     index: usize,
     block: &'a mut dyn Block<T>,
+    feature: Feature,
     m: usize,
     x: &'a [T],
     z: &'a [T],
@@ -215,16 +224,27 @@ impl<T: Scalar> Task<'_, T> {
         scratch: &mut Scratch<T, O::Scratch>,
     ) -> Result<Signal, Error> {
         let (m, d) = (self.m, self.block.outputs());
-        let Scratch { objective: memory, dz, gradient } = scratch;
-        dz.resize((m * d).max(dz.len()), T::ZERO);
-        let dz = &mut dz[..m * d];
-        let z = MatRef::from_row_major_slice(self.z, m, d);
-        let signal = objective
-            .signal(shared, self.index, z, MatMut::from_row_major_slice_mut(dz, m, d), memory)
-            .map_err(|source| Error::at_block(self.index, source))?;
-        let count = self.block.parameters().len();
-        gradient.resize(count.max(gradient.len()), T::ZERO);
-        let gradient = &mut gradient[..count];
+        let Scratch { objective: memory, feature, d_feature, dz, gradient } = scratch;
+        let dz = grown(dz, m * d);
+        let mut signal = |z: &[T], dz: &mut [T]| {
+            let columns = z.len() / m;
+            let (z, dz) =
+                (MatRef::from_row_major_slice(z, m, columns), MatMut::from_row_major_slice_mut(dz, m, columns));
+            let signal = objective.signal(shared, self.index, z, dz, memory);
+            signal.map_err(|source| Error::at_block(self.index, source))
+        };
+        let map = self.block.shape();
+        let signal = if self.feature.is_whole(map) {
+            signal(self.z, dz)?
+        } else {
+            let columns = m * self.feature.columns(map);
+            let (feature, d_feature) = (grown(feature, columns), grown(d_feature, columns));
+            self.feature.extract(map, self.z, feature);
+            let signal = signal(feature, d_feature)?;
+            self.feature.spread(map, self.z, feature, d_feature, dz);
+            signal
+        };
+        let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
         optimizer.step(rate, self.block.parameters_mut(), gradient, state);
         Ok(signal)
@@ -238,6 +258,14 @@ fn prepare<O: Objective<T>, T: Scalar>(
     scratch: &mut Scratch<T, O::Scratch>,
 ) -> Result<O::Shared, Error> {
     objective.prepare(batch, earlier, &mut scratch.objective).map_err(Error::Batch)
+}
+
+/// The first `len` entries of a buffer that grows to its largest use.
+fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::ZERO);
+    }
+    &mut buffer[..len]
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.

@@ -3,7 +3,7 @@
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::network::{Activation, Block, Cache, Network, TensorSpec};
+use hsic_bottleneck::network::{Activation, Block, Cache, Network, Norm, TensorSpec};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
@@ -25,7 +25,7 @@ fn local(order: UpdateOrder, schedule: Schedule) -> Local<HsicObjective> {
 fn trained(order: UpdateOrder, schedule: Schedule, threads: usize) -> Vec<u32> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let mut network = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, true, 7);
+        let mut network = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, Norm::Batch, 7);
         let mut update = local(order, schedule);
         for index in 0..12 {
             let rows = if index == 11 { 37 } else { 70 };
@@ -53,8 +53,8 @@ fn threads_and_schedules_change_no_bit() {
 fn noise_in_a_block_leaves_the_blocks_below_bitwise_unchanged() {
     for order in [UpdateOrder::Jacobi, UpdateOrder::GaussSeidel] {
         for noisy in 1..5 {
-            let mut plain = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, true, 7);
-            let mut other = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, true, 7);
+            let mut plain = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, Norm::Batch, 7);
+            let mut other = Network::mlp(20, &[24, 16, 12, 16], 4, Activation::Relu, Norm::Batch, 7);
             let mut stream = Stream::new(1, "noise", noisy as u64);
             for weight in other.blocks_mut()[noisy].parameters_mut() {
                 *weight += stream.normal() as f32;
@@ -75,7 +75,7 @@ fn noise_in_a_block_leaves_the_blocks_below_bitwise_unchanged() {
 
 #[test]
 fn a_record_goes_on_bit_for_bit() {
-    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Tanh, true, 3);
+    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Tanh, Norm::Batch, 3);
     let mut update = local(UpdateOrder::Jacobi, Schedule::Parallel);
     for index in 0..4 {
         update.step(&mut network, &batch(50, index), 1e-3).unwrap();
@@ -84,7 +84,7 @@ fn a_record_goes_on_bit_for_bit() {
     for index in 4..8 {
         update.step(&mut network, &batch(50, index), 1e-3).unwrap();
     }
-    let mut again = Network::mlp(20, &[24, 16], 4, Activation::Tanh, true, 99);
+    let mut again = Network::mlp(20, &[24, 16], 4, Activation::Tanh, Norm::Batch, 99);
     again.set_tensors(&tensors);
     let mut update = local(UpdateOrder::Jacobi, Schedule::Sequential);
     update.load(record);
@@ -96,7 +96,7 @@ fn a_record_goes_on_bit_for_bit() {
 
 #[test]
 fn every_block_lowers_its_own_loss() {
-    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Relu, true, 3);
+    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Relu, Norm::Batch, 3);
     let mut update = local(UpdateOrder::Jacobi, Schedule::Parallel);
     let losses: Vec<Vec<f64>> = (0..40)
         .map(|_| {
@@ -111,7 +111,7 @@ fn every_block_lowers_its_own_loss() {
 
 #[test]
 fn a_weight_that_is_not_finite_stops_training_with_its_block() {
-    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Relu, true, 3);
+    let mut network = Network::mlp(20, &[24, 16], 4, Activation::Relu, Norm::Batch, 3);
     network.blocks_mut()[1].parameters_mut()[5] = f32::NAN;
     for schedule in [Schedule::Parallel, Schedule::Sequential] {
         let error = local(UpdateOrder::Jacobi, schedule).step(&mut network, &batch(50, 0), 1e-3).unwrap_err();
@@ -163,15 +163,15 @@ impl Block for Gain {
     fn parameters_mut(&mut self) -> &mut [f32] {
         &mut self.0
     }
-    fn statistics(&self) -> &[f32] {
-        &[]
+    fn statistics(&self) -> Vec<&[f32]> {
+        Vec::new()
     }
-    fn statistics_mut(&mut self) -> &mut [f32] {
-        &mut []
+    fn statistics_mut(&mut self) -> Vec<&mut [f32]> {
+        Vec::new()
     }
     fn layout(&self) -> Vec<TensorSpec> {
         let kind = hsic_bottleneck::network::TensorKind::Parameter;
-        vec![TensorSpec { module: 0, name: "weight", shape: vec![self.0.len()], kind }]
+        vec![TensorSpec::contiguous(0, "weight", &[self.0.len()], kind)]
     }
     fn modules(&self) -> usize {
         1
@@ -181,7 +181,7 @@ impl Block for Gain {
 #[test]
 fn a_block_of_the_users_own_trains_beside_the_others() {
     let mut stream = Stream::new(1, "init", 0);
-    let dense = hsic_bottleneck::network::Dense::new(20, 4, Activation::Relu, true, &mut stream);
+    let dense = hsic_bottleneck::network::Dense::new(20, 4, Activation::Relu, Norm::Batch, &mut stream);
     let mut network = Network::new(vec![Box::new(Gain(vec![1.0; 20])), Box::new(dense)]);
     let mut update = local(UpdateOrder::Jacobi, Schedule::Parallel);
     let first = update.step(&mut network, &batch(100, 0), 1e-3).unwrap().signals[0].loss;

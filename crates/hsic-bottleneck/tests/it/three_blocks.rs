@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hsic::{Bottleneck, Scalar};
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::network::{Activation, NamedTensor, Network};
+use hsic_bottleneck::network::{Activation, NamedTensor, Network, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
@@ -78,7 +78,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
         } else {
             Optimizer::Sgd { momentum: setting("momentum"), weight_decay: setting("weight_decay") }
         };
-        let mut network = Network::<T>::mlp(12, &[9, 8], 4, case.activation, true, 0);
+        let mut network = Network::<T>::mlp(12, &[9, 8], 4, case.activation, Norm::Batch, 0);
         let initial: Vec<NamedTensor<T>> = network
             .tensors()
             .into_iter()

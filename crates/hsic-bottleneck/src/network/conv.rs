@@ -1,0 +1,709 @@
+//! The convolutional block: convolution, batch norm over pixels, activation, max pooling.
+//!
+//! Only the convolution's output a is kept; normalized values, activations and what flows back through the pooling are
+//! formed anew, line by line, while they are in the nearest memory. Images are worked on in fixed parts whose sums are
+//! joined in order: threads cannot move a bit.
+
+use hsic::Scalar;
+use hsic::random::Stream;
+use hsic::scalar::vectorize;
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::block::{Block, Cache, TensorKind, TensorSpec};
+use super::convolution::Geometry;
+use super::norm::{self, Norm};
+use crate::dataset::Shape;
+
+/// Most parts that may be worked on at once.
+const PARTS: usize = 8;
+
+/// Most values in the partial weight gradients of all parts.
+const PARTIAL_VALUES: usize = 1 << 22;
+
+/// Values of the padded images that are worked on together: they stay in the second-level cache.
+const CHUNK_VALUES: usize = 1 << 17;
+
+/// What a convolutional block is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvSettings {
+    /// Output channels.
+    pub outputs: usize,
+    /// Lines and columns of the window.
+    pub kernel: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub padding: usize,
+    /// Side and step of the pooling window; 1 for none.
+    pub pool: usize,
+    /// Nonlinearity.
+    pub activation: Activation,
+    /// What stands before it.
+    pub norm: Norm,
+}
+
+/// A convolutional block.
+#[derive(Clone, Debug)]
+pub struct Conv<T = f32> {
+    geometry: Geometry,
+    /// The input lies channel by channel, as a data set has it.
+    planar: bool,
+    pool: usize,
+    activation: Activation,
+    norm: Norm,
+    /// W (taps x channels x outputs), b, then scale and shift if there are any.
+    parameters: Vec<T>,
+    /// Running mean, then running variance; empty without batch norm.
+    statistics: Vec<T>,
+}
+
+/// Scratch of a few lines: normalized values, before the activation, after it, gradient.
+struct Lines<'s, T> {
+    n: &'s mut [T],
+    y: &'s mut [T],
+    t: &'s mut [T],
+    g: &'s mut [T],
+}
+
+/// What all parts read.
+#[derive(Clone, Copy)]
+struct Normalizer<'s, T> {
+    mean: &'s [T],
+    inverse: &'s [T],
+    bias: &'s [T],
+    affine: &'s [T],
+}
+
+struct Buffers<'c, T> {
+    a: &'c mut [T],
+    packed: &'c mut [T],
+    mean: &'c mut [T],
+    variance: &'c mut [T],
+    inverse: &'c mut [T],
+    sum: &'c mut [T],
+    product: &'c mut [T],
+    parts: &'c mut [T],
+    scratch: &'c mut [T],
+    partial: &'c mut [T],
+}
+
+impl<T: Scalar> Conv<T> {
+    /// A block on maps of sizes `input`, with weights and biases uniform in +-1/sqrt(fan-in), PyTorch's default. A
+    /// `planar` input lies channel by channel, as a data set has it.
+    ///
+    /// # Panics
+    /// If window or pooling do not fit into the map; [`super::models`] checks them first.
+    #[must_use]
+    pub fn new(input: Shape, planar: bool, settings: ConvSettings, stream: &mut Stream) -> Self {
+        let ConvSettings { outputs, kernel, stride, padding, pool, activation, norm } = settings;
+        let geometry = Geometry {
+            height: input.height,
+            width: input.width,
+            channels: input.channels,
+            outputs,
+            kernel,
+            stride,
+            padding,
+        };
+        assert!(kernel >= 1 && stride >= 1 && padding < kernel && pool >= 1, "a window has a side and a step");
+        assert!(input.height.min(input.width) + 2 * padding >= kernel, "the window fits into the map");
+        assert!(geometry.out_height().min(geometry.out_width()) >= pool, "the pooling window fits into the map");
+        let bound = 1.0 / (geometry.depth() as f64).sqrt();
+        let count = (geometry.depth() + 1) * outputs;
+        let mut parameters: Vec<T> = (0..count).map(|_| T::of(stream.between(-bound, bound))).collect();
+        parameters.extend(norm.parameters::<T>(outputs));
+        Self { geometry, planar, pool, activation, norm, parameters, statistics: norm.statistics(outputs) }
+    }
+
+    fn weight_count(&self) -> usize {
+        self.geometry.depth() * self.geometry.outputs
+    }
+
+    fn weight(&self) -> &[T] {
+        &self.parameters[..self.weight_count()]
+    }
+
+    fn bias(&self) -> &[T] {
+        &self.parameters[self.weight_count()..][..self.geometry.outputs]
+    }
+
+    fn affine(&self) -> &[T] {
+        &self.parameters[self.weight_count() + self.geometry.outputs..]
+    }
+
+    /// Images of a part: a function of the shapes alone.
+    fn part_images(&self, m: usize) -> usize {
+        m.div_ceil((PARTIAL_VALUES / self.weight_count()).clamp(2, PARTS))
+    }
+
+    /// Images that are worked on together.
+    fn chunk_images(&self) -> usize {
+        (CHUNK_VALUES / self.geometry.padded()).clamp(1, 16)
+    }
+
+    fn row(&self) -> usize {
+        self.geometry.out_width() * self.geometry.outputs
+    }
+
+    /// Columns of a pooled line.
+    fn pooled_row(&self) -> usize {
+        self.geometry.out_width() / self.pool * self.geometry.outputs
+    }
+
+    fn spread_len(&self) -> usize {
+        self.geometry.out_height() * self.geometry.out_width() * self.geometry.lanes::<T>()
+    }
+
+    fn scratch_len(&self) -> usize {
+        self.chunk_images() * (self.geometry.padded() + self.spread_len()) + 4 * self.pool * self.row()
+    }
+
+    fn buffers<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
+        let (g, d) = (&self.geometry, self.geometry.outputs);
+        let parts = m.div_ceil(self.part_images(m));
+        let [a, packed, mean, variance, inverse, sum, product, per_part, scratch, partial] = cache.buffers([
+            m * g.out_len(),
+            g.depth() * g.lanes::<T>(),
+            d,
+            d,
+            d,
+            d,
+            d,
+            parts * 2 * d,
+            parts * self.scratch_len(),
+            parts * self.weight_count(),
+        ]);
+        Buffers { a, packed, mean, variance, inverse, sum, product, parts: per_part, scratch, partial }
+    }
+
+    /// Cuts a part's scratch: padded images, spread gradients, lines.
+    fn cut<'s>(&self, scratch: &'s mut [T]) -> (&'s mut [T], &'s mut [T], Lines<'s, T>) {
+        let images = self.chunk_images();
+        let (padded, rest) = scratch.split_at_mut(images * self.geometry.padded());
+        let (spread, rest) = rest.split_at_mut(images * self.spread_len());
+        let len = self.pool * self.row();
+        let (n, rest) = rest.split_at_mut(len);
+        let (y, rest) = rest.split_at_mut(len);
+        let (t, rest) = rest.split_at_mut(len);
+        (padded, spread, Lines { n, y, t, g: &mut rest[..len] })
+    }
+
+    fn pad(&self, x: &[T], padded: &mut [T]) {
+        let size = self.inputs();
+        for (image, padded) in x.chunks_exact(size).zip(padded.chunks_exact_mut(self.geometry.padded())) {
+            self.geometry.pad(image, self.planar, padded);
+        }
+    }
+
+    /// From convolution outputs to activations of `lines`: normalized values, y, t.
+    fn activate<'l>(
+        &self,
+        a: &[T],
+        with: Normalizer<'_, T>,
+        lines: &'l mut Lines<'_, T>,
+    ) -> (&'l [T], &'l [T], &'l [T]) {
+        let Lines { n, y, t, .. } = lines;
+        let (n, y, t) = (&mut n[..a.len()], &mut y[..a.len()], &mut t[..a.len()]);
+        let plain = self.norm == Norm::None;
+        vectorize(
+            #[inline(always)]
+            || {
+                if plain {
+                    n.copy_from_slice(a);
+                    norm::add_bias(n, with.bias);
+                } else {
+                    norm::normalize(a, with.mean, with.inverse, n);
+                }
+                if !with.affine.is_empty() {
+                    norm::scale(n, with.affine, y);
+                }
+            },
+        );
+        let y: &[T] = if with.affine.is_empty() { n } else { y };
+        self.activation.apply(y, t);
+        (n, y, t)
+    }
+
+    /// Whole images from `a` to `z`.
+    fn finish(&self, a: &[T], with: Normalizer<'_, T>, lines: &mut Lines<'_, T>, z: &mut [T]) {
+        let (group, row) = (self.pool * self.row(), self.pooled_row());
+        let height = self.geometry.out_height() / self.pool;
+        for (a, z) in a.chunks_exact(self.geometry.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
+            for (a, z) in a.chunks_exact(group).take(height).zip(z.chunks_exact_mut(row)) {
+                let (_, _, t) = self.activate(a, with, lines);
+                if self.pool == 1 {
+                    z.copy_from_slice(t);
+                } else {
+                    pool(t, self.pool, self.row(), self.geometry.outputs, z);
+                }
+            }
+        }
+    }
+
+    /// dL/dy of a group of lines, in `lines.g`, and its normalized values in `lines.n`; `dz` is empty where the pooling
+    /// leaves lines over.
+    fn chain(&self, a: &[T], with: Normalizer<'_, T>, dz: &[T], lines: &mut Lines<'_, T>) {
+        self.activate(a, with, lines);
+        let Lines { n, y, t, g } = lines;
+        let (t, g) = (&t[..a.len()], &mut g[..a.len()]);
+        if dz.is_empty() {
+            g.fill(T::ZERO);
+            return;
+        }
+        if self.pool == 1 {
+            g.copy_from_slice(dz);
+        } else {
+            unpool(t, dz, self.pool, self.row(), self.geometry.outputs, g);
+        }
+        let y: &[T] = if with.affine.is_empty() { n } else { y };
+        self.activation.chain(&y[..a.len()], t, g);
+    }
+
+    /// Calls `each` with the first value of a group of lines and the group's part of `dz`, for every image of a part.
+    fn groups<'d>(&self, dz: &'d [T], mut each: impl FnMut(usize, usize, &'d [T])) {
+        let (len, group, row) = (self.geometry.out_len(), self.pool * self.row(), self.pooled_row());
+        let height = self.geometry.out_height() / self.pool;
+        for (image, dz) in dz.chunks_exact(self.outputs()).enumerate() {
+            for start in (0..len).step_by(group) {
+                let y = start / group;
+                let dz = if y < height { &dz[y * row..(y + 1) * row] } else { &[] };
+                each(image * len + start, image * len + (start + group).min(len), dz);
+            }
+        }
+    }
+
+    /// dL/dx of a chunk from the spread dL/da.
+    fn input_gradient(&self, spread: &[T], packed: &[T], dx: &mut [T]) {
+        let g = &self.geometry;
+        let (t, lanes, o) = (g.transposed(), g.lanes::<T>(), g.outputs);
+        let mut apart = vec![T::ZERO; t.height * t.width * t.channels];
+        let mut bordered = vec![T::ZERO; t.padded()];
+        let mut whole = vec![T::ZERO; t.out_len()];
+        let mut padded = vec![T::ZERO; g.padded()];
+        let line = (g.width + 2 * g.padding) * g.channels;
+        for (spread, dx) in spread.chunks_exact(self.spread_len()).zip(dx.chunks_exact_mut(self.inputs())) {
+            for (index, pixel) in spread.chunks_exact(lanes).enumerate() {
+                let (y, x) = (index / g.out_width() * g.stride, index % g.out_width() * g.stride);
+                apart[(y * t.width + x) * o..][..o].copy_from_slice(&pixel[..o]);
+            }
+            t.pad(&apart, false, &mut bordered);
+            t.forward(1, &bordered, packed, &mut whole);
+            for (y, from) in whole.chunks_exact(t.out_width() * t.outputs).enumerate() {
+                padded[y * line..][..from.len()].copy_from_slice(from);
+            }
+            g.unpad(&padded, dx);
+        }
+    }
+}
+
+impl<T: Scalar> Block<T> for Conv<T> {
+    fn inputs(&self) -> usize {
+        self.geometry.height * self.geometry.width * self.geometry.channels
+    }
+
+    fn outputs(&self) -> usize {
+        self.shape().columns()
+    }
+
+    fn shape(&self) -> Shape {
+        let g = &self.geometry;
+        Shape { channels: g.outputs, height: g.out_height() / self.pool, width: g.out_width() / self.pool }
+    }
+
+    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
+        let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
+        let Buffers { a, packed, mean, variance, inverse, parts, scratch, .. } = self.buffers(m, cache);
+        g.pack(self.weight(), packed);
+        let packed: &[T] = packed;
+        x.par_chunks(images * self.inputs())
+            .zip(a.par_chunks_mut(images * g.out_len()))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .zip(parts.par_chunks_mut(2 * d))
+            .for_each(|(((x, a), scratch), moments)| {
+                let (padded, chunk_moments, _) = self.cut(scratch);
+                let (mean, squares) = moments.split_at_mut(d);
+                let mut rows = 0;
+                let chunk = self.chunk_images();
+                for (x, a) in x.chunks(chunk * self.inputs()).zip(a.chunks_mut(chunk * g.out_len())) {
+                    self.pad(x, padded);
+                    g.forward(x.len() / self.inputs(), padded, packed, a);
+                    if self.norm == Norm::None {
+                        continue;
+                    }
+                    if rows == 0 {
+                        norm::moments(a, mean, squares);
+                    } else {
+                        let (mean_more, rest) = chunk_moments.split_at_mut(d);
+                        let squares_more = &mut rest[..d];
+                        norm::moments(a, mean_more, squares_more);
+                        norm::join((mean, squares, rows), (mean_more, squares_more, a.len() / d));
+                    }
+                    rows += a.len() / d;
+                }
+            });
+        let pixels = g.out_height() * g.out_width();
+        if self.norm != Norm::None {
+            let mut rows = 0;
+            for (part, moments) in parts.chunks_exact(2 * d).enumerate() {
+                let more = images.min(m - part * images) * pixels;
+                let (mean_more, squares_more) = moments.split_at(d);
+                if rows == 0 {
+                    mean.copy_from_slice(mean_more);
+                    variance.copy_from_slice(squares_more);
+                } else {
+                    norm::join((mean, variance, rows), (mean_more, squares_more, more));
+                }
+                rows += more;
+            }
+            norm::finish(rows, variance, inverse);
+        }
+        let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
+        a.par_chunks(images * g.out_len())
+            .zip(z.par_chunks_mut(images * self.outputs()))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .for_each(|((a, z), scratch)| self.finish(a, with, &mut self.cut(scratch).2, z));
+    }
+
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
+        let g = &self.geometry;
+        let chunk = self.chunk_images().min(m.max(1));
+        let mut packed = vec![T::ZERO; g.depth() * g.lanes::<T>()];
+        g.pack(self.weight(), &mut packed);
+        let mut padded = vec![T::ZERO; chunk * g.padded()];
+        let mut a = vec![T::ZERO; chunk * g.out_len()];
+        let mut t = vec![T::ZERO; a.len()];
+        for (x, z) in x.chunks(chunk * self.inputs()).zip(z.chunks_mut(chunk * self.outputs())) {
+            let images = x.len() / self.inputs();
+            let (a, t) = (&mut a[..images * g.out_len()], &mut t[..images * g.out_len()]);
+            self.pad(x, &mut padded);
+            g.forward(images, &padded, &packed, a);
+            norm::infer(a, self.bias(), &self.statistics, self.affine());
+            self.activation.apply(a, t);
+            if self.pool == 1 {
+                z.copy_from_slice(t);
+                continue;
+            }
+            let (group, row) = (self.pool * self.row(), self.pooled_row());
+            for (t, z) in t.chunks_exact(g.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
+                for (t, z) in t.chunks_exact(group).zip(z.chunks_exact_mut(row)) {
+                    pool(t, self.pool, self.row(), g.outputs, z);
+                }
+            }
+        }
+    }
+
+    fn gradient(
+        &self,
+        m: usize,
+        x: &[T],
+        _z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        dx: Option<&mut [T]>,
+    ) {
+        let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
+        let Buffers { a, mean, inverse, sum, product, parts, scratch, partial, .. } = self.buffers(m, cache);
+        let (a, dz): (&[T], &[T]) = (a, dz);
+        let (weight, rest) = parameters.split_at_mut(self.weight_count());
+        let (bias, affine) = rest.split_at_mut(d);
+
+        let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
+        a.par_chunks(images * g.out_len())
+            .zip(dz.par_chunks(images * self.outputs()))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .zip(parts.par_chunks_mut(2 * d))
+            .for_each(|(((a, dz), scratch), sums)| {
+                let mut lines = self.cut(scratch).2;
+                sums.fill(T::ZERO);
+                let (sum, product) = sums.split_at_mut(d);
+                self.groups(dz, |start, end, dz| {
+                    if dz.is_empty() {
+                        return;
+                    }
+                    self.chain(&a[start..end], with, dz, &mut lines);
+                    let (n, g) = (&lines.n[..end - start], &lines.g[..end - start]);
+                    vectorize(
+                        #[inline(always)]
+                        || norm::add_sums(n, g, sum, product),
+                    );
+                });
+            });
+        sum.fill(T::ZERO);
+        product.fill(T::ZERO);
+        for sums in parts.chunks_exact(2 * d) {
+            for (total, &part) in sum.iter_mut().chain(product.iter_mut()).zip(sums) {
+                *total += part;
+            }
+        }
+        let plain = self.norm == Norm::None;
+        // `factor` is 1/sqrt(var + eps) times the learned scale; the lines still need the former alone.
+        let mut factor = inverse.to_vec();
+        if plain {
+            bias.copy_from_slice(sum);
+        } else {
+            bias.fill(T::ZERO);
+            norm::close_sums(m * g.out_height() * g.out_width(), sum, product, &mut factor, self.affine(), affine);
+        }
+
+        let packed = dx.is_some().then(|| {
+            let t = g.transposed();
+            let mut reversed = vec![T::ZERO; self.weight_count()];
+            g.transpose_weights(self.weight(), &mut reversed);
+            let mut packed = vec![T::ZERO; t.depth() * t.lanes::<T>()];
+            t.pack(&reversed, &mut packed);
+            packed
+        });
+        let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
+        let (sum, product, factor) = (&*sum, &*product, &factor[..]);
+        let lanes = g.lanes::<T>();
+        let part = |((((a, x), dz), scratch), partial): ((((&[T], &[T]), &[T]), &mut [T]), &mut [T]),
+                    mut dx: Option<&mut [T]>| {
+            let (padded, spread, mut lines) = self.cut(scratch);
+            partial.fill(T::ZERO);
+            let chunk = self.chunk_images();
+            let chunks = a.chunks(chunk * g.out_len()).zip(x.chunks(chunk * self.inputs()));
+            for (index, ((a, x), dz)) in chunks.zip(dz.chunks(chunk * self.outputs())).enumerate() {
+                self.groups(dz, |start, end, dz| {
+                    self.chain(&a[start..end], with, dz, &mut lines);
+                    let (n, g) = (&lines.n[..end - start], &mut lines.g[..end - start]);
+                    if !plain {
+                        vectorize(
+                            #[inline(always)]
+                            || norm::backward(n, factor, sum, product, g),
+                        );
+                    }
+                    let to = &mut spread[start / d * lanes..end / d * lanes];
+                    if lanes == d {
+                        to.copy_from_slice(g);
+                    } else {
+                        for (to, from) in to.chunks_exact_mut(lanes).zip(g.chunks_exact(d)) {
+                            to[..d].copy_from_slice(from);
+                            to[d..].fill(T::ZERO);
+                        }
+                    }
+                });
+                let images = x.len() / self.inputs();
+                self.pad(x, padded);
+                g.weight_gradient(images, padded, spread, partial);
+                if let (Some(dx), Some(packed)) = (&mut dx, &packed) {
+                    let dx = &mut dx[index * chunk * self.inputs()..][..x.len()];
+                    self.input_gradient(&spread[..images * self.spread_len()], packed, dx);
+                }
+            }
+        };
+        let work = a
+            .par_chunks(images * g.out_len())
+            .zip(x.par_chunks(images * self.inputs()))
+            .zip(dz.par_chunks(images * self.outputs()))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .zip(partial.par_chunks_mut(self.weight_count()));
+        match dx {
+            Some(dx) => {
+                work.zip(dx.par_chunks_mut(images * self.inputs())).for_each(|(work, dx)| part(work, Some(dx)));
+            }
+            None => work.for_each(|work| part(work, None)),
+        }
+        let mut partial = partial.chunks_exact(self.weight_count());
+        match partial.next() {
+            Some(first) => weight.copy_from_slice(first),
+            None => weight.fill(T::ZERO),
+        }
+        for partial in partial {
+            for (weight, &part) in weight.iter_mut().zip(partial) {
+                *weight += part;
+            }
+        }
+    }
+
+    fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
+        if self.norm == Norm::None {
+            return;
+        }
+        let Buffers { mean, variance, .. } = self.buffers(m, cache);
+        let rows = m * self.geometry.out_height() * self.geometry.out_width();
+        let bias = &self.parameters[self.weight_count()..][..self.geometry.outputs];
+        norm::absorb(rows, mean, variance, bias, &mut self.statistics);
+    }
+
+    fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    fn statistics(&self) -> Vec<&[T]> {
+        vec![&self.statistics]
+    }
+
+    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
+        vec![&mut self.statistics]
+    }
+
+    fn layout(&self) -> Vec<TensorSpec> {
+        let Geometry { channels: c, outputs: o, kernel: k, .. } = self.geometry;
+        let mut weight = TensorSpec::contiguous(0, "weight", &[o, c, k, k], TensorKind::Parameter);
+        weight.axes = vec![(o, 1), (c, o), (k, k * c * o), (k, c * o)];
+        let mut layout = vec![weight, TensorSpec::contiguous(0, "bias", &[o], TensorKind::Parameter)];
+        layout.extend(self.norm.layout(1, "", o));
+        layout
+    }
+
+    fn modules(&self) -> usize {
+        1 + usize::from(self.norm != Norm::None)
+            + usize::from(self.activation != Activation::Identity)
+            + usize::from(self.pool > 1)
+    }
+}
+
+/// The largest value of each window of `side` lines and pixels, by channel; lines of `row` values. NaN wins.
+fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize, z: &mut [T]) {
+    vectorize(
+        #[inline(always)]
+        || {
+            for (x, z) in z.chunks_exact_mut(channels).enumerate() {
+                z.copy_from_slice(&t[x * side * channels..][..channels]);
+                for tap in 1..side * side {
+                    let from = tap / side * row + (x * side + tap % side) * channels;
+                    for (z, &t) in z.iter_mut().zip(&t[from..from + channels]) {
+                        *z = if t <= *z { *z } else { t };
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// The way back of [`pool`]: each window's gradient goes to its first largest value.
+fn unpool<T: Scalar>(t: &[T], dz: &[T], side: usize, row: usize, channels: usize, g: &mut [T]) {
+    g.fill(T::ZERO);
+    vectorize(
+        #[inline(always)]
+        || {
+            for (x, dz) in dz.chunks_exact(channels).enumerate() {
+                let at = |tap: usize| tap / side * row + (x * side + tap % side) * channels;
+                for (channel, &dz) in dz.iter().enumerate() {
+                    let (mut best, mut place) = (t[at(0) + channel], at(0) + channel);
+                    for tap in 1..side * side {
+                        let index = at(tap) + channel;
+                        if t[index] > best {
+                            (best, place) = (t[index], index);
+                        }
+                    }
+                    g[place] = dz;
+                }
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pool: usize, stride: usize, activation: Activation, norm: Norm) -> ConvSettings {
+        ConvSettings { outputs: 3, kernel: 3, stride, padding: 1, pool, activation, norm }
+    }
+
+    fn random(len: usize, index: u64) -> Vec<f64> {
+        let mut stream = Stream::new(3, "conv", index);
+        (0..len).map(|_| stream.normal()).collect()
+    }
+
+    #[test]
+    fn gradients_agree_with_central_differences() {
+        let m = 5;
+        let input = Shape { channels: 2, height: 5, width: 7 };
+        for (pool, stride) in [(1, 1), (2, 1), (1, 2)] {
+            for (activation, norm) in [
+                (Activation::Tanh, Norm::Batch),
+                (Activation::Elu, Norm::BatchAffine),
+                (Activation::Sigmoid, Norm::None),
+                (Activation::Relu, Norm::Batch),
+            ] {
+                let mut stream = Stream::new(1, "conv", 0);
+                let mut block = Conv::<f64>::new(input, false, settings(pool, stride, activation, norm), &mut stream);
+                let mut x = random(m * block.inputs(), 1);
+                let v = random(m * block.outputs(), 2);
+                let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
+                block.forward(m, &x, &mut z, &mut cache);
+                let mut gradient = vec![f64::NAN; block.parameters.len()];
+                let mut dx = vec![f64::NAN; x.len()];
+                block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
+                let loss = |block: &Conv<f64>, x: &[f64]| {
+                    let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
+                    block.forward(m, x, &mut z, &mut cache);
+                    z.iter().zip(&v).map(|(z, v)| z * v).sum::<f64>()
+                };
+                let h = 1e-6;
+                let case = format!("pool {pool} stride {stride} {activation:?} {norm:?}");
+                for (i, &expected) in gradient.iter().enumerate() {
+                    let kept = block.parameters[i];
+                    block.parameters[i] = kept + h;
+                    let up = loss(&block, &x);
+                    block.parameters[i] = kept - h;
+                    let down = loss(&block, &x);
+                    block.parameters[i] = kept;
+                    // Cancellation 2e-16 |L| / h with |L| below 100, and truncation h^2.
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} parameter {i}");
+                }
+                for i in (0..x.len()).step_by(7) {
+                    let kept = x[i];
+                    x[i] = kept + h;
+                    let up = loss(&block, &x);
+                    x[i] = kept - h;
+                    let down = loss(&block, &x);
+                    x[i] = kept;
+                    assert!((dx[i] - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} input {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evaluation_with_the_batch_statistics_is_the_training_pass() {
+        let m = 9;
+        let input = Shape { channels: 3, height: 6, width: 4 };
+        let settings = settings(2, 1, Activation::Relu, Norm::BatchAffine);
+        let mut block = Conv::<f64>::new(input, true, settings, &mut Stream::new(2, "conv", 1));
+        let x = random(m * block.inputs(), 3);
+        let (mut trained, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());
+        block.forward(m, &x, &mut trained, &mut cache);
+        // 300 steps with momentum 0.1 leave 0.9^300 = 2e-14 of the start; the variance kept is the unbiased one.
+        for _ in 0..300 {
+            block.absorb_statistics(m, &mut cache);
+        }
+        let rows = (m * 24) as f64;
+        for variance in &mut block.statistics[3..] {
+            *variance *= (rows - 1.0) / rows;
+        }
+        let mut inferred = vec![0.0; trained.len()];
+        block.infer(m, &x, &mut inferred);
+        for (a, b) in trained.iter().zip(&inferred) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn threads_do_not_move_a_bit() {
+        let m = 37;
+        let input = Shape { channels: 3, height: 8, width: 8 };
+        let settings = settings(2, 1, Activation::Relu, Norm::Batch);
+        let block = Conv::<f32>::new(input, true, settings, &mut Stream::new(2, "conv", 1));
+        let x: Vec<f32> = random(m * block.inputs(), 3).into_iter().map(|x| x as f32).collect();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (mut z, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());
+                block.forward(m, &x, &mut z, &mut cache);
+                let mut gradient = vec![0.0; block.parameters.len()];
+                block.gradient(m, &x, &z, &mut z.clone(), &mut cache, &mut gradient, None);
+                (z, gradient)
+            })
+        };
+        assert_eq!(run(1), run(3));
+    }
+}
