@@ -11,6 +11,7 @@ pub mod network;
 pub mod objective;
 pub mod optimizer;
 pub mod readout;
+pub mod record;
 pub mod run;
 pub mod trainer;
 pub mod update;

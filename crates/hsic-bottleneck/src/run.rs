@@ -1,4 +1,4 @@
-//! A run's folder: `config.toml`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
+//! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`. Files appear whole or not at all, and nothing in them is executed.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,7 @@ use crate::config::{TrainConfig, TrainOptions};
 use crate::network::{NamedTensor, Network};
 use crate::optimizer::OptimizerState;
 use crate::readout::Confusion;
+use crate::record::DataRecord;
 use crate::update::UpdateRecord;
 
 /// What can be wrong with a run's folder.
@@ -167,6 +168,33 @@ impl Run {
         Ok(TrainOptions::read(&self.file("config.toml"))?.resolve()?)
     }
 
+    /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still
+    /// those of its record.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` naming what changed.
+    pub fn record_data(&self, now: &DataRecord) -> Result<(), RunError> {
+        if !self.file(DATA).exists() {
+            return self.write_json(DATA, now);
+        }
+        match self.data()?.difference(now) {
+            None => Ok(()),
+            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
+        }
+    }
+
+    /// The record of the data that the run was trained on.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` if it is no such record, or claims sizes that cannot be.
+    pub fn data(&self) -> Result<DataRecord, RunError> {
+        let record: DataRecord = self.read_json(DATA, "the record of a run's data")?;
+        match record.fault() {
+            None => Ok(record),
+            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
+        }
+    }
+
     /// Writes a value as JSON.
     ///
     /// # Errors
@@ -195,16 +223,6 @@ impl Run {
         let tensors = network.tensors();
         let views = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..]));
         self.save_tensors("weights.safetensors", views, &BTreeMap::new())
-    }
-
-    /// Columns that the saved network takes.
-    ///
-    /// # Errors
-    /// `Io`; `Malformed` if the file does not tell.
-    pub fn inputs(&self) -> Result<usize, RunError> {
-        let (stored, _) = self.load_tensors("weights.safetensors")?;
-        let columns = stored.get("0.weight").and_then(|weight| weight.shape.get(1).copied());
-        columns.ok_or_else(|| self.malformed("weights.safetensors", "no matrix 0.weight", "a dense first layer"))
     }
 
     /// Puts the saved tensors into a network of the same shape.
@@ -346,6 +364,8 @@ impl Run {
 
 /// Tensors by name, and the metadata beside them.
 type Stored = (HashMap<String, NamedTensor<f32>>, HashMap<String, String>);
+
+const DATA: &str = "data.json";
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
 

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use crate::batch::{Batch, for_each_batch, steps_per_epoch};
 use crate::config::TrainConfig;
-use crate::dataset::{Dataset, Split};
+use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Error;
 use crate::log::{EpochReport, MetricsFile, Observer, Warning};
 use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
 use crate::readout::{Assignment, Confusion};
+use crate::record::DataRecord;
 use crate::run::{Run, Summary};
 use crate::update::{METHODS, MethodSettings, Update};
 
@@ -21,15 +22,15 @@ const EPOCH_ROWS: usize = 10_000;
 /// Rows that are evaluated at a time.
 const EVALUATION_ROWS: usize = 4096;
 
-/// The network that a configuration names, with fresh weights, for data of this shape.
+/// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
 /// # Errors
 /// `Config` if the name is not known.
-pub fn build_network(config: &TrainConfig, dataset: &Dataset) -> Result<Network, Error> {
+pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
     let settings = NetworkSettings {
-        inputs: dataset.columns(),
+        inputs: shape.columns(),
         widths: config.widths.clone(),
-        outputs: dataset.classes(),
+        outputs: classes,
         activation: config.activation,
         batch_norm: config.batch_norm,
         seed: config.seed,
@@ -132,8 +133,9 @@ pub fn train(
         return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
     }
     let total = steps * config.epochs;
-    let mut network = build_network(config, train)?;
+    let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config)?;
+    run.record_data(&DataRecord::of(data))?;
     let mut done = 0;
     if let Some((step, record)) = run.load_checkpoint(&mut network)? {
         done = step;
@@ -237,17 +239,17 @@ pub fn train(
 pub fn evaluate(run: &Run, dataset: &Dataset) -> Result<Confusion, Error> {
     let config = run.config()?;
     let assignment: Assignment = run.read_json("readout.json", "an assignment of units to classes")?;
-    let (inputs, outputs) = (run.inputs()?, assignment.class_of_unit.len());
-    if dataset.columns() != inputs || dataset.classes() != outputs {
+    let record = run.data()?;
+    if dataset.columns() != record.columns() || dataset.classes() != record.classes() {
         return Err(Error::Shape {
             dataset: dataset.name.clone(),
             found: dataset.columns(),
             found_classes: dataset.classes(),
-            expected: inputs,
-            expected_classes: outputs,
+            expected: record.columns(),
+            expected_classes: record.classes(),
         });
     }
-    let mut network = build_network(&config, dataset)?;
+    let mut network = build_network(&config, record.shape, record.classes())?;
     run.load_weights(&mut network)?;
     Ok(count_outputs(&network, dataset, usize::MAX).assigned(&assignment))
 }
