@@ -3,6 +3,7 @@
 //! The modules follow the data: [`dataset`] -> [`batch`] -> [`network`] -> [`objective`] -> [`update`] -> [`log`].
 
 pub mod batch;
+pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod optimizer;
 pub mod readout;
 pub mod record;
 pub mod run;
+mod tensor_file;
 pub mod trainer;
 pub mod update;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::checkpoint::Position;
 use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Error;
@@ -136,25 +137,30 @@ pub fn train(
     let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config)?;
     run.record_data(&DataRecord::of(data))?;
-    let mut done = 0;
-    if let Some((step, record)) = run.load_checkpoint(&mut network)? {
-        done = step;
+    let mut from = Position { dead: vec![false; network.blocks().len()], ..Position::default() };
+    if let Some((position, record)) = run.load_checkpoint(&mut network)? {
+        if position.step > total {
+            return Err(run.beyond(position.step, total).into());
+        }
+        from = position;
         update.load(record);
-        if done >= total && run.file("summary.json").exists() {
+        if from.step == total && run.file("summary.json").exists() {
             let summary = run.read_json("summary.json", "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
         }
     }
-    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), done / steps)?;
+    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), from.metrics_bytes)?;
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
-    let mut means = Means::default();
-    let mut dead = vec![false; network.blocks().len()];
+    let mut done = from.step;
+    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone() };
+    let mut dead = from.dead.clone();
     let mut times = Vec::new();
-    let first = done;
+    let seconds = || from.seconds + start.elapsed().as_secs_f64();
+    let mut saved = Instant::now();
     for_each_batch(train, config.batch_size, config.seed, done, total, |step, batch| {
-        if step == first {
+        if step == 0 {
             warn_of_labels(config, batch, &mut listeners)?;
         }
         let rate = config.learning_rate.at(step, total);
@@ -172,9 +178,9 @@ pub fn train(
         tell(&mut listeners, |observer| observer.step(done, total))?;
         let epoch_ends = done.is_multiple_of(steps);
         let stopping = stop.load(Ordering::Relaxed);
-        if stopping || done.is_multiple_of(config.checkpoint_steps.unwrap_or(steps)) || done == total {
+        let saves = stopping || done == total || config.checkpoints.due(done, steps, saved.elapsed().as_secs_f64());
+        if saves || epoch_ends {
             check_finite(&network)?;
-            run.save_checkpoint(done, &network, &update.record())?;
         }
         if epoch_ends {
             let [loss, nhsic_x, nhsic_y] = means.take();
@@ -183,7 +189,7 @@ pub fn train(
             let report = EpochReport {
                 epoch: done / steps,
                 step: done,
-                seconds: start.elapsed().as_secs_f64(),
+                seconds: seconds(),
                 learning_rate: rate,
                 loss,
                 nhsic_x,
@@ -192,6 +198,20 @@ pub fn train(
                 test_accuracy: count_outputs(&network, test, usize::MAX).assigned(&assignment).accuracy(),
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
+        }
+        // After the epoch's record, which a run that is taken up from here does not write again.
+        if saves {
+            let position = Position {
+                step: done,
+                epoch_steps: means.steps,
+                epoch_sums: means.sums.clone(),
+                dead: dead.clone(),
+                seconds: seconds(),
+                milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
+                metrics_bytes: run.synced_metrics_bytes()?,
+            };
+            run.save_checkpoint(&position, &network, &update.record())?;
+            saved = Instant::now();
         }
         Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
@@ -221,8 +241,8 @@ pub fn train(
         train_accuracy: table.assigned(&assignment).accuracy(),
         test_accuracy: confusion.accuracy(),
         format_accuracy: None,
-        seconds: start.elapsed().as_secs_f64(),
-        milliseconds_per_step: median(&mut times),
+        seconds: seconds(),
+        milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
         peak_memory_bytes: peak_memory_bytes(),
         parameters: network.parameter_count(),
         confusion,

@@ -38,6 +38,9 @@ pub(crate) struct TrainArguments {
     /// Folder of the run, new or empty [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) run: Option<PathBuf>,
+    /// Overwrite the run that the folder of --run holds; never a folder that holds anything else
+    #[arg(long, requires = "run")]
+    pub(crate) force: bool,
     /// Take up an interrupted run where it stands; only --threads may be given beside it
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub(crate) resume: Option<PathBuf>,

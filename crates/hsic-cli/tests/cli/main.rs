@@ -1,6 +1,7 @@
 //! The command as its users meet it, in a folder of its own and without their environment.
 
 mod errors;
+mod life;
 mod statistics;
 mod train;
 
