@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::dataset::DatasetError;
+use crate::predict::PredictError;
 use crate::run::RunError;
 
 /// A reason why training, evaluation or a run's folder cannot go on.
@@ -33,6 +34,9 @@ pub enum Error {
     /// The data set cannot be used.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// New rows are none that the network takes.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
     /// The run's folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),

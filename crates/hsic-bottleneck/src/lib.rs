@@ -3,14 +3,17 @@
 //! The modules follow the data: [`dataset`] -> [`batch`] -> [`network`] -> [`objective`] -> [`update`] -> [`log`].
 
 pub mod batch;
+pub mod calibration;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod error;
+pub mod export;
 pub mod log;
 pub mod network;
 pub mod objective;
 pub mod optimizer;
+pub mod predict;
 pub mod readout;
 pub mod record;
 pub mod run;

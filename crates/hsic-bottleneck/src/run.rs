@@ -60,10 +60,11 @@ impl RunError {
 const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
 const METRICS: &str = "metrics.jsonl";
+const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
 /// What a run makes in its folder, beside `checkpoint/`.
-const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, "readout.json", "summary.json"];
+const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, "readout.json", SUMMARY];
 
 /// Ends the name of a file that is being written.
 const PART: &str = ".part";
@@ -208,6 +209,12 @@ impl Run {
             let expected = "a run's folder with a config.toml".to_owned();
             Err(RunError::Malformed { path: path.into(), found: "no config.toml".to_owned(), expected })
         }
+    }
+
+    /// Whether training has ended and its results are saved.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.file(SUMMARY).exists()
     }
 
     /// The folder.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::calibration::Readout;
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape, Split};
@@ -144,7 +145,7 @@ pub fn train(
         }
         from = position;
         update.load(record);
-        if from.step == total && run.file("summary.json").exists() {
+        if from.step == total && run.is_finished() {
             let summary = run.read_json("summary.json", "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
         }
@@ -221,7 +222,7 @@ pub fn train(
     run.save_weights(&network)?;
     let table = count_outputs(&network, train, usize::MAX);
     let assignment = Assignment::fit(&table);
-    run.write_json("readout.json", &assignment)?;
+    run.write_json("readout.json", &Readout::fit(&network, train, assignment.clone()))?;
     for (class, share) in table.assigned(&assignment).recall().into_iter().enumerate() {
         if share < 0.5 && table.assigned(&assignment).accuracy() > 0.5 {
             let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
@@ -250,28 +251,6 @@ pub fn train(
     };
     run.write_json("summary.json", &summary)?;
     Ok(Outcome::Finished(Box::new(summary)))
-}
-
-/// Evaluates a finished run on data: samples by class and predicted class.
-///
-/// # Errors
-/// `Run` for a file that is missing or damaged; `Shape` if the data does not fit the network.
-pub fn evaluate(run: &Run, dataset: &Dataset) -> Result<Confusion, Error> {
-    let config = run.config()?;
-    let assignment: Assignment = run.read_json("readout.json", "an assignment of units to classes")?;
-    let record = run.data()?;
-    if dataset.columns() != record.columns() || dataset.classes() != record.classes() {
-        return Err(Error::Shape {
-            dataset: dataset.name.clone(),
-            found: dataset.columns(),
-            found_classes: dataset.classes(),
-            expected: record.columns(),
-            expected_classes: record.classes(),
-        });
-    }
-    let mut network = build_network(&config, record.shape, record.classes())?;
-    run.load_weights(&mut network)?;
-    Ok(count_outputs(&network, dataset, usize::MAX).assigned(&assignment))
 }
 
 fn tell(

@@ -2,6 +2,7 @@
 
 mod errors;
 mod life;
+mod predict;
 mod statistics;
 mod train;
 
