@@ -166,12 +166,11 @@ mod tests {
             milliseconds_per_step: 0.0,
             metrics_bytes: 77,
         };
-        let state = |block: &Box<dyn crate::network::Block>| OptimizerState {
-            first: (0..block.parameters().len()).map(|i| (i as f32).sin()).collect(),
-            second: Vec::new(),
-            steps: 12,
-        };
-        let record = UpdateRecord { optimizers: network(1).blocks().iter().map(state).collect() };
+        let mut record = UpdateRecord::default();
+        for block in network(1).blocks() {
+            let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
+            record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
+        }
         run.save_checkpoint(&position, &network(1), &record).unwrap();
         (folder, run, position, record)
     }

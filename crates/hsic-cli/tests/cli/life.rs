@@ -33,7 +33,8 @@ fn is_like(run: &Path, whole: &Path) {
     }
     assert_eq!(metrics(run), metrics(whole), "{}", run.display());
     let files = |folder: &Path| {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let entries = fs::read_dir(folder).expect("a folder of a run");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
         names.sort();
         names
     };
@@ -220,7 +221,7 @@ fn damaged_and_foreign_files_of_a_run_are_named() {
 #[cfg(target_os = "linux")]
 fn on_a_full_disk(place: &Place, blocks: u32, arguments: &str) -> String {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {arguments}", env!("CARGO_BIN_EXE_hsic"));
-    let output = Command::new("/bin/sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+    let output = Command::new("/bin/sh").args(["-c", &script]).current_dir(place.path("")).output().expect("a shell");
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     stderr(&output)
 }
