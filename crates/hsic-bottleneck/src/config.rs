@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use hsic::Bottleneck;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::CheckpointRule;
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
@@ -197,8 +198,12 @@ options! {
         seed: u64,
         /// Threads, >= 1 [default: all cores]
         threads: usize,
-        /// Steps between checkpoints, >= 1 [default: those of an epoch]
+        /// Save a checkpoint every so many steps, >= 1; of these three, what comes first saves
         checkpoint_steps: u64,
+        /// Save a checkpoint every so many epochs, >= 1 [default: 1 if none of the three is given]
+        checkpoint_epochs: u64,
+        /// Save a checkpoint so many minutes after the last, > 0
+        checkpoint_minutes: f64,
     }
 }
 
@@ -269,8 +274,8 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Threads; `None` for all cores.
     pub threads: Option<usize>,
-    /// Steps between checkpoints; `None` for those of an epoch.
-    pub checkpoint_steps: Option<u64>,
+    /// When checkpoints are saved.
+    pub checkpoints: CheckpointRule,
 }
 
 /// Collects what is out of range.
@@ -410,8 +415,18 @@ impl TrainOptions {
         faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
         let seed = *training.seed.get_or_insert(1);
         faults.check("threads", training.threads.unwrap_or(1), training.threads != Some(0), "a whole number >= 1");
-        faults.check("checkpoint-steps", 0, training.checkpoint_steps != Some(0), "a whole number >= 1");
-        let (threads, checkpoint_steps) = (training.threads, training.checkpoint_steps);
+        let threads = training.threads;
+        if training.checkpoint_steps.is_none() && training.checkpoint_minutes.is_none() {
+            training.checkpoint_epochs.get_or_insert(1);
+        }
+        let checkpoints = CheckpointRule {
+            steps: training.checkpoint_steps,
+            epochs: training.checkpoint_epochs,
+            minutes: training.checkpoint_minutes,
+        };
+        faults.check("checkpoint-steps", 0, checkpoints.steps != Some(0), "a whole number >= 1");
+        faults.check("checkpoint-epochs", 0, checkpoints.epochs != Some(0), "a whole number >= 1");
+        faults.positive("checkpoint-minutes", checkpoints.minutes.unwrap_or(1.0));
 
         if !faults.0.is_empty() {
             return Err(ConfigError::Faults(faults.0));
@@ -436,7 +451,7 @@ impl TrainOptions {
             schedule,
             seed,
             threads,
-            checkpoint_steps,
+            checkpoints,
         })
     }
 }

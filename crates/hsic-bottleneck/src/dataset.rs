@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
 pub use labeled::Standardization;
-pub use table::{Table, read_table};
+pub use table::{Table, Values, read_table, read_values};
 
 /// Sizes of one sample; a row of a table is 1 x 1 x d. Values lie channel by channel, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +198,9 @@ pub struct LoadOptions {
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
+    /// Means and deviations to standardize a table's columns by, whatever `standardize` says: those of the data that a
+    /// network was trained on.
+    pub standardization: Option<Standardization>,
 }
 
 impl Default for LoadOptions {
@@ -210,6 +213,7 @@ impl Default for LoadOptions {
             label_column: None,
             test_fraction: 0.2,
             standardize: true,
+            standardization: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::dataset::DatasetError;
 use crate::network::NetworkError;
+use crate::predict::PredictError;
 use crate::run::RunError;
 
 /// A reason why training, evaluation or a run's folder cannot go on.
@@ -37,6 +38,9 @@ pub enum Error {
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// New rows are none that the network takes.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
     /// The run's folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -3,15 +3,21 @@
 //! The modules follow the data: [`dataset`] -> [`batch`] -> [`network`] -> [`objective`] -> [`update`] -> [`log`].
 
 pub mod batch;
+pub mod calibration;
+pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod error;
+pub mod export;
 pub mod log;
 pub mod network;
 pub mod objective;
 pub mod optimizer;
+pub mod predict;
 pub mod readout;
+pub mod record;
 pub mod run;
+mod tensor_file;
 pub mod trainer;
 pub mod update;
 

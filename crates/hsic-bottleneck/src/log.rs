@@ -1,7 +1,7 @@
 //! What training says while it runs: typed records, and who hears them.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct EpochReport {
     pub epoch: u64,
     /// Steps done.
     pub step: u64,
-    /// Seconds of training since this process began it, evaluation included.
+    /// Seconds of training, evaluation included, by all processes that took part.
     pub seconds: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
@@ -130,28 +130,18 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Opens the file at its end; records of epochs after `epoch` (of a run that is taken up again from an earlier
-    /// state) are dropped.
+    /// Opens the file after its first `bytes` bytes; what an earlier process wrote behind them, after the state from
+    /// which the run is taken up, is dropped. So is a line that a damaged file ends within.
     ///
     /// # Errors
     /// `Io` with the path.
-    pub fn open(path: &Path, epoch: u64) -> Result<Self, RunError> {
+    pub fn open(path: &Path, bytes: u64) -> Result<Self, RunError> {
         let io = |source| RunError::Io { path: path.into(), source };
-        if path.exists() {
-            let text = std::fs::read_to_string(path).map_err(io)?;
-            let kept: String = text
-                .lines()
-                .filter(|line| match serde_json::from_str(line) {
-                    Ok(Record::Epoch(report)) => report.epoch <= epoch,
-                    Ok(Record::Warning(_)) => true,
-                    // A line cut off by a crash.
-                    Err(_) => false,
-                })
-                .flat_map(|line| [line, "\n"])
-                .collect();
-            crate::run::write_atomically(path, kept.as_bytes())?;
-        }
-        let file = File::options().create(true).append(true).open(path).map_err(io)?;
+        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(io)?;
+        let mut kept = Vec::new();
+        (&mut file).take(bytes).read_to_end(&mut kept).map_err(io)?;
+        let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).map_err(io)?;
         Ok(Self { file, path: path.into() })
     }
 

@@ -1,21 +1,19 @@
-//! A run's folder: `config.toml`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
+//! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`. Files appear whole or not at all, and nothing in them is executed.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{TrainConfig, TrainOptions};
-use crate::network::{NamedTensor, Network};
-use crate::optimizer::OptimizerState;
+use crate::network::Network;
 use crate::readout::Confusion;
-use crate::update::UpdateRecord;
+use crate::record::DataRecord;
+use crate::tensor_file;
 
 /// What can be wrong with a run's folder.
 #[derive(Debug, Error)]
@@ -45,7 +43,31 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that is to be overwritten holds what no run makes.
+    #[error("{}: is no file of a run: expected a folder that holds a run and nothing else", .path.display())]
+    Foreign {
+        /// What is in the way.
+        path: PathBuf,
+    },
 }
+
+impl RunError {
+    pub(crate) fn malformed(path: &Path, found: impl ToString, expected: &str) -> Self {
+        Self::Malformed { path: path.into(), found: found.to_string(), expected: expected.to_owned() }
+    }
+}
+
+const CONFIG: &str = "config.toml";
+const DATA: &str = "data.json";
+const METRICS: &str = "metrics.jsonl";
+const SUMMARY: &str = "summary.json";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// What a run makes in its folder, beside `checkpoint/`.
+const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, "readout.json", SUMMARY];
+
+/// Ends the name of a file that is being written.
+const PART: &str = ".part";
 
 /// What a finished training says: the JSON of `hsic train --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,16 +120,62 @@ impl Run {
     /// # Errors
     /// `Occupied` if the folder holds anything; `Io`.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        let io = |source| RunError::Io { path: path.into(), source };
-        fs::create_dir_all(path).map_err(io)?;
-        if fs::read_dir(path).map_err(io)?.next().is_some() {
+        fs::create_dir_all(path).map_err(|source| RunError::Io { path: path.into(), source })?;
+        // A run that was killed before its configuration was whole leaves this and nothing else.
+        let leftover = path.join(format!("{CONFIG}{PART}"));
+        if entries(path)?.iter().any(|entry| *entry != leftover) {
             return Err(RunError::Occupied { path: path.into() });
         }
         let run = Self { path: path.into() };
-        let text =
-            toml::to_string(&config.options).map_err(|error| run.malformed("config.toml", error, "valid settings"))?;
-        write_atomically(&run.file("config.toml"), text.as_bytes())?;
+        let text = toml::to_string(&config.options).map_err(|error| run.malformed(CONFIG, error, "valid settings"))?;
+        write_atomically(&run.file(CONFIG), text.as_bytes())?;
         Ok(run)
+    }
+
+    /// Removes the run that a folder holds, if it holds one, for [`Run::create`] to make another. Everything in the
+    /// folder is looked at before anything is removed, and the configuration goes last, so that what is left when this
+    /// is interrupted is still a run.
+    ///
+    /// # Errors
+    /// `Foreign` naming the first thing that no run makes; nothing is removed then. `Io`.
+    pub fn clear(path: &Path) -> Result<(), RunError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for entry in entries(path)? {
+            if is_folder(&entry) && entry.ends_with("checkpoint") {
+                let inside = entries(&entry)?;
+                if let Some(foreign) = inside.iter().find(|file| !is_named(file, &["state.safetensors"])) {
+                    return Err(RunError::Foreign { path: foreign.clone() });
+                }
+                files.extend(inside);
+            } else if is_named(&entry, FILES) {
+                files.push(entry);
+            } else {
+                return Err(RunError::Foreign { path: entry });
+            }
+        }
+        // Without a configuration that can be read, only one that was never finished may be there.
+        let config = path.join(CONFIG);
+        let named_so = |file: &PathBuf| is_named(file, &[CONFIG]);
+        let stranger = if config.exists() {
+            TrainOptions::read(&config).is_err().then_some(&config)
+        } else {
+            files.iter().find(|file| !named_so(file))
+        };
+        if let Some(stranger) = stranger {
+            return Err(RunError::Foreign { path: stranger.clone() });
+        }
+        files.sort_by_key(named_so);
+        for file in files {
+            fs::remove_file(&file).map_err(|source| RunError::Io { path: file, source })?;
+        }
+        let checkpoint = path.join("checkpoint");
+        if checkpoint.exists() {
+            fs::remove_dir(&checkpoint).map_err(|source| RunError::Io { path: checkpoint, source })?;
+        }
+        Ok(())
     }
 
     /// A new folder under `parent`, named after what is trained: the first number that is free.
@@ -135,12 +203,18 @@ impl Run {
     /// `Malformed` if the folder holds no `config.toml`.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let run = Self { path: path.into() };
-        if run.file("config.toml").is_file() {
+        if run.file(CONFIG).is_file() {
             Ok(run)
         } else {
             let expected = "a run's folder with a config.toml".to_owned();
             Err(RunError::Malformed { path: path.into(), found: "no config.toml".to_owned(), expected })
         }
+    }
+
+    /// Whether training has ended and its results are saved.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.file(SUMMARY).exists()
     }
 
     /// The folder.
@@ -156,7 +230,7 @@ impl Run {
     }
 
     fn malformed(&self, name: &str, found: impl ToString, expected: &str) -> RunError {
-        RunError::Malformed { path: self.file(name), found: found.to_string(), expected: expected.to_owned() }
+        RunError::malformed(&self.file(name), found, expected)
     }
 
     /// The configuration that the run was started with.
@@ -164,7 +238,34 @@ impl Run {
     /// # Errors
     /// [`crate::Error::Config`] naming file and key.
     pub fn config(&self) -> Result<TrainConfig, crate::Error> {
-        Ok(TrainOptions::read(&self.file("config.toml"))?.resolve()?)
+        Ok(TrainOptions::read(&self.file(CONFIG))?.resolve()?)
+    }
+
+    /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still
+    /// those of its record.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` naming what changed.
+    pub fn record_data(&self, now: &DataRecord) -> Result<(), RunError> {
+        if !self.file(DATA).exists() {
+            return self.write_json(DATA, now);
+        }
+        match self.data()?.difference(now) {
+            None => Ok(()),
+            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
+        }
+    }
+
+    /// The record of the data that the run was trained on.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` if it is no such record, or claims sizes that cannot be.
+    pub fn data(&self) -> Result<DataRecord, RunError> {
+        let record: DataRecord = self.read_json(DATA, "the record of a run's data")?;
+        match record.fault() {
+            None => Ok(record),
+            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
+        }
     }
 
     /// Writes a value as JSON.
@@ -192,162 +293,58 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn save_weights(&self, network: &Network) -> Result<(), RunError> {
-        let tensors = network.tensors();
-        let views = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..]));
-        self.save_tensors("weights.safetensors", views, &BTreeMap::new())
-    }
-
-    /// Columns that the saved network takes.
-    ///
-    /// # Errors
-    /// `Io`; `Malformed` if the file does not tell.
-    pub fn inputs(&self) -> Result<usize, RunError> {
-        let (stored, _) = self.load_tensors("weights.safetensors")?;
-        let columns = stored.get("0.weight").and_then(|weight| weight.shape.get(1).copied());
-        columns.ok_or_else(|| self.malformed("weights.safetensors", "no matrix 0.weight", "a dense first layer"))
+        tensor_file::save(&self.file(WEIGHTS), tensor_file::views(&network.tensors()), None)
     }
 
     /// Puts the saved tensors into a network of the same shape.
     ///
     /// # Errors
-    /// `Io`; `Malformed` naming the tensor that is missing, of another shape or not finite.
+    /// `Io`; `Malformed` naming the tensor that is missing, foreign, of another shape or not finite.
     pub fn load_weights(&self, network: &mut Network) -> Result<(), RunError> {
-        let (stored, _) = self.load_tensors("weights.safetensors")?;
-        self.restore("weights.safetensors", network, stored)
+        let path = self.file(WEIGHTS);
+        let stored = tensor_file::load(&path)?;
+        tensor_file::restore(&path, network, stored.tensors)
     }
 
-    fn restore(
-        &self,
-        name: &str,
-        network: &mut Network,
-        mut stored: HashMap<String, NamedTensor<f32>>,
-    ) -> Result<(), RunError> {
-        let mut tensors = Vec::new();
-        for tensor in network.tensors() {
-            let Some(found) = stored.remove(&tensor.name) else {
-                return Err(self.malformed(
-                    name,
-                    format_args!("no tensor {}", tensor.name),
-                    "every tensor of the network",
-                ));
-            };
-            if found.shape != tensor.shape {
-                let found = format!("tensor {} has shape {:?}", tensor.name, found.shape);
-                return Err(self.malformed(name, found, &format!("{:?}", tensor.shape)));
-            }
-            if let Some(index) = found.values.iter().position(|value| !value.is_finite()) {
-                let found = format!("tensor {} holds {} at {index}", tensor.name, found.values[index]);
-                return Err(self.malformed(name, found, "finite numbers"));
-            }
-            tensors.push(found);
-        }
-        network.set_tensors(&tensors);
-        Ok(())
-    }
-
-    /// Saves where training stands; the last good state stays until the new one is whole.
+    /// Length of `metrics.jsonl`, all of which is on disk when this returns; 0 without such a file.
     ///
     /// # Errors
     /// `Io`.
-    pub fn save_checkpoint(&self, step: u64, network: &Network, record: &UpdateRecord) -> Result<(), RunError> {
-        let tensors = network.tensors();
-        let mut views: Vec<_> =
-            tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..])).collect();
-        let mut metadata = BTreeMap::from([("step".to_owned(), step.to_string())]);
-        for (block, state) in record.optimizers.iter().enumerate() {
-            metadata.insert(format!("optimizer.{block}.steps"), state.steps.to_string());
-            for (part, values) in [("first", &state.first), ("second", &state.second)] {
-                views.push((format!("optimizer.{block}.{part}"), vec![values.len()], &values[..]));
-            }
+    pub fn synced_metrics_bytes(&self) -> Result<u64, RunError> {
+        let path = self.file(METRICS);
+        let length = File::options().append(true).open(&path).and_then(|file| {
+            file.sync_all()?;
+            Ok(file.metadata()?.len())
+        });
+        match length {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            length => length.map_err(|source| RunError::Io { path, source }),
         }
-        let folder = self.file("checkpoint");
-        fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
-        self.save_tensors(CHECKPOINT, views, &metadata)
-    }
-
-    /// Takes up the saved state: the network's tensors, optimizer state, and the steps done. `None` if no checkpoint
-    /// was written yet.
-    ///
-    /// # Errors
-    /// `Io`; `Malformed` naming what is missing.
-    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(u64, UpdateRecord)>, RunError> {
-        if !self.file(CHECKPOINT).exists() {
-            return Ok(None);
-        }
-        let (mut stored, metadata) = self.load_tensors(CHECKPOINT)?;
-        let number = |key: String| {
-            let text = metadata.get(&key);
-            let number = text.and_then(|text| text.parse::<u64>().ok());
-            number.ok_or_else(|| self.malformed(CHECKPOINT, format_args!("{key} = {text:?}"), "a whole number"))
-        };
-        let step = number("step".to_owned())?;
-        let mut record = UpdateRecord::default();
-        for (block, trained) in network.blocks().iter().enumerate() {
-            let mut part = |part: &str| {
-                let name = format!("optimizer.{block}.{part}");
-                let values = stored.remove(&name).map(|tensor| tensor.values);
-                let whole = |values: &Vec<f32>| values.is_empty() || values.len() == trained.parameters().len();
-                values.filter(whole).ok_or_else(|| {
-                    self.malformed(CHECKPOINT, format_args!("no whole {name}"), "one number a parameter")
-                })
-            };
-            let (first, second) = (part("first")?, part("second")?);
-            let steps = number(format!("optimizer.{block}.steps"))?;
-            record.optimizers.push(OptimizerState { first, second, steps });
-        }
-        self.restore(CHECKPOINT, network, stored)?;
-        Ok(Some((step, record)))
-    }
-
-    /// Streams tensors (name, shape, entries) to a file aside, which then takes its place.
-    fn save_tensors<'a>(
-        &self,
-        name: &str,
-        tensors: impl IntoIterator<Item = (String, Vec<usize>, &'a [f32])>,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<(), RunError> {
-        let mut views = Vec::new();
-        for (key, shape, values) in tensors {
-            let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values));
-            views.push((key, view.map_err(|error| self.malformed(name, error, "tensors of f32"))?));
-        }
-        // One key, so that equal runs have equal bytes whatever the order of a hash map.
-        let state = serde_json::to_string(metadata).map_err(|error| self.malformed(name, error, "JSON"))?;
-        let metadata = HashMap::from([("state".to_owned(), state)]);
-        let path = self.file(name);
-        replace(&path, |aside| {
-            safetensors::serialize_to_file(views, Some(metadata), aside).map_err(std::io::Error::other)?;
-            File::open(aside)?.sync_all()
-        })
-    }
-
-    fn load_tensors(&self, name: &str) -> Result<Stored, RunError> {
-        let path = self.file(name);
-        let bytes = fs::read(&path).map_err(|source| RunError::Io { path, source })?;
-        let malformed = |error: safetensors::SafeTensorError| self.malformed(name, error, "a safetensors file");
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
-        let state = header.metadata().as_ref().and_then(|metadata| metadata.get("state"));
-        let metadata = match state {
-            Some(text) => serde_json::from_str(text).map_err(|error| self.malformed(name, error, "state as JSON"))?,
-            None => HashMap::new(),
-        };
-        let mut tensors = HashMap::new();
-        for (key, view) in SafeTensors::deserialize(&bytes).map_err(malformed)?.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(self.malformed(name, format_args!("tensor {key} of {:?}", view.dtype()), "f32"));
-            }
-            let values = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            let tensor = NamedTensor { name: key.to_owned(), shape: view.shape().to_vec(), values };
-            tensors.insert(key.to_owned(), tensor);
-        }
-        Ok((tensors, metadata))
     }
 }
 
-/// Tensors by name, and the metadata beside them.
-type Stored = (HashMap<String, NamedTensor<f32>>, HashMap<String, String>);
+/// What a folder holds, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, RunError> {
+    let io = |source| RunError::Io { path: folder.into(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        paths.push(entry.map_err(io)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
 
-const CHECKPOINT: &str = "checkpoint/state.safetensors";
+/// Whether this is a folder, and no link to one.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Whether this is a file, and no link, of one of these names, whole or in the making.
+fn is_named(path: &Path, names: &[&str]) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let whole = name.strip_suffix(PART).unwrap_or(name);
+    names.contains(&whole) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+}
 
 /// Writes a file aside, syncs it and renames it into place.
 ///
@@ -362,10 +359,22 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 }
 
 /// Lets `write` make and sync a file beside `path`, then gives it that name.
-fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(".part");
+    name.push(PART);
     let aside = path.with_file_name(name);
-    let written = write(&aside).and_then(|()| fs::rename(&aside, path));
-    written.map_err(|source| RunError::Io { path: path.into(), source })
+    let written = write(&aside).and_then(|()| fs::rename(&aside, path)).and_then(|()| sync_folder(path));
+    written.map_err(|source| {
+        // On a full disk the half file would take the room that is missing.
+        drop(fs::remove_file(&aside));
+        RunError::Io { path: path.into(), source }
+    })
+}
+
+/// A new name lasts through a power cut once its folder is on disk; not every system lets folders be synced.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::calibration::Readout;
+use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::dataset::{Dataset, Split};
+use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Error;
 use crate::log::{EpochReport, MetricsFile, Observer, Warning};
 use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
 use crate::readout::{Assignment, Confusion};
+use crate::record::DataRecord;
 use crate::run::{Run, Summary};
 use crate::update::{METHODS, MethodSettings, Update};
 
@@ -21,16 +24,16 @@ const EPOCH_ROWS: usize = 10_000;
 /// Rows that are evaluated at a time.
 const EVALUATION_ROWS: usize = 4096;
 
-/// The network that a configuration names, with fresh weights, for data of this shape.
+/// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
 /// # Errors
 /// `Config` if the name is not known.
-pub fn build_network(config: &TrainConfig, dataset: &Dataset) -> Result<Network, Error> {
+pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
     let settings = NetworkSettings {
-        input: dataset.shape,
+        input: shape,
         widths: config.widths.clone(),
         outputs: config.outputs,
-        classes: dataset.classes(),
+        classes,
         activation: Some(config.activation),
         norm: config.norm,
         seed: config.seed,
@@ -39,7 +42,7 @@ pub fn build_network(config: &TrainConfig, dataset: &Dataset) -> Result<Network,
         Some(kind) => (kind.blocks)(&settings),
         None => config.blocks.clone(),
     };
-    let mut network = Network::build(dataset.shape, &blocks, config.activation, config.norm, config.seed)?;
+    let mut network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     network.set_feature(config.feature);
     Ok(network)
 }
@@ -138,27 +141,33 @@ pub fn train(
         return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
     }
     let total = steps * config.epochs;
-    let mut network = build_network(config, train)?;
+    let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config)?;
-    let mut done = 0;
-    if let Some((step, record)) = run.load_checkpoint(&mut network)? {
-        done = step;
+    run.record_data(&DataRecord::of(data))?;
+    let mut from = Position { dead: vec![false; network.blocks().len()], ..Position::default() };
+    if let Some((position, record)) = run.load_checkpoint(&mut network)? {
+        if position.step > total {
+            return Err(run.beyond(position.step, total).into());
+        }
+        from = position;
         update.load(record);
-        if done >= total && run.file("summary.json").exists() {
+        if from.step == total && run.is_finished() {
             let summary = run.read_json("summary.json", "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
         }
     }
-    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), done / steps)?;
+    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), from.metrics_bytes)?;
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
-    let mut means = Means::default();
-    let mut dead = vec![false; network.blocks().len()];
+    let mut done = from.step;
+    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone() };
+    let mut dead = from.dead.clone();
     let mut times = Vec::new();
-    let first = done;
+    let seconds = || from.seconds + start.elapsed().as_secs_f64();
+    let mut saved = Instant::now();
     for_each_batch(train, config.batch_size, config.seed, done, total, |step, batch| {
-        if step == first {
+        if step == 0 {
             warn_of_labels(config, batch, &mut listeners)?;
         }
         let rate = config.learning_rate.at(step, total);
@@ -176,9 +185,9 @@ pub fn train(
         tell(&mut listeners, |observer| observer.step(done, total))?;
         let epoch_ends = done.is_multiple_of(steps);
         let stopping = stop.load(Ordering::Relaxed);
-        if stopping || done.is_multiple_of(config.checkpoint_steps.unwrap_or(steps)) || done == total {
+        let saves = stopping || done == total || config.checkpoints.due(done, steps, saved.elapsed().as_secs_f64());
+        if saves || epoch_ends {
             check_finite(&network)?;
-            run.save_checkpoint(done, &network, &update.record())?;
         }
         if epoch_ends {
             let [loss, nhsic_x, nhsic_y] = means.take();
@@ -187,7 +196,7 @@ pub fn train(
             let report = EpochReport {
                 epoch: done / steps,
                 step: done,
-                seconds: start.elapsed().as_secs_f64(),
+                seconds: seconds(),
                 learning_rate: rate,
                 loss,
                 nhsic_x,
@@ -197,6 +206,20 @@ pub fn train(
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
         }
+        // After the epoch's record, which a run that is taken up from here does not write again.
+        if saves {
+            let position = Position {
+                step: done,
+                epoch_steps: means.steps,
+                epoch_sums: means.sums.clone(),
+                dead: dead.clone(),
+                seconds: seconds(),
+                milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
+                metrics_bytes: run.synced_metrics_bytes()?,
+            };
+            run.save_checkpoint(&position, &network, &update.record())?;
+            saved = Instant::now();
+        }
         Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if done < total {
@@ -205,7 +228,7 @@ pub fn train(
     run.save_weights(&network)?;
     let table = count_outputs(&network, train, usize::MAX);
     let assignment = Assignment::fit(&table);
-    run.write_json("readout.json", &assignment)?;
+    run.write_json("readout.json", &Readout::fit(&network, train, assignment.clone()))?;
     for (class, share) in table.assigned(&assignment).recall().into_iter().enumerate() {
         if share < 0.5 && table.assigned(&assignment).accuracy() > 0.5 {
             let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
@@ -225,8 +248,8 @@ pub fn train(
         train_accuracy: table.assigned(&assignment).accuracy(),
         test_accuracy: confusion.accuracy(),
         format_accuracy: None,
-        seconds: start.elapsed().as_secs_f64(),
-        milliseconds_per_step: median(&mut times),
+        seconds: seconds(),
+        milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
         peak_memory_bytes: peak_memory_bytes(),
         parameters: network.parameter_count(),
         confusion,
@@ -234,28 +257,6 @@ pub fn train(
     };
     run.write_json("summary.json", &summary)?;
     Ok(Outcome::Finished(Box::new(summary)))
-}
-
-/// Evaluates a finished run on data: samples by class and predicted class.
-///
-/// # Errors
-/// `Run` for a file that is missing or damaged; `Shape` if the data does not fit the network.
-pub fn evaluate(run: &Run, dataset: &Dataset) -> Result<Confusion, Error> {
-    let config = run.config()?;
-    let assignment: Assignment = run.read_json("readout.json", "an assignment of units to classes")?;
-    let (inputs, outputs) = (run.inputs()?, assignment.class_of_unit.len());
-    if dataset.columns() != inputs || dataset.classes() != outputs {
-        return Err(Error::Shape {
-            dataset: dataset.name.clone(),
-            found: dataset.columns(),
-            found_classes: dataset.classes(),
-            expected: inputs,
-            expected_classes: outputs,
-        });
-    }
-    let mut network = build_network(&config, dataset)?;
-    run.load_weights(&mut network)?;
-    Ok(count_outputs(&network, dataset, usize::MAX).assigned(&assignment))
 }
 
 fn tell(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hsic_bottleneck::config::{DataOptions, TrainOptions};
+use hsic_bottleneck::export::ExportFormat;
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]
@@ -17,6 +18,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Train(Box<TrainArguments>),
     Eval(EvalArguments),
+    Predict(PredictArguments),
+    Export(ExportArguments),
     Measure(MeasureArguments),
     Test(TestArguments),
 }
@@ -38,6 +41,9 @@ pub(crate) struct TrainArguments {
     /// Folder of the run, new or empty [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) run: Option<PathBuf>,
+    /// Overwrite the run that the folder of --run holds; never a folder that holds anything else
+    #[arg(long, requires = "run")]
+    pub(crate) force: bool,
     /// Take up an interrupted run where it stands; only --threads may be given beside it
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub(crate) resume: Option<PathBuf>,
@@ -62,6 +68,52 @@ pub(crate) struct EvalArguments {
     /// Print one JSON object in place of the tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Predict the class of each row of files, with a finished run
+///
+/// Tables (.csv, .npy, .npz) hold a sample a row, without labels, in the units of the training file. For a run on
+/// images a row holds pixels: whole numbers of 0 to 255 in .csv and arrays of bytes (uint8), numbers in [0, 1] in
+/// other arrays. Probabilities are softmax(outputs / T) summed over a class's units, with one temperature T
+/// fitted to training samples: on data that the network fits less well they are too sure.
+///
+/// Example: hsic predict runs/digits-mlp-hsic-1 new.npy --json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct PredictArguments {
+    /// Folder of the run
+    pub(crate) run: PathBuf,
+    /// Files of samples
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Threads, >= 1 [default: the run's]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Print one JSON object, with the probability of every class
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write a finished run's tensors to one file for other programs
+///
+/// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
+/// 1.running_mean, 1.running_var, 3.weight, ... in float32. The same run gives the same bytes.
+///
+/// Example: hsic export runs/digits-mlp-hsic-1 --format npz --output weights.npz
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ExportArguments {
+    /// Folder of the run
+    pub(crate) run: PathBuf,
+    /// Format of the file
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file, new
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Overwrite the file if there is one
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Which kernel.

@@ -1,7 +1,9 @@
 //! One module a verb.
 
 mod eval;
+mod export;
 mod measure;
+pub(crate) mod predict;
 mod test;
 mod train;
 
@@ -16,6 +18,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Predict(arguments) => predict::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
     }

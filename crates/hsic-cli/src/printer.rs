@@ -10,6 +10,8 @@ use hsic_bottleneck::run::{RunError, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::commands::predict::Named;
+
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -84,6 +86,16 @@ pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
 pub(crate) fn evaluation(dataset: &str, table: &Confusion, class_names: &[String]) -> anyhow::Result<()> {
     let text = confusion(table, class_names);
     Ok(line(&format!("{text}\n{dataset}: test accuracy {:.2} %, outputs unformatted", 100.0 * table.accuracy()))?)
+}
+
+/// A line a sample: file, row (from 0), class, probability.
+pub(crate) fn predictions(predictions: &[Named<'_>]) -> anyhow::Result<()> {
+    let width = predictions.iter().map(|found| found.class.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Named { file, row, class, probability, .. } in predictions {
+        let _ = writeln!(text, "{}:{row}  {class:width$}  {probability:.4}", file.display());
+    }
+    Ok(line(text.trim_end())?)
 }
 
 /// A confusion table: a row a class, a column a predicted class, and the share that is right. Beyond 20 classes only

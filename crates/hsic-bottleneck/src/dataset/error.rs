@@ -267,6 +267,16 @@ pub enum DatasetError {
         /// The reader's reason.
         source: zip::result::ZipError,
     },
+    /// Columns that are not those of the means and deviations given.
+    #[error("{}: {found} columns beside the label, expected {expected} as in training", path.display())]
+    Standardized {
+        /// The file.
+        path: PathBuf,
+        /// Its columns.
+        found: usize,
+        /// Means and deviations.
+        expected: usize,
+    },
     /// An archive without the arrays of a data set.
     #[error("{}: arrays {}, expected x and y, or x_train and y_train (with x_test and y_test for a test part)", path.display(), found.join(", "))]
     Members {

@@ -83,7 +83,11 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
     let mut train_values = pick(&train.features, &train_rows);
     let mut test_values = pick(test_features, &test_rows);
     let cols = train.features.cols;
-    let standardization = options.standardize.then(|| Standardization::of(&train_values, cols));
+    let given = options.standardization.clone();
+    if let Some(expected) = given.as_ref().map(|given| given.means.len()).filter(|&expected| expected != cols) {
+        return Err(DatasetError::Standardized { path: path.to_owned(), found: cols, expected });
+    }
+    let standardization = given.or_else(|| options.standardize.then(|| Standardization::of(&train_values, cols)));
     if let Some(standardization) = &standardization {
         for row in train_values.chunks_exact_mut(cols).chain(test_values.chunks_exact_mut(cols)) {
             standardization.apply(row);

@@ -22,6 +22,8 @@ pub(super) struct Array {
     pub(super) shape: Vec<usize>,
     /// The values in row-major order, whatever the file's.
     pub(super) values: Vec<f64>,
+    /// Whether they were stored as bytes (uint8).
+    pub(super) bytes: bool,
 }
 
 impl Array {
@@ -83,7 +85,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
     let values =
         kind.values(data).map_err(|(index, value)| DatasetError::Inexact { path: path.to_owned(), index, value })?;
     let values = if fortran && shape.len() > 1 { row_major(&shape, &values) } else { values };
-    Ok(Array { shape, values })
+    Ok(Array { shape, values, bytes: matches!(kind, Kind::U1) })
 }
 
 /// Header and data of a file.

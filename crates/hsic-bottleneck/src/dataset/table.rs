@@ -20,6 +20,17 @@ pub struct Table {
     pub values: Vec<f64>,
 }
 
+/// How a file stores its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// As text.
+    Text,
+    /// As bytes (uint8).
+    Bytes,
+    /// As numbers of another type.
+    Numbers,
+}
+
 /// Kinds of files that hold tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -59,6 +70,18 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_table(path: &Path) -> Result<Table, DatasetError> {
+    read_values(path).map(|(table, _)| table)
+}
+
+/// [`read_table`], with how the file stores its numbers.
+///
+/// # Errors
+/// Those of [`read_table`].
+pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
+    let table = |path: &Path, array: Array| {
+        let values = if array.bytes { Values::Bytes } else { Values::Numbers };
+        Ok((from_array(path, array)?, values))
+    };
     match kind(path) {
         Some(Kind::Csv) => {
             let lines = Lines::read(path, |first, _| first.iter().all(|field| number(field).is_none()))?;
@@ -71,15 +94,15 @@ pub fn read_table(path: &Path) -> Result<Table, DatasetError> {
             }
             let table = Table { columns: lines.columns, rows, cols, values };
             check_finite(path, &table.values, cols)?;
-            Ok(table)
+            Ok((table, Values::Text))
         }
-        Some(Kind::Npy) => from_array(path, npy::read(path)?),
+        Some(Kind::Npy) => table(path, npy::read(path)?),
         Some(Kind::Npz) => {
             let mut archive = Archive::open(path)?;
             let names = archive.names();
             match names.as_slice() {
-                [name] => from_array(&archive.member(name), archive.array(name)?),
-                _ if names.iter().any(|name| name == "x") => from_array(&archive.member("x"), archive.array("x")?),
+                [name] => table(&archive.member(name), archive.array(name)?),
+                _ if names.iter().any(|name| name == "x") => table(&archive.member("x"), archive.array("x")?),
                 _ => Err(DatasetError::Members { path: path.to_owned(), found: names }),
             }
         }

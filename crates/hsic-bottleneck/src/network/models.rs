@@ -388,7 +388,10 @@ mod tests {
         assert_eq!((resnet.blocks().len(), resnet.outputs()), (7, 512));
         assert_eq!(resnet.blocks().last().unwrap().inputs(), 144 * 64);
         assert_eq!(build("resnet-conv", CIFAR, None).blocks().last().unwrap().inputs(), 196 * 64);
-        assert_eq!(build("needle", MNIST, None).parameter_count(), 785 * 256 + 257 * 128 + 129 * 64 + 65 * 32 + 33 * 16 + 17 * 8 + 9);
+        assert_eq!(
+            build("needle", MNIST, None).parameter_count(),
+            785 * 256 + 257 * 128 + 129 * 64 + 65 * 32 + 33 * 16 + 17 * 8 + 9
+        );
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use hsic_bottleneck::Error;
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::dataset::{self, LoadOptions, Split};
+use hsic_bottleneck::dataset::{self, LoadOptions, Split, Standardization};
+use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
-use hsic_bottleneck::trainer::evaluate;
 use serde::Serialize;
 
 use super::on_threads;
@@ -28,27 +28,34 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let mut options = run.config()?.options;
     options.data = arguments.data.or(options.data);
     let config = options.resolve()?;
-    let (data, confusion) = on_threads(config.threads, || {
-        let data = load(&config)?;
-        let confusion = evaluate(&run, &data.test)?;
-        Ok::<_, Error>((data, confusion))
+    let (rows, confusion, class_names) = on_threads(config.threads, || {
+        let predictor = Predictor::open(&run)?;
+        // Rows of another file are standardized as those of training were.
+        let data = load_as(&config, predictor.record().standardization.clone())?.test;
+        let confusion = predictor.evaluate(&data)?;
+        Ok::<_, Error>((data.rows(), confusion, predictor.record().class_names.clone()))
     })??;
     if arguments.json {
         printer::json(&Evaluation {
             run: run.path(),
             dataset: &config.dataset,
-            rows: data.test.rows(),
+            rows,
             test_accuracy: confusion.accuracy(),
             confusion: &confusion.counts,
         })?;
     } else {
-        printer::evaluation(&config.dataset, &confusion, &data.test.class_names)?;
+        printer::evaluation(&config.dataset, &confusion, &class_names)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The data that a configuration names.
 pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
+    load_as(config, None)
+}
+
+/// The same, a table's columns standardized by given means and deviations.
+fn load_as(config: &TrainConfig, standardization: Option<Standardization>) -> Result<Split, Error> {
     let data = &config.options.data;
     let options = LoadOptions {
         data_dir: data.data_dir.clone(),
@@ -58,6 +65,7 @@ pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
         label_column: data.label_column.clone(),
         test_fraction: data.test_fraction.unwrap_or(0.2),
         standardize: data.standardize.unwrap_or(true),
+        standardization,
     };
     Ok(dataset::load(&config.dataset, &options)?)
 }

@@ -20,7 +20,7 @@ use crate::printer::{self, Progress};
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
-    let TrainArguments { options, config, run, resume, quiet, json } = arguments;
+    let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
     let (config, place) = match resume {
         Some(path) => resumed(options, &path)?,
         None => {
@@ -31,7 +31,12 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let data = on_threads(config.threads, || load(&config))??;
     let run = match place {
         Place::Old(run) => run,
-        Place::New(Some(path)) => Run::create(&path, &config)?,
+        Place::New(Some(path)) => {
+            if force {
+                Run::clear(&path)?;
+            }
+            Run::create(&path, &config)?
+        }
         Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
     };
     let stop = Arc::new(AtomicBool::new(false));

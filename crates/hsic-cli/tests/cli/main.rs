@@ -1,6 +1,8 @@
 //! The command as its users meet it, in a folder of its own and without their environment.
 
 mod errors;
+mod life;
+mod predict;
 mod statistics;
 mod train;
 

@@ -1,7 +1,5 @@
 //! `train` and `eval`: tiny runs on the built-in digits.
 
-use std::time::Duration;
-
 use crate::{Place, bytes, stderr};
 
 const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64";
@@ -41,29 +39,6 @@ fn the_same_seed_gives_the_same_bytes() {
     let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
     assert!(weights("a") == weights("b") && weights("a") == weights("c"));
     assert!(weights("a") != weights("d"));
-}
-
-#[test]
-fn a_killed_run_resumes_to_the_same_bytes() {
-    let place = Place::new();
-    let arguments = format!("train {SMALL} --epochs 3 --checkpoint-steps 4 --quiet");
-    assert!(place.run(&format!("{arguments} --run whole")).status.success());
-    for (number, milliseconds) in [30, 60, 90, 130, 180, 260].into_iter().enumerate() {
-        let run = format!("killed-{number}");
-        let mut child = place.command(&format!("{arguments} --run {run}")).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if !place.path(&run).join("config.toml").exists() {
-            // Killed before there was a run.
-            continue;
-        }
-        let output = place.run(&format!("train --resume {run} --quiet"));
-        assert!(output.status.success(), "{}", stderr(&output));
-        for file in ["weights.safetensors", "checkpoint/state.safetensors"] {
-            assert!(bytes(&place.path(&run).join(file)) == bytes(&place.path("whole").join(file)), "{run} {file}");
-        }
-    }
 }
 
 #[test]

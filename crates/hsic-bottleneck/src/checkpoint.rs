@@ -1,0 +1,268 @@
+//! Where training stands, and when that is saved: `checkpoint/state.safetensors` in a run's folder.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::Network;
+use crate::optimizer::OptimizerState;
+use crate::run::{Run, RunError};
+use crate::tensor_file;
+use crate::update::UpdateRecord;
+
+const CHECKPOINT: &str = "checkpoint/state.safetensors";
+
+/// When checkpoints are saved: at whatever comes first of those given. The end of training always saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CheckpointRule {
+    /// Every so many steps, >= 1.
+    pub steps: Option<u64>,
+    /// Every so many epochs, >= 1.
+    pub epochs: Option<u64>,
+    /// So many minutes after the last one, > 0.
+    pub minutes: Option<f64>,
+}
+
+impl CheckpointRule {
+    /// Whether to save after `step` steps, `seconds` after the last save (or the start of the process).
+    #[must_use]
+    pub fn due(&self, step: u64, steps_per_epoch: u64, seconds: f64) -> bool {
+        self.steps.is_some_and(|steps| step.is_multiple_of(steps))
+            || self.epochs.is_some_and(|epochs| step.is_multiple_of(epochs.saturating_mul(steps_per_epoch)))
+            || self.minutes.is_some_and(|minutes| seconds >= 60.0 * minutes)
+    }
+}
+
+/// Where training stands, apart from tensors: what a run needs beside them to go on as if it had never stopped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the current epoch that its sums hold.
+    pub epoch_steps: u64,
+    /// Sums of loss and terms over those steps, by block.
+    pub epoch_sums: Vec<[f64; 3]>,
+    /// Blocks that were warned of as dead.
+    pub dead: Vec<bool>,
+    /// Seconds of training so far, by all processes that took part.
+    pub seconds: f64,
+    /// Median time of a step; 0 before training is done.
+    pub milliseconds_per_step: f64,
+    /// Length of `metrics.jsonl`; what was written later is written again.
+    pub metrics_bytes: u64,
+}
+
+/// The position with the optimizers' step counts, as the file holds them.
+#[derive(Serialize, Deserialize)]
+struct State {
+    #[serde(flatten)]
+    position: Position,
+    optimizer_steps: Vec<u64>,
+}
+
+impl Run {
+    /// Saves where training stands; the last good state stays until the new one is whole.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn save_checkpoint(
+        &self,
+        position: &Position,
+        network: &Network,
+        record: &UpdateRecord,
+    ) -> Result<(), RunError> {
+        let path = self.file(CHECKPOINT);
+        let tensors = network.tensors();
+        let mut views: Vec<_> = tensor_file::views(&tensors).collect();
+        for (block, state) in record.optimizers.iter().enumerate() {
+            for (part, values) in [("first", &state.first), ("second", &state.second)] {
+                views.push((format!("optimizer.{block}.{part}"), vec![values.len()], &values[..]));
+            }
+        }
+        let optimizer_steps = record.optimizers.iter().map(|state| state.steps).collect();
+        let state = State { position: position.clone(), optimizer_steps };
+        let state = serde_json::to_string(&state).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
+        let folder = self.file("checkpoint");
+        fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
+        tensor_file::save(&path, views, Some(&state))
+    }
+
+    /// Takes up the saved state: the network's tensors, optimizer state, and where training stands. `None` if no
+    /// checkpoint was written yet.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
+    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateRecord)>, RunError> {
+        let path = self.file(CHECKPOINT);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut stored = tensor_file::load(&path)?;
+        let text = stored.state.ok_or_else(|| RunError::malformed(&path, "no state", "a checkpoint of training"))?;
+        let state: State = serde_json::from_str(&text)
+            .map_err(|error| RunError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
+        let blocks = network.blocks();
+        let State { position, optimizer_steps } = state;
+        let sums = position.epoch_sums.len();
+        if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
+            let found = format!("state of {} blocks", optimizer_steps.len());
+            return Err(RunError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
+        }
+        let mut record = UpdateRecord::default();
+        for (block, (trained, steps)) in blocks.iter().zip(optimizer_steps).enumerate() {
+            let mut part = |part: &str| {
+                let name = format!("optimizer.{block}.{part}");
+                let values = stored.tensors.remove(&name).map(|tensor| tensor.values);
+                let whole = |values: &Vec<f32>| values.is_empty() || values.len() == trained.parameters().len();
+                let found = || RunError::malformed(&path, format_args!("no whole {name}"), "one number a parameter");
+                values.filter(whole).ok_or_else(found)
+            };
+            let (first, second) = (part("first")?, part("second")?);
+            record.optimizers.push(OptimizerState { first, second, steps });
+        }
+        tensor_file::restore(&path, network, stored.tensors)?;
+        Ok(Some((position, record)))
+    }
+
+    /// Says that a checkpoint lies beyond the end of its run.
+    pub(crate) fn beyond(&self, step: u64, total: u64) -> RunError {
+        RunError::malformed(&self.file(CHECKPOINT), format_args!("step {step}"), &format!("at most {total}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TrainOptions;
+    use crate::network::Activation;
+
+    #[test]
+    fn what_comes_first_saves() {
+        let rule = CheckpointRule { steps: Some(7), epochs: Some(2), minutes: Some(0.5) };
+        let due = |rule: CheckpointRule, seconds| -> Vec<u64> {
+            (1..=21).filter(|&step| rule.due(step, 5, seconds)).collect()
+        };
+        assert_eq!(due(rule, 0.0), [7, 10, 14, 20, 21]);
+        assert_eq!(due(CheckpointRule { steps: None, ..rule }, 29.9), [10, 20]);
+        assert_eq!(due(rule, 30.0).len(), 21);
+        assert_eq!(due(CheckpointRule::default(), 1e9).len(), 0);
+        assert_eq!(due(CheckpointRule { epochs: Some(u64::MAX), ..Default::default() }, 0.0).len(), 0);
+    }
+
+    fn network(seed: u64) -> Network {
+        Network::mlp(5, &[4, 3], 2, Activation::Relu, crate::network::Norm::Batch, seed)
+    }
+
+    /// A run with a checkpoint of `network(1)`.
+    fn saved() -> (tempfile::TempDir, Run, Position, UpdateRecord) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::create(&folder.path().join("r"), &TrainOptions::default().resolve().unwrap()).unwrap();
+        let position = Position {
+            step: 12,
+            epoch_steps: 2,
+            epoch_sums: vec![[0.1 + 0.2, 1.0 / 3.0, -1e-300]; 3],
+            dead: vec![false, true, false],
+            seconds: 1.5,
+            milliseconds_per_step: 0.0,
+            metrics_bytes: 77,
+        };
+        let mut record = UpdateRecord::default();
+        for block in network(1).blocks() {
+            let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
+            record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
+        }
+        run.save_checkpoint(&position, &network(1), &record).unwrap();
+        (folder, run, position, record)
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_bit_for_bit() {
+        let (_folder, run, position, record) = saved();
+        let mut restored = network(2);
+        assert_eq!(run.load_checkpoint(&mut restored).unwrap(), Some((position, record)));
+        assert_eq!(restored.tensors(), network(1).tensors());
+    }
+
+    #[test]
+    fn a_part_left_by_a_crash_is_ignored_and_overwritten() {
+        let (_folder, run, position, record) = saved();
+        let part = run.file("checkpoint/state.safetensors.part");
+        fs::write(&part, b"half").unwrap();
+        assert_eq!(run.load_checkpoint(&mut network(2)).unwrap().unwrap().0, position);
+        run.save_checkpoint(&position, &network(1), &record).unwrap();
+        assert!(!part.exists());
+    }
+
+    /// The message of a checkpoint of these bytes, without the folder.
+    fn message(run: &Run, bytes: &[u8]) -> String {
+        fs::write(run.file(CHECKPOINT), bytes).unwrap();
+        let mut network = network(2);
+        let before = network.tensors();
+        let message = run.load_checkpoint(&mut network).unwrap_err().to_string();
+        assert_eq!(network.tensors(), before, "a damaged checkpoint changes nothing");
+        assert!(message.contains("state.safetensors: "), "{message}");
+        message[message.find(".safetensors: ").unwrap() + 14..].to_owned()
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_told() {
+        let (_folder, run, _, _) = saved();
+        let whole = fs::read(run.file(CHECKPOINT)).unwrap();
+        for length in [0, 1, 7, 8, 20, whole.len() / 2, whole.len() - 1] {
+            let text = message(&run, &whole[..length]);
+            assert!(text.ends_with("expected a safetensors file"), "{length}: {text}");
+        }
+        let mut long = whole.clone();
+        long.push(0);
+        assert!(message(&run, &long).ends_with("expected a safetensors file"));
+        assert!(message(&run, b"\x80\x02}q\x00X\x05\x00\x00\x00state").ends_with("expected a safetensors file"));
+        // A header that claims 2^40 bytes, and one whose tensor does.
+        let claims = [&(1u64 << 40).to_le_bytes()[..], &whole[8..]].concat();
+        assert!(message(&run, &claims).ends_with("expected a safetensors file"));
+        let header = r#"{"0.weight":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}"#;
+        let claims = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 64]].concat();
+        assert!(message(&run, &claims).ends_with("expected a safetensors file"));
+        let overflow = header.replace("274877906944", "4294967296,4294967296,4294967296");
+        let claims = [&(overflow.len() as u64).to_le_bytes()[..], overflow.as_bytes(), &[0; 64]].concat();
+        assert!(message(&run, &claims).ends_with("expected a safetensors file"));
+    }
+
+    #[test]
+    fn checkpoints_of_other_networks_are_told() {
+        let (_folder, run, position, record) = saved();
+        let fails = |network: &Network, position: &Position, record: &UpdateRecord| {
+            run.save_checkpoint(position, network, record).unwrap();
+            message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
+        };
+        let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, crate::network::Norm::Batch, 1);
+        let empty = UpdateRecord { optimizers: vec![OptimizerState::default(); 3] };
+        assert_eq!(fails(&wide, &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
+        let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, crate::network::Norm::None, 1);
+        assert_eq!(fails(&bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
+        assert_eq!(fails(&wide, &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
+        let deep = UpdateRecord { optimizers: vec![OptimizerState::default(); 4] };
+        assert_eq!(fails(&network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
+        let mut short = record.clone();
+        short.optimizers[1].first.pop();
+        assert_eq!(
+            fails(&network(1), &position, &short),
+            "no whole optimizer.1.first, expected one number a parameter"
+        );
+        let mut broken = network(1);
+        broken.blocks_mut()[1].parameters_mut()[3] = f32::NAN;
+        assert_eq!(fails(&broken, &position, &record), "tensor 3.weight holds NaN at 3, expected finite numbers");
+        let mut broken = record.clone();
+        broken.optimizers[2].first[1] = f32::INFINITY;
+        let text = fails(&network(1), &position, &broken);
+        assert_eq!(text, "tensor optimizer.2.first holds inf at 1, expected finite numbers");
+        // A file of weights in the place of a checkpoint, and one with a tensor too many.
+        run.save_weights(&network(1)).unwrap();
+        let weights = fs::read(run.file("weights.safetensors")).unwrap();
+        assert_eq!(message(&run, &weights), "no state, expected a checkpoint of training");
+        let tensors = network(1).tensors();
+        let more = tensor_file::views(&tensors).chain([("extra".to_owned(), vec![1], &[1.0f32][..])]);
+        tensor_file::save(&run.file("weights.safetensors"), more, None).unwrap();
+        let text = run.load_weights(&mut network(1)).unwrap_err().to_string();
+        assert!(text.ends_with("tensor extra, expected no tensors but those of the network"), "{text}");
+    }
+}

@@ -1,0 +1,109 @@
+//! A run's network for other programs: one file of tensors under the names of one flat PyTorch `Sequential`.
+//!
+//! The same run gives the same bytes.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use crate::network::{NamedTensor, Network};
+use crate::run::{RunError, replace};
+use crate::tensor_file;
+
+/// How tensors are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum ExportFormat {
+    /// The safetensors format
+    Safetensors,
+    /// NumPy's archive: an uncompressed zip with a .npy for each tensor
+    Npz,
+}
+
+/// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all.
+///
+/// # Errors
+/// `Io` with the path.
+pub fn export(network: &Network, format: ExportFormat, path: &Path) -> Result<(), RunError> {
+    let tensors = network.tensors();
+    match format {
+        ExportFormat::Safetensors => tensor_file::save(path, tensor_file::views(&tensors), None),
+        ExportFormat::Npz => replace(path, |aside| {
+            let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(aside)?));
+            for tensor in &tensors {
+                // The time is fixed, or the same run would not give the same bytes.
+                let options = SimpleFileOptions::default()
+                    .compression_method(CompressionMethod::Stored)
+                    .last_modified_time(DateTime::default())
+                    .large_file(4 * tensor.values.len() >= 1 << 31);
+                archive.start_file(format!("{}.npy", tensor.name), options)?;
+                archive.write_all(&npy_header(tensor))?;
+                archive.write_all(bytemuck::cast_slice(&tensor.values))?;
+            }
+            let file = archive.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.sync_all()
+        }),
+    }
+}
+
+/// The start of a `.npy` file of version 1: magic, length, dictionary, padded so that the values start at a multiple
+/// of 64 bytes (NumPy's `numpy.lib.format`).
+fn npy_header(tensor: &NamedTensor<f32>) -> Vec<u8> {
+    const START: usize = 10;
+    let sizes: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+    let comma = if sizes.len() == 1 { "," } else { "" };
+    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", sizes.join(", "));
+    let length = (START + dictionary.len() + 1).next_multiple_of(64) - START;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(dictionary.bytes());
+    bytes.resize(START + length - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::read_table;
+    use crate::network::Activation;
+
+    #[test]
+    fn an_archive_holds_every_tensor_and_the_same_bytes_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::Batch, 1);
+        let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
+        export(&network, ExportFormat::Npz, &a).unwrap();
+        export(&network, ExportFormat::Npz, &b).unwrap();
+        assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
+        let mut archive = zip::ZipArchive::new(File::open(&a).unwrap()).unwrap();
+        assert_eq!(archive.len(), network.tensors().len());
+        for tensor in network.tensors() {
+            let mut member = archive.by_name(&format!("{}.npy", tensor.name)).unwrap();
+            assert_eq!(member.compression(), CompressionMethod::Stored);
+            let path = folder.path().join("member.npy");
+            std::io::copy(&mut member, &mut File::create(&path).unwrap()).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            assert_eq!((bytes.len() - 4 * tensor.values.len()) % 64, 0, "{}", tensor.name);
+            let table = read_table(&path).unwrap();
+            let values: Vec<f32> = table.values.iter().map(|&value| value as f32).collect();
+            assert_eq!((table.rows, values), (tensor.shape[0], tensor.values), "{}", tensor.name);
+        }
+    }
+
+    #[test]
+    fn a_safetensors_export_is_the_run_s_own_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 1);
+        export(&network, ExportFormat::Safetensors, &path).unwrap();
+        let mut other = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 2);
+        tensor_file::restore(&path, &mut other, tensor_file::load(&path).unwrap().tensors).unwrap();
+        assert_eq!(other.tensors(), network.tensors());
+        let error = export(&network, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
+        assert!(error.to_string().ends_with("no/w.safetensors"), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Tensors in files of the safetensors format: written aside, read with distrust.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use crate::network::{NamedTensor, Network};
+use crate::run::{RunError, replace};
+
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Tensors by name.
+    pub(crate) tensors: HashMap<String, NamedTensor<f32>>,
+    /// What stands beside them, as text.
+    pub(crate) state: Option<String>,
+}
+
+/// Streams tensors (name, shape, entries) to a file aside, which then takes the place of `path`. Equal arguments give
+/// equal bytes.
+///
+/// The format: length of the header (u64), the header (JSON, padded with spaces to a multiple of 8), the entries. The
+/// safetensors crate's own writer is not used: it makes a file of a random name, which a killed process would leave
+/// behind, readable by its owner alone.
+pub(crate) fn save<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Vec<usize>, &'a [f32])>,
+    state: Option<&str>,
+) -> Result<(), RunError> {
+    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    replace(path, |aside| {
+        let mut header = header(&tensors, state)?.into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(aside)?);
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        for (_, _, values) in &tensors {
+            file.write_all(bytemuck::cast_slice(values))?;
+        }
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+    })
+}
+
+/// Where each tensor lies, and the state, under one key.
+fn header(tensors: &[(String, Vec<usize>, &[f32])], state: Option<&str>) -> std::io::Result<String> {
+    let mut entries = Vec::new();
+    if let Some(state) = state {
+        entries.push(format!(r#""__metadata__":{{"state":{}}}"#, serde_json::to_string(state)?));
+    }
+    let mut start = 0;
+    for (name, shape, values) in tensors {
+        let end = start + size_of_val(*values);
+        let name = serde_json::to_string(name)?;
+        entries.push(format!(r#"{name}:{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#));
+        start = end;
+    }
+    Ok(format!("{{{}}}", entries.join(",")))
+}
+
+/// The tensors of a network, as [`save`] takes them.
+pub(crate) fn views(tensors: &[NamedTensor<f32>]) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
+    tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..]))
+}
+
+/// Reads a file; sizes that its header claims are checked against its length before memory is taken.
+pub(crate) fn load(path: &Path) -> Result<Stored, RunError> {
+    let bytes = fs::read(path).map_err(|source| RunError::Io { path: path.into(), source })?;
+    let malformed = |error: safetensors::SafeTensorError| RunError::malformed(path, error, "a safetensors file");
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
+    let state = header.metadata().as_ref().and_then(|metadata| metadata.get("state")).cloned();
+    let mut tensors = HashMap::new();
+    for (key, view) in SafeTensors::deserialize(&bytes).map_err(malformed)?.iter() {
+        if view.dtype() != Dtype::F32 {
+            return Err(RunError::malformed(path, format_args!("tensor {key} of {:?}", view.dtype()), "f32"));
+        }
+        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            let found = format_args!("tensor {key} holds {} at {index}", values[index]).to_string();
+            return Err(RunError::malformed(path, found, "finite numbers"));
+        }
+        let tensor = NamedTensor { name: key.to_owned(), shape: view.shape().to_vec(), values };
+        tensors.insert(key.to_owned(), tensor);
+    }
+    Ok(Stored { tensors, state })
+}
+
+/// Puts stored tensors into a network that has tensors of just these names and shapes.
+pub(crate) fn restore(
+    path: &Path,
+    network: &mut Network,
+    mut stored: HashMap<String, NamedTensor<f32>>,
+) -> Result<(), RunError> {
+    let mut tensors = Vec::new();
+    for tensor in network.tensors() {
+        let Some(found) = stored.remove(&tensor.name) else {
+            let found = format!("no tensor {}", tensor.name);
+            return Err(RunError::malformed(path, found, "every tensor of the network"));
+        };
+        if found.shape != tensor.shape {
+            let found = format!("tensor {} has shape {:?}", tensor.name, found.shape);
+            return Err(RunError::malformed(path, found, &format!("{:?}", tensor.shape)));
+        }
+        tensors.push(found);
+    }
+    if let Some(name) = stored.keys().min() {
+        return Err(RunError::malformed(path, format_args!("tensor {name}"), "no tensors but those of the network"));
+    }
+    network.set_tensors(&tensors);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_of_the_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let tensors = [("b".to_owned(), vec![2, 1], &[1.0f32, -2.0][..]), ("a".to_owned(), vec![1], &[0.5][..])];
+        save(&path, tensors, Some(r#"{"step":1}"#)).unwrap();
+        let header = concat!(
+            r#"{"__metadata__":{"state":"{\"step\":1}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"#,
+            r#""b":{"dtype":"F32","shape":[2, 1],"data_offsets":[4,12]}}"#
+        );
+        let length = header.len().next_multiple_of(8);
+        let padded = format!("{header:length$}");
+        let values: Vec<u8> = [0.5f32, 1.0, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let expected = [&(length as u64).to_le_bytes()[..], padded.as_bytes(), &values].concat();
+        assert_eq!(fs::read(&path).unwrap(), expected);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let stored = load(&path).unwrap();
+        assert_eq!(stored.state.as_deref(), Some(r#"{"step":1}"#));
+        let b = NamedTensor { name: "b".into(), shape: vec![2, 1], values: vec![1.0, -2.0] };
+        assert_eq!((stored.tensors.len(), &stored.tensors["b"]), (2, &b));
+    }
+}
