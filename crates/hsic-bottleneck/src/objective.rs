@@ -1,8 +1,10 @@
 //! What one block is trained for: a function of its own activations and of the batch.
 
+pub mod cross_entropy;
 pub mod hsic;
 
 use ::hsic::Scalar;
+use ::hsic::scalar::vectorize;
 use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
@@ -16,8 +18,28 @@ pub struct Signal {
     pub loss: f64,
     /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty.
     pub terms: [(&'static str, f64); 2],
+    /// Euclidean norm of the gradient with respect to the block's parameters; the trainer of the block fills it in.
+    pub gradient_norm: f64,
     /// The block gives one and the same row for every sample and can learn nothing.
     pub dead: bool,
+}
+
+/// Euclidean norm, summed in double precision.
+pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
+    const LANES: usize = 8;
+    let mut sums = [0.0f64; LANES];
+    vectorize(
+        #[inline(always)]
+        || {
+            for values in values.chunks(LANES) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    let value = value.to_f64();
+                    *sum += value * value;
+                }
+            }
+        },
+    );
+    sums.iter().sum::<f64>().sqrt()
 }
 
 /// A local learning rule's objective.

@@ -1,5 +1,6 @@
 //! One training step of a method.
 
+pub mod backprop;
 pub mod local;
 
 use hsic::{Bottleneck, Scalar};
@@ -11,6 +12,7 @@ use crate::network::Network;
 use crate::objective::{HsicObjective, Signal};
 use crate::optimizer::{Optimizer, OptimizerState};
 
+pub use backprop::Backprop;
 pub use local::Local;
 
 /// Which weights a block's input comes from.
@@ -83,16 +85,28 @@ pub struct Method {
     pub name: &'static str,
     /// One line: what it does, and its source.
     pub summary: &'static str,
+    /// Whether the last block is trained to name classes: unit k then stands for class k, and the output block is
+    /// linear.
+    pub formatted: bool,
     /// Makes the method.
     pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, hsic::Error>,
 }
 
 /// Every method.
-pub static METHODS: &[Method] = &[Method {
-    name: "hsic",
-    summary: "HSIC bottleneck, block by block (Ma, Lewis, Kleijn 2020)",
-    build: |settings| {
-        let objective = HsicObjective::new(settings.bottleneck)?;
-        Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+pub static METHODS: &[Method] = &[
+    Method {
+        name: "hsic",
+        summary: "HSIC bottleneck, block by block (Ma, Lewis, Kleijn 2020)",
+        formatted: false,
+        build: |settings| {
+            let objective = HsicObjective::new(settings.bottleneck)?;
+            Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+        },
     },
-}];
+    Method {
+        name: "backprop",
+        summary: "back-propagation of the cross-entropy through all blocks (the rival)",
+        formatted: true,
+        build: |settings| Ok(Box::new(Backprop::new(settings.optimizer))),
+    },
+];

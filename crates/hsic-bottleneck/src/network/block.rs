@@ -10,9 +10,22 @@ use crate::dataset::Shape;
 pub struct Cache<T> {
     buffers: Vec<Vec<T>>,
     inner: Option<Box<Cache<T>>>,
+    shared: bool,
 }
 
 impl<T: Scalar> Cache<T> {
+    /// A cache whose block may spread its work over all threads. Blocks that run at once had better not.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self { buffers: Vec::new(), inner: None, shared: true }
+    }
+
+    /// Whether the block may spread its work over all threads.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// N separate buffers of the given lengths; what was written to one is there again at the next call with the same
     /// lengths.
     pub fn buffers<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [T]; N] {
@@ -21,7 +34,7 @@ impl<T: Scalar> Cache<T> {
 
     /// The same, and the cache of a block inside the block.
     pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
-        let Self { buffers, inner } = self;
+        let Self { buffers, inner, shared } = self;
         if buffers.len() < N {
             buffers.resize_with(N, Vec::new);
         }
@@ -35,7 +48,7 @@ impl<T: Scalar> Cache<T> {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
         });
-        (lent, inner.get_or_insert_with(|| Box::new(Self { buffers: Vec::new(), inner: None })))
+        (lent, inner.get_or_insert_with(|| Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared })))
     }
 }
 

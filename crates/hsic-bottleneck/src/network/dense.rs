@@ -10,11 +10,15 @@ use faer::{Accum, MatMut, MatRef, Par};
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
+use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
+
+/// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
+const PIECES: usize = 4;
 
 /// A dense block.
 #[derive(Clone, Debug)]
@@ -70,6 +74,45 @@ impl<T: Scalar> Dense<T> {
         matmul(a, Accum::Replace, x, self.weight().transpose(), T::ONE, Par::Seq);
     }
 
+    /// [`Dense::linear`], by pieces of the batch on all threads if the cache says so.
+    fn linear_on(&self, m: usize, shared: bool, x: &[T], a: &mut [T]) {
+        if !shared {
+            return self.linear(m, x, a);
+        }
+        let rows = m.div_ceil(PIECES);
+        x.par_chunks(rows * self.inputs)
+            .zip(a.par_chunks_mut(rows * self.outputs))
+            .for_each(|(x, a)| self.linear(x.len() / self.inputs, x, a));
+    }
+
+    /// dL/dW = da' x, and dL/dx = da W where it is asked for.
+    fn products(&self, shared: bool, x: &[T], da: &[T], weight: &mut [T], dx: Option<&mut [T]>) {
+        let (m, d, p) = (da.len() / self.outputs, self.outputs, self.inputs);
+        let (rows, units) = if shared { (m.div_ceil(PIECES), d.div_ceil(PIECES)) } else { (m, d) };
+        let (all, x) = (MatRef::from_row_major_slice(da, m, d), MatRef::from_row_major_slice(x, m, p));
+        let weights = |(piece, weight): (usize, &mut [T])| {
+            let len = weight.len() / p;
+            let weight = MatMut::from_row_major_slice_mut(weight, len, p);
+            let da = all.subcols(piece * units, len);
+            matmul(weight, Accum::Replace, da.transpose(), x, T::ONE, Par::Seq);
+        };
+        let inputs = |(da, dx): (&[T], &mut [T])| {
+            let m = da.len() / d;
+            let (da, dx) = (MatRef::from_row_major_slice(da, m, d), MatMut::from_row_major_slice_mut(dx, m, p));
+            matmul(dx, Accum::Replace, da, self.weight(), T::ONE, Par::Seq);
+        };
+        if shared {
+            weight.par_chunks_mut(units * p).enumerate().for_each(weights);
+        } else {
+            weights((0, weight));
+        }
+        match dx {
+            Some(dx) if shared => da.par_chunks(rows * d).zip(dx.par_chunks_mut(rows * p)).for_each(inputs),
+            Some(dx) => inputs((da, dx)),
+            None => {}
+        }
+    }
+
     /// Kept from forward to gradient: n (m x outputs), batch mean, batch variance, 1/sqrt(var + eps), two sums, and
     /// scale n + shift.
     fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> [&'c mut [T]; 7] {
@@ -88,8 +131,9 @@ impl<T: Scalar> Block<T> for Dense<T> {
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
+        let shared = cache.is_shared();
         let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
-        self.linear(m, x, n);
+        self.linear_on(m, shared, x, n);
         if self.norm == Norm::None {
             norm::add_bias(n, self.bias());
         } else {
@@ -128,7 +172,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
         parameters: &mut [T],
         dx: Option<&mut [T]>,
     ) {
-        let d = self.outputs;
+        let (d, shared) = (self.outputs, cache.is_shared());
         let [n, _, _, inverse, sum, product, y] = self.split(m, cache);
         self.activation.chain(if self.norm == Norm::BatchAffine { y } else { n }, z, dz);
         let (weight, rest) = parameters.split_at_mut(d * self.inputs);
@@ -153,14 +197,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
                 || norm::backward(n, inverse, sum, product, dz),
             );
         }
-        let da = MatRef::from_row_major_slice(&*dz, m, d);
-        let weight = MatMut::from_row_major_slice_mut(weight, d, self.inputs);
-        let x = MatRef::from_row_major_slice(x, m, self.inputs);
-        matmul(weight, Accum::Replace, da.transpose(), x, T::ONE, Par::Seq);
-        if let Some(dx) = dx {
-            let dx = MatMut::from_row_major_slice_mut(dx, m, self.inputs);
-            matmul(dx, Accum::Replace, da, self.weight(), T::ONE, Par::Seq);
-        }
+        self.products(shared, x, dz, weight, dx);
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {

@@ -52,6 +52,6 @@ impl<T: Scalar> Objective<T> for HsicObjective {
     ) -> Result<Signal, hsic::Error> {
         let terms = shared.evaluate_into(dz, z, scratch)?;
         let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
-        Ok(Signal { loss: terms.loss, terms: named, dead: terms.dead })
+        Ok(Signal { loss: terms.loss, terms: named, gradient_norm: 0.0, dead: terms.dead })
     }
 }

@@ -14,7 +14,7 @@ use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::network::{Block, Cache, Feature, Network};
-use crate::objective::{Objective, Signal};
+use crate::objective::{Objective, Signal, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.
@@ -226,7 +226,7 @@ impl<T: Scalar> Task<'_, T> {
         let (m, d) = (self.m, self.block.outputs());
         let Scratch { objective: memory, feature, d_feature, dz, gradient } = scratch;
         let dz = grown(dz, m * d);
-        let mut signal = |z: &[T], dz: &mut [T]| {
+        let mut evaluate = |z: &[T], dz: &mut [T]| {
             let columns = z.len() / m;
             let (z, dz) =
                 (MatRef::from_row_major_slice(z, m, columns), MatMut::from_row_major_slice_mut(dz, m, columns));
@@ -234,18 +234,19 @@ impl<T: Scalar> Task<'_, T> {
             signal.map_err(|source| Error::at_block(self.index, source))
         };
         let map = self.block.shape();
-        let signal = if self.feature.is_whole(map) {
-            signal(self.z, dz)?
+        let mut signal = if self.feature.is_whole(map) {
+            evaluate(self.z, dz)?
         } else {
             let columns = m * self.feature.columns(map);
             let (feature, d_feature) = (grown(feature, columns), grown(d_feature, columns));
             self.feature.extract(map, self.z, feature);
-            let signal = signal(feature, d_feature)?;
+            let signal = evaluate(feature, d_feature)?;
             self.feature.spread(map, self.z, feature, d_feature, dz);
             signal
         };
         let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
+        signal.gradient_norm = norm(gradient);
         optimizer.step(rate, self.block.parameters_mut(), gradient, state);
         Ok(signal)
     }
