@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{Place, bytes, stderr};
 
-/// Much of the time goes into files: a checkpoint after each of 180 steps, 10 an epoch.
-const SMALL: &str = "--train-size 300 --test-size 50 --widths 16x2 --batch-size 32 --epochs 18 --momentum 0.9 \
+/// Much of the time goes into files: a checkpoint after each of 40 steps, 10 an epoch.
+const SMALL: &str = "--train-size 300 --test-size 50 --widths 16x2 --batch-size 32 --epochs 4 --momentum 0.9 \
                      --optimizer sgd --checkpoint-steps 1 --quiet";
 
 /// Kills that are tried.
@@ -46,11 +46,15 @@ fn is_like(run: &Path, whole: &Path) {
 #[test]
 fn a_run_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let place = Place::new();
-    let start = Instant::now();
-    let output = place.run(&format!("train {SMALL} --run whole"));
-    assert!(output.status.success(), "{}", stderr(&output));
-    // Moments are spread over the time of a whole run on this machine, so that runs end though they are killed.
-    let longest = start.elapsed().max(Duration::from_millis(100)).as_secs_f64();
+    let whole = || {
+        let start = Instant::now();
+        let output = place.run(&format!("train {SMALL} --run whole --force"));
+        assert!(output.status.success(), "{}", stderr(&output));
+        start.elapsed()
+    };
+    // Moments are spread over the time of a whole run on this machine (the least of three, for it may be busy), so
+    // that runs end though they are killed.
+    let longest = whole().min(whole()).min(whole()).as_secs_f64();
     let mut moments = Stream::new(5, "kill", 0);
     let (mut kills, mut parts, mut runs) = (0, 0, 0);
     while kills < KILLS {
