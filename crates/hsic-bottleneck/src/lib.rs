@@ -9,6 +9,7 @@ pub mod config;
 pub mod dataset;
 pub mod error;
 pub mod export;
+pub mod format;
 pub mod log;
 pub mod network;
 pub mod objective;

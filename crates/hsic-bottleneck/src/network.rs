@@ -117,26 +117,51 @@ impl<T: Scalar> Network<T> {
     /// Evaluation mode: `z` (m x outputs) from `x` (m x inputs), rows in parallel.
     #[must_use]
     pub fn infer(&self, m: usize, x: &[T]) -> Vec<T> {
-        let mut z = vec![T::ZERO; m * self.outputs()];
-        let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
-        let rows = (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS);
-        z.par_chunks_mut(rows * self.outputs())
-            .zip(x.par_chunks(rows * self.inputs()))
-            .for_each(|(z, x)| self.infer_tile(x, z));
-        z
+        self.features(m, x, false)
     }
 
-    fn infer_tile(&self, x: &[T], z: &mut [T]) {
+    /// Columns of [`Network::features`].
+    #[must_use]
+    pub fn feature_columns(&self, all: bool) -> usize {
+        if all { self.blocks.iter().map(|block| self.feature.columns(block.shape())).sum() } else { self.outputs() }
+    }
+
+    /// Evaluation mode: the outputs, or the features of `all` blocks side by side, rows in parallel.
+    #[must_use]
+    pub fn features(&self, m: usize, x: &[T], all: bool) -> Vec<T> {
+        let columns = self.feature_columns(all);
+        let mut features = vec![T::ZERO; m * columns];
+        let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
+        let rows = (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS);
+        features
+            .par_chunks_mut(rows * columns)
+            .zip(x.par_chunks(rows * self.inputs()))
+            .for_each(|(features, x)| self.infer_tile(x, all, features));
+        features
+    }
+
+    fn infer_tile(&self, x: &[T], all: bool, features: &mut [T]) {
         let m = x.len() / self.inputs();
-        let last = self.blocks.len() - 1;
-        let (mut from, mut to) = (x.to_vec(), Vec::new());
-        for block in &self.blocks[..last] {
+        let columns = features.len() / m;
+        let (mut from, mut to, mut own) = (x.to_vec(), Vec::new(), Vec::new());
+        let mut start = 0;
+        for (index, block) in self.blocks.iter().enumerate() {
             to.resize(m * block.outputs(), T::ZERO);
             block.infer(m, &from, &mut to);
+            if all {
+                let width = self.feature.columns(block.shape());
+                own.resize(m * width, T::ZERO);
+                self.feature.extract(block.shape(), &to, &mut own);
+                for (features, own) in features.chunks_exact_mut(columns).zip(own.chunks_exact(width)) {
+                    features[start..start + width].copy_from_slice(own);
+                }
+                start += width;
+            } else if index + 1 == self.blocks.len() {
+                features.copy_from_slice(&to);
+            }
             std::mem::swap(&mut from, &mut to);
             to.clear();
         }
-        self.blocks[last].infer(m, &from, z);
     }
 
     /// All tensors under the names, in the shapes and the order of PyTorch: those of one flat `Sequential`.

@@ -1,0 +1,408 @@
+//! Format training: the trained network is frozen, one softmax layer on its outputs learns to name classes.
+//!
+//! Features are brought to mean 0 and deviation 1 over the training data before the layer sees them (folded into its
+//! weights afterwards, so what is saved is one linear map); the authors leave them as they are.
+
+use hsic::random::Stream;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::dataset::{Dataset, Split};
+use crate::error::Error;
+use crate::network::Network;
+use crate::objective::cross_entropy::cross_entropy;
+use crate::optimizer::{LearningRate, Optimizer, OptimizerState};
+use crate::readout::{Confusion, largest};
+
+/// Rows whose features are formed at a time.
+const ROWS: usize = 2048;
+
+/// What the softmax layer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum FormatInput {
+    /// The outputs of the last block.
+    Last,
+    /// The features of all blocks, side by side.
+    All,
+}
+
+/// How the layer is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FormatSettings {
+    /// What it sees.
+    pub input: FormatInput,
+    /// Passes over the training data; 0 for no format training.
+    pub epochs: u64,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Learning rate with its course.
+    pub learning_rate: LearningRate,
+    /// Whether features are brought to mean 0 and deviation 1.
+    pub standardize: bool,
+    /// Seed of weights and order.
+    pub seed: u64,
+}
+
+/// Networks whose outputs are averaged (one network in the plain case), and what is taken from them.
+#[derive(Clone, Copy)]
+pub struct Frozen<'n> {
+    networks: &'n [Network],
+    input: FormatInput,
+}
+
+impl<'n> Frozen<'n> {
+    /// The features of `networks`, which have equal shapes.
+    ///
+    /// # Panics
+    /// If there is no network or their outputs differ in number.
+    #[must_use]
+    pub fn new(networks: &'n [Network], input: FormatInput) -> Self {
+        let columns = networks[0].feature_columns(input == FormatInput::All);
+        assert!(networks.iter().all(|network| network.feature_columns(input == FormatInput::All) == columns));
+        Self { networks, input }
+    }
+
+    /// Columns of the features.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.networks[0].feature_columns(self.input == FormatInput::All)
+    }
+
+    /// Features (m x columns) of `x` (m rows), averaged over the networks, in evaluation mode.
+    #[must_use]
+    pub fn features(&self, m: usize, x: &[f32]) -> Vec<f32> {
+        let all = self.input == FormatInput::All;
+        let mut sum = self.networks[0].features(m, x, all);
+        for network in &self.networks[1..] {
+            for (sum, value) in sum.iter_mut().zip(network.features(m, x, all)) {
+                *sum += value;
+            }
+        }
+        if self.networks.len() > 1 {
+            let share = 1.0 / self.networks.len() as f32;
+            sum.iter_mut().for_each(|sum| *sum *= share);
+        }
+        sum
+    }
+
+    /// Calls `each` with labels and features of a data set, some rows at a time.
+    fn for_each(&self, dataset: &Dataset, mut each: impl FnMut(&[usize], &[f32])) {
+        let mut batch = Batch::default();
+        let rows: Vec<usize> = (0..dataset.rows()).collect();
+        for rows in rows.chunks(ROWS) {
+            batch.fill(dataset, rows);
+            each(&batch.labels, &self.features(rows.len(), &batch.x));
+        }
+    }
+}
+
+/// A linear map to class scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SoftmaxLayer {
+    inputs: usize,
+    classes: usize,
+    /// W (classes x inputs, row-major), then b.
+    parameters: Vec<f32>,
+}
+
+impl SoftmaxLayer {
+    /// Weights and biases uniform in +-1/sqrt(inputs), PyTorch's default.
+    #[must_use]
+    pub fn new(inputs: usize, classes: usize, seed: u64) -> Self {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        let mut stream = Stream::new(seed, "format", 0);
+        let parameters = (0..classes * (inputs + 1)).map(|_| stream.between(-bound, bound) as f32).collect();
+        Self { inputs, classes, parameters }
+    }
+
+    /// From W (classes x inputs, row-major) and b (classes).
+    #[must_use]
+    pub fn from_parts(classes: usize, weight: &[f32], bias: &[f32]) -> Option<Self> {
+        let whole = classes > 0 && bias.len() == classes && weight.len().is_multiple_of(classes);
+        let parameters = [weight, bias].concat();
+        whole.then(|| Self { inputs: weight.len() / classes, classes, parameters })
+    }
+
+    /// Columns that it takes.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// W (classes x inputs, row-major).
+    #[must_use]
+    pub fn weight(&self) -> &[f32] {
+        &self.parameters[..self.classes * self.inputs]
+    }
+
+    /// b.
+    #[must_use]
+    pub fn bias(&self) -> &[f32] {
+        &self.parameters[self.classes * self.inputs..]
+    }
+
+    /// Class scores (m x classes) of features (m x inputs).
+    #[must_use]
+    pub fn scores(&self, features: &[f32]) -> Vec<f32> {
+        let mut scores = vec![0.0; features.len() / self.inputs * self.classes];
+        scores.par_chunks_mut(self.classes).zip(features.par_chunks(self.inputs)).for_each(|(scores, row)| {
+            for (class, score) in scores.iter_mut().enumerate() {
+                *score = dot(&self.weight()[class * self.inputs..][..self.inputs], row) + self.bias()[class];
+            }
+        });
+        scores
+    }
+
+    /// Samples of a data set by class and predicted class.
+    #[must_use]
+    pub fn evaluate(&self, frozen: &Frozen<'_>, dataset: &Dataset) -> Confusion {
+        let mut table = Confusion::new(self.classes, self.classes);
+        frozen.for_each(dataset, |labels, features| table.add(labels, &self.scores(features), self.classes));
+        table
+    }
+
+    /// The same layer on features that come as they are, after it has learned from standardized ones.
+    fn unstandardized(&self, means: &[f32], deviations: &[f32]) -> Self {
+        let mut layer = self.clone();
+        let (weight, bias) = layer.parameters.split_at_mut(self.classes * self.inputs);
+        for (weight, bias) in weight.chunks_exact_mut(self.inputs).zip(bias) {
+            let mut shift = 0.0;
+            for ((weight, &mean), &deviation) in weight.iter_mut().zip(means).zip(deviations) {
+                *weight /= deviation;
+                shift += f64::from(*weight) * f64::from(mean);
+            }
+            *bias -= shift as f32;
+        }
+        layer
+    }
+}
+
+/// Sum of products, in eight chains.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// What format training gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formatted {
+    /// The layer, on features as the frozen networks give them.
+    pub layer: SoftmaxLayer,
+    /// Samples of the training data by class and predicted class.
+    pub train: Confusion,
+    /// The same of the test data.
+    pub test: Confusion,
+    /// Test accuracy after each epoch, a fraction.
+    pub epochs: Vec<f64>,
+}
+
+/// Trains a softmax layer on frozen networks. The networks are only read.
+///
+/// # Errors
+/// `Diverged` if the layer's scores are no longer finite (its index is that of a block after the last).
+///
+/// # Cost
+/// One pass of all data through the networks; features of all samples are kept in memory.
+pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> Result<Formatted, Error> {
+    let (columns, classes) = (frozen.columns(), data.train.classes());
+    let collect = |dataset: &Dataset| {
+        let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
+        frozen.for_each(dataset, |rows, values| {
+            labels.extend_from_slice(rows);
+            features.extend_from_slice(values);
+        });
+        (features, labels)
+    };
+    let ((mut train, labels), (mut test, test_labels)) = (collect(&data.train), collect(&data.test));
+    let (means, deviations) = if settings.standardize {
+        let (means, deviations) = moments(&train, columns);
+        for row in train.chunks_exact_mut(columns).chain(test.chunks_exact_mut(columns)) {
+            for ((value, &mean), &deviation) in row.iter_mut().zip(&means).zip(&deviations) {
+                *value = (*value - mean) / deviation;
+            }
+        }
+        (means, deviations)
+    } else {
+        (vec![0.0; columns], vec![1.0; columns])
+    };
+
+    let mut layer = SoftmaxLayer::new(columns, classes, settings.seed);
+    let mut state = OptimizerState::default();
+    let mut step = Step::default();
+    let mut epochs = Vec::new();
+    let steps = labels.len().div_ceil(settings.batch_size) as u64;
+    for epoch in 0..settings.epochs {
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        Stream::new(settings.seed, "format-order", epoch).shuffle(&mut order);
+        for (index, rows) in order.chunks(settings.batch_size).enumerate() {
+            let rate = settings.learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
+            step.gradient(&layer, &train, &labels, rows);
+            settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
+        }
+        if !layer.parameters.iter().all(|value| value.is_finite()) {
+            return Err(Error::Diverged { block: frozen.networks[0].blocks().len() });
+        }
+        epochs.push(count(&layer, &test, &test_labels).accuracy());
+    }
+    let (train, test) = (count(&layer, &train, &labels), count(&layer, &test, &test_labels));
+    Ok(Formatted { layer: layer.unstandardized(&means, &deviations), train, test, epochs })
+}
+
+fn count(layer: &SoftmaxLayer, features: &[f32], labels: &[usize]) -> Confusion {
+    let mut table = Confusion::new(layer.classes, layer.classes);
+    table.add(labels, &layer.scores(features), layer.classes);
+    table
+}
+
+/// Mean and deviation by column; a constant column has deviation 1.
+fn moments(values: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
+    let rows = (values.len() / columns) as f64;
+    let mut means = vec![0.0f64; columns];
+    for row in values.chunks_exact(columns) {
+        means.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value));
+    }
+    means.iter_mut().for_each(|mean| *mean /= rows);
+    let mut squares = vec![0.0f64; columns];
+    for row in values.chunks_exact(columns) {
+        for ((square, &mean), &value) in squares.iter_mut().zip(&means).zip(row) {
+            *square += (f64::from(value) - mean).powi(2);
+        }
+    }
+    let deviation = |square: &f64| (square / rows).sqrt();
+    let deviations = squares.iter().map(deviation).map(|d| if d > 1e-6 { d as f32 } else { 1.0 }).collect();
+    (means.into_iter().map(|mean| mean as f32).collect(), deviations)
+}
+
+/// Memory of one step.
+#[derive(Default)]
+struct Step {
+    x: Vec<f32>,
+    labels: Vec<usize>,
+    d_scores: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+impl Step {
+    /// The gradient of the mean cross-entropy of some rows.
+    fn gradient(&mut self, layer: &SoftmaxLayer, features: &[f32], labels: &[usize], rows: &[usize]) {
+        let (inputs, classes) = (layer.inputs, layer.classes);
+        self.x.clear();
+        self.labels.clear();
+        for &row in rows {
+            self.x.extend_from_slice(&features[row * inputs..(row + 1) * inputs]);
+            self.labels.push(labels[row]);
+        }
+        let scores = layer.scores(&self.x);
+        self.d_scores.resize(scores.len(), 0.0);
+        cross_entropy(&scores, &self.labels, classes, &mut self.d_scores);
+        self.gradient.clear();
+        self.gradient.resize(layer.parameters.len(), 0.0);
+        let (weight, bias) = self.gradient.split_at_mut(classes * inputs);
+        let (x, d_scores) = (&self.x, &self.d_scores);
+        weight.par_chunks_mut(inputs).zip(bias.par_iter_mut()).enumerate().for_each(|(class, (weight, bias))| {
+            for (row, d_scores) in x.chunks_exact(inputs).zip(d_scores.chunks_exact(classes)) {
+                let slope = d_scores[class];
+                *bias += slope;
+                weight.iter_mut().zip(row).for_each(|(weight, &x)| *weight += slope * x);
+            }
+        });
+    }
+}
+
+/// Class and probabilities of one sample's scores.
+#[must_use]
+pub fn softmax(scores: &[f32]) -> (usize, Vec<f64>) {
+    let class = largest(scores);
+    let weights: Vec<f64> = scores.iter().map(|&score| libm::exp(f64::from(score - scores[class]))).collect();
+    let total: f64 = weights.iter().sum();
+    (class, weights.into_iter().map(|weight| weight / total).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{LoadOptions, load};
+    use crate::network::{Activation, Norm};
+    use crate::optimizer::Decay;
+
+    fn settings(input: FormatInput, standardize: bool) -> FormatSettings {
+        FormatSettings {
+            input,
+            epochs: 20,
+            batch_size: 50,
+            optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+            learning_rate: LearningRate { peak: 0.02, decay: Decay::Cosine, warmup_steps: 0 },
+            standardize,
+            seed: 1,
+        }
+    }
+
+    fn digits() -> Split {
+        let options = LoadOptions { train_size: Some(600), test_size: Some(200), ..LoadOptions::default() };
+        load("digits", &options).unwrap()
+    }
+
+    #[test]
+    fn random_features_are_enough_for_most_digits_and_the_network_stays_as_it_was() {
+        let data = digits();
+        let networks = [Network::mlp(784, &[200], 100, Activation::Relu, Norm::Batch, 1)];
+        let before = networks[0].tensors();
+        for input in [FormatInput::Last, FormatInput::All] {
+            let frozen = Frozen::new(&networks, input);
+            let formatted = format(&frozen, &data, &settings(input, true)).unwrap();
+            assert!(formatted.test.accuracy() > 0.7, "{input:?} {}", formatted.test.accuracy());
+            // The layer that is kept takes features as they come: only rounding may differ from what was counted.
+            let again = formatted.layer.evaluate(&frozen, &data.test).accuracy();
+            assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
+        }
+        assert_eq!(networks[0].tensors(), before);
+    }
+
+    #[test]
+    fn averaged_networks_give_mean_outputs() {
+        let networks = [1, 2].map(|seed| Network::mlp(4, &[3], 2, Activation::Tanh, Norm::Batch, seed));
+        let x = [0.1, -0.4, 0.3, 0.9];
+        let mean = Frozen::new(&networks, FormatInput::Last).features(1, &x);
+        let each = [networks[0].infer(1, &x), networks[1].infer(1, &x)];
+        for unit in 0..2 {
+            assert!((mean[unit] - 0.5 * (each[0][unit] + each[1][unit])).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn the_gradient_agrees_with_central_differences() {
+        let mut layer = SoftmaxLayer::new(9, 3, 1);
+        let mut stream = Stream::new(1, "test", 0);
+        let features: Vec<f32> = (0..45).map(|_| stream.normal() as f32).collect();
+        let (labels, rows) = ([0, 2, 1, 1, 0], [4, 0, 2]);
+        let mut step = Step::default();
+        step.gradient(&layer, &features, &labels, &rows);
+        let gradient = step.gradient.clone();
+        let loss = |layer: &SoftmaxLayer| {
+            let x: Vec<f32> = rows.iter().flat_map(|&row| features[row * 9..(row + 1) * 9].to_vec()).collect();
+            cross_entropy(&layer.scores(&x), &rows.map(|row| labels[row]), 3, &mut [0.0; 9])
+        };
+        for i in 0..layer.parameters.len() {
+            let (kept, h) = (layer.parameters[i], 1e-2);
+            layer.parameters[i] = kept + h;
+            let up = loss(&layer);
+            layer.parameters[i] = kept - h;
+            let down = loss(&layer);
+            layer.parameters[i] = kept;
+            // Single precision: 1e-7 / h of cancellation, h^2 of truncation.
+            assert!((f64::from(gradient[i]) - (up - down) / f64::from(2.0 * h)).abs() < 2e-4, "{i}");
+        }
+    }
+}
