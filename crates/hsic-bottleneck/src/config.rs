@@ -85,7 +85,7 @@ macro_rules! options {
 options! {
     /// What is learned from.
     DataOptions, "Data" {
-        /// Name of a data set, or path of a .csv, .npy or .npz [default: digits]
+        /// Name of a data set, or path of a folder of images, .csv, .npy or .npz [default: digits]
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
@@ -95,7 +95,7 @@ options! {
         test_size: usize,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
-        /// Share of a table kept for testing, in (0, 1) [default: 0.2]
+        /// Share of a table or folder kept for testing if it has no test part, in (0, 1) [default: 0.2]
         test_fraction: f64,
         /// Scale a table's columns by the training part's mean and deviation [default: true]
         standardize: bool,

@@ -1,14 +1,16 @@
 //! Data sets: contiguous samples with class labels, and the sources that they come from.
 //!
-//! [`load`] takes the name of a source in [`SOURCES`] or the path of a table (`.csv`, `.npy`, `.npz`). Every file is
-//! treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
+//! [`load`] takes the name of a source in [`SOURCES`] or the path of a folder of images or of a table (`.csv`, `.npy`,
+//! `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
 mod digits;
 mod error;
+mod folder;
 mod idx;
 mod labeled;
 mod npy;
+mod picture;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
 pub use labeled::Standardization;
+pub use picture::read_image;
 pub use table::{Table, read_table};
 
 /// Sizes of one sample; a row of a table is 1 x 1 x d. Values lie channel by channel, row by row.
@@ -194,7 +197,7 @@ pub struct LoadOptions {
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
-    /// Fraction of each class that becomes the test part of a table without one, in (0, 1).
+    /// Fraction of each class that becomes the test part of a table or folder without one, in (0, 1).
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
@@ -236,7 +239,8 @@ pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
     SOURCES.iter().copied().find(|source| source.name() == name)
 }
 
-/// Loads the data set of that name (see [`SOURCES`]) or the table at that path (`.csv`, `.npy`, `.npz`).
+/// Loads the data set of that name (see [`SOURCES`]), or the folder of images (`train/<class>/*.png`, `test/<class>/*.png`)
+/// or table (`.csv`, `.npy`, `.npz`) at that path.
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -255,6 +259,9 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         return source.load(options);
     }
     let path = Path::new(name_or_path);
+    if path.is_dir() {
+        return folder::load(path, options);
+    }
     if table::kind(path).is_some() || path.exists() {
         return labeled::load(path, options);
     }
@@ -298,7 +305,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, or the path of a .csv, .npy or .npz file"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, or the path of a folder of images or of a .csv, .npy or .npz file"
         );
     }
 

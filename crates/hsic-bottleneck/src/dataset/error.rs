@@ -11,8 +11,8 @@ use super::Shape;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// Neither a registered name nor a table's path.
-    #[error("no data set is called {name}: expected {}, or the path of a .csv, .npy or .npz file", known.join(", "))]
+    /// Neither a registered name nor a path of a table or of a folder.
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images or of a .csv, .npy or .npz file", known.join(", "))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -20,7 +20,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a file that ends in .csv, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .csv, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -274,6 +274,56 @@ pub enum DatasetError {
         path: PathBuf,
         /// Names of the arrays it has.
         found: Vec<String>,
+    },
+    /// A file, or what it would give, beyond what is read.
+    #[error("{}: {found} bytes, expected at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file or of what it holds.
+        found: u64,
+        /// Bytes that are read at the most.
+        limit: u64,
+    },
+    /// A file that is no image, or a damaged one.
+    #[error("{}: {source}, expected a PNG or JPEG image", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: image::ImageError,
+    },
+    /// An image of another size or number of channels.
+    #[error("{}: an image of {found} (channels x height x width), expected {expected} as in {}", path.display(), like.display())]
+    ImageShape {
+        /// The file.
+        path: PathBuf,
+        /// Its sizes.
+        found: Shape,
+        /// The sizes that all images should have.
+        expected: Shape,
+        /// The image that has them.
+        like: PathBuf,
+    },
+    /// A folder without images.
+    #[error("{}: no image, expected files that end in .png, .jpg or .jpeg", path.display())]
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that holds too few or too many folders of images.
+    #[error("{}: {found} folders, expected 2 to 65536, one for the images of each class", path.display())]
+    ClassFolders {
+        /// The folder.
+        path: PathBuf,
+        /// Folders in it.
+        found: usize,
+    },
+    /// A class whose name is no text.
+    #[error("{}: the folder's name is not UTF-8, expected the name of a class", path.display())]
+    FolderName {
+        /// The folder.
+        path: PathBuf,
     },
 }
 

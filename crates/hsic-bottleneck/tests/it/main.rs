@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod datasets;
+mod folders;
 mod schedules;
 mod three_blocks;
