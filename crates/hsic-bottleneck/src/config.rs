@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use hsic::Bottleneck;
 use serde::{Deserialize, Serialize};
 
+use crate::augment::Augmentation;
+use crate::dataset::{Dataset, Normalize};
 use crate::network::{Activation, NETWORKS};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Schedule, UpdateOrder};
@@ -99,6 +101,14 @@ options! {
         test_fraction: f64,
         /// Scale a table's columns by the training part's mean and deviation [default: true]
         standardize: bool,
+        /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
+        normalize: Normalize,
+        /// Mirror every second training image at random, left to right [default: false]
+        flip: bool,
+        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0]
+        shift: usize,
+        /// Side in pixels of a square cut out of training images at random, >= 0 [default: 0]
+        cutout: usize,
     }
 }
 
@@ -220,6 +230,8 @@ pub struct TrainConfig {
     pub options: TrainOptions,
     /// Name or path of the data set.
     pub dataset: String,
+    /// Random changes of training images.
+    pub augmentation: Augmentation,
     /// Name of the network.
     pub model: String,
     /// Widths of the hidden blocks.
@@ -250,6 +262,17 @@ pub struct TrainConfig {
     pub threads: Option<usize>,
     /// Steps between checkpoints; `None` for those of an epoch.
     pub checkpoint_steps: Option<u64>,
+}
+
+impl TrainConfig {
+    /// Checks what only the data can tell: whether its samples can be changed as asked.
+    ///
+    /// # Errors
+    /// `Faults` with every value that cannot be used.
+    pub fn check_data(&self, train: &Dataset) -> Result<(), ConfigError> {
+        let faults = self.augmentation.faults(train);
+        if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
+    }
 }
 
 /// Collects what is out of range.
@@ -310,6 +333,12 @@ impl TrainOptions {
         let inside = test_fraction > 0.0 && test_fraction < 1.0;
         faults.check("test-fraction", test_fraction, inside, "a number in (0, 1)");
         data.standardize.get_or_insert(true);
+        data.normalize.get_or_insert(Normalize::None);
+        let augmentation = Augmentation {
+            flip: *data.flip.get_or_insert(false),
+            shift: *data.shift.get_or_insert(0),
+            cutout: *data.cutout.get_or_insert(0),
+        };
         for (key, size) in [("train-size", data.train_size), ("test-size", data.test_size)] {
             faults.check(key, 0, size != Some(0), "a whole number >= 1");
         }
@@ -390,6 +419,7 @@ impl TrainOptions {
         Ok(TrainConfig {
             options: self,
             dataset,
+            augmentation,
             model,
             widths: widths.unwrap_or_default(),
             activation,

@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod idx;
 mod labeled;
+mod normalization;
 mod npy;
 mod picture;
 mod table;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
 pub use labeled::Standardization;
+pub use normalization::{Normalization, Normalize};
 pub use picture::read_image;
 pub use table::{Table, read_table};
 
@@ -87,6 +89,8 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// Name of each class.
     pub class_names: Vec<String>,
+    /// How the channels of images are normalized; `None` leaves values from 0 to 1, and tables as they are.
+    pub normalization: Option<Normalization>,
 }
 
 impl Dataset {
@@ -108,7 +112,7 @@ impl Dataset {
         self.class_names.len()
     }
 
-    /// Writes sample `index` to `out`; a pixel b becomes b / 255.
+    /// Writes sample `index` to `out`; a pixel b becomes b / 255, normalized by its channel if the data set is.
     ///
     /// # Panics
     /// If `index` is not below [`rows`](Self::rows) or `out` is not [`columns`](Self::columns) long.
@@ -117,12 +121,20 @@ impl Dataset {
         assert_eq!(out.len(), columns, "a sample has as many values as the data set has columns");
         let range = index * columns..(index + 1) * columns;
         match &self.samples {
-            Samples::Bytes(bytes) => {
-                for (out, &byte) in out.iter_mut().zip(&bytes[range]) {
+            Samples::Bytes(bytes) => self.convert(&bytes[range], out),
+            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
+        }
+    }
+
+    /// Writes the pixels of an image to `out`, as [`fill_row`](Self::fill_row) does with those of a sample.
+    pub(crate) fn convert(&self, image: &[u8], out: &mut [f32]) {
+        match &self.normalization {
+            Some(normalization) => normalization.apply(image, out),
+            None => {
+                for (out, &byte) in out.iter_mut().zip(image) {
                     *out = f32::from(byte) / 255.0;
                 }
             }
-            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
         }
     }
 
@@ -144,6 +156,7 @@ impl Dataset {
             shape: self.shape,
             labels: pick(&self.labels, rows, 1),
             class_names: self.class_names.clone(),
+            normalization: self.normalization.clone(),
         }
     }
 
@@ -201,6 +214,8 @@ pub struct LoadOptions {
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
+    /// What is done to the values of images.
+    pub normalize: Normalize,
 }
 
 impl Default for LoadOptions {
@@ -213,6 +228,7 @@ impl Default for LoadOptions {
             label_column: None,
             test_fraction: 0.2,
             standardize: true,
+            normalize: Normalize::None,
         }
     }
 }
@@ -255,6 +271,14 @@ pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
 /// # Ok::<(), hsic_bottleneck::dataset::DatasetError>(())
 /// ```
 pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    let mut split = read(name_or_path, options)?;
+    if options.normalize == Normalize::Channel {
+        split.normalize()?;
+    }
+    Ok(split)
+}
+
+fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
     if let Some(source) = source(name_or_path) {
         return source.load(options);
     }
@@ -280,6 +304,7 @@ mod tests {
             shape: Shape { channels: 1, height: 1, width: 2 },
             labels: vec![0, 1],
             class_names: vec!["a".into(), "b".into()],
+            normalization: None,
         }
     }
 

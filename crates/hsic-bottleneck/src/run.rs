@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{TrainConfig, TrainOptions};
+use crate::dataset::Normalization;
 use crate::network::{NamedTensor, Network};
 use crate::optimizer::OptimizerState;
 use crate::readout::Confusion;
@@ -187,6 +188,23 @@ impl Run {
         serde_json::from_str(&text).map_err(|error| self.malformed(name, error, expected))
     }
 
+    /// How the channels of the images were normalized that the run was trained on; `None` if they were not.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` if the numbers cannot be used.
+    pub fn normalization(&self) -> Result<Option<Normalization>, RunError> {
+        if !self.file(NORMALIZATION).exists() {
+            return Ok(None);
+        }
+        let expected = "a finite mean and a deviation >= 0 for each channel";
+        let normalization: Normalization = self.read_json(NORMALIZATION, expected)?;
+        if !normalization.means.is_empty() && normalization.fits(normalization.means.len()) {
+            Ok(Some(normalization))
+        } else {
+            Err(self.malformed(NORMALIZATION, format_args!("{normalization:?}"), expected))
+        }
+    }
+
     /// Saves the network's tensors under PyTorch's names.
     ///
     /// # Errors
@@ -346,6 +364,9 @@ impl Run {
 
 /// Tensors by name, and the metadata beside them.
 type Stored = (HashMap<String, NamedTensor<f32>>, HashMap<String, String>);
+
+/// Mean and deviation of the channels of the images trained on.
+pub const NORMALIZATION: &str = "normalization.json";
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
 

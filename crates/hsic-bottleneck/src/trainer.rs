@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::batch::{Batch, for_each_augmented, steps_per_epoch};
 use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Split};
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::log::{EpochReport, MetricsFile, Observer, Warning};
 use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
 use crate::readout::{Assignment, Confusion};
-use crate::run::{Run, Summary};
+use crate::run::{NORMALIZATION, Run, Summary};
 use crate::update::{METHODS, MethodSettings, Update};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
@@ -131,6 +131,10 @@ pub fn train(
     if steps == 0 || train.classes() < 2 {
         return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
     }
+    config.check_data(train)?;
+    if let Some(normalization) = data.normalization() {
+        run.write_json(NORMALIZATION, normalization)?;
+    }
     let total = steps * config.epochs;
     let mut network = build_network(config, train)?;
     let mut update = build_method(config)?;
@@ -151,7 +155,7 @@ pub fn train(
     let mut dead = vec![false; network.blocks().len()];
     let mut times = Vec::new();
     let first = done;
-    for_each_batch(train, config.batch_size, config.seed, done, total, |step, batch| {
+    for_each_augmented(train, &config.augmentation, config.batch_size, config.seed, done..total, |step, batch| {
         if step == first {
             warn_of_labels(config, batch, &mut listeners)?;
         }

@@ -86,6 +86,7 @@ fn part(part: &'static str, purpose: &str, seed: u64, rows: usize) -> Result<Dat
         shape: Shape { channels: 1, height: SIDE, width: SIDE },
         labels: (0..rows).map(|index| (index % CLASSES) as u16).collect(),
         class_names: (0..CLASSES).map(|class| class.to_string()).collect(),
+        normalization: None,
     })
 }
 

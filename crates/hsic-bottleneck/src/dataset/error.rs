@@ -305,6 +305,12 @@ pub enum DatasetError {
         /// The image that has them.
         like: PathBuf,
     },
+    /// Channels of a table.
+    #[error("normalize = channel: expected none, since {name} is a table (see standardize)")]
+    NotImages {
+        /// The data set.
+        name: String,
+    },
     /// A folder without images.
     #[error("{}: no image, expected files that end in .png, .jpg or .jpeg", path.display())]
     NoImages {

@@ -58,6 +58,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
             shape: like.shape,
             labels: files.into_iter().map(|(label, _)| label).collect(),
             class_names: names.clone(),
+            normalization: None,
         })
     };
     Ok(Split { train: part(train)?, test: part(test)?, standardization: None })

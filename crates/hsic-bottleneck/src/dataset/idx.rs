@@ -153,6 +153,7 @@ impl Idx {
             shape: Shape { channels: 1, height, width },
             labels: classes.into_iter().map(u16::from).collect(),
             class_names: self.class_names.map(String::from).to_vec(),
+            normalization: None,
         })
     }
 }

@@ -101,6 +101,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
             shape: Shape { channels: 1, height: 1, width: cols },
             labels: rows.iter().map(|&row| labels[row]).collect(),
             class_names: names.iter().map(Label::name).collect(),
+            normalization: None,
         })
     };
     Ok(Split {

@@ -29,7 +29,12 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     options.data = arguments.data.or(options.data);
     let config = options.resolve()?;
     let (data, confusion) = on_threads(config.threads, || {
-        let data = load(&config)?;
+        let mut data = load(&config)?;
+        // Other data than that trained on is seen through the numbers of the training.
+        let normalization = run.normalization()?;
+        if normalization.as_ref().is_none_or(|normalization| normalization.fits(data.test.shape.channels)) {
+            data.test.normalization = normalization;
+        }
         let confusion = evaluate(&run, &data.test)?;
         Ok::<_, Error>((data, confusion))
     })??;
@@ -58,6 +63,7 @@ pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
         label_column: data.label_column.clone(),
         test_fraction: data.test_fraction.unwrap_or(0.2),
         standardize: data.standardize.unwrap_or(true),
+        normalize: data.normalize.unwrap_or_default(),
     };
     Ok(dataset::load(&config.dataset, &options)?)
 }
