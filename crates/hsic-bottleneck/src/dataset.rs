@@ -4,8 +4,10 @@
 //! `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
+mod cifar;
 mod digits;
 mod error;
+mod facts;
 mod folder;
 mod idx;
 mod labeled;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
+pub use facts::{CheckedFile, Download, Facts, KnownFile, files, verify};
 pub use labeled::Standardization;
 pub use normalization::{Normalization, Normalize};
 pub use picture::read_image;
@@ -239,6 +242,8 @@ pub trait DatasetSource: Sync {
     fn name(&self) -> &'static str;
     /// One line on what it is.
     fn description(&self) -> &'static str;
+    /// What is known of it before a file is opened.
+    fn facts(&self) -> &'static Facts;
     /// Reads or makes both parts.
     ///
     /// # Errors
@@ -247,7 +252,8 @@ pub trait DatasetSource: Sync {
 }
 
 /// Every data set known by name.
-pub static SOURCES: &[&dyn DatasetSource] = &[&digits::Digits, &idx::MNIST, &idx::FASHION_MNIST];
+pub static SOURCES: &[&dyn DatasetSource] =
+    &[&digits::Digits, &idx::MNIST, &idx::FASHION_MNIST, &idx::KMNIST, &cifar::CIFAR10, &cifar::CIFAR100];
 
 /// The source of that name.
 #[must_use]
@@ -330,7 +336,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, or the path of a folder of images or of a .csv, .npy or .npz file"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images or of a .csv, .npy or .npz file"
         );
     }
 

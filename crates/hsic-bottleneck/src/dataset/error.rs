@@ -305,6 +305,36 @@ pub enum DatasetError {
         /// The image that has them.
         like: PathBuf,
     },
+    /// A file that is not made of whole records.
+    #[error("{}: {found} bytes, expected 1 to {most} records of {record} bytes", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// Bytes of a record.
+        record: u64,
+        /// Records of the published file.
+        most: u64,
+    },
+    /// An archive that lacks a file.
+    #[error("{}: no file {file} in the archive", path.display())]
+    Member {
+        /// The archive.
+        path: PathBuf,
+        /// The file that it lacks.
+        file: &'static str,
+    },
+    /// Another number of class names than of classes.
+    #[error("{}: {found} names, expected {expected}, one a line for each class", path.display())]
+    NameCount {
+        /// The file.
+        path: PathBuf,
+        /// Names in it.
+        found: usize,
+        /// Number of classes.
+        expected: usize,
+    },
     /// Channels of a table.
     #[error("normalize = channel: expected none, since {name} is a table (see standardize)")]
     NotImages {
