@@ -1,5 +1,6 @@
 //! One module a verb.
 
+mod data;
 mod eval;
 mod measure;
 mod test;
@@ -8,6 +9,8 @@ mod train;
 use std::process::ExitCode;
 
 use anyhow::Context;
+
+pub(crate) use data::{Info, Listed};
 
 use crate::args::{Arguments, Command};
 
@@ -18,6 +21,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Eval(arguments) => eval::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Data(arguments) => data::run(arguments.command),
     }
 }
 

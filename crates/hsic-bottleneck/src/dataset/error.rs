@@ -19,6 +19,14 @@ pub enum DatasetError {
         /// The registered names.
         known: Vec<&'static str>,
     },
+    /// Not the name of a data set, where only a name will do.
+    #[error("no data set is called {name}: expected {}", known.join(", "))]
+    UnknownSource {
+        /// What was asked for.
+        name: String,
+        /// The registered names.
+        known: Vec<&'static str>,
+    },
     /// A file whose kind is not known.
     #[error("{}: expected a folder of images or a file that ends in .csv, .npy or .npz", path.display())]
     FileKind {
@@ -304,6 +312,54 @@ pub enum DatasetError {
         expected: Shape,
         /// The image that has them.
         like: PathBuf,
+    },
+    /// A data set that the program draws.
+    #[error("{name}: drawn by the program, expected a data set that has files")]
+    NoDownload {
+        /// The data set.
+        name: &'static str,
+    },
+    /// No folder to put a data set into.
+    #[error("{name}: no folder for its files, expected --data-dir, or HSIC_DATA, XDG_DATA_HOME or HOME to name one")]
+    NoFolder {
+        /// The data set.
+        name: &'static str,
+    },
+    /// A file that is there and is not the published one.
+    #[error("{}: SHA-256 {found}, expected {expected}; move it away to have it fetched", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        found: String,
+        /// The published one.
+        expected: &'static str,
+    },
+    /// No mirror gives a file.
+    #[error(
+        "{name}: {file} cannot be fetched\n{}\nby hand, put {file} into {}",
+        reasons.join("\n"),
+        folder.display()
+    )]
+    Fetch {
+        /// The data set.
+        name: &'static str,
+        /// The file.
+        file: &'static str,
+        /// Why, for each address.
+        reasons: Vec<String>,
+        /// Where the file belongs.
+        folder: PathBuf,
+    },
+    /// An entry of an archive that must not be unpacked.
+    #[error("{}: {}: {reason}, expected plain files below the folder", path.display(), entry.display())]
+    Entry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry.
+        entry: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// A file that is not made of whole records.
     #[error("{}: {found} bytes, expected 1 to {most} records of {record} bytes", path.display())]
