@@ -35,7 +35,7 @@ pub enum DatasetError {
     },
     /// Files of a data set that are in none of the folders looked at.
     #[error(
-        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names",
+        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names (hsic data fetch {name})",
         files.join(", "),
         join(directories)
     )]
@@ -337,8 +337,9 @@ pub enum DatasetError {
     },
     /// No mirror gives a file.
     #[error(
-        "{name}: {file} cannot be fetched\n{}\nby hand, put {file} into {}",
+        "{name}: {file} cannot be fetched\n{}\nby hand, put {} into {}",
         reasons.join("\n"),
+        lacking.join(", "),
         folder.display()
     )]
     Fetch {
@@ -348,7 +349,9 @@ pub enum DatasetError {
         file: &'static str,
         /// Why, for each address.
         reasons: Vec<String>,
-        /// Where the file belongs.
+        /// All files of the data set that are not there.
+        lacking: Vec<&'static str>,
+        /// Where they belong.
         folder: PathBuf,
     },
     /// An entry of an archive that must not be unpacked.

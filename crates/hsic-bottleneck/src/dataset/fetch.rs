@@ -55,6 +55,16 @@ pub fn fetch(
     mirror: Option<&str>,
     progress: &mut dyn FnMut(Transfer<'_>),
 ) -> Result<Fetched, DatasetError> {
+    fetch_by(agent(), source, data_dir, mirror, progress)
+}
+
+fn fetch_by(
+    agent: Agent,
+    source: &dyn DatasetSource,
+    data_dir: Option<&Path>,
+    mirror: Option<&str>,
+    progress: &mut dyn FnMut(Transfer<'_>),
+) -> Result<Fetched, DatasetError> {
     let facts = source.facts();
     if facts.downloads.is_empty() {
         return Err(DatasetError::NoDownload { name: source.name() });
@@ -78,21 +88,20 @@ pub fn fetch(
         name: source.name(),
         folder: &folder,
         mirrors: chosen.as_ref().map_or(facts.mirrors, |chosen| &chosen[..]),
-        agent: agent(),
+        agent,
     };
-    let mut bytes = 0;
-    for download in facts.downloads {
-        let archive = is_archive(download.name);
-        let complete = if archive {
-            here.len() == facts.files.len()
+    let lacking = facts.downloads.iter().filter(|download| {
+        if is_archive(download.name) {
+            here.len() < facts.files.len()
         } else {
-            here.iter().any(|name| download.name.strip_suffix(".gz") == Some(name))
-        };
-        if complete {
-            continue;
+            !here.iter().any(|name| download.name.strip_suffix(".gz") == Some(name))
         }
-        bytes += fetcher.fetch(download, progress)?;
-        if archive {
+    });
+    let lacking: Vec<Download> = lacking.copied().collect();
+    let mut bytes = 0;
+    for (index, download) in lacking.iter().enumerate() {
+        bytes += fetcher.fetch(&lacking[index..], progress)?;
+        if is_archive(download.name) {
             let path = folder.join(download.name);
             unpack(&path, &folder)?;
             fs::remove_file(&path).map_err(io_at(&path))?;
@@ -135,8 +144,9 @@ enum Attempt {
 }
 
 impl Fetcher<'_> {
-    /// Fetches one file; returns the bytes that were transferred.
-    fn fetch(&self, download: &Download, progress: &mut dyn FnMut(Transfer<'_>)) -> Result<u64, DatasetError> {
+    /// Fetches the first of the files that are lacking; returns the bytes that were transferred.
+    fn fetch(&self, lacking: &[Download], progress: &mut dyn FnMut(Transfer<'_>)) -> Result<u64, DatasetError> {
+        let Some(download) = lacking.first() else { return Ok(0) };
         fs::create_dir_all(self.folder).map_err(io_at(self.folder))?;
         let path = self.folder.join(download.name);
         let part = self.folder.join(format!("{}.part", download.name));
@@ -175,7 +185,8 @@ impl Fetcher<'_> {
             }
         }
         let folder = self.folder.to_owned();
-        Err(DatasetError::Fetch { name: self.name, file: download.name, reasons, folder })
+        let lacking = lacking.iter().map(|download| download.name).collect();
+        Err(DatasetError::Fetch { name: self.name, file: download.name, reasons, lacking, folder })
     }
 
     /// Asks one address for what is missing of a file. Errors are those of our own disk; the others' are reasons.

@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::dataset::{Facts, KnownFile, LoadOptions, Shape, Split};
 
 /// What a server does with one request; after the last it refuses connections.
 #[derive(Clone, Copy)]
@@ -90,12 +91,16 @@ fn download(content: &[u8]) -> Download {
     Download { name: "file.gz", bytes: content.len() as u64, sha256: sum.leak() }
 }
 
+/// The environment of the test may name a proxy, which does not see this machine's loopback.
+fn direct() -> Agent {
+    Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
+}
+
 /// Fetches into a folder from these mirrors; the bytes transferred.
 fn get(folder: &Path, mirrors: &[&str], content: &[u8]) -> Result<u64, DatasetError> {
-    // The environment of the test may name a proxy, which does not see this machine's loopback.
-    let agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let agent = direct();
     let mut last = 0;
-    let result = Fetcher { name: "test", folder, mirrors, agent }.fetch(&download(content), &mut |transfer| {
+    let result = Fetcher { name: "test", folder, mirrors, agent }.fetch(&[download(content)], &mut |transfer| {
         assert_eq!((transfer.file, transfer.total), ("file.gz", content.len() as u64));
         last = transfer.done;
     });
@@ -218,6 +223,61 @@ fn archive(folder: &Path, entries: &[(tar::EntryType, &str, &[u8])]) -> PathBuf 
     encoder.write_all(&bytes).unwrap();
     encoder.finish().unwrap();
     path
+}
+
+/// A data set of one file in an archive.
+struct Packed(&'static Facts);
+
+impl DatasetSource for Packed {
+    fn name(&self) -> &'static str {
+        "packed"
+    }
+
+    fn description(&self) -> &'static str {
+        "a file in an archive"
+    }
+
+    fn facts(&self) -> &'static Facts {
+        self.0
+    }
+
+    fn load(&self, _: &LoadOptions) -> Result<Split, DatasetError> {
+        Err(DatasetError::NoDownload { name: self.name() })
+    }
+}
+
+#[test]
+fn an_archive_is_fetched_once_and_leaves_its_files() {
+    let root = tempfile::tempdir().unwrap();
+    let path = archive(root.path(), &[(tar::EntryType::Regular, "inner/one.bin", b"one")]);
+    let content = fs::read(&path).unwrap();
+    let known = Download { name: "a.tar.gz", ..download(&content) };
+    let source = Packed(Box::leak(Box::new(Facts {
+        files: Box::leak(Box::new([KnownFile { name: "one.bin", sha256: Some(download(b"one").sha256) }])),
+        downloads: Box::leak(Box::new([known])),
+        inner: Some("inner"),
+        mirrors: &[],
+        shape: Shape { channels: 1, height: 1, width: 1 },
+        classes: 2,
+        rows: [1, 1],
+        package: None,
+    })));
+    let (address, asked) = serve(&content, &[Answer::Rest, Answer::Rest]);
+    let data = root.path().join("data");
+    let get = || fetch_by(direct(), &source, Some(&data), Some(&address), &mut |_| ());
+    let file = data.join("packed/inner/one.bin");
+    let fetched = get().unwrap();
+    assert_eq!((fetched.bytes, &fetched.files[..]), (content.len() as u64, &[file.clone()][..]));
+    assert_eq!(fs::read(&file).unwrap(), b"one");
+    assert_eq!(fs::read_dir(data.join("packed")).unwrap().count(), 1, "no archive and no part is left");
+    assert_eq!(get().unwrap().bytes, 0);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    fs::write(&file, "two").unwrap();
+    assert!(matches!(get().unwrap_err(), DatasetError::Differs { path, .. } if path == file));
+    // What the user has put there by hand is unpacked.
+    fs::remove_file(&file).unwrap();
+    fs::write(data.join("packed/a.tar.gz"), &content).unwrap();
+    assert_eq!((get().unwrap().bytes, fs::read(&file).unwrap()), (0, b"one".to_vec()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{Place, stderr};
 
 /// The four files of a data set of one row a part, in MNIST's format.
 fn write_mnist(place: &Place) {
-    std::fs::create_dir_all(place.path("d/mnist")).unwrap();
+    std::fs::create_dir_all(place.path("d/mnist")).expect("a folder");
     for (name, header) in [
         ("train-images-idx3-ubyte", &[0x803u32, 1, 1, 1][..]),
         ("train-labels-idx1-ubyte", &[0x801, 1]),
@@ -14,7 +14,7 @@ fn write_mnist(place: &Place) {
         ("t10k-labels-idx1-ubyte", &[0x801, 1]),
     ] {
         let bytes: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).chain([7]).collect();
-        std::fs::write(place.path("d/mnist").join(name), bytes).unwrap();
+        std::fs::write(place.path("d/mnist").join(name), bytes).expect("a file written");
     }
 }
 
@@ -79,7 +79,8 @@ fn without_a_network_the_error_says_what_to_put_where() {
     for part in [
         "mnist: train-images-idx3-ubyte.gz cannot be fetched",
         &format!("http://{address}/train-images-idx3-ubyte.gz: "),
-        "by hand, put train-images-idx3-ubyte.gz into d/mnist",
+        "by hand, put train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, \
+         t10k-labels-idx1-ubyte.gz into d/mnist",
     ] {
         assert!(error.contains(part), "{part}\n---\n{error}");
     }
