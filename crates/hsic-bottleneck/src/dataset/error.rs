@@ -301,6 +301,14 @@ pub enum DatasetError {
         /// The decoder's reason.
         source: image::ImageError,
     },
+    /// A JPEG that ends before its end marker.
+    #[error("{}: {found} bytes of JPEG without an end marker, expected a whole file", path.display())]
+    ImageEnd {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+    },
     /// An image of another size or number of channels.
     #[error("{}: an image of {found} (channels x height x width), expected {expected} as in {}", path.display(), like.display())]
     ImageShape {

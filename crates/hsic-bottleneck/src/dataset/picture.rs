@@ -23,7 +23,7 @@ const PIXELS_PER_BYTE: u64 = 8 * DEFLATE_RATIO;
 /// not followed.
 ///
 /// # Errors
-/// `Io`; `TooLarge` or `Oversized` before memory is taken for what a header claims; `Truncated` for a JPEG that ends
+/// `Io`; `TooLarge` or `Oversized` before memory is taken for what a header claims; `ImageEnd` for a JPEG that ends
 /// early; `Image` with the decoder's reason.
 ///
 /// # Examples
@@ -65,8 +65,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), DatasetError> {
     }
     // The decoder fills in gray for what a file lacks; such a sample would be trained on.
     if format == ImageFormat::Jpeg && !ends(bytes) {
-        let found = bytes.len() as u64;
-        return Err(DatasetError::Truncated { path: path.to_owned(), what: "JPEG", found, expected: found + 2 });
+        return Err(DatasetError::ImageEnd { path: path.to_owned(), found: bytes.len() as u64 });
     }
     let image = DynamicImage::from_decoder(decoder).map_err(wrong)?;
     let (channels, interleaved) = match image {
@@ -139,9 +138,10 @@ mod tests {
     fn a_jpeg_that_ends_early_is_refused() {
         let whole = jpeg();
         assert_eq!(decode(Path::new("f"), &whole).unwrap().0, Shape { channels: 3, height: 8, width: 16 });
-        let cut = &whole[..whole.len() - 2];
-        let message = format!("f: {} bytes of JPEG, expected {}", cut.len(), whole.len());
-        assert_eq!(decode(Path::new("f"), cut).unwrap_err().to_string(), message);
+        for length in [whole.len() - 2, whole.len() - 20] {
+            let error = decode(Path::new("f"), &whole[..length]).unwrap_err().to_string();
+            assert_eq!(error, format!("f: {length} bytes of JPEG without an end marker, expected a whole file"));
+        }
     }
 
     #[test]
