@@ -1,12 +1,13 @@
 //! Batches: rows in a seeded order.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::sync_channel;
 
 use faer::MatRef;
 use hsic::Scalar;
 use hsic::random::Stream;
 
+use crate::augment::Augmentation;
 use crate::dataset::Dataset;
 
 /// Batches that wait, ready, for the step.
@@ -57,14 +58,34 @@ pub fn steps_per_epoch(rows: usize, batch_size: usize) -> u64 {
 impl Batch<f32> {
     /// Takes the given rows of a data set, in this batch's memory.
     pub fn fill(&mut self, dataset: &Dataset, rows: &[usize]) {
+        self.prepare(dataset, rows);
+        for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
+            dataset.fill_row(row, values);
+        }
+    }
+
+    /// As [`fill`](Self::fill), each row changed at random as `epoch` has it.
+    fn fill_augmented(
+        &mut self,
+        dataset: &Dataset,
+        rows: &[usize],
+        augmentation: &Augmentation,
+        (seed, epoch): (u64, u64),
+        scratch: &mut Vec<u8>,
+    ) {
+        self.prepare(dataset, rows);
+        for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
+            augmentation.fill_row(dataset, (seed, epoch), row, values, scratch);
+        }
+    }
+
+    /// Makes room for rows and takes their labels.
+    fn prepare(&mut self, dataset: &Dataset, rows: &[usize]) {
         self.columns = dataset.columns();
         self.classes = dataset.classes();
         self.labels.clear();
         self.labels.extend(rows.iter().map(|&row| usize::from(dataset.labels[row])));
         self.x.resize(rows.len() * self.columns, 0.0);
-        for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
-            dataset.fill_row(row, values);
-        }
     }
 }
 
@@ -79,6 +100,24 @@ pub fn for_each_batch<E>(
     seed: u64,
     from: u64,
     until: u64,
+    each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    for_each_augmented(dataset, &Augmentation::default(), batch_size, seed, from..until, each)
+}
+
+/// As [`for_each_batch`], the rows changed at random; without changes its very batches.
+///
+/// # Errors
+/// The first that `each` returns; it ends the loop.
+///
+/// # Panics
+/// If changes are asked for that [`Augmentation::faults`] would name.
+pub fn for_each_augmented<E>(
+    dataset: &Dataset,
+    augmentation: &Augmentation,
+    batch_size: usize,
+    seed: u64,
+    range: Range<u64>,
     mut each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let steps = steps_per_epoch(dataset.rows(), batch_size);
@@ -87,14 +126,20 @@ pub fn for_each_batch<E>(
         let (used, returned) = sync_channel::<Batch>(PREPARED + 2);
         scope.spawn(move || {
             let mut order = (u64::MAX, Vec::new());
-            for step in from..until {
+            let mut scratch = Vec::new();
+            for step in range {
                 let epoch = step / steps;
                 if order.0 != epoch {
                     order = (epoch, epoch_order(dataset.rows(), seed, epoch));
                 }
                 let start = (step % steps) as usize * batch_size;
                 let mut batch = returned.try_recv().unwrap_or_default();
-                batch.fill(dataset, &order.1[start..(start + batch_size).min(dataset.rows())]);
+                let rows = &order.1[start..(start + batch_size).min(dataset.rows())];
+                if augmentation.is_none() {
+                    batch.fill(dataset, rows);
+                } else {
+                    batch.fill_augmented(dataset, rows, augmentation, (seed, epoch), &mut scratch);
+                }
                 if ready.send((step, batch)).is_err() {
                     // The loop has ended early.
                     return;
@@ -115,6 +160,7 @@ pub fn for_each_batch<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::{LoadOptions, load};
 
     #[test]
     fn an_order_visits_every_row_once_and_changes_with_the_epoch() {
@@ -129,5 +175,49 @@ mod tests {
     fn a_single_row_left_over_is_no_batch() {
         assert_eq!(steps_per_epoch(60_000, 256), 235);
         assert_eq!((steps_per_epoch(257, 256), steps_per_epoch(258, 256)), (1, 2));
+    }
+
+    /// FNV-1a of the bits of a range of batches, 64 rows each, of 300 digits.
+    fn checksum(augmentation: &Augmentation, range: Range<u64>) -> u64 {
+        let options = LoadOptions { train_size: Some(300), test_size: Some(10), ..LoadOptions::default() };
+        let digits = load("digits", &options).unwrap().train;
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        for_each_augmented(&digits, augmentation, 64, 5, range, |step, batch| {
+            let values = batch.x.iter().map(|value| u64::from(value.to_bits()));
+            for value in values.chain(batch.labels.iter().map(|&label| label as u64)).chain([step]) {
+                hash = (hash ^ value).wrapping_mul(0x0100_0000_01b3);
+            }
+            Ok::<_, ()>(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        hash
+    }
+
+    #[test]
+    fn changes_are_the_same_after_a_resume_and_differ_between_epochs() {
+        let digits = load("digits", &LoadOptions { train_size: Some(64), ..LoadOptions::default() }).unwrap().train;
+        let augmentation = Augmentation { flip: true, shift: 2, cutout: 5 };
+        let batches = |range: Range<u64>| {
+            let mut all = Vec::new();
+            let collected = for_each_augmented(&digits, &augmentation, 64, 5, range, |_, batch| {
+                all.push(batch.clone());
+                Ok::<_, ()>(ControlFlow::Continue(()))
+            });
+            collected.unwrap();
+            all
+        };
+        let whole = batches(0..4);
+        assert_eq!(batches(2..4), whole[2..]);
+        // One batch an epoch; row 0 in two epochs.
+        let image = |epoch: usize| {
+            let place = epoch_order(64, 5, epoch as u64).iter().position(|&row| row == 0).unwrap();
+            &whole[epoch].x[place * 784..][..784]
+        };
+        assert_ne!(image(0), image(1));
+    }
+
+    #[test]
+    fn batches_without_augmentation_are_the_ones_they_always_were() {
+        assert_eq!(checksum(&Augmentation::default(), 0..10), 9_291_386_307_706_122_148);
     }
 }

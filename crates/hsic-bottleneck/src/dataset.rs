@@ -1,23 +1,34 @@
 //! Data sets: contiguous samples with class labels, and the sources that they come from.
 //!
-//! [`load`] takes the name of a source in [`SOURCES`] or the path of a table (`.csv`, `.npy`, `.npz`). Every file is
-//! treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
+//! [`load`] takes the name of a source in [`SOURCES`] or the path of a folder of images or of a table (`.csv`, `.npy`,
+//! `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
+mod cifar;
 mod digits;
 mod error;
+mod facts;
+mod fetch;
+mod folder;
 mod idx;
 mod labeled;
+mod normalization;
 mod npy;
+mod picture;
 mod table;
 
 use std::path::{Path, PathBuf};
 
+use hsic::random::Stream;
 use serde::{Deserialize, Serialize};
 
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
+pub use facts::{CheckedFile, Download, Facts, KnownFile, files, verify};
+pub use fetch::{Fetched, Transfer, fetch};
 pub use labeled::Standardization;
+pub use normalization::{Normalization, Normalize};
+pub use picture::read_image;
 pub use table::{Table, Values, read_table, read_values};
 
 /// Sizes of one sample; a row of a table is 1 x 1 x d. Values lie channel by channel, row by row.
@@ -84,6 +95,8 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// Name of each class.
     pub class_names: Vec<String>,
+    /// How the channels of images are normalized; `None` leaves values from 0 to 1, and tables as they are.
+    pub normalization: Option<Normalization>,
 }
 
 impl Dataset {
@@ -105,7 +118,7 @@ impl Dataset {
         self.class_names.len()
     }
 
-    /// Writes sample `index` to `out`; a pixel b becomes b / 255.
+    /// Writes sample `index` to `out`; a pixel b becomes b / 255, normalized by its channel if the data set is.
     ///
     /// # Panics
     /// If `index` is not below [`rows`](Self::rows) or `out` is not [`columns`](Self::columns) long.
@@ -114,12 +127,20 @@ impl Dataset {
         assert_eq!(out.len(), columns, "a sample has as many values as the data set has columns");
         let range = index * columns..(index + 1) * columns;
         match &self.samples {
-            Samples::Bytes(bytes) => {
-                for (out, &byte) in out.iter_mut().zip(&bytes[range]) {
+            Samples::Bytes(bytes) => self.convert(&bytes[range], out),
+            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
+        }
+    }
+
+    /// Writes the pixels of an image to `out`, as [`fill_row`](Self::fill_row) does with those of a sample.
+    pub(crate) fn convert(&self, image: &[u8], out: &mut [f32]) {
+        match &self.normalization {
+            Some(normalization) => normalization.apply(image, out),
+            None => {
+                for (out, &byte) in out.iter_mut().zip(image) {
                     *out = f32::from(byte) / 255.0;
                 }
             }
-            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
         }
     }
 
@@ -141,6 +162,7 @@ impl Dataset {
             shape: self.shape,
             labels: pick(&self.labels, rows, 1),
             class_names: self.class_names.clone(),
+            normalization: self.normalization.clone(),
         }
     }
 
@@ -180,6 +202,35 @@ pub struct Split {
     pub standardization: Option<Standardization>,
 }
 
+impl Split {
+    /// Puts a share of each class of the training part, drawn by the seed, in the place of the test part.
+    fn hold_out(&mut self, share: f64, seed: u64) -> Result<(), DatasetError> {
+        let mut order: Vec<usize> = (0..self.train.rows()).collect();
+        Stream::new(seed, "validation", 0).shuffle(&mut order);
+        let mut left: Vec<usize> =
+            self.train.class_counts().iter().map(|&count| (count as f64 * share).round() as usize).collect();
+        let (mut held, mut kept) = (Vec::new(), Vec::new());
+        for row in order {
+            let left = &mut left[usize::from(self.train.labels[row])];
+            if *left > 0 {
+                *left -= 1;
+                held.push(row);
+            } else {
+                kept.push(row);
+            }
+        }
+        if held.is_empty() || kept.is_empty() {
+            let asked = (self.train.rows() as f64 * share) as usize;
+            return Err(DatasetError::PartSize { part: "validation", asked, available: self.train.rows() - 1 });
+        }
+        held.sort_unstable();
+        kept.sort_unstable();
+        self.test = self.train.select(&held);
+        self.train = self.train.select(&kept);
+        Ok(())
+    }
+}
+
 /// How to load a data set; each source uses the fields that concern it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadOptions {
@@ -194,13 +245,17 @@ pub struct LoadOptions {
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
-    /// Fraction of each class that becomes the test part of a table without one, in (0, 1).
+    /// Fraction of each class that becomes the test part of a table or folder without one, in (0, 1).
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
     /// Means and deviations to standardize a table's columns by, whatever `standardize` says: those of the data that a
     /// network was trained on.
     pub standardization: Option<Standardization>,
+    /// What is done to the values of images.
+    pub normalize: Normalize,
+    /// Share of the training part, by class, that takes the place of the test part; 0 for none.
+    pub validation: f64,
 }
 
 impl Default for LoadOptions {
@@ -214,6 +269,8 @@ impl Default for LoadOptions {
             test_fraction: 0.2,
             standardize: true,
             standardization: None,
+            normalize: Normalize::None,
+            validation: 0.0,
         }
     }
 }
@@ -224,6 +281,8 @@ pub trait DatasetSource: Sync {
     fn name(&self) -> &'static str;
     /// One line on what it is.
     fn description(&self) -> &'static str;
+    /// What is known of it before a file is opened.
+    fn facts(&self) -> &'static Facts;
     /// Reads or makes both parts.
     ///
     /// # Errors
@@ -232,7 +291,8 @@ pub trait DatasetSource: Sync {
 }
 
 /// Every data set known by name.
-pub static SOURCES: &[&dyn DatasetSource] = &[&digits::Digits, &idx::MNIST, &idx::FASHION_MNIST];
+pub static SOURCES: &[&dyn DatasetSource] =
+    &[&digits::Digits, &idx::MNIST, &idx::FASHION_MNIST, &idx::KMNIST, &cifar::CIFAR10, &cifar::CIFAR100];
 
 /// The source of that name.
 #[must_use]
@@ -240,7 +300,8 @@ pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
     SOURCES.iter().copied().find(|source| source.name() == name)
 }
 
-/// Loads the data set of that name (see [`SOURCES`]) or the table at that path (`.csv`, `.npy`, `.npz`).
+/// Loads the data set of that name (see [`SOURCES`]), or the folder of images (`train/<class>/*.png`, `test/<class>/*.png`)
+/// or table (`.csv`, `.npy`, `.npz`) at that path.
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -255,10 +316,24 @@ pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
 /// # Ok::<(), hsic_bottleneck::dataset::DatasetError>(())
 /// ```
 pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    let mut split = read(name_or_path, options)?;
+    if options.validation > 0.0 {
+        split.hold_out(options.validation, options.seed)?;
+    }
+    if options.normalize == Normalize::Channel {
+        split.normalize()?;
+    }
+    Ok(split)
+}
+
+fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
     if let Some(source) = source(name_or_path) {
         return source.load(options);
     }
     let path = Path::new(name_or_path);
+    if path.is_dir() {
+        return folder::load(path, options);
+    }
     if table::kind(path).is_some() || path.exists() {
         return labeled::load(path, options);
     }
@@ -277,6 +352,7 @@ mod tests {
             shape: Shape { channels: 1, height: 1, width: 2 },
             labels: vec![0, 1],
             class_names: vec!["a".into(), "b".into()],
+            normalization: None,
         }
     }
 
@@ -298,11 +374,29 @@ mod tests {
     }
 
     #[test]
+    fn held_out_rows_are_of_the_training_part_and_of_every_class() {
+        let options = LoadOptions { train_size: Some(200), test_size: Some(10), ..LoadOptions::default() };
+        let all = load("digits", &options).unwrap().train;
+        let split = load("digits", &LoadOptions { validation: 0.25, ..options }).unwrap();
+        assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![15; 10], vec![5; 10]));
+        let row = |dataset: &Dataset, index: usize| {
+            let mut row = vec![0.0; 784];
+            dataset.fill_row(index, &mut row);
+            row
+        };
+        let mut found: Vec<Vec<f32>> = (0..150).map(|i| row(&split.train, i)).collect();
+        found.extend((0..50).map(|i| row(&split.test, i)));
+        for index in 0..200 {
+            assert!(found.contains(&row(&all, index)), "{index}");
+        }
+    }
+
+    #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, or the path of a .csv, .npy or .npz file"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images or of a .csv, .npy or .npz file"
         );
     }
 

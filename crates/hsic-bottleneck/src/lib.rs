@@ -2,6 +2,7 @@
 //!
 //! The modules follow the data: [`dataset`] -> [`batch`] -> [`network`] -> [`objective`] -> [`update`] -> [`log`].
 
+pub mod augment;
 pub mod batch;
 pub mod calibration;
 pub mod checkpoint;

@@ -30,6 +30,21 @@ pub enum PredictError {
         /// Sizes of a sample in training.
         shape: Shape,
     },
+    /// An image of other sizes, or for a network that was trained on no images.
+    #[error(
+        "{}: an image of {found}, expected {} of {shape} as in training",
+        .path.display(), if *.images { "one" } else { "rows of numbers in a table" }
+    )]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its sizes.
+        found: Shape,
+        /// Sizes of a sample in training.
+        shape: Shape,
+        /// Whether the network was trained on images.
+        images: bool,
+    },
     /// A value that is no pixel.
     #[error("{}: row {row}, column {column} (from 0): {value}, expected {expected}", .path.display())]
     Pixel {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Samples, Shape, Split, Standardization};
+use crate::dataset::{Dataset, Normalization, Samples, Shape, Split, Standardization};
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
 const MOST_COLUMNS: usize = 1 << 24;
@@ -31,6 +31,9 @@ pub struct DataRecord {
     /// How the columns of a table were standardized.
     #[serde(default)]
     pub standardization: Option<Standardization>,
+    /// How the channels of images were normalized.
+    #[serde(default)]
+    pub normalization: Option<Normalization>,
 }
 
 impl DataRecord {
@@ -46,6 +49,7 @@ impl DataRecord {
             train_rows: split.train.rows(),
             test_rows: split.test.rows(),
             standardization: split.standardization.clone(),
+            normalization: split.normalization().cloned(),
         }
     }
 
@@ -71,6 +75,10 @@ impl DataRecord {
         if !(2..=MOST_CLASSES).contains(&self.classes()) {
             return Some((format!("{} class names", self.classes()), format!("2 to {MOST_CLASSES}")));
         }
+        if let Some(found) = self.normalization.as_ref().filter(|normalization| !normalization.fits(channels)) {
+            let found = format!("normalization {found:?}");
+            return Some((found, format!("a finite mean and deviation for each of {channels} channels")));
+        }
         let Standardization { means, deviations } = self.standardization.as_ref()?;
         if means.len() != columns || deviations.len() != columns {
             let found = format!("standardization of {} means and {} deviations", means.len(), deviations.len());
@@ -92,6 +100,9 @@ impl DataRecord {
         }
         if self.train_rows != now.train_rows {
             return told("training rows", &now.train_rows, &self.train_rows);
+        }
+        if self.normalization != now.normalization {
+            return Some((format!("normalization {:?}", now.normalization), format!("{:?}", self.normalization)));
         }
         if self.standardization != now.standardization {
             return told("columns of", &"other means or deviations", &"the same values");

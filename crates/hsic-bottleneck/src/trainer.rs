@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::batch::{Batch, for_each_batch, steps_per_epoch};
+use crate::batch::{Batch, for_each_augmented, steps_per_epoch};
 use crate::calibration::Readout;
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
@@ -140,6 +140,7 @@ pub fn train(
     if steps == 0 || train.classes() < 2 {
         return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
     }
+    config.check_data(train)?;
     let total = steps * config.epochs;
     let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config)?;
@@ -166,7 +167,7 @@ pub fn train(
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
     let mut saved = Instant::now();
-    for_each_batch(train, config.batch_size, config.seed, done, total, |step, batch| {
+    for_each_augmented(train, &config.augmentation, config.batch_size, config.seed, done..total, |step, batch| {
         if step == 0 {
             warn_of_labels(config, batch, &mut listeners)?;
         }

@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Export(ExportArguments),
     Measure(MeasureArguments),
     Test(TestArguments),
+    Data(DataArguments),
 }
 
 /// Train a network and save the run
@@ -194,6 +195,81 @@ pub(crate) struct TestArguments {
     /// Threads, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List, describe, check and fetch data sets
+///
+/// Example: hsic data fetch mnist
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct DataArguments {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    List(DataListArguments),
+    /// Show a data set: sizes, samples of each class, files with their SHA-256
+    ///
+    /// Example: hsic data info mnist
+    #[command(verbatim_doc_comment)]
+    Info(DataNameArguments),
+    /// Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs
+    ///
+    /// Example: hsic data verify mnist
+    #[command(verbatim_doc_comment)]
+    Verify(DataNameArguments),
+    Fetch(DataFetchArguments),
+}
+
+/// List the data sets known by name: sizes, classes, and where their files are
+///
+/// Example: hsic data list
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct DataListArguments {
+    /// Folder that holds the files, or one with each data set's name [default: the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which data set.
+#[derive(Debug, Args)]
+pub(crate) struct DataNameArguments {
+    /// Name of the data set; `info` also takes the path of a folder of images, .csv, .npy or .npz
+    pub(crate) name: String,
+    /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Fetch a data set from its mirrors; a transfer that was cut is taken up
+///
+/// Example: hsic data fetch fashion-mnist --data-dir data
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct DataFetchArguments {
+    /// Name of the data set
+    pub(crate) name: String,
+    /// Folder in which one with the data set's name is made [default: HSIC_DATA, or the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of a folder with the files, in place of the known mirrors
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// No progress bar
+    #[arg(long)]
+    pub(crate) quiet: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

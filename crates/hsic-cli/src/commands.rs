@@ -1,5 +1,6 @@
 //! One module a verb.
 
+mod data;
 mod eval;
 mod export;
 mod measure;
@@ -10,6 +11,8 @@ mod train;
 use std::process::ExitCode;
 
 use anyhow::Context;
+
+pub(crate) use data::{Info, Listed};
 
 use crate::args::{Arguments, Command};
 
@@ -22,6 +25,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Export(arguments) => export::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Data(arguments) => data::run(arguments.command),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
+use hsic_bottleneck::dataset::{CheckedFile, Transfer};
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
 use hsic_bottleneck::readout::Confusion;
 use hsic_bottleneck::run::{RunError, Summary};
@@ -11,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::commands::predict::Named;
+use crate::commands::{Info, Listed};
 
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -179,5 +181,92 @@ impl Observer for Progress {
     fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
         self.bar.suspend(|| note(&format!("warning: {warning}")));
         Ok(())
+    }
+}
+
+/// The data sets known by name.
+pub(crate) fn datasets(list: &[Listed]) -> anyhow::Result<()> {
+    let mut text = format!("{:<14} {:>12} {:>8} {:>16}  found", "name", "shape", "classes", "rows");
+    for entry in list {
+        let rows = format!("{} + {}", entry.train_rows, entry.test_rows);
+        let found = match (&entry.found, entry.available) {
+            (Some(path), _) => path.display().to_string(),
+            (None, true) => "built in".to_owned(),
+            (None, false) => format!("not here: hsic data fetch {}", entry.name),
+        };
+        let shape = entry.shape.to_string();
+        let _ = write!(text, "\n{:<14} {shape:>12} {:>8} {rows:>16}  {found}", entry.name, entry.classes);
+    }
+    Ok(line(&text)?)
+}
+
+/// A data set: sizes, samples of each class, files.
+pub(crate) fn dataset(info: &Info) -> anyhow::Result<()> {
+    let mut text = format!(
+        "{}: {} training and {} test samples of {} (channels x height x width), {} classes\n",
+        info.name,
+        info.train_rows,
+        info.test_rows,
+        info.shape,
+        info.classes.len()
+    );
+    let lead = info.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max("class".len());
+    let _ = write!(text, "{:>lead$} {:>9} {:>9}", "class", "training", "test");
+    for class in &info.classes {
+        let _ = write!(text, "\n{:>lead$} {:>9} {:>9}", class.name, class.train, class.test);
+    }
+    for file in &info.files {
+        let _ = write!(text, "\n{}", checked(file));
+    }
+    Ok(line(&text)?)
+}
+
+/// Files beside their published checksums.
+pub(crate) fn verification(name: &str, files: &[CheckedFile]) -> anyhow::Result<()> {
+    if files.is_empty() {
+        return Ok(line(&format!("{name}: drawn by the program, there are no files"))?);
+    }
+    let lines: Vec<String> = files.iter().map(checked).collect();
+    Ok(line(&lines.join("\n"))?)
+}
+
+fn checked(file: &CheckedFile) -> String {
+    let CheckedFile { path, bytes, sha256, .. } = file;
+    let verdict = match (file.matches, file.expected) {
+        (Some(false), Some(expected)) => format!("differs, expected {expected}"),
+        (Some(_), _) => "as published".to_owned(),
+        (None, _) => "nothing published for a file of this form".to_owned(),
+    };
+    format!("{}  {bytes} bytes  SHA-256 {sha256}  {verdict}", path.display())
+}
+
+/// A bar for a transfer.
+pub(crate) struct TransferBar {
+    bar: ProgressBar,
+    file: String,
+}
+
+impl TransferBar {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{bar:30} {msg}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, file: String::new() }
+    }
+
+    pub(crate) fn show(&mut self, transfer: Transfer<'_>) {
+        if self.file != transfer.file {
+            transfer.file.clone_into(&mut self.file);
+            self.bar.set_message(self.file.clone());
+            self.bar.set_length(transfer.total);
+            self.bar.set_position(transfer.done);
+            // What an earlier attempt brought is no part of this one's rate.
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(transfer.done);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }

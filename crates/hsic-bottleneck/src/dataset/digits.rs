@@ -11,7 +11,7 @@
 use hsic::random::Stream;
 use rayon::prelude::*;
 
-use super::{Dataset, DatasetError, DatasetSource, LoadOptions, Samples, Shape, Split};
+use super::{Dataset, DatasetError, DatasetSource, Facts, LoadOptions, Samples, Shape, Split};
 
 /// Training samples of `digits` unless another number is asked for.
 ///
@@ -62,6 +62,19 @@ impl DatasetSource for Digits {
         "digits drawn by the program, any number (10,000 + 2,000) of gray images of 28 x 28, 10 classes, fixed by the seed"
     }
 
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            shape: Shape { channels: 1, height: SIDE, width: SIDE },
+            classes: CLASSES,
+            rows: [DIGITS_TRAIN, DIGITS_TEST],
+            files: &[],
+            downloads: &[],
+            mirrors: &[],
+            inner: None,
+            package: None,
+        }
+    }
+
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
         Ok(Split {
             train: part("training", "digits-train", options.seed, options.train_size.unwrap_or(DIGITS_TRAIN))?,
@@ -86,6 +99,7 @@ fn part(part: &'static str, purpose: &str, seed: u64, rows: usize) -> Result<Dat
         shape: Shape { channels: 1, height: SIDE, width: SIDE },
         labels: (0..rows).map(|index| (index % CLASSES) as u16).collect(),
         class_names: (0..CLASSES).map(|class| class.to_string()).collect(),
+        normalization: None,
     })
 }
 

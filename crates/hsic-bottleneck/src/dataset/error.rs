@@ -11,23 +11,31 @@ use super::Shape;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// Neither a registered name nor a table's path.
-    #[error("no data set is called {name}: expected {}, or the path of a .csv, .npy or .npz file", known.join(", "))]
+    /// Neither a registered name nor a path of a table or of a folder.
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images or of a .csv, .npy or .npz file", known.join(", "))]
     Unknown {
         /// What was asked for.
         name: String,
         /// The registered names.
         known: Vec<&'static str>,
     },
+    /// Not the name of a data set, where only a name will do.
+    #[error("no data set is called {name}: expected {}", known.join(", "))]
+    UnknownSource {
+        /// What was asked for.
+        name: String,
+        /// The registered names.
+        known: Vec<&'static str>,
+    },
     /// A file whose kind is not known.
-    #[error("{}: expected a file that ends in .csv, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .csv, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
     },
     /// Files of a data set that are in none of the folders looked at.
     #[error(
-        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names",
+        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names (hsic data fetch {name})",
         files.join(", "),
         join(directories)
     )]
@@ -284,6 +292,151 @@ pub enum DatasetError {
         path: PathBuf,
         /// Names of the arrays it has.
         found: Vec<String>,
+    },
+    /// A file, or what it would give, beyond what is read.
+    #[error("{}: {found} bytes, expected at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file or of what it holds.
+        found: u64,
+        /// Bytes that are read at the most.
+        limit: u64,
+    },
+    /// A file that is no image, or a damaged one.
+    #[error("{}: {source}, expected a PNG or JPEG image", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: image::ImageError,
+    },
+    /// A JPEG that ends before its end marker.
+    #[error("{}: {found} bytes of JPEG without an end marker, expected a whole file", path.display())]
+    ImageEnd {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+    },
+    /// An image of another size or number of channels.
+    #[error("{}: an image of {found} (channels x height x width), expected {expected} as in {}", path.display(), like.display())]
+    ImageShape {
+        /// The file.
+        path: PathBuf,
+        /// Its sizes.
+        found: Shape,
+        /// The sizes that all images should have.
+        expected: Shape,
+        /// The image that has them.
+        like: PathBuf,
+    },
+    /// A data set that the program draws.
+    #[error("{name}: drawn by the program, expected a data set that has files")]
+    NoDownload {
+        /// The data set.
+        name: &'static str,
+    },
+    /// No folder to put a data set into.
+    #[error("{name}: no folder for its files, expected --data-dir, or HSIC_DATA, XDG_DATA_HOME or HOME to name one")]
+    NoFolder {
+        /// The data set.
+        name: &'static str,
+    },
+    /// A file that is there and is not the published one.
+    #[error("{}: SHA-256 {found}, expected {expected}; move it away to have it fetched", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        found: String,
+        /// The published one.
+        expected: &'static str,
+    },
+    /// No mirror gives a file.
+    #[error(
+        "{name}: {file} cannot be fetched\n{}\nby hand, put {} into {}",
+        reasons.join("\n"),
+        lacking.join(", "),
+        folder.display()
+    )]
+    Fetch {
+        /// The data set.
+        name: &'static str,
+        /// The file.
+        file: &'static str,
+        /// Why, for each address.
+        reasons: Vec<String>,
+        /// All files of the data set that are not there.
+        lacking: Vec<&'static str>,
+        /// Where they belong.
+        folder: PathBuf,
+    },
+    /// An entry of an archive that must not be unpacked.
+    #[error("{}: {}: {reason}, expected plain files below the folder", path.display(), entry.display())]
+    Entry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry.
+        entry: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file that is not made of whole records.
+    #[error("{}: {found} bytes, expected 1 to {most} records of {record} bytes", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// Bytes of a record.
+        record: u64,
+        /// Records of the published file.
+        most: u64,
+    },
+    /// An archive that lacks a file.
+    #[error("{}: no file {file} in the archive", path.display())]
+    Member {
+        /// The archive.
+        path: PathBuf,
+        /// The file that it lacks.
+        file: &'static str,
+    },
+    /// Another number of class names than of classes.
+    #[error("{}: {found} names, expected {expected}, one a line for each class", path.display())]
+    NameCount {
+        /// The file.
+        path: PathBuf,
+        /// Names in it.
+        found: usize,
+        /// Number of classes.
+        expected: usize,
+    },
+    /// Channels of a table.
+    #[error("normalize = channel: expected none, since {name} is a table (see standardize)")]
+    NotImages {
+        /// The data set.
+        name: String,
+    },
+    /// A folder without images.
+    #[error("{}: no image, expected files that end in .png, .jpg or .jpeg", path.display())]
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that holds too few or too many folders of images.
+    #[error("{}: {found} folders, expected 2 to 65536, one for the images of each class", path.display())]
+    ClassFolders {
+        /// The folder.
+        path: PathBuf,
+        /// Folders in it.
+        found: usize,
+    },
+    /// A class whose name is no text.
+    #[error("{}: the folder's name is not UTF-8, expected the name of a class", path.display())]
+    FolderName {
+        /// The folder.
+        path: PathBuf,
     },
 }
 

@@ -1,16 +1,15 @@
-//! IDX files, plain or gzip, and the data sets in that format: `mnist`, `fashion-mnist`.
+//! IDX files, plain or gzip, and the data sets in that format: `mnist`, `fashion-mnist`, `kmnist`.
 //!
 //! Format: a big-endian magic number (00 00, type 08 = unsigned byte, number of dimensions), a big-endian u32 for each
 //! dimension, then the bytes. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
-use std::env;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::facts::{self, Download, Facts, Found, KnownFile};
 use super::{Dataset, DatasetError, DatasetSource, LoadOptions, Samples, Shape, Split};
 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
@@ -20,30 +19,77 @@ const LABELS: (u32, &str) = (0x0000_0801, "labels");
 /// Deflate encodes at most 258 bytes in two bits: no more than 1032 bytes come from one (RFC 1951, 3.2.5).
 pub(super) const DEFLATE_RATIO: u64 = 1032;
 
-/// Files of the training and the test part, samples then labels.
-const FILES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+/// Sizes of the samples of all three data sets.
+const SHAPE: Shape = Shape { channels: 1, height: 28, width: 28 };
 
-/// A data set of ten classes in the usual four files.
+/// A data set of ten classes in the usual four files: samples and labels of the training part, then of the test part.
 pub(super) struct Idx {
     name: &'static str,
     description: &'static str,
-    /// A folder where a distribution's package puts it.
-    package: Option<&'static str>,
     class_names: [&'static str; 10],
+    facts: &'static Facts,
 }
 
 pub(super) static MNIST: Idx = Idx {
     name: "mnist",
     description: "handwritten digits, 60,000 + 10,000 gray images of 28 x 28, 10 classes (LeCun et al. 1998)",
-    package: None,
     class_names: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    facts: &Facts {
+        shape: SHAPE,
+        classes: 10,
+        rows: [60_000, 10_000],
+        files: &[
+            KnownFile {
+                name: "train-images-idx3-ubyte",
+                sha256: Some("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            },
+            KnownFile {
+                name: "train-labels-idx1-ubyte",
+                sha256: Some("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            },
+            KnownFile {
+                name: "t10k-images-idx3-ubyte",
+                sha256: Some("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            },
+            KnownFile {
+                name: "t10k-labels-idx1-ubyte",
+                sha256: Some("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+            },
+        ],
+        downloads: &[
+            Download {
+                name: "train-images-idx3-ubyte.gz",
+                bytes: 9_912_422,
+                sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            },
+            Download {
+                name: "train-labels-idx1-ubyte.gz",
+                bytes: 28_881,
+                sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            },
+            Download {
+                name: "t10k-images-idx3-ubyte.gz",
+                bytes: 1_648_877,
+                sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            },
+            Download {
+                name: "t10k-labels-idx1-ubyte.gz",
+                bytes: 4_542,
+                sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            },
+        ],
+        mirrors: &[
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ],
+        inner: None,
+        package: None,
+    },
 };
 
 pub(super) static FASHION_MNIST: Idx = Idx {
     name: "fashion-mnist",
     description: "articles of clothing, 60,000 + 10,000 gray images of 28 x 28, 10 classes (Xiao et al. 2017)",
-    package: Some("/usr/share/datasets/fashion-mnist"),
     class_names: [
         "T-shirt/top",
         "Trouser",
@@ -56,6 +102,99 @@ pub(super) static FASHION_MNIST: Idx = Idx {
         "Bag",
         "Ankle boot",
     ],
+    facts: &Facts {
+        shape: SHAPE,
+        classes: 10,
+        rows: [60_000, 10_000],
+        files: &[
+            KnownFile {
+                name: "train-images-idx3-ubyte",
+                sha256: Some("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            },
+            KnownFile {
+                name: "train-labels-idx1-ubyte",
+                sha256: Some("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            },
+            KnownFile {
+                name: "t10k-images-idx3-ubyte",
+                sha256: Some("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            },
+            KnownFile {
+                name: "t10k-labels-idx1-ubyte",
+                sha256: Some("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+            },
+        ],
+        downloads: &[
+            Download {
+                name: "train-images-idx3-ubyte.gz",
+                bytes: 26_421_880,
+                sha256: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            },
+            Download {
+                name: "train-labels-idx1-ubyte.gz",
+                bytes: 29_515,
+                sha256: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            },
+            Download {
+                name: "t10k-images-idx3-ubyte.gz",
+                bytes: 4_422_102,
+                sha256: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            },
+            Download {
+                name: "t10k-labels-idx1-ubyte.gz",
+                bytes: 5_148,
+                sha256: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            },
+        ],
+        mirrors: &[
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        ],
+        inner: None,
+        package: Some("/usr/share/datasets/fashion-mnist"),
+    },
+};
+
+pub(super) static KMNIST: Idx = Idx {
+    name: "kmnist",
+    description: "cursive Japanese characters, 60,000 + 10,000 gray images of 28 x 28, 10 classes (Clanuwat et al. 2018)",
+    class_names: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    facts: &Facts {
+        shape: SHAPE,
+        classes: 10,
+        rows: [60_000, 10_000],
+        files: &[
+            KnownFile { name: "train-images-idx3-ubyte", sha256: None },
+            KnownFile { name: "train-labels-idx1-ubyte", sha256: None },
+            KnownFile { name: "t10k-images-idx3-ubyte", sha256: None },
+            KnownFile { name: "t10k-labels-idx1-ubyte", sha256: None },
+        ],
+        downloads: &[
+            Download {
+                name: "train-images-idx3-ubyte.gz",
+                bytes: 18_165_135,
+                sha256: "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            },
+            Download {
+                name: "train-labels-idx1-ubyte.gz",
+                bytes: 29_497,
+                sha256: "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            },
+            Download {
+                name: "t10k-images-idx3-ubyte.gz",
+                bytes: 3_041_136,
+                sha256: "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            },
+            Download {
+                name: "t10k-labels-idx1-ubyte.gz",
+                bytes: 5_120,
+                sha256: "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            },
+        ],
+        mirrors: &["https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
+        inner: None,
+        package: None,
+    },
 };
 
 impl DatasetSource for Idx {
@@ -67,11 +206,18 @@ impl DatasetSource for Idx {
         self.description
     }
 
+    fn facts(&self) -> &'static Facts {
+        self.facts
+    }
+
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
-        let folders = self.folders(options.data_dir.as_deref(), |variable| env::var_os(variable));
-        let [train_images, train_labels, test_images, test_labels] = self.find(folders)?;
-        let mut train = self.part(&train_images, &train_labels)?;
-        let mut test = self.part(&test_images, &test_labels)?;
+        let found = facts::find(self.name, self.facts, options.data_dir.as_deref())?;
+        let Found::Files(paths) = found else { unreachable!("these data sets have no archive") };
+        let [train_images, train_labels, test_images, test_labels] = &paths[..] else {
+            unreachable!("each has four files")
+        };
+        let mut train = self.part(train_images, train_labels)?;
+        let mut test = self.part(test_images, test_labels)?;
         if train.shape != test.shape {
             return Err(DatasetError::PartShape { name: self.name.into(), train: train.shape, test: test.shape });
         }
@@ -82,50 +228,6 @@ impl DatasetSource for Idx {
 }
 
 impl Idx {
-    /// The folders to look at, in order. A folder with the data set's name comes before the one that holds it, because
-    /// data sets of this format share their file names.
-    fn folders(&self, data_dir: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-        if let Some(folder) = data_dir {
-            return vec![folder.join(self.name), folder.to_owned()];
-        }
-        let mut folders = Vec::new();
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(folder) = set("HSIC_DATA") {
-            folders.extend([folder.join(self.name), folder]);
-        }
-        if let Some(home) = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share"))) {
-            folders.push(home.join("hsic").join(self.name));
-        }
-        folders.extend(self.package.map(PathBuf::from));
-        folders
-    }
-
-    /// The four files in the first folder that has one of them.
-    fn find(&self, folders: Vec<PathBuf>) -> Result<[PathBuf; 4], DatasetError> {
-        let in_folder = |folder: &Path| {
-            FILES.map(|file| {
-                [folder.join(file), folder.join(format!("{file}.gz"))].into_iter().find(|path| path.is_file())
-            })
-        };
-        for folder in &folders {
-            let found = in_folder(folder);
-            let missing: Vec<_> =
-                FILES.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&f, _)| f).collect();
-            if missing.len() == FILES.len() {
-                continue;
-            }
-            let [Some(a), Some(b), Some(c), Some(d)] = found else {
-                return Err(DatasetError::FilesMissing {
-                    name: self.name,
-                    files: missing,
-                    directories: vec![folder.clone()],
-                });
-            };
-            return Ok([a, b, c, d]);
-        }
-        Err(DatasetError::FilesMissing { name: self.name, files: FILES.to_vec(), directories: folders })
-    }
-
     /// One part from its two files.
     fn part(&self, images: &Path, labels: &Path) -> Result<Dataset, DatasetError> {
         let ([sample_count, height, width], pixels) = read(images, open(images)?, IMAGES)?;
@@ -153,18 +255,19 @@ impl Idx {
             shape: Shape { channels: 1, height, width },
             labels: classes.into_iter().map(u16::from).collect(),
             class_names: self.class_names.map(String::from).to_vec(),
+            normalization: None,
         })
     }
 }
 
 /// The bytes of a file, decompressed if it begins as gzip does, whatever its name, and the most that there can be.
-struct Bytes<'a> {
-    reader: Box<dyn Read + 'a>,
+pub(super) struct Bytes<'a> {
+    pub(super) reader: Box<dyn Read + 'a>,
     possible: u64,
     compressed: bool,
 }
 
-fn open(path: &Path) -> Result<Bytes<'static>, DatasetError> {
+pub(super) fn open(path: &Path) -> Result<Bytes<'static>, DatasetError> {
     let error = |source| DatasetError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(error)?;
     let length = file.metadata().map_err(error)?.len();
@@ -240,6 +343,7 @@ fn read<const D: usize>(
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::path::PathBuf;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -318,15 +422,16 @@ mod tests {
     #[test]
     fn folders_come_from_the_option_else_from_the_environment() {
         let none = |_: &str| None;
-        assert_eq!(MNIST.folders(Some(Path::new("d")), none), [PathBuf::from("d/mnist"), "d".into()]);
-        assert!(MNIST.folders(None, none).is_empty());
+        let folders = |source: &Idx, data_dir| facts::folders(source.name, source.facts, data_dir, none);
+        assert_eq!(folders(&MNIST, Some(Path::new("d"))), [PathBuf::from("d/mnist"), "d".into()]);
+        assert!(folders(&MNIST, None).is_empty());
         let set = |name: &str| match name {
             "HSIC_DATA" => Some("h".into()),
             "HOME" => Some("home".into()),
             _ => None,
         };
         assert_eq!(
-            FASHION_MNIST.folders(None, set),
+            facts::folders("fashion-mnist", FASHION_MNIST.facts, None, set),
             ["h/fashion-mnist", "h", "home/.local/share/hsic/fashion-mnist", "/usr/share/datasets/fashion-mnist"]
                 .map(PathBuf::from)
         );

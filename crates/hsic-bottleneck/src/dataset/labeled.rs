@@ -105,6 +105,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
             shape: Shape { channels: 1, height: 1, width: cols },
             labels: rows.iter().map(|&row| labels[row]).collect(),
             class_names: names.iter().map(Label::name).collect(),
+            normalization: None,
         })
     };
     Ok(Split {
@@ -289,7 +290,11 @@ fn classes(path: &Path, labels: &[Label], names: &[Label]) -> Result<Vec<u16>, D
 
 /// Training and test rows: of each class the fraction asked for, rounded, but never all of it, drawn by the seed. Both
 /// parts come in random order, so that the first rows of a part are a fair sample of it.
-fn split(labels: &[u16], classes: usize, options: &LoadOptions) -> Result<(Vec<usize>, Vec<usize>), DatasetError> {
+pub(super) fn split(
+    labels: &[u16],
+    classes: usize,
+    options: &LoadOptions,
+) -> Result<(Vec<usize>, Vec<usize>), DatasetError> {
     let wrong = || DatasetError::TestFraction { value: options.test_fraction, rows: labels.len() };
     if !(options.test_fraction > 0.0 && options.test_fraction < 1.0) {
         return Err(wrong());
@@ -315,7 +320,7 @@ fn split(labels: &[u16], classes: usize, options: &LoadOptions) -> Result<(Vec<u
 }
 
 /// The first `size` rows, if a size is asked for.
-fn first(mut rows: Vec<usize>, part: &'static str, size: Option<usize>) -> Result<Vec<usize>, DatasetError> {
+pub(super) fn first<R>(mut rows: Vec<R>, part: &'static str, size: Option<usize>) -> Result<Vec<R>, DatasetError> {
     if let Some(asked) = size {
         if asked == 0 || asked > rows.len() {
             return Err(DatasetError::PartSize { part, asked, available: rows.len() });

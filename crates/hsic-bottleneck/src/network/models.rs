@@ -221,6 +221,18 @@ fn vgg(settings: &NetworkSettings, own: &str, dense: &[usize]) -> Vec<BlockSpec>
     with_output(blocks, settings)
 }
 
+/// The same blocks with a linear output block, for methods that train class scores: the output block loses norm and
+/// nonlinearity if it has a unit a class, else one such block is added.
+#[must_use]
+pub fn with_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<BlockSpec> {
+    if matches!(blocks.last(), Some(BlockSpec::Dense { outputs, residual: false, .. }) if *outputs == classes) {
+        blocks.pop();
+    }
+    let (activation, norm) = (Some(Activation::Identity), Some(Norm::None));
+    blocks.push(BlockSpec::Dense { outputs: classes, residual: false, activation, norm });
+    blocks
+}
+
 /// Why a network cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use super::PredictError;
-use crate::dataset::{DatasetError, Values, read_values};
+use crate::dataset::{DatasetError, Values, read_image, read_values};
 use crate::error::Error;
 use crate::record::DataRecord;
 
 /// The rows of a file: m x columns. A further kind of file is a further way to such rows.
 pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        return image(path, record);
+    }
     let (table, values) = read_values(path)?;
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
@@ -17,6 +21,16 @@ pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> 
     let mut numbers = table.values;
     if record.pixels {
         pixels(path, &mut numbers, table.cols, values)?;
+        if let Some(normalization) = &record.normalization {
+            let plane = record.shape.height * record.shape.width;
+            for row in numbers.chunks_exact_mut(table.cols) {
+                let channels = normalization.means.iter().zip(&normalization.deviations);
+                for (plane, (&mean, &deviation)) in row.chunks_exact_mut(plane).zip(channels) {
+                    let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+                    plane.iter_mut().for_each(|value| *value = (*value - mean) * scale);
+                }
+            }
+        }
     } else if let Some(standardization) = &record.standardization {
         for row in numbers.chunks_exact_mut(table.cols) {
             standardization.apply(row);
@@ -30,6 +44,21 @@ pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> 
             Err(DatasetError::NotFinite { path: path.into(), row, column, value }.into())
         }
     }
+}
+
+/// An image is one row.
+fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
+    let (found, bytes) = read_image(path)?;
+    if !record.pixels || found != record.shape {
+        let images = record.pixels;
+        return Err(PredictError::Image { path: path.into(), found, shape: record.shape, images }.into());
+    }
+    let mut row = vec![0.0; bytes.len()];
+    match &record.normalization {
+        Some(normalization) => normalization.apply(&bytes, &mut row),
+        None => row.iter_mut().zip(&bytes).for_each(|(value, &byte)| *value = f32::from(byte) / 255.0),
+    }
+    Ok(row)
 }
 
 /// Brings pixels to [0, 1], or says which value is none. What a number means follows from how the file stores it, never
@@ -69,6 +98,7 @@ mod tests {
             train_rows: 0,
             test_rows: 0,
             standardization,
+            normalization: None,
         }
     }
 

@@ -6,7 +6,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use hsic_bottleneck::dataset::{Dataset, DatasetError, LoadOptions, SOURCES, Samples, load, read_table};
+use hsic_bottleneck::dataset::{
+    Dataset, DatasetError, LoadOptions, SOURCES, Samples, load, read_table, source, verify,
+};
 use proptest::prelude::*;
 
 fn bytes(dataset: &Dataset) -> &[u8] {
@@ -167,6 +169,9 @@ fn idx_files_are_found_in_the_folder_or_in_the_one_of_the_name() {
     assert_eq!((bytes(&flat.train), bytes(&flat.test)), ([1, 2, 3, 4, 5, 6].as_slice(), [7, 8].as_slice()));
     assert_eq!((flat.train.labels, flat.test.labels), (vec![0, 5, 9], vec![9]));
     write_idx(&root.path().join("fashion-mnist"), &[1, 1, 1], false);
+    write_idx(&root.path().join("kmnist"), &[2, 2, 8], false);
+    let kmnist = load("kmnist", &options).unwrap().train;
+    assert_eq!((kmnist.labels, kmnist.class_names[8].as_str()), (vec![2, 2, 8], "re"));
     let fashion = load("fashion-mnist", &options).unwrap().train;
     assert_eq!((fashion.labels, fashion.class_names[9].as_str()), (vec![1, 1, 1], "Ankle boot"));
     assert_eq!(load("mnist", &options).unwrap().train.labels, [0, 5, 9]);
@@ -201,6 +206,8 @@ fn the_real_files_hold_what_their_authors_say() {
     };
     let options = LoadOptions { data_dir: Some(folder.into()), ..LoadOptions::default() };
     for name in ["mnist", "fashion-mnist"] {
+        let checked = verify(source(name).unwrap(), options.data_dir.as_deref()).unwrap();
+        assert_eq!(checked.iter().map(|file| file.matches).collect::<Vec<_>>(), [Some(true); 4], "{name}");
         let split = load(name, &options).unwrap();
         assert_eq!((split.train.rows(), split.test.rows(), split.train.columns()), (60_000, 10_000, 784), "{name}");
         let counts = split.train.class_counts();
@@ -226,6 +233,8 @@ fn the_real_files_hold_what_their_authors_say() {
 fn every_source_refuses_parts_of_no_rows() {
     let root = tempfile::tempdir().unwrap();
     write_idx(root.path(), &[0, 5, 9], false);
+    crate::cifar::write(root.path(), "cifar-10-batches-bin", 1);
+    crate::cifar::write(root.path(), "cifar-100-binary", 2);
     for source in SOURCES {
         for (train_size, test_size) in [(Some(0), None), (None, Some(0)), (Some(usize::MAX), None)] {
             let data_dir = Some(root.path().into());
@@ -357,7 +366,7 @@ fn tables_that_train_on_nonsense_are_refused() {
     }
     let (_folder, path) = file("t.txt", "1,a\n");
     let error = load(&path, &options).unwrap_err().to_string();
-    assert!(error.ends_with("t.txt: expected a file that ends in .csv, .npy or .npz"), "{error}");
+    assert!(error.ends_with("t.txt: expected a folder of images or a file that ends in .csv, .npy or .npz"), "{error}");
     let error = load("no-such-file.csv", &options).unwrap_err().to_string();
     assert!(error.starts_with("no-such-file.csv: "), "{error}");
 }

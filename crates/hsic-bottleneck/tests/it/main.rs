@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cifar;
 mod datasets;
+mod folders;
 mod schedules;
 mod three_blocks;

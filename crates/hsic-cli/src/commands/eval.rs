@@ -30,8 +30,9 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let config = options.resolve()?;
     let (rows, confusion, class_names) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
-        // Rows of another file are standardized as those of training were.
-        let data = load_as(&config, predictor.record().standardization.clone())?.test;
+        // Other data than that trained on is seen through the numbers of the training.
+        let mut data = load_as(&config, predictor.record().standardization.clone())?.test;
+        data.normalization = predictor.record().normalization.clone();
         let confusion = predictor.evaluate(&data)?;
         Ok::<_, Error>((data.rows(), confusion, predictor.record().class_names.clone()))
     })??;
@@ -66,6 +67,8 @@ fn load_as(config: &TrainConfig, standardization: Option<Standardization>) -> Re
         test_fraction: data.test_fraction.unwrap_or(0.2),
         standardize: data.standardize.unwrap_or(true),
         standardization,
+        normalize: data.normalize.unwrap_or_default(),
+        validation: data.validation.unwrap_or(0.0),
     };
     Ok(dataset::load(&config.dataset, &options)?)
 }

@@ -29,6 +29,8 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let data = on_threads(config.threads, || load(&config))??;
+    // Before there is a folder.
+    config.check_data(&data.train)?;
     let run = match place {
         Place::Old(run) => run,
         Place::New(Some(path)) => {

@@ -1,5 +1,6 @@
 //! The command as its users meet it, in a folder of its own and without their environment.
 
+mod data;
 mod errors;
 mod life;
 mod predict;

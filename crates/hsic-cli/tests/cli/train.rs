@@ -1,6 +1,7 @@
 //! `train` and `eval`: tiny runs on the built-in digits.
 
 use crate::{Place, bytes, stderr};
+use std::time::Duration;
 
 const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64";
 
@@ -77,4 +78,45 @@ fn labels_that_vanish_are_warned_of() {
     let place = Place::new();
     let output = place.run(&format!("train {SMALL} --epochs 1 --sigma 100 --run r"));
     assert!(stderr(&output).contains("labels have all but vanished"), "{}", stderr(&output));
+}
+
+#[test]
+fn augmented_and_normalized_runs_resume_to_the_same_bytes_and_evaluate_as_they_were_trained() {
+    let place = Place::new();
+    let settings = format!("{SMALL} --epochs 2 --flip true --shift 2 --cutout 6 --normalize channel --quiet");
+    let accuracy = place.json(&format!("train {settings} --run a --threads 1 --json"))["test_accuracy"].clone();
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    let mut child = place.command(&format!("train {settings} --run b --checkpoint-steps 3")).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(80));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if place.path("b/config.toml").exists() {
+        assert!(place.run("train --resume b --quiet --threads 2").status.success());
+        assert!(weights("a") == weights("b"));
+    }
+    assert!(place.run(&format!("train {SMALL} --epochs 2 --quiet --run plain")).status.success());
+    assert!(weights("a") != weights("plain"));
+
+    assert_eq!(place.json("eval a --json")["test_accuracy"], accuracy);
+    // Normalized to nothing, all images look alike.
+    place.write("a/normalization.json", r#"{"means":[0.0],"deviations":[0.0]}"#);
+    assert!(place.json("eval a --json")["test_accuracy"].as_f64().unwrap() <= 0.1);
+    place.write("a/normalization.json", r#"{"means":[0.0],"deviations":[-1.0]}"#);
+    assert!(place.fails("eval a").contains("a/normalization.json: Normalization { means: [0.0], deviations: [-1.0] }"));
+}
+
+#[test]
+fn changes_of_images_are_refused_for_tables() {
+    let place = Place::new();
+    let rows = (0..40).map(|row| format!("{row},{},{}\n", row % 7, row % 2)).collect::<String>();
+    place.write("t.csv", &rows);
+    let error = place.fails("train --dataset t.csv --flip true --shift 1 --batch-size 8 --quiet");
+    assert_eq!(
+        error,
+        "error: flip = true: expected a data set of images; t is a table\n       \
+         shift = 1: expected a data set of images; t is a table\n"
+    );
+    assert!(!place.path("runs").exists());
+    let error = place.fails("train --dataset t.csv --normalize channel --quiet");
+    assert_eq!(error, "error: normalize = channel: expected none, since t is a table (see standardize)\n");
 }

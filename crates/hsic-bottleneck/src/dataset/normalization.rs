@@ -1,0 +1,147 @@
+//! Normalization of images, channel by channel.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, DatasetError, Samples, Split};
+
+/// What is done to the values of images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalize {
+    /// Nothing: values from 0 to 1.
+    #[default]
+    None,
+    /// Each channel of the training part gets mean 0 and deviation 1.
+    Channel,
+}
+
+/// Mean and deviation of each channel, by which (value - mean) / deviation is formed from a value in 0..=1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// Mean of each channel over the training part.
+    pub means: Vec<f64>,
+    /// Square root of the mean squared deviation (1/n) of each channel; 0 marks a constant channel, which becomes 0.
+    pub deviations: Vec<f64>,
+}
+
+impl Normalization {
+    /// Of the images of a data set; `None` if it is a table.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Option<Self> {
+        let Samples::Bytes(bytes) = &dataset.samples else { return None };
+        let plane = dataset.shape.height * dataset.shape.width;
+        let channels = dataset.shape.channels;
+        // Whole numbers: exact, whatever the order. A byte's square times 2^48 values still fits.
+        let mut sums = vec![(0u64, 0u64); channels];
+        for (index, values) in bytes.chunks_exact(plane).enumerate() {
+            let (sum, squares) = &mut sums[index % channels];
+            *sum += values.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            *squares += values.iter().map(|&byte| u64::from(byte) * u64::from(byte)).sum::<u64>();
+        }
+        let count = (dataset.rows() * plane) as f64;
+        let (means, deviations) = sums
+            .into_iter()
+            .map(|(sum, squares)| {
+                let mean = sum as f64 / count;
+                // The difference of products of whole numbers is exact where a constant channel makes it 0.
+                let scaled = u128::from(squares) * (count as u128) - u128::from(sum) * u128::from(sum);
+                (mean / 255.0, (scaled as f64).sqrt() / count / 255.0)
+            })
+            .unzip();
+        Some(Self { means, deviations })
+    }
+
+    /// Whether it has a finite mean and deviation for each of so many channels: what a file claims may be anything.
+    #[must_use]
+    pub fn fits(&self, channels: usize) -> bool {
+        let usable = |values: &[f64]| values.len() == channels && values.iter().all(|value| value.is_finite());
+        usable(&self.means) && usable(&self.deviations) && self.deviations.iter().all(|&deviation| deviation >= 0.0)
+    }
+
+    /// Writes one image, a byte a value channel by channel, to `out`.
+    ///
+    /// # Panics
+    /// If the lengths differ, or are no multiple of the number of channels.
+    pub fn apply(&self, bytes: &[u8], out: &mut [f32]) {
+        let channels = self.means.len();
+        assert_eq!(bytes.len(), out.len(), "an image has as many values as bytes");
+        assert!(bytes.len().is_multiple_of(channels), "an image has the channels that were normalized");
+        let plane = bytes.len() / channels;
+        let planes = bytes.chunks_exact(plane).zip(out.chunks_exact_mut(plane));
+        for ((bytes, out), (&mean, &deviation)) in planes.zip(self.means.iter().zip(&self.deviations)) {
+            let (scale, shift) =
+                if deviation > 0.0 { (1.0 / (255.0 * deviation), -mean / deviation) } else { (0.0, 0.0) };
+            let (scale, shift) = (scale as f32, shift as f32);
+            for (out, &byte) in out.iter_mut().zip(bytes) {
+                *out = f32::from(byte) * scale + shift;
+            }
+        }
+    }
+}
+
+impl Split {
+    /// How the channels are normalized, for images that come later; from the training part.
+    #[must_use]
+    pub fn normalization(&self) -> Option<&Normalization> {
+        self.train.normalization.as_ref()
+    }
+
+    /// Normalizes the channels of both parts by the training part's mean and deviation.
+    pub(super) fn normalize(&mut self) -> Result<(), DatasetError> {
+        let name = &self.train.name;
+        let normalization = Normalization::of(&self.train);
+        let normalization = normalization.ok_or_else(|| DatasetError::NotImages { name: name.clone() })?;
+        self.train.normalization = Some(normalization.clone());
+        self.test.normalization = Some(normalization);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Shape;
+
+    fn part(bytes: &[u8]) -> Dataset {
+        Dataset {
+            name: "part".into(),
+            samples: Samples::Bytes(bytes.to_vec()),
+            shape: Shape { channels: 2, height: 1, width: 2 },
+            labels: vec![0; bytes.len() / 4],
+            class_names: vec!["a".into()],
+            normalization: None,
+        }
+    }
+
+    #[test]
+    fn both_parts_get_the_training_parts_numbers() {
+        // First channel 0, 255, 0, 255; second constant.
+        let (train, test) = (part(&[0, 255, 9, 9, 0, 255, 9, 9]), part(&[255, 255, 10, 0]));
+        let mut split = Split { train, test, standardization: None };
+        split.normalize().unwrap();
+        let numbers = Normalization { means: vec![0.5, 9.0 / 255.0], deviations: vec![0.5, 0.0] };
+        assert_eq!(split.normalization(), Some(&numbers));
+        let mut row = [9.0; 4];
+        split.test.fill_row(0, &mut row);
+        assert_eq!(row, [1.0, 1.0, 0.0, 0.0]);
+        split.train.fill_row(1, &mut row);
+        assert_eq!(row, [-1.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_table_is_refused_and_claims_are_checked() {
+        let table = Dataset { samples: Samples::Floats(vec![0.0; 4]), ..part(&[0; 4]) };
+        let mut split = Split { train: table.clone(), test: table, standardization: None };
+        let error = split.normalize().unwrap_err().to_string();
+        assert_eq!(error, "normalize = channel: expected none, since part is a table (see standardize)");
+        let numbers = |means: &[f64], deviations: &[f64]| Normalization {
+            means: means.to_vec(),
+            deviations: deviations.to_vec(),
+        };
+        assert!(numbers(&[0.5, 0.5], &[0.1, 0.0]).fits(2));
+        for wrong in [numbers(&[0.5], &[0.1]), numbers(&[0.5, f64::NAN], &[0.1; 2]), numbers(&[0.5; 2], &[0.1, -1.0])] {
+            assert!(!wrong.fits(2), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `hsic data`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use hsic_bottleneck::dataset::{
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, LoadOptions, SOURCES, Shape, fetch, files, source, verify,
+};
+use serde::Serialize;
+
+use super::on_threads;
+use crate::args::{DataCommand, DataFetchArguments, DataListArguments, DataNameArguments};
+use crate::printer::{self, TransferBar};
+
+pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DataCommand::List(arguments) => list(&arguments),
+        DataCommand::Info(arguments) => info(&arguments),
+        DataCommand::Verify(arguments) => check(&arguments),
+        DataCommand::Fetch(arguments) => bring(&arguments),
+    }
+}
+
+/// A line of the list.
+#[derive(Serialize)]
+pub(crate) struct Listed {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) classes: usize,
+    pub(crate) train_rows: usize,
+    pub(crate) test_rows: usize,
+    /// Whether it can be used at once.
+    pub(crate) available: bool,
+    /// Folder or archive; none if it is drawn or not here.
+    pub(crate) found: Option<PathBuf>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct List {
+    datasets: Vec<Listed>,
+}
+
+fn list(arguments: &DataListArguments) -> anyhow::Result<ExitCode> {
+    let datasets = SOURCES.iter().map(|&source| listed(source, arguments.data_dir.as_deref()));
+    let list = List { datasets: datasets.collect::<Result<_, _>>()? };
+    if arguments.json {
+        printer::json(&list)?;
+    } else {
+        printer::datasets(&list.datasets)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed, DatasetError> {
+    let (available, found) = match files(source, data_dir) {
+        Ok(paths) => {
+            let place = |path: PathBuf| if paths.len() > 1 { path.parent().map(Path::to_owned) } else { Some(path) };
+            (true, paths.first().cloned().and_then(place))
+        }
+        Err(DatasetError::FilesMissing { .. }) => (false, None),
+        Err(error) => return Err(error),
+    };
+    let facts = source.facts();
+    let [train_rows, test_rows] = facts.rows;
+    Ok(Listed {
+        name: source.name(),
+        description: source.description(),
+        shape: facts.shape,
+        classes: facts.classes,
+        train_rows,
+        test_rows,
+        available,
+        found,
+    })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(crate) struct Info {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    pub(crate) train_rows: usize,
+    pub(crate) test_rows: usize,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) files: Vec<CheckedFile>,
+}
+
+/// A class with its samples.
+#[derive(Serialize)]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) train: usize,
+    pub(crate) test: usize,
+}
+
+fn info(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
+    let options = LoadOptions { data_dir: arguments.data_dir.clone(), ..LoadOptions::default() };
+    let split = on_threads(None, || dataset::load(&arguments.name, &options))??;
+    let files = match source(&arguments.name) {
+        Some(source) => verify(source, arguments.data_dir.as_deref())?,
+        None => Vec::new(),
+    };
+    let info = describe(&split.train, &split.test, files);
+    if arguments.json {
+        printer::json(&info)?;
+    } else {
+        printer::dataset(&info)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
+    let counts = train.class_counts().into_iter().zip(test.class_counts());
+    let classes = train.class_names.iter().zip(counts);
+    Info {
+        name: train.name.clone(),
+        shape: train.shape,
+        train_rows: train.rows(),
+        test_rows: test.rows(),
+        classes: classes.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect(),
+        files,
+    }
+}
+
+/// The source of a name, or an error that lists the names.
+fn known(name: &str) -> Result<&'static dyn DatasetSource, DatasetError> {
+    let unknown = || DatasetError::UnknownSource {
+        name: name.to_owned(),
+        known: SOURCES.iter().map(|source| source.name()).collect(),
+    };
+    source(name).ok_or_else(unknown)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Verification<'a> {
+    name: &'a str,
+    /// Whether no file differs.
+    ok: bool,
+    files: &'a [CheckedFile],
+}
+
+fn check(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
+    let files = verify(known(&arguments.name)?, arguments.data_dir.as_deref())?;
+    let ok = files.iter().all(|file| file.matches != Some(false));
+    if arguments.json {
+        printer::json(&Verification { name: &arguments.name, ok, files: &files })?;
+    } else {
+        printer::verification(&arguments.name, &files)?;
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bring(arguments: &DataFetchArguments) -> anyhow::Result<ExitCode> {
+    let source = known(&arguments.name)?;
+    let mut bar = TransferBar::new(arguments.quiet);
+    let fetched = fetch(source, arguments.data_dir.as_deref(), arguments.mirror.as_deref(), &mut |transfer| {
+        bar.show(transfer);
+    });
+    bar.finish();
+    let fetched = fetched?;
+    if arguments.json {
+        printer::json(&fetched)?;
+    } else {
+        let (folder, files) = (fetched.folder.display(), fetched.files.len());
+        printer::line(&format!("{}: {files} files in {folder}, {} bytes fetched", arguments.name, fetched.bytes))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
