@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::dataset::Dataset;
-use crate::network::Network;
+use crate::evaluation::Frozen;
 use crate::readout::Assignment;
 
 /// Training samples, evenly spaced, that the temperature is fitted to.
@@ -45,12 +45,12 @@ impl Readout {
     /// # Cost
     /// One inference of those rows and some 40 exponentials a unit and row: milliseconds.
     #[must_use]
-    pub fn fit(network: &Network, dataset: &Dataset, assignment: Assignment) -> Self {
+    pub fn fit(frozen: &Frozen<'_>, dataset: &Dataset, assignment: Assignment) -> Self {
         let count = dataset.rows().min(ROWS);
         let rows: Vec<usize> = (0..count).map(|i| i * dataset.rows() / count).collect();
         let mut batch = Batch::default();
         batch.fill(dataset, &rows);
-        let outputs = network.infer(count, &batch.x);
+        let outputs = frozen.features(count, &batch.x);
         let temperature = temperature(&outputs, &batch.labels, &assignment);
         Self { assignment, temperature }
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use hsic::Bottleneck;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augmentation;
 use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, Normalize};
+use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings};
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
@@ -142,13 +144,61 @@ options! {
     }
 }
 
+/// A number or several, separated by commas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "OneOrMany", into = "OneOrMany")]
+pub struct Numbers(pub Vec<f64>);
+
+/// How numbers stand in TOML.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(f64),
+    Many(Vec<f64>),
+}
+
+impl From<OneOrMany> for Numbers {
+    fn from(numbers: OneOrMany) -> Self {
+        match numbers {
+            OneOrMany::One(number) => Self(vec![number]),
+            OneOrMany::Many(numbers) => Self(numbers),
+        }
+    }
+}
+
+impl From<Numbers> for OneOrMany {
+    fn from(numbers: Numbers) -> Self {
+        match numbers.0[..] {
+            [number] => Self::One(number),
+            _ => Self::Many(numbers.0),
+        }
+    }
+}
+
+impl FromStr for Numbers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+        numbers.map(Self).ok_or_else(|| "expected a number, or several separated by commas".to_owned())
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&parts.join(","))
+    }
+}
+
 options! {
     /// What a block is trained for.
     ObjectiveOptions, "Objective" {
         /// Learning method [default: hsic]
         method: String,
-        /// Width of the kernels, in units of the root of the columns, > 0 [default: 5]
-        sigma: f64,
+        /// Width of the kernels, in units of the root of the columns, > 0; several, as 1,5,10, train a network each,
+        /// whose outputs are averaged before format training [default: 5]
+        sigma: Numbers,
         /// Width of the labels' kernel, > 0 [default: sigma]
         sigma_labels: f64,
         /// Weight of nHSIC(Z, Y), >= 0 [default: 500]
@@ -194,6 +244,18 @@ options! {
         beta2: f64,
         /// Added to adamw's root, > 0 [default: 1e-8]
         adam_epsilon: f64,
+    }
+}
+
+options! {
+    /// How unformatted outputs are judged.
+    EvaluationOptions, "Evaluation" {
+        /// From outputs to classes: fair, or authors (fitted on the evaluated data, for like-for-like comparison only)
+        /// [default: fair]
+        readout: ReadoutProtocol,
+        /// Batch norm in evaluation: fair (running statistics), or authors (those of the evaluated batch, for
+        /// like-for-like comparison only) [default: fair]
+        bn: NormProtocol,
     }
 }
 
@@ -270,6 +332,9 @@ pub struct TrainOptions {
     /// `[training]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub training: TrainingOptions,
+    /// `[evaluation]`
+    #[cfg_attr(feature = "clap", command(flatten))]
+    pub evaluation: EvaluationOptions,
     /// `[format]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub format: FormatOptions,
@@ -300,7 +365,9 @@ pub struct TrainConfig {
     pub blocks: Vec<BlockSpec>,
     /// Name of the method.
     pub method: String,
-    /// The objective's numbers.
+    /// Width of the kernels of each network; one in the plain case.
+    pub sigmas: Vec<f64>,
+    /// The objective's numbers, those of the first width.
     pub bottleneck: Bottleneck,
     /// The optimizer with its numbers.
     pub optimizer: Optimizer,
@@ -322,6 +389,8 @@ pub struct TrainConfig {
     pub checkpoints: CheckpointRule,
     /// Steps between records of the monitor; 0 for none.
     pub monitor_steps: u64,
+    /// How unformatted outputs are judged.
+    pub protocol: Protocol,
     /// Format training; no epochs for none.
     pub format: FormatSettings,
 }
@@ -408,6 +477,7 @@ impl TrainOptions {
             objective: self.objective.or(other.objective),
             optimizer: self.optimizer.or(other.optimizer),
             training: self.training.or(other.training),
+            evaluation: self.evaluation.or(other.evaluation),
             format: self.format.or(other.format),
         }
     }
@@ -461,15 +531,19 @@ impl TrainOptions {
         let method = objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
         let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
         faults.check("method", &method, known.contains(&method.as_str()), &known.join(", "));
-        let sigma = *objective.sigma.get_or_insert(5.0);
+        let sigmas = objective.sigma.get_or_insert_with(|| Numbers(vec![5.0])).0.clone();
+        faults.check("sigma", "", !sigmas.is_empty(), "a finite number > 0, or several as 1,5,10");
+        let sigma = sigmas.first().copied().unwrap_or(1.0);
         let bottleneck = Bottleneck {
             sigma,
-            sigma_labels: *objective.sigma_labels.get_or_insert(sigma),
+            sigma_labels: objective.sigma_labels.unwrap_or(sigma),
             epsilon: *objective.epsilon.get_or_insert(1e-5),
             beta: *objective.beta.get_or_insert(500.0),
             x_weight: *objective.x_weight.get_or_insert(1.0),
         };
-        faults.positive("sigma", bottleneck.sigma);
+        for &sigma in &sigmas {
+            faults.positive("sigma", sigma);
+        }
         faults.positive("sigma-labels", bottleneck.sigma_labels);
         faults.positive("epsilon", bottleneck.epsilon);
         faults.not_negative("beta", bottleneck.beta);
@@ -523,7 +597,20 @@ impl TrainOptions {
         faults.positive("checkpoint-minutes", checkpoints.minutes.unwrap_or(1.0));
 
         let monitor_steps = *training.monitor_steps.get_or_insert(0);
+        let protocol = Protocol {
+            readout: *self.evaluation.readout.get_or_insert(ReadoutProtocol::Fair),
+            norm: *self.evaluation.bn.get_or_insert(NormProtocol::Fair),
+            batch_size,
+        };
         let format = self.format.resolve(seed, &mut faults);
+        let combined = sigmas.len() > 1;
+        faults.check("format-epochs", 0, !combined || format.epochs > 0, "at least 1 with several sigmas");
+        faults.check(
+            "sigma",
+            Numbers(sigmas.clone()),
+            !combined || method == "hsic",
+            "one number for another method than hsic",
+        );
 
         if !faults.0.is_empty() {
             return Err(ConfigError::Faults(faults.0));
@@ -540,6 +627,7 @@ impl TrainOptions {
             norm,
             feature,
             method,
+            sigmas,
             bottleneck,
             optimizer,
             learning_rate,
@@ -551,6 +639,7 @@ impl TrainOptions {
             threads,
             checkpoints,
             monitor_steps,
+            protocol,
             format,
         })
     }
@@ -573,7 +662,7 @@ mod tests {
     fn every_fault_is_reported_at_once() {
         let mut options = TrainOptions::default();
         options.objective.beta = Some(-3.0);
-        options.objective.sigma = Some(0.0);
+        options.objective.sigma = Some(Numbers(vec![0.0]));
         options.objective.method = Some("magic".to_owned());
         options.network.widths = Some("256,none".to_owned());
         options.training.batch_size = Some(1);

@@ -9,6 +9,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::format::SoftmaxLayer;
 use crate::network::{NamedTensor, Network};
 use crate::run::{RunError, replace};
 use crate::tensor_file;
@@ -23,12 +24,25 @@ pub enum ExportFormat {
     Npz,
 }
 
-/// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all.
+/// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; a softmax layer on its last
+/// outputs is one more linear module.
 ///
 /// # Errors
 /// `Io` with the path.
-pub fn export(network: &Network, format: ExportFormat, path: &Path) -> Result<(), RunError> {
-    let tensors = network.tensors();
+pub fn export(
+    network: &Network,
+    layer: Option<&SoftmaxLayer>,
+    format: ExportFormat,
+    path: &Path,
+) -> Result<(), RunError> {
+    let mut tensors = network.tensors();
+    if let Some(layer) = layer {
+        let module: usize = network.blocks().iter().map(|block| block.modules()).sum();
+        let (classes, weight, bias) = (layer.bias().len(), layer.weight().to_vec(), layer.bias().to_vec());
+        let shape = vec![classes, layer.inputs()];
+        tensors.push(NamedTensor { name: format!("{module}.weight"), shape, values: weight });
+        tensors.push(NamedTensor { name: format!("{module}.bias"), shape: vec![classes], values: bias });
+    }
     match format {
         ExportFormat::Safetensors => tensor_file::save(path, tensor_file::views(&tensors), None),
         ExportFormat::Npz => replace(path, |aside| {
@@ -76,8 +90,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::Batch, 1);
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
-        export(&network, ExportFormat::Npz, &a).unwrap();
-        export(&network, ExportFormat::Npz, &b).unwrap();
+        export(&network, None, ExportFormat::Npz, &a).unwrap();
+        export(&network, None, ExportFormat::Npz, &b).unwrap();
         assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
         let mut archive = zip::ZipArchive::new(File::open(&a).unwrap()).unwrap();
         assert_eq!(archive.len(), network.tensors().len());
@@ -99,11 +113,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 1);
-        export(&network, ExportFormat::Safetensors, &path).unwrap();
+        export(&network, None, ExportFormat::Safetensors, &path).unwrap();
         let mut other = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 2);
         tensor_file::restore(&path, &mut other, tensor_file::load(&path).unwrap().tensors).unwrap();
         assert_eq!(other.tensors(), network.tensors());
-        let error = export(&network, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
+        let error =
+            export(&network, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
         assert!(error.to_string().ends_with("no/w.safetensors"), "{error}");
     }
 }

@@ -7,16 +7,12 @@ use hsic::random::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
 use crate::dataset::{Dataset, Split};
 use crate::error::Error;
-use crate::network::Network;
+use crate::evaluation::Frozen;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{LearningRate, Optimizer, OptimizerState};
 use crate::readout::{Confusion, largest};
-
-/// Rows whose features are formed at a time.
-const ROWS: usize = 2048;
 
 /// What the softmax layer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,59 +42,6 @@ pub struct FormatSettings {
     pub standardize: bool,
     /// Seed of weights and order.
     pub seed: u64,
-}
-
-/// Networks whose outputs are averaged (one network in the plain case), and what is taken from them.
-#[derive(Clone, Copy)]
-pub struct Frozen<'n> {
-    networks: &'n [Network],
-    input: FormatInput,
-}
-
-impl<'n> Frozen<'n> {
-    /// The features of `networks`, which have equal shapes.
-    ///
-    /// # Panics
-    /// If there is no network or their outputs differ in number.
-    #[must_use]
-    pub fn new(networks: &'n [Network], input: FormatInput) -> Self {
-        let columns = networks[0].feature_columns(input == FormatInput::All);
-        assert!(networks.iter().all(|network| network.feature_columns(input == FormatInput::All) == columns));
-        Self { networks, input }
-    }
-
-    /// Columns of the features.
-    #[must_use]
-    pub fn columns(&self) -> usize {
-        self.networks[0].feature_columns(self.input == FormatInput::All)
-    }
-
-    /// Features (m x columns) of `x` (m rows), averaged over the networks, in evaluation mode.
-    #[must_use]
-    pub fn features(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        let all = self.input == FormatInput::All;
-        let mut sum = self.networks[0].features(m, x, all);
-        for network in &self.networks[1..] {
-            for (sum, value) in sum.iter_mut().zip(network.features(m, x, all)) {
-                *sum += value;
-            }
-        }
-        if self.networks.len() > 1 {
-            let share = 1.0 / self.networks.len() as f32;
-            sum.iter_mut().for_each(|sum| *sum *= share);
-        }
-        sum
-    }
-
-    /// Calls `each` with labels and features of a data set, some rows at a time.
-    fn for_each(&self, dataset: &Dataset, mut each: impl FnMut(&[usize], &[f32])) {
-        let mut batch = Batch::default();
-        let rows: Vec<usize> = (0..dataset.rows()).collect();
-        for rows in rows.chunks(ROWS) {
-            batch.fill(dataset, rows);
-            each(&batch.labels, &self.features(rows.len(), &batch.x));
-        }
-    }
 }
 
 /// A linear map to class scores.
@@ -161,8 +104,9 @@ impl SoftmaxLayer {
     /// Samples of a data set by class and predicted class.
     #[must_use]
     pub fn evaluate(&self, frozen: &Frozen<'_>, dataset: &Dataset) -> Confusion {
-        let mut table = Confusion::new(self.classes, self.classes);
-        frozen.for_each(dataset, |labels, features| table.add(labels, &self.scores(features), self.classes));
+        let mut table = Confusion::new(dataset.classes(), self.classes);
+        frozen
+            .for_each(dataset, usize::MAX, |labels, features| table.add(labels, &self.scores(features), self.classes));
         table
     }
 
@@ -219,7 +163,7 @@ pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> R
     let (columns, classes) = (frozen.columns(), data.train.classes());
     let collect = |dataset: &Dataset| {
         let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
-        frozen.for_each(dataset, |rows, values| {
+        frozen.for_each(dataset, usize::MAX, |rows, values| {
             labels.extend_from_slice(rows);
             features.extend_from_slice(values);
         });
@@ -252,7 +196,7 @@ pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> R
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
-            return Err(Error::Diverged { block: frozen.networks[0].blocks().len() });
+            return Err(Error::Diverged { block: frozen.networks()[0].blocks().len() });
         }
         epochs.push(count(&layer, &test, &test_labels).accuracy());
     }
@@ -334,7 +278,7 @@ pub fn softmax(scores: &[f32]) -> (usize, Vec<f64>) {
 mod tests {
     use super::*;
     use crate::dataset::{LoadOptions, load};
-    use crate::network::{Activation, Norm};
+    use crate::network::{Activation, Network, Norm};
     use crate::optimizer::Decay;
 
     fn settings(input: FormatInput, standardize: bool) -> FormatSettings {
@@ -368,17 +312,6 @@ mod tests {
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
         }
         assert_eq!(networks[0].tensors(), before);
-    }
-
-    #[test]
-    fn averaged_networks_give_mean_outputs() {
-        let networks = [1, 2].map(|seed| Network::mlp(4, &[3], 2, Activation::Tanh, Norm::Batch, seed));
-        let x = [0.1, -0.4, 0.3, 0.9];
-        let mean = Frozen::new(&networks, FormatInput::Last).features(1, &x);
-        let each = [networks[0].infer(1, &x), networks[1].infer(1, &x)];
-        for unit in 0..2 {
-            assert!((mean[unit] - 0.5 * (each[0][unit] + each[1][unit])).abs() < 1e-7);
-        }
     }
 
     #[test]

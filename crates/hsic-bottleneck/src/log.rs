@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::monitor::MonitorReport;
 use crate::run::RunError;
 
 /// The state of training after an epoch.
@@ -21,9 +22,9 @@ pub struct EpochReport {
     pub learning_rate: f64,
     /// Mean loss of the epoch's steps, by block.
     pub loss: Vec<f64>,
-    /// Mean nHSIC(Z, X), by block.
+    /// Mean nHSIC(Z, X), by block; empty for a method that does not use it.
     pub nhsic_x: Vec<f64>,
-    /// Mean nHSIC(Z, Y), by block.
+    /// Mean nHSIC(Z, Y), by block; empty for a method that does not use it.
     pub nhsic_y: Vec<f64>,
     /// Accuracy on (part of) the training data, a fraction.
     pub train_accuracy: f64,
@@ -103,6 +104,22 @@ pub trait Observer: Send {
         Ok(())
     }
 
+    /// When the monitor has measured.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn monitor(&mut self, _report: &MonitorReport) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// After format training: test accuracy after each of its epochs.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn format(&mut self, _accuracies: &[f64]) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// When something is amiss.
     ///
     /// # Errors
@@ -112,12 +129,27 @@ pub trait Observer: Send {
     }
 }
 
+/// Tells all.
+pub(crate) fn tell(
+    listeners: &mut [&mut dyn Observer],
+    mut what: impl FnMut(&mut dyn Observer) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    listeners.iter_mut().try_for_each(|listener| what(&mut **listener))
+}
+
 /// A record of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum Record {
     /// After an epoch.
     Epoch(EpochReport),
+    /// Every so many steps, if asked for.
+    Monitor(MonitorReport),
+    /// After format training.
+    Format {
+        /// Test accuracy after each epoch, a fraction.
+        test_accuracy: Vec<f64>,
+    },
     /// Something amiss.
     Warning(Warning),
 }
@@ -156,6 +188,14 @@ impl MetricsFile {
 impl Observer for MetricsFile {
     fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
         self.write(&Record::Epoch(report.clone()))
+    }
+
+    fn monitor(&mut self, report: &MonitorReport) -> Result<(), RunError> {
+        self.write(&Record::Monitor(report.clone()))
+    }
+
+    fn format(&mut self, accuracies: &[f64]) -> Result<(), RunError> {
+        self.write(&Record::Format { test_accuracy: accuracies.to_vec() })
     }
 
     fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {

@@ -120,6 +120,18 @@ impl<T: Scalar> Network<T> {
         self.features(m, x, false)
     }
 
+    /// The outputs of `x` (m x inputs) with the statistics of these very rows, as in training; nothing is kept.
+    #[must_use]
+    pub fn batch_outputs(&self, m: usize, x: &[T]) -> Vec<T> {
+        let mut from = x.to_vec();
+        for block in &self.blocks {
+            let mut to = vec![T::ZERO; m * block.outputs()];
+            block.forward(m, &from, &mut to, &mut Cache::shared());
+            from = to;
+        }
+        from
+    }
+
     /// Columns of [`Network::features`].
     #[must_use]
     pub fn feature_columns(&self, all: bool) -> usize {

@@ -8,13 +8,17 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::calibration::Readout;
+use crate::conclusion::{format_input, member_config};
+use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape};
 use crate::error::Error;
+use crate::evaluation::Frozen;
+use crate::format::{FormatInput, SoftmaxLayer, softmax};
 use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;
 use crate::run::{Run, RunError};
-use crate::trainer::{build_network, count_outputs};
+use crate::trainer::build_network;
 
 /// Why a file's rows are none that the run's network takes.
 #[derive(Debug, Error)]
@@ -74,9 +78,11 @@ pub struct Prediction {
 
 /// A finished run, loaded.
 pub struct Predictor {
+    config: TrainConfig,
     record: DataRecord,
-    network: Network,
+    networks: Vec<Network>,
     readout: Readout,
+    format: Option<(FormatInput, SoftmaxLayer)>,
 }
 
 impl Predictor {
@@ -117,12 +123,27 @@ impl Predictor {
         }
         let record = run.data()?;
         let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;
-        let mut network = build_network(&config, record.shape, record.classes())?;
-        if let Some((found, expected)) = readout.fault(network.outputs(), record.classes()) {
+        let mut networks = Vec::new();
+        for &sigma in &config.sigmas {
+            let own = if config.sigmas.len() > 1 { member_config(&config, sigma)? } else { config.clone() };
+            let mut network = build_network(&own, record.shape, record.classes())?;
+            let place = if config.sigmas.len() > 1 { run.member(&own)? } else { run.clone() };
+            place.load_weights(&mut network)?;
+            networks.push(network);
+        }
+        if let Some((found, expected)) = readout.fault(networks[0].outputs(), record.classes()) {
             return Err(RunError::malformed(&run.file("readout.json"), found, &expected).into());
         }
-        run.load_weights(&mut network)?;
-        Ok(Self { record, network, readout })
+        let format = run.load_format()?;
+        if let Some((input, layer)) = &format {
+            let (found, expected) = (layer.inputs(), format_input(&config, &networks, *input).columns());
+            if found != expected || layer.bias().len() != record.classes() {
+                let found = format!("{} classes of {found} columns", layer.bias().len());
+                let expected = format!("{} classes of {expected} columns", record.classes());
+                return Err(RunError::malformed(&run.file("format.safetensors"), found, &expected).into());
+            }
+        }
+        Ok(Self { config, record, networks, readout, format })
     }
 
     /// The data of the run's training.
@@ -131,10 +152,16 @@ impl Predictor {
         &self.record
     }
 
-    /// The network with its trained weights.
+    /// The network with its trained weights; several under a combined sigma.
     #[must_use]
-    pub fn network(&self) -> &Network {
-        &self.network
+    pub fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
+    /// The layer of format training and what it sees, if there was any; classes then come from it.
+    #[must_use]
+    pub fn format(&self) -> Option<(FormatInput, &SoftmaxLayer)> {
+        self.format.as_ref().map(|(input, layer)| (*input, layer))
     }
 
     /// Classes and probabilities of m samples, m x columns as [`Predictor::read`] gives them. A sample's prediction
@@ -144,15 +171,47 @@ impl Predictor {
     /// If `x` holds no whole number of samples.
     #[must_use]
     pub fn predict(&self, x: &[f32]) -> Vec<Prediction> {
-        let (columns, units) = (self.record.columns(), self.network.outputs());
+        let columns = self.record.columns();
         assert_eq!(x.len() % columns, 0, "rows have as many values as the network takes");
-        let outputs = self.network.infer(x.len() / columns, x);
+        let m = x.len() / columns;
+        if let Some((input, layer)) = &self.format {
+            let scores = layer.scores(&format_input(&self.config, &self.networks, *input).features(m, x));
+            let prediction = |scores: &[f32]| {
+                let (class, probabilities) = softmax(scores);
+                Prediction { class, probability: probabilities[class], probabilities }
+            };
+            return scores.chunks_exact(self.record.classes()).map(prediction).collect();
+        }
+        let outputs = self.unformatted().features(m, x);
         let prediction = |row: &[f32]| {
             let class = self.readout.assignment.class(row);
             let probabilities = self.readout.probabilities(row, self.record.classes());
             Prediction { class, probability: probabilities[class], probabilities }
         };
-        outputs.chunks_exact(units).map(prediction).collect()
+        outputs.chunks_exact(self.networks[0].outputs()).map(prediction).collect()
+    }
+
+    fn unformatted(&self) -> Frozen<'_> {
+        Frozen::new(&self.networks, FormatInput::Last).under(&self.config.protocol)
+    }
+
+    /// Whether a data set's samples and classes are the run's; gives the run's class of each of its classes. Classes are
+    /// matched by name if the run knows every name of the data set, else by index.
+    ///
+    /// # Errors
+    /// `Shape` if the data set has other columns, or unknown classes of another number.
+    pub fn check(&self, dataset: &Dataset) -> Result<Vec<usize>, Error> {
+        let names = &self.record.class_names;
+        let by_name = dataset.class_names.iter().map(|name| names.iter().position(|known| known == name)).collect();
+        let by_index = (dataset.classes() == names.len()).then(|| (0..names.len()).collect());
+        let classes: Option<Vec<usize>> = Option::or(by_name, by_index);
+        classes.filter(|_| dataset.columns() == self.record.columns()).ok_or_else(|| Error::Shape {
+            dataset: dataset.name.clone(),
+            found: dataset.columns(),
+            found_classes: dataset.classes(),
+            expected: self.record.columns(),
+            expected_classes: self.record.classes(),
+        })
     }
 
     /// The rows of a file, brought to what the network was trained on.
@@ -169,30 +228,31 @@ impl Predictor {
         rows::read(path, &self.record)
     }
 
-    /// Samples of a data set by class and predicted class, both of the run. Classes are matched by name if the run
-    /// knows every name of the data set, else by index.
+    /// Samples of a data set by class and predicted class, both of the run: by the layer of format training if there is
+    /// one, else by unformatted outputs.
     ///
     /// # Errors
-    /// `Shape` if the data set has other columns, or unknown classes of another number.
+    /// As [`Predictor::check`].
     pub fn evaluate(&self, dataset: &Dataset) -> Result<Confusion, Error> {
-        let names = &self.record.class_names;
-        let by_name = dataset.class_names.iter().map(|name| names.iter().position(|known| known == name)).collect();
-        let by_index = (dataset.classes() == names.len()).then(|| (0..names.len()).collect());
-        let classes: Option<Vec<usize>> = Option::or(by_name, by_index);
-        let Some(classes) = classes.filter(|_| dataset.columns() == self.record.columns()) else {
-            return Err(Error::Shape {
-                dataset: dataset.name.clone(),
-                found: dataset.columns(),
-                found_classes: dataset.classes(),
-                expected: self.record.columns(),
-                expected_classes: self.record.classes(),
-            });
+        let classes = self.check(dataset)?;
+        let by_class = match &self.format {
+            Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset),
+            None => self.unformatted().outputs(dataset, usize::MAX).counts.assigned(&self.readout.assignment),
         };
-        let by_unit = count_outputs(&self.network, dataset, usize::MAX);
-        let mut table = Confusion::new(names.len(), self.network.outputs());
-        for (counts, class) in by_unit.counts.into_iter().zip(classes) {
+        let mut table = Confusion::new(self.record.classes(), self.record.classes());
+        for (counts, class) in by_class.counts.into_iter().zip(classes) {
             table.counts[class] = counts;
         }
-        Ok(table.assigned(&self.readout.assignment))
+        Ok(table)
+    }
+
+    /// Unformatted test accuracy under the run's protocol.
+    ///
+    /// # Errors
+    /// As [`Predictor::check`].
+    pub fn unformatted_accuracy(&self, dataset: &Dataset) -> Result<f64, Error> {
+        self.check(dataset)?;
+        let table = self.unformatted().outputs(dataset, usize::MAX);
+        Ok(table.accuracy(&self.config.protocol, &self.readout.assignment))
     }
 }

@@ -80,6 +80,12 @@ pub fn largest(row: &[f32]) -> usize {
 }
 
 impl Assignment {
+    /// Unit k stands for class k.
+    #[must_use]
+    pub fn identity(classes: usize) -> Self {
+        Self { class_of_unit: (0..classes).collect() }
+    }
+
     /// The assignment of classes to distinct units that gets most samples of `table` (classes x units) right; a unit
     /// left over stands for its most frequent class. With fewer units than classes some classes have no unit.
     ///

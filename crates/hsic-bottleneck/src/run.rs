@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{TrainConfig, TrainOptions};
+use crate::format::{FormatInput, SoftmaxLayer};
 use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;
@@ -60,11 +61,20 @@ impl RunError {
 const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
 const METRICS: &str = "metrics.jsonl";
-const SUMMARY: &str = "summary.json";
+pub(crate) const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
 /// What a run makes in its folder, beside `checkpoint/`.
-const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, "readout.json", SUMMARY];
+const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, SUMMARY];
+
+/// How unformatted outputs are read.
+pub(crate) const READOUT: &str = "readout.json";
+
+/// The layer of format training.
+const FORMAT: &str = "format.safetensors";
+
+/// Starts the name of a folder that holds one of several networks.
+const MEMBER: &str = "sigma-";
 
 /// Ends the name of a file that is being written.
 const PART: &str = ".part";
@@ -102,6 +112,9 @@ pub struct Summary {
     pub peak_memory_bytes: Option<u64>,
     /// Learned numbers.
     pub parameters: usize,
+    /// Whether the classes below come from trained class scores (format training, back-propagation) and not from
+    /// unformatted outputs.
+    pub formatted: bool,
     /// Test samples by class (row) and predicted class (column).
     pub confusion: Confusion,
     /// Names of the classes.
@@ -141,6 +154,13 @@ impl Run {
     pub fn clear(path: &Path) -> Result<(), RunError> {
         if !path.exists() {
             return Ok(());
+        }
+        for entry in entries(path)? {
+            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(MEMBER) && is_folder(&entry) {
+                Self::clear(&entry)?;
+                fs::remove_dir(&entry).map_err(|source| RunError::Io { path: entry, source })?;
+            }
         }
         let mut files = Vec::new();
         for entry in entries(path)? {
@@ -294,6 +314,53 @@ impl Run {
     /// `Io`.
     pub fn save_weights(&self, network: &Network) -> Result<(), RunError> {
         tensor_file::save(&self.file(WEIGHTS), tensor_file::views(&network.tensors()), None)
+    }
+
+    /// The run of one of several networks, in a folder of this run's: taken up if it is there, made if not.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn member(&self, config: &TrainConfig) -> Result<Self, RunError> {
+        let path = self.file(&format!("{MEMBER}{}", config.bottleneck.sigma));
+        if path.join(CONFIG).exists() { Self::open(&path) } else { Self::create(&path, config) }
+    }
+
+    /// Saves the layer of format training and what it sees.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn save_format(&self, input: FormatInput, layer: &SoftmaxLayer) -> Result<(), RunError> {
+        let (classes, inputs) = (layer.bias().len(), layer.inputs());
+        let tensors = [
+            ("weight".to_owned(), vec![classes, inputs], layer.weight()),
+            ("bias".to_owned(), vec![classes], layer.bias()),
+        ];
+        let path = self.file(FORMAT);
+        let state = serde_json::to_string(&input).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
+        tensor_file::save(&path, tensors, Some(&state))
+    }
+
+    /// The layer of format training and what it sees, if there was any.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` naming what is missing, of another shape or not finite.
+    pub fn load_format(&self) -> Result<Option<(FormatInput, SoftmaxLayer)>, RunError> {
+        let path = self.file(FORMAT);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let stored = tensor_file::load(&path)?;
+        let input = stored.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+        let input =
+            input.ok_or_else(|| RunError::malformed(&path, "no word of what it sees", "\"last\" or \"all\""))?;
+        let finite = |name: &str| {
+            let tensor = stored.tensors.get(name).filter(|tensor| tensor.values.iter().all(|value| value.is_finite()));
+            tensor.ok_or_else(|| RunError::malformed(&path, format_args!("no finite {name}"), "weight and bias"))
+        };
+        let (weight, bias) = (finite("weight")?, finite("bias")?);
+        let layer = SoftmaxLayer::from_parts(bias.values.len(), &weight.values, &bias.values);
+        let layer = layer.ok_or_else(|| RunError::malformed(&path, "a weight of another shape", "classes x inputs"))?;
+        Ok(Some((input, layer)))
     }
 
     /// Puts the saved tensors into a network of the same shape.

@@ -5,24 +5,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::batch::{Batch, for_each_augmented, steps_per_epoch};
-use crate::calibration::Readout;
 use crate::checkpoint::Position;
+use crate::conclusion::{Spent, conclude, member_config};
 use crate::config::TrainConfig;
-use crate::dataset::{Dataset, Shape, Split};
+use crate::dataset::{Shape, Split};
 use crate::error::Error;
-use crate::log::{EpochReport, MetricsFile, Observer, Warning};
+use crate::evaluation::Frozen;
+use crate::format::FormatInput;
+use crate::log::{EpochReport, MetricsFile, Observer, Warning, tell};
+use crate::monitor::Monitor;
+use crate::network::models::with_classifier;
 use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
-use crate::readout::{Assignment, Confusion};
+use crate::readout::Assignment;
 use crate::record::DataRecord;
-use crate::run::{Run, Summary};
-use crate::update::{METHODS, MethodSettings, Update};
+use crate::run::{Run, SUMMARY, Summary};
+use crate::update::{METHODS, Method, MethodSettings, Update};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
-const EPOCH_ROWS: usize = 10_000;
-
-/// Rows that are evaluated at a time.
-const EVALUATION_ROWS: usize = 4096;
+const EPOCH_ROWS: usize = 5_000;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
@@ -42,6 +43,8 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         Some(kind) => (kind.blocks)(&settings),
         None => config.blocks.clone(),
     };
+    let formatted = method(config)?.formatted;
+    let blocks = if formatted { with_classifier(blocks, classes) } else { blocks };
     let mut network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     network.set_feature(config.feature);
     Ok(network)
@@ -58,28 +61,23 @@ pub fn build_method(config: &TrainConfig) -> Result<Box<dyn Update>, Error> {
         order: config.update,
         schedule: config.schedule,
     };
+    (method(config)?.build)(&settings).map_err(Error::Batch)
+}
+
+/// Whether the method that a configuration names trains class scores.
+pub(crate) fn formatted(config: &TrainConfig) -> Result<bool, Error> {
+    Ok(method(config)?.formatted)
+}
+
+/// The entry of the method that a configuration names.
+fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
     let method = METHODS.iter().find(|method| method.name == config.method);
-    let method = method.ok_or_else(|| unknown("method", &config.method))?;
-    (method.build)(&settings).map_err(Error::Batch)
+    method.ok_or_else(|| unknown("method", &config.method))
 }
 
 fn unknown(key: &'static str, value: &str) -> Error {
     let fault = crate::config::Fault { key, value: value.to_owned(), expected: "a registered name".to_owned() };
     Error::Config(crate::config::ConfigError::Faults(vec![fault]))
-}
-
-/// Counts of samples by class and by output unit, with running statistics, on the first `limit` rows.
-#[must_use]
-pub fn count_outputs(network: &Network, dataset: &Dataset, limit: usize) -> Confusion {
-    let mut table = Confusion::new(dataset.classes(), network.outputs());
-    let mut batch = Batch::default();
-    let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
-    for rows in rows.chunks(EVALUATION_ROWS) {
-        batch.fill(dataset, rows);
-        let outputs = network.infer(rows.len(), &batch.x);
-        table.add(&batch.labels, &outputs, network.outputs());
-    }
-    table
 }
 
 /// How training ended.
@@ -114,7 +112,11 @@ impl Means {
 
     fn take(&mut self) -> [Vec<f64>; 3] {
         let steps = self.steps.max(1) as f64;
-        let means = [0, 1, 2].map(|part| self.sums.iter().map(|sum| sum[part] / steps).collect());
+        let named = self.sums.iter().any(|sum| sum[1] != 0.0 || sum[2] != 0.0);
+        let means = [0, 1, 2].map(|part| {
+            let sums = self.sums.iter().filter(|_| part == 0 || named);
+            sums.map(|sum| sum[part] / steps).collect()
+        });
         *self = Self::default();
         means
     }
@@ -128,6 +130,20 @@ impl Means {
 /// # Errors
 /// `Diverged` (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written.
 pub fn train(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    observers: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
+    if config.sigmas.len() > 1 {
+        train_combined(config, data, run, observers, stop)
+    } else {
+        train_one(config, data, run, observers, stop)
+    }
+}
+
+fn train_one(
     config: &TrainConfig,
     data: &Split,
     run: &Run,
@@ -167,8 +183,10 @@ pub fn train(
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
     let mut saved = Instant::now();
+    let formatted = formatted(config)?;
+    let mut monitor = Monitor::new(config.monitor_steps, formatted, config.bottleneck);
     for_each_augmented(train, &config.augmentation, config.batch_size, config.seed, done..total, |step, batch| {
-        if step == 0 {
+        if step == 0 && !formatted {
             warn_of_labels(config, batch, &mut listeners)?;
         }
         let rate = config.learning_rate.at(step, total);
@@ -184,6 +202,9 @@ pub fn train(
         }
         done = step + 1;
         tell(&mut listeners, |observer| observer.step(done, total))?;
+        if let Some(report) = monitor.look(done, &network, batch, &report.signals)? {
+            tell(&mut listeners, |observer| observer.monitor(&report))?;
+        }
         let epoch_ends = done.is_multiple_of(steps);
         let stopping = stop.load(Ordering::Relaxed);
         let saves = stopping || done == total || config.checkpoints.due(done, steps, saved.elapsed().as_secs_f64());
@@ -192,8 +213,12 @@ pub fn train(
         }
         if epoch_ends {
             let [loss, nhsic_x, nhsic_y] = means.take();
-            let table = count_outputs(&network, train, EPOCH_ROWS);
-            let assignment = Assignment::fit(&table);
+            let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last).under(&config.protocol);
+            let table = frozen.outputs(train, EPOCH_ROWS);
+            let assignment = match formatted {
+                true => Assignment::identity(train.classes()),
+                false => Assignment::fit(&table.counts),
+            };
             let report = EpochReport {
                 epoch: done / steps,
                 step: done,
@@ -202,8 +227,8 @@ pub fn train(
                 loss,
                 nhsic_x,
                 nhsic_y,
-                train_accuracy: table.assigned(&assignment).accuracy(),
-                test_accuracy: count_outputs(&network, test, usize::MAX).assigned(&assignment).accuracy(),
+                train_accuracy: table.accuracy(&config.protocol, &assignment),
+                test_accuracy: frozen.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
         }
@@ -227,47 +252,50 @@ pub fn train(
         return Ok(Outcome::Interrupted { step: done });
     }
     run.save_weights(&network)?;
-    let table = count_outputs(&network, train, usize::MAX);
-    let assignment = Assignment::fit(&table);
-    run.write_json("readout.json", &Readout::fit(&network, train, assignment.clone()))?;
-    for (class, share) in table.assigned(&assignment).recall().into_iter().enumerate() {
-        if share < 0.5 && table.assigned(&assignment).accuracy() > 0.5 {
-            let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
-            tell(&mut listeners, |observer| observer.warning(&warning))?;
-        }
-    }
-    let confusion = count_outputs(&network, test, usize::MAX).assigned(&assignment);
-    let summary = Summary {
-        run: run.path().to_owned(),
-        dataset: config.dataset.clone(),
-        model: config.model.clone(),
-        method: config.method.clone(),
-        epochs: config.epochs,
+    let spent = Spent {
         steps: total,
-        seed: config.seed,
-        threads: rayon::current_num_threads(),
-        train_accuracy: table.assigned(&assignment).accuracy(),
-        test_accuracy: confusion.accuracy(),
-        format_accuracy: None,
         seconds: seconds(),
         milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
-        peak_memory_bytes: peak_memory_bytes(),
-        parameters: network.parameter_count(),
-        confusion,
-        class_names: train.class_names.clone(),
     };
-    run.write_json("summary.json", &summary)?;
+    let summary = conclude(config, data, run, std::slice::from_ref(&network), spent, &mut listeners)?;
     Ok(Outcome::Finished(Box::new(summary)))
 }
 
-fn tell(
-    listeners: &mut [&mut dyn Observer],
-    mut what: impl FnMut(&mut dyn Observer) -> Result<(), crate::run::RunError>,
-) -> Result<(), Error> {
-    for listener in listeners {
-        what(&mut **listener)?;
+/// Trains a network for each sigma, then concludes on the average of their outputs.
+fn train_combined(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    observers: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
+    run.record_data(&DataRecord::of(data))?;
+    if run.is_finished() {
+        let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
+        return Ok(Outcome::Finished(Box::new(summary)));
     }
-    Ok(())
+    let mut networks = Vec::new();
+    let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0 };
+    for &sigma in &config.sigmas {
+        let own = member_config(config, sigma)?;
+        let member = run.member(&own)?;
+        match train_one(&own, data, &member, observers, stop)? {
+            Outcome::Interrupted { step } => return Ok(Outcome::Interrupted { step }),
+            Outcome::Finished(summary) => {
+                spent.steps += summary.steps;
+                spent.seconds += summary.seconds;
+                spent.milliseconds_per_step += summary.milliseconds_per_step / config.sigmas.len() as f64;
+            }
+        }
+        let mut network = build_network(&own, data.train.shape, data.train.classes())?;
+        member.load_weights(&mut network)?;
+        networks.push(network);
+    }
+    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), 0)?;
+    let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
+    listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
+    let summary = conclude(config, data, run, &networks, spent, &mut listeners)?;
+    Ok(Outcome::Finished(Box::new(summary)))
 }
 
 /// Says once when the labels' kernel is so wide that there is nothing to learn from.
@@ -296,12 +324,4 @@ fn check_finite(network: &Network) -> Result<(), Error> {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// Peak resident memory of this process, where the system tells (Linux).
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

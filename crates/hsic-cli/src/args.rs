@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hsic_bottleneck::config::{DataOptions, TrainOptions};
+use hsic_bottleneck::config::{DataOptions, FormatOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Train(Box<TrainArguments>),
+    Format(Box<FormatArguments>),
     Eval(EvalArguments),
     Predict(PredictArguments),
     Export(ExportArguments),
@@ -51,6 +52,27 @@ pub(crate) struct TrainArguments {
     /// No progress bar and no epoch lines
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// Print one JSON object in place of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Train a softmax layer on a finished run, whose network stays as it is
+///
+/// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without numbers it
+/// trains for 10 epochs.
+///
+/// Example: hsic format runs/mnist-mlp-hsic-1 --format-epochs 5 --format-input all
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct FormatArguments {
+    /// Folder of the run
+    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) format: FormatOptions,
+    /// Threads, >= 1 [default: the run's]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
     /// Print one JSON object in place of the tables
     #[arg(long)]
     pub(crate) json: bool,

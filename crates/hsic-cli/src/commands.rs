@@ -3,6 +3,7 @@
 mod data;
 mod eval;
 mod export;
+mod format;
 mod measure;
 pub(crate) mod predict;
 mod test;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Train(arguments) => train::run(*arguments),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Format(arguments) => format::run(*arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),

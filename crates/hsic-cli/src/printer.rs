@@ -67,14 +67,12 @@ pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
     let _ = write!(
         text,
-        "\n{} of {} parameters on {} by {}: test accuracy {:.2} % (training {:.2} %), outputs unformatted\n\
-         {} steps of {:.2} ms in {:.1} s on {} threads{memory}\nrun: {}",
+        "\n{} of {} parameters on {} by {}: {}\n{} steps of {:.2} ms in {:.1} s on {} threads{memory}\nrun: {}",
         summary.model,
         summary.parameters,
         summary.dataset,
         summary.method,
-        100.0 * summary.test_accuracy,
-        100.0 * summary.train_accuracy,
+        accuracies(summary),
         summary.steps,
         summary.milliseconds_per_step,
         summary.seconds,
@@ -84,10 +82,44 @@ pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
+/// What a run's accuracies are, and of what.
+fn accuracies(summary: &Summary) -> String {
+    let (test, train) = (100.0 * summary.test_accuracy, 100.0 * summary.train_accuracy);
+    match summary.format_accuracy {
+        Some(format) => format!(
+            "test accuracy {:.2} % after format training ({test:.2} % with outputs UNFORMATTED, training {train:.2} %)",
+            100.0 * format
+        ),
+        None if summary.formatted => format!("test accuracy {test:.2} % (training {train:.2} %)"),
+        None => format!("test accuracy {test:.2} % (training {train:.2} %), outputs UNFORMATTED"),
+    }
+}
+
+/// The result of format training.
+pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()> {
+    for (epoch, accuracy) in epochs.iter().enumerate() {
+        note(&format!("format epoch {:>3}  test {:6.2} %", epoch + 1, 100.0 * accuracy));
+    }
+    let text = confusion(&summary.confusion, &summary.class_names);
+    Ok(line(&format!("{text}\n{}: {}", summary.dataset, accuracies(summary)))?)
+}
+
 /// The result of an evaluation.
-pub(crate) fn evaluation(dataset: &str, table: &Confusion, class_names: &[String]) -> anyhow::Result<()> {
+pub(crate) fn evaluation(
+    dataset: &str,
+    table: &Confusion,
+    class_names: &[String],
+    unformatted: f64,
+    formatted: bool,
+) -> anyhow::Result<()> {
     let text = confusion(table, class_names);
-    Ok(line(&format!("{text}\n{dataset}: test accuracy {:.2} %, outputs unformatted", 100.0 * table.accuracy()))?)
+    let accuracy = if formatted {
+        let format = 100.0 * table.accuracy();
+        format!("{format:.2} % after format training ({:.2} % with outputs UNFORMATTED)", 100.0 * unformatted)
+    } else {
+        format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
+    };
+    Ok(line(&format!("{text}\n{dataset}: test accuracy {accuracy}"))?)
 }
 
 /// A line a sample: file, row (from 0), class, probability.
@@ -164,13 +196,19 @@ impl Observer for Progress {
     fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
         if !self.quiet {
             let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+            let objective = match report.nhsic_y[..] {
+                [] => format!("loss {:6.4}", last(&report.loss)),
+                _ => format!(
+                    "last block: nHSIC(X) {:6.3}  nHSIC(Y) {:6.3}",
+                    last(&report.nhsic_x),
+                    last(&report.nhsic_y)
+                ),
+            };
             let text = format!(
-                "epoch {:>3}  train {:6.2} %  test {:6.2} %  last block: nHSIC(X) {:6.3}  nHSIC(Y) {:6.3}  {:7.1} s",
+                "epoch {:>3}  train {:6.2} %  test {:6.2} %  {objective}  {:7.1} s",
                 report.epoch,
                 100.0 * report.train_accuracy,
                 100.0 * report.test_accuracy,
-                last(&report.nhsic_x),
-                last(&report.nhsic_y),
                 report.seconds
             );
             self.bar.suspend(|| note(&text));

@@ -229,6 +229,14 @@ pub(crate) fn backward<T: Scalar>(n: &[T], factor: &[T], sum: &[T], product: &[T
     }
 }
 
+/// Rows of `channels` columns, normalized in place by their own mean and variance.
+pub(crate) fn normalize_batch<T: Scalar>(rows: &mut [T], channels: usize) {
+    let [mut mean, mut squares, mut inverse] = [(); 3].map(|()| vec![T::ZERO; channels]);
+    moments(rows, &mut mean, &mut squares);
+    finish(rows.len() / channels, &mut squares, &mut inverse);
+    normalize_in_place(rows, &mean, &inverse);
+}
+
 /// Moves running statistics (means, then variances) towards a batch's of `m` rows. The bias that training leaves out
 /// belongs to the mean.
 pub(crate) fn absorb<T: Scalar>(m: usize, mean: &[T], variance: &[T], bias: &[T], statistics: &mut [T]) {

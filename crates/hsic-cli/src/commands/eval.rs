@@ -20,6 +20,7 @@ struct Evaluation<'a> {
     dataset: &'a str,
     rows: usize,
     test_accuracy: f64,
+    format_accuracy: Option<f64>,
     confusion: &'a [Vec<u64>],
 }
 
@@ -28,24 +29,28 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let mut options = run.config()?.options;
     options.data = arguments.data.or(options.data);
     let config = options.resolve()?;
-    let (rows, confusion, class_names) = on_threads(config.threads, || {
+    let (rows, confusion, unformatted, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
         // Other data than that trained on is seen through the numbers of the training.
         let mut data = load_as(&config, predictor.record().standardization.clone())?.test;
         data.normalization = predictor.record().normalization.clone();
         let confusion = predictor.evaluate(&data)?;
-        Ok::<_, Error>((data.rows(), confusion, predictor.record().class_names.clone()))
+        let unformatted = predictor.unformatted_accuracy(&data)?;
+        Ok::<_, Error>((data.rows(), confusion, unformatted, predictor))
     })??;
     if arguments.json {
         printer::json(&Evaluation {
             run: run.path(),
             dataset: &config.dataset,
             rows,
-            test_accuracy: confusion.accuracy(),
+            test_accuracy: unformatted,
+            format_accuracy: predictor.format().map(|_| confusion.accuracy()),
             confusion: &confusion.counts,
         })?;
     } else {
-        printer::evaluation(&config.dataset, &confusion, &class_names)?;
+        let formatted = predictor.format().is_some();
+        let names = &predictor.record().class_names;
+        printer::evaluation(&config.dataset, &confusion, names, unformatted, formatted)?;
     }
     Ok(ExitCode::SUCCESS)
 }

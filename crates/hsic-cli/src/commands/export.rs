@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use hsic_bottleneck::export::export;
+use hsic_bottleneck::format::FormatInput;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 
@@ -13,6 +14,16 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(force || !output.exists(), "{}: exists: expected a new file, or --force", output.display());
     // Loaded, not copied: what is exported has been checked.
     let predictor = Predictor::open(&Run::open(&run)?)?;
-    export(predictor.network(), format, &output)?;
+    let [network] = predictor.networks() else {
+        anyhow::bail!("{}: holds several networks: expected one of its folders sigma-*", run.display());
+    };
+    let layer = match predictor.format() {
+        Some((FormatInput::All, _)) => {
+            anyhow::bail!("{}: its softmax layer sees all blocks: expected --format-input last", run.display())
+        }
+        Some((FormatInput::Last, layer)) => Some(layer),
+        None => None,
+    };
+    export(network, layer, format, &output)?;
     Ok(ExitCode::SUCCESS)
 }

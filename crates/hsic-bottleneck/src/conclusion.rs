@@ -1,0 +1,154 @@
+//! The end of a training: outputs are judged, the softmax layer is trained, the summary is written.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::calibration::Readout;
+use crate::config::{TrainConfig, TrainOptions};
+use crate::dataset::Split;
+use crate::error::Error;
+use crate::evaluation::{Frozen, NormProtocol, Protocol, ReadoutProtocol};
+use crate::format::{FormatInput, FormatSettings, Formatted, format};
+use crate::log::{Observer, Warning, tell};
+use crate::network::Network;
+use crate::predict::Predictor;
+use crate::readout::Assignment;
+use crate::run::{READOUT, Run, SUMMARY, Summary};
+use crate::trainer::formatted;
+
+/// What training took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    /// Steps of all networks.
+    pub(crate) steps: u64,
+    /// Seconds until now.
+    pub(crate) seconds: f64,
+    /// Median time of a step.
+    pub(crate) milliseconds_per_step: f64,
+}
+
+/// Judges trained networks (several only under a combined sigma), trains the softmax layer if one is asked for, and
+/// writes the run's last files, the summary at the very end.
+pub(crate) fn conclude(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    networks: &[Network],
+    spent: Spent,
+    listeners: &mut [&mut dyn Observer],
+) -> Result<Summary, Error> {
+    let start = Instant::now();
+    let (train, test) = (&data.train, &data.test);
+    let frozen = Frozen::new(networks, FormatInput::Last).under(&config.protocol);
+    let table = frozen.outputs(train, usize::MAX);
+    let assignment = match formatted(config)? {
+        true => Assignment::identity(train.classes()),
+        false => Assignment::fit(&table.counts),
+    };
+    let read = table.counts.assigned(&assignment);
+    run.write_json(READOUT, &Readout::fit(&frozen, train, assignment.clone()))?;
+    let test_table = frozen.outputs(test, usize::MAX);
+    let format = match config.format.epochs {
+        0 => None,
+        _ => Some(format_run(config, data, run, networks, &config.format)?),
+    };
+    match &format {
+        Some(format) => tell(listeners, |observer| observer.format(&format.epochs))?,
+        None => {
+            for (class, share) in read.recall().into_iter().enumerate() {
+                if share < 0.5 && read.accuracy() > 0.5 {
+                    let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
+                    tell(listeners, |observer| observer.warning(&warning))?;
+                }
+            }
+        }
+    }
+    let summary = Summary {
+        run: run.path().to_owned(),
+        dataset: config.dataset.clone(),
+        model: config.model.clone(),
+        method: config.method.clone(),
+        epochs: config.epochs,
+        steps: spent.steps,
+        seed: config.seed,
+        threads: rayon::current_num_threads(),
+        train_accuracy: table.accuracy(&config.protocol, &assignment),
+        test_accuracy: test_table.accuracy(&config.protocol, &assignment),
+        format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
+        seconds: spent.seconds + start.elapsed().as_secs_f64(),
+        milliseconds_per_step: spent.milliseconds_per_step,
+        peak_memory_bytes: peak_memory_bytes(),
+        parameters: networks.iter().map(Network::parameter_count).sum(),
+        formatted: format.is_some() || formatted(config)?,
+        confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
+        class_names: train.class_names.clone(),
+    };
+    run.write_json(SUMMARY, &summary)?;
+    Ok(summary)
+}
+
+/// Trains the softmax layer on frozen networks and saves it.
+fn format_run(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    networks: &[Network],
+    settings: &FormatSettings,
+) -> Result<Formatted, Error> {
+    let formatted = format(&format_input(config, networks, settings.input), data, settings)?;
+    run.save_format(settings.input, &formatted.layer)?;
+    Ok(formatted)
+}
+
+/// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with
+/// those of the batch.
+pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> Frozen<'n> {
+    let frozen = Frozen::new(networks, input);
+    if networks.len() > 1 { frozen.under(&config.protocol) } else { frozen }
+}
+
+/// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
+/// summary.
+///
+/// # Errors
+/// `Run` for a run that is not finished or damaged; `Shape` if the data are not of its shape; `Diverged`.
+pub fn format_finished(run: &Run, data: &Split, settings: &FormatSettings) -> Result<(Summary, Vec<f64>), Error> {
+    let config = run.config()?;
+    let predictor = Predictor::open(run)?;
+    predictor.check(&data.train)?;
+    predictor.check(&data.test)?;
+    let formatted = format_run(&config, data, run, predictor.networks(), settings)?;
+    let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
+    summary.format_accuracy = Some(formatted.test.accuracy());
+    summary.formatted = true;
+    summary.confusion = formatted.test;
+    run.write_json(SUMMARY, &summary)?;
+    Ok((summary, formatted.epochs))
+}
+
+/// The configuration of one of several networks: one sigma, judged fairly, no format training.
+///
+/// # Errors
+/// `Config` if it cannot be used by itself.
+pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainConfig, Error> {
+    let mut options: TrainOptions = config.options.clone();
+    options.objective.sigma = Some(crate::config::Numbers(vec![sigma]));
+    options.format.format_epochs = Some(0);
+    options.evaluation.readout = Some(ReadoutProtocol::Fair);
+    options.evaluation.bn = Some(NormProtocol::Fair);
+    Ok(options.resolve()?)
+}
+
+/// Whether a protocol is for comparison only.
+#[must_use]
+pub fn is_authors(protocol: &Protocol) -> bool {
+    protocol.readout == ReadoutProtocol::Authors || protocol.norm == NormProtocol::Authors
+}
+
+/// Peak resident memory of this process, where the system tells (Linux).
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

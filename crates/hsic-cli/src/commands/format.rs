@@ -1,0 +1,35 @@
+//! `hsic format`.
+
+use std::process::ExitCode;
+
+use hsic_bottleneck::Error;
+use hsic_bottleneck::conclusion::format_finished;
+use hsic_bottleneck::run::Run;
+
+use super::eval::load;
+use super::on_threads;
+use crate::args::FormatArguments;
+use crate::printer;
+
+/// Passes over the training data if none are named.
+const EPOCHS: u64 = 10;
+
+pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
+    let run = Run::open(&arguments.run)?;
+    let mut options = run.config()?.options;
+    options.format = arguments.format;
+    options.format.format_epochs.get_or_insert(EPOCHS);
+    let config = options.resolve()?;
+    anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
+    let threads = arguments.threads.or(config.threads);
+    let (summary, epochs) = on_threads(threads, || {
+        let data = load(&config)?;
+        format_finished(&run, &data, &config.format).map_err(Error::from)
+    })??;
+    if arguments.json {
+        printer::json(&summary)?;
+    } else {
+        printer::formatted(&summary, &epochs)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
