@@ -12,54 +12,49 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import tomllib
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-ACTIVATIONS = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "elu": nn.ELU,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "identity": None,
-}
+class Residual(nn.Module):
+    """activation(norm(inner(x) + x))"""
+
+    def __init__(self, inner, *after):
+        super().__init__()
+        self.inner = inner
+        self.norm = next((module for module in after if hasattr(module, "running_mean")), nn.Identity())
+        self.activation = next((module for module in after if not hasattr(module, "running_mean")), nn.Identity())
+
+    def forward(self, x):
+        return self.activation(self.norm(self.inner(x) + x))
 
 
-def modules_of(tensors, activation):
-    """The modules that own the tensors, in order; an index without tensors is an activation.
-
-    A module's kind follows from the names and shapes of its tensors. A further kind is a further case here.
-    """
-    owned = {}
-    for name, tensor in tensors.items():
-        index, part = name.split(".")
-        owned.setdefault(int(index), {})[part] = tensor
-    modules = []
-    last = max(owned)
-    # The activation of the last block comes behind the last module with tensors.
-    for index in range(last + 1 + (ACTIVATIONS[activation] is not None)):
-        parts = owned.get(index, {})
-        weight = parts.get("weight")
-        if not parts:
-            modules.append(ACTIVATIONS[activation]())
-        elif "running_mean" in parts:
-            modules.append(nn.BatchNorm1d(len(parts["running_mean"]), affine=weight is not None))
-        elif weight is not None and weight.dim() == 2:
-            modules.append(nn.Linear(weight.shape[1], weight.shape[0], bias="bias" in parts))
-        else:
-            shapes = {part: tuple(tensor.shape) for part, tensor in parts.items()}
-            sys.exit(f"module {index} with {shapes}: expected a linear layer or a batch norm")
-    return modules
+def module_of(said):
+    """A module from what the export says of it: its class, its numbers, the modules inside."""
+    kind, numbers = said["class"], [int(number) for number in said["arguments"]]
+    inner = [module_of(each) for each in said.get("inner", [])]
+    if kind == "Residual":
+        return Residual(*inner)
+    if kind == "Sequential":
+        return nn.Sequential(*inner)
+    if kind.startswith("BatchNorm"):
+        return getattr(nn, kind)(numbers[0], affine=bool(numbers[1]))
+    return getattr(nn, kind)(*numbers)
 
 
 def prepared(rows, data):
     """Rows as a file holds them -> what the network was trained on (the same arithmetic as `hsic predict`)."""
-    if data["pixels"] and rows.dtype == np.uint8:
-        rows = rows.astype(np.float32) / np.float32(255.0)
+    if data["pixels"]:
+        if rows.dtype == np.uint8:
+            rows = rows.astype(np.float32) / np.float32(255.0)
+        if data["normalization"] is not None:
+            channels = (len(rows), data["shape"]["channels"], -1)
+            means = np.array(data["normalization"]["means"]).reshape(1, -1, 1)
+            deviations = np.array(data["normalization"]["deviations"]).reshape(1, -1, 1)
+            rows = (rows.reshape(channels) - means) / deviations
     elif data["standardization"] is not None:
         means = np.array(data["standardization"]["means"])
         deviations = np.array(data["standardization"]["deviations"])
@@ -88,7 +83,6 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of a probability [default: 1e-5]")
     arguments = parser.parse_args()
 
-    config = tomllib.loads((arguments.run / "config.toml").read_text())
     data = json.loads((arguments.run / "data.json").read_text())
     readout = json.loads((arguments.run / "readout.json").read_text())
 
@@ -98,6 +92,8 @@ def main():
             export = [arguments.hsic, "export", arguments.run, "--format", kind, "--output", folder / f"net.{kind}"]
             subprocess.run(export, check=True)
         tensors = load_file(folder / "net.safetensors")
+        with safe_open(folder / "net.safetensors", "pt") as file:
+            said_modules = json.loads(file.metadata()["state"])["modules"]
         with np.load(folder / "net.npz") as archive:
             same = sorted(archive.files) == sorted(tensors)
             if not (same and all(np.array_equal(archive[name], tensors[name].numpy()) for name in tensors)):
@@ -111,13 +107,22 @@ def main():
         said = json.loads(subprocess.run(predict, check=True, capture_output=True).stdout)
         rows = np.load(rows_file)
 
-    network = nn.Sequential(*modules_of(tensors, config["network"]["activation"]))
-    network.load_state_dict(tensors, strict=True)
+    network = nn.Sequential(*[module_of(each) for each in said_modules])
+    missing, unexpected = network.load_state_dict(tensors, strict=False)
+    if unexpected or not all(name.endswith("num_batches_tracked") for name in missing):
+        sys.exit(f"tensors that do not fit: {missing} missing, {unexpected} unexpected")
     network.eval()
     print(network)
     with torch.no_grad():
-        outputs = network(prepared(rows, data)).double()
+        x = prepared(rows, data)
+        if isinstance(network[0], nn.Conv2d):
+            shape = data["shape"]
+            x = x.reshape(len(x), shape["channels"], shape["height"], shape["width"])
+        outputs = network(x).double()
 
+    if (arguments.run / "format.safetensors").exists():
+        # The softmax layer is the last module: its outputs are class scores.
+        readout = {"temperature": 1.0, "class_of_unit": list(range(len(data["class_names"])))}
     units = torch.softmax(outputs / readout["temperature"], dim=1)
     class_of_unit = torch.tensor(readout["class_of_unit"])
     probabilities = torch.zeros(len(rows), len(data["class_names"]), dtype=torch.float64)

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::format::SoftmaxLayer;
-use crate::network::{NamedTensor, Network};
+use crate::network::{Module, NamedTensor, Network};
 use crate::run::{RunError, replace};
 use crate::tensor_file;
 
@@ -25,7 +25,7 @@ pub enum ExportFormat {
 }
 
 /// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; a softmax layer on its last
-/// outputs is one more linear module.
+/// outputs is one more linear module. A safetensors file also tells the modules, in its metadata under `state`.
 ///
 /// # Errors
 /// `Io` with the path.
@@ -36,15 +36,20 @@ pub fn export(
     path: &Path,
 ) -> Result<(), RunError> {
     let mut tensors = network.tensors();
+    let mut modules: Vec<Module> = network.blocks().iter().flat_map(|block| block.modules()).collect();
     if let Some(layer) = layer {
-        let module: usize = network.blocks().iter().map(|block| block.modules()).sum();
+        let module = modules.len();
+        modules.push(Module::new("Linear", &[layer.inputs(), layer.bias().len()]));
         let (classes, weight, bias) = (layer.bias().len(), layer.weight().to_vec(), layer.bias().to_vec());
         let shape = vec![classes, layer.inputs()];
         tensors.push(NamedTensor { name: format!("{module}.weight"), shape, values: weight });
         tensors.push(NamedTensor { name: format!("{module}.bias"), shape: vec![classes], values: bias });
     }
     match format {
-        ExportFormat::Safetensors => tensor_file::save(path, tensor_file::views(&tensors), None),
+        ExportFormat::Safetensors => {
+            let state = serde_json::json!({ "modules": modules }).to_string();
+            tensor_file::save(path, tensor_file::views(&tensors), Some(&state))
+        }
         ExportFormat::Npz => replace(path, |aside| {
             let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(aside)?));
             for tensor in &tensors {

@@ -15,7 +15,7 @@ use hsic::random::Stream;
 use rayon::prelude::*;
 
 pub use activation::Activation;
-pub use block::{Block, Cache, TensorKind, TensorSpec};
+pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
 pub use feature::Feature;
@@ -191,7 +191,7 @@ impl<T: Scalar> Network<T> {
                 stored = &stored[spec.len()..];
                 tensors.push(NamedTensor { name, values, shape: spec.shape });
             }
-            module += block.modules();
+            module += block.modules().len();
         }
         tensors
     }

@@ -124,6 +124,7 @@ mod tests {
             train_rows: 9,
             test_rows: 3,
             standardization: Some(Standardization { means: vec![0.1 + 0.2, 7.0], deviations: vec![1.0 / 3.0, 0.0] }),
+            normalization: None,
         }
     }
 

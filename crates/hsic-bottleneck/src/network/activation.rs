@@ -4,6 +4,8 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
+use super::block::Module;
+
 /// An elementwise nonlinearity f.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -99,6 +101,31 @@ macro_rules! with_activation {
 }
 
 impl Activation {
+    /// The PyTorch module; none for the identity.
+    pub(crate) fn module(self) -> Option<Module> {
+        let class = match self {
+            Self::Relu => "ReLU",
+            Self::LeakyRelu => "LeakyReLU",
+            Self::Tanh => "Tanh",
+            Self::Elu => "ELU",
+            Self::Sigmoid => "Sigmoid",
+            Self::Gelu => "GELU",
+            Self::Identity => return None,
+        };
+        Some(Module::new(class, &[]))
+    }
+
+    /// The slope on the negative side of a function that is a itself on the positive side and linear on both.
+    #[must_use]
+    pub fn negative_slope(self) -> Option<f64> {
+        match self {
+            Self::Relu => Some(0.0),
+            Self::LeakyRelu => Some(0.01),
+            Self::Identity => Some(1.0),
+            Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu => None,
+        }
+    }
+
     /// z = f(a), entry by entry.
     pub fn apply<T: Scalar>(self, a: &[T], z: &mut [T]) {
         with_activation!(self, |f, _df| vectorize(

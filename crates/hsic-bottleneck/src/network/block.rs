@@ -1,6 +1,7 @@
 //! The seam between networks and everything else: a block is the unit of local training.
 
 use hsic::Scalar;
+use serde::Serialize;
 
 use crate::dataset::Shape;
 
@@ -109,6 +110,27 @@ impl TensorSpec {
     }
 }
 
+/// A PyTorch module: its class and the numbers that make it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Module {
+    /// Name of the class (`Linear`, `Conv2d`, `BatchNorm1d`, `MaxPool2d`, `Flatten`, `ReLU`, ...; `Residual` is
+    /// activation(norm(inner(x) + x))).
+    pub class: &'static str,
+    /// Positional arguments; `BatchNorm` has channels and whether it is affine (1) or not (0).
+    pub arguments: Vec<f64>,
+    /// The modules inside a `Residual`: those of `inner`, then norm and activation as far as there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<Module>,
+}
+
+impl Module {
+    /// A module without others inside.
+    #[must_use]
+    pub fn new(class: &'static str, arguments: &[usize]) -> Self {
+        Self { class, arguments: arguments.iter().map(|&argument| argument as f64).collect(), inner: Vec::new() }
+    }
+}
+
 /// A block: a map from m x `inputs` to m x `outputs` with parameters of its own.
 ///
 /// Activations are row-major, one sample a row; a map lies channels last (line, pixel, channel). `forward` must not depend on anything but its arguments and the
@@ -164,6 +186,6 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// The tensors of `parameters`, then of `statistics`, in order of storage.
     fn layout(&self) -> Vec<TensorSpec>;
 
-    /// How many modules of a PyTorch `Sequential` the block stands for.
-    fn modules(&self) -> usize;
+    /// The modules of a PyTorch `Sequential` that the block stands for.
+    fn modules(&self) -> Vec<Module>;
 }

@@ -10,7 +10,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, TensorKind, TensorSpec};
+use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
 use super::convolution::Geometry;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
@@ -243,7 +243,7 @@ impl<T: Scalar> Conv<T> {
 
     /// dL/dy of a group of lines, in `lines.g`, and its normalized values in `lines.n`; `dz` is empty where the pooling
     /// leaves lines over.
-    fn chain(&self, a: &[T], with: Normalizer<'_, T>, dz: &[T], lines: &mut Lines<'_, T>) {
+    fn chain(&self, a: &[T], with: Normalizer<'_, T>, (z, dz): (&[T], &[T]), lines: &mut Lines<'_, T>) {
         self.activate(a, with, lines);
         let Lines { n, y, t, g } = lines;
         let (t, g) = (&t[..a.len()], &mut g[..a.len()]);
@@ -254,21 +254,23 @@ impl<T: Scalar> Conv<T> {
         if self.pool == 1 {
             g.copy_from_slice(dz);
         } else {
-            unpool(t, dz, self.pool, self.row(), self.geometry.outputs, g);
+            unpool(t, z, dz, self.pool, self.row(), self.geometry.outputs, g);
         }
         let y: &[T] = if with.affine.is_empty() { n } else { y };
         self.activation.chain(&y[..a.len()], t, g);
     }
 
-    /// Calls `each` with the first value of a group of lines and the group's part of `dz`, for every image of a part.
-    fn groups<'d>(&self, dz: &'d [T], mut each: impl FnMut(usize, usize, &'d [T])) {
+    /// Calls `each` with first and last value of a group of lines and the group's parts of `z` and `dz`, for every image
+    /// of a part.
+    fn groups<'d>(&self, z: &'d [T], dz: &'d [T], mut each: impl FnMut(usize, usize, (&'d [T], &'d [T]))) {
         let (len, group, row) = (self.geometry.out_len(), self.pool * self.row(), self.pooled_row());
         let height = self.geometry.out_height() / self.pool;
-        for (image, dz) in dz.chunks_exact(self.outputs()).enumerate() {
+        let images = z.chunks_exact(self.outputs()).zip(dz.chunks_exact(self.outputs()));
+        for (image, (z, dz)) in images.enumerate() {
             for start in (0..len).step_by(group) {
                 let y = start / group;
-                let dz = if y < height { &dz[y * row..(y + 1) * row] } else { &[] };
-                each(image * len + start, image * len + (start + group).min(len), dz);
+                let lines = if y < height { y * row..(y + 1) * row } else { 0..0 };
+                each(image * len + start, image * len + (start + group).min(len), (&z[lines.clone()], &dz[lines]));
             }
         }
     }
@@ -397,7 +399,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         &self,
         m: usize,
         x: &[T],
-        _z: &[T],
+        z: &[T],
         dz: &mut [T],
         cache: &mut Cache<T>,
         parameters: &mut [T],
@@ -411,18 +413,21 @@ impl<T: Scalar> Block<T> for Conv<T> {
 
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
         a.par_chunks(images * g.out_len())
-            .zip(dz.par_chunks(images * self.outputs()))
+            .zip(z.par_chunks(images * self.outputs()).zip(dz.par_chunks(images * self.outputs())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
             .zip(parts.par_chunks_mut(2 * d))
-            .for_each(|(((a, dz), scratch), sums)| {
-                let mut lines = self.cut(scratch).2;
+            .for_each(|(((a, (z, dz)), scratch), sums)| {
                 sums.fill(T::ZERO);
                 let (sum, product) = sums.split_at_mut(d);
-                self.groups(dz, |start, end, dz| {
+                if let (Norm::Batch, Some(slope)) = (self.norm, self.activation.negative_slope()) {
+                    return sums_of_activations(z, dz, T::of(slope), sum, product);
+                }
+                let mut lines = self.cut(scratch).2;
+                self.groups(z, dz, |start, end, (z, dz)| {
                     if dz.is_empty() {
                         return;
                     }
-                    self.chain(&a[start..end], with, dz, &mut lines);
+                    self.chain(&a[start..end], with, (z, dz), &mut lines);
                     let (n, g) = (&lines.n[..end - start], &lines.g[..end - start]);
                     vectorize(
                         #[inline(always)]
@@ -458,15 +463,16 @@ impl<T: Scalar> Block<T> for Conv<T> {
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
         let (sum, product, factor) = (&*sum, &*product, &factor[..]);
         let lanes = g.lanes::<T>();
-        let part = |((((a, x), dz), scratch), partial): ((((&[T], &[T]), &[T]), &mut [T]), &mut [T]),
-                    mut dx: Option<&mut [T]>| {
+        type Part<'p, T> = ((((&'p [T], &'p [T]), (&'p [T], &'p [T])), &'p mut [T]), &'p mut [T]);
+        let part = |((((a, x), (z, dz)), scratch), partial): Part<'_, T>, mut dx: Option<&mut [T]>| {
             let (padded, spread, mut lines) = self.cut(scratch);
             partial.fill(T::ZERO);
             let chunk = self.chunk_images();
             let chunks = a.chunks(chunk * g.out_len()).zip(x.chunks(chunk * self.inputs()));
-            for (index, ((a, x), dz)) in chunks.zip(dz.chunks(chunk * self.outputs())).enumerate() {
-                self.groups(dz, |start, end, dz| {
-                    self.chain(&a[start..end], with, dz, &mut lines);
+            let gradients = z.chunks(chunk * self.outputs()).zip(dz.chunks(chunk * self.outputs()));
+            for (index, ((a, x), (z, dz))) in chunks.zip(gradients).enumerate() {
+                self.groups(z, dz, |start, end, (z, dz)| {
+                    self.chain(&a[start..end], with, (z, dz), &mut lines);
                     let (n, g) = (&lines.n[..end - start], &mut lines.g[..end - start]);
                     if !plain {
                         vectorize(
@@ -496,7 +502,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         let work = a
             .par_chunks(images * g.out_len())
             .zip(x.par_chunks(images * self.inputs()))
-            .zip(dz.par_chunks(images * self.outputs()))
+            .zip(z.par_chunks(images * self.outputs()).zip(dz.par_chunks(images * self.outputs())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
             .zip(partial.par_chunks_mut(self.weight_count()));
         match dx {
@@ -552,10 +558,15 @@ impl<T: Scalar> Block<T> for Conv<T> {
         layout
     }
 
-    fn modules(&self) -> usize {
-        1 + usize::from(self.norm != Norm::None)
-            + usize::from(self.activation != Activation::Identity)
-            + usize::from(self.pool > 1)
+    fn modules(&self) -> Vec<Module> {
+        let Geometry { channels, outputs, kernel, stride, padding, .. } = self.geometry;
+        let mut modules = vec![Module::new("Conv2d", &[channels, outputs, kernel, stride, padding])];
+        modules.extend(self.norm.module("BatchNorm2d", outputs));
+        modules.extend(self.activation.module());
+        if self.pool > 1 {
+            modules.push(Module::new("MaxPool2d", &[self.pool]));
+        }
+        modules
     }
 }
 
@@ -577,23 +588,46 @@ fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize, z: &mut [T
     );
 }
 
-/// The way back of [`pool`]: each window's gradient goes to its first largest value.
-fn unpool<T: Scalar>(t: &[T], dz: &[T], side: usize, row: usize, channels: usize, g: &mut [T]) {
-    g.fill(T::ZERO);
+/// The way back of [`pool`]: each window's gradient goes to the first of its values that is the largest, `z`.
+fn unpool<T: Scalar>(t: &[T], z: &[T], dz: &[T], side: usize, row: usize, channels: usize, g: &mut [T]) {
+    const CHUNK: usize = 64;
+    if !(g.len() / row).is_multiple_of(side) || !(row / channels).is_multiple_of(side) {
+        g.fill(T::ZERO);
+    }
     vectorize(
         #[inline(always)]
         || {
-            for (x, dz) in dz.chunks_exact(channels).enumerate() {
-                let at = |tap: usize| tap / side * row + (x * side + tap % side) * channels;
-                for (channel, &dz) in dz.iter().enumerate() {
-                    let (mut best, mut place) = (t[at(0) + channel], at(0) + channel);
-                    for tap in 1..side * side {
-                        let index = at(tap) + channel;
-                        if t[index] > best {
-                            (best, place) = (t[index], index);
+            for (x, (z, dz)) in z.chunks_exact(channels).zip(dz.chunks_exact(channels)).enumerate() {
+                for (chunk, (z, dz)) in z.chunks(CHUNK).zip(dz.chunks(CHUNK)).enumerate() {
+                    let mut rest = [T::ZERO; CHUNK];
+                    rest[..dz.len()].copy_from_slice(dz);
+                    for tap in 0..side * side {
+                        let from = tap / side * row + (x * side + tap % side) * channels + chunk * CHUNK;
+                        let (t, g) = (&t[from..from + z.len()], &mut g[from..from + z.len()]);
+                        for (((g, &t), &z), rest) in g.iter_mut().zip(t).zip(z).zip(&mut rest) {
+                            let hit = t == z;
+                            *g = if hit { *rest } else { T::ZERO };
+                            *rest = if hit { T::ZERO } else { *rest };
                         }
                     }
-                    g[place] = dz;
+                }
+            }
+        },
+    );
+}
+
+/// Sums of g and of g n by channel from activations alone, for the nonlinearities whose z tells n wherever the gradient
+/// is not 0; `slope` is that of the negative side.
+fn sums_of_activations<T: Scalar>(z: &[T], dz: &[T], slope: T, sum: &mut [T], product: &mut [T]) {
+    let d = sum.len();
+    // g n = dz z on both sides: the slope of one is the inverse of the other's.
+    vectorize(
+        #[inline(always)]
+        || {
+            for (z, dz) in z.chunks_exact(d).zip(dz.chunks_exact(d)) {
+                for (((sum, product), &z), &dz) in sum.iter_mut().zip(product.iter_mut()).zip(z).zip(dz) {
+                    *sum += if z > T::ZERO { dz } else { slope * dz };
+                    *product = dz.mul_add(z, *product);
                 }
             }
         },
@@ -623,6 +657,7 @@ mod tests {
                 (Activation::Elu, Norm::BatchAffine),
                 (Activation::Sigmoid, Norm::None),
                 (Activation::Relu, Norm::Batch),
+                (Activation::LeakyRelu, Norm::Batch),
             ] {
                 let mut stream = Stream::new(1, "conv", 0);
                 let mut block = Conv::<f64>::new(input, false, settings(pool, stride, activation, norm), &mut stream);

@@ -13,7 +13,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, TensorKind, TensorSpec};
+use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -241,11 +241,15 @@ impl<T: Scalar> Block<T> for Dense<T> {
         layout
     }
 
-    fn modules(&self) -> usize {
-        usize::from(self.map.is_some())
-            + 1
-            + usize::from(self.norm != Norm::None)
-            + usize::from(self.activation != Activation::Identity)
+    fn modules(&self) -> Vec<Module> {
+        let mut modules = Vec::new();
+        if self.map.is_some() {
+            modules.push(Module::new("Flatten", &[]));
+        }
+        modules.push(Module::new("Linear", &[self.inputs, self.outputs]));
+        modules.extend(self.norm.module("BatchNorm1d", self.outputs));
+        modules.extend(self.activation.module());
+        modules
     }
 }
 

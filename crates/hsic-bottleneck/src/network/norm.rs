@@ -8,7 +8,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::block::{TensorKind, TensorSpec};
+use super::block::{Module, TensorKind, TensorSpec};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -50,6 +50,11 @@ impl Norm {
             layout.push(spec("running_var", TensorKind::Statistic));
         }
         layout
+    }
+
+    /// The PyTorch module of that class, if there is a norm.
+    pub(crate) fn module(self, class: &'static str, channels: usize) -> Option<Module> {
+        (self != Self::None).then(|| Module::new(class, &[channels, usize::from(self == Self::BatchAffine)]))
     }
 
     /// Learned scale (1) and shift (0) of `channels` channels, if there are any.

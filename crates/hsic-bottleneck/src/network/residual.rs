@@ -5,7 +5,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, TensorSpec};
+use super::block::{Block, Cache, Module, TensorSpec};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -177,8 +177,16 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
         layout
     }
 
-    fn modules(&self) -> usize {
-        1
+    fn modules(&self) -> Vec<Module> {
+        let shape = self.inner.shape();
+        let class = if shape.height * shape.width > 1 { "BatchNorm2d" } else { "BatchNorm1d" };
+        let own = if self.norm == Norm::None { Norm::None } else { Norm::Batch };
+        let inner = Module { class: "Sequential", arguments: Vec::new(), inner: self.inner.modules() };
+        let mut residual = Module::new("Residual", &[]);
+        residual.inner.push(inner);
+        residual.inner.extend(own.module(class, shape.channels));
+        residual.inner.extend(self.activation.module());
+        vec![residual]
     }
 }
 

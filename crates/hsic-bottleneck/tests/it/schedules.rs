@@ -3,7 +3,7 @@
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::network::{Activation, Block, Cache, Network, Norm, TensorSpec};
+use hsic_bottleneck::network::{Activation, Block, Cache, Module, Network, Norm, TensorSpec};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
@@ -173,8 +173,8 @@ impl Block for Gain {
         let kind = hsic_bottleneck::network::TensorKind::Parameter;
         vec![TensorSpec::contiguous(0, "weight", &[self.0.len()], kind)]
     }
-    fn modules(&self) -> usize {
-        1
+    fn modules(&self) -> Vec<Module> {
+        vec![Module::new("Gain", &[])]
     }
 }
 
