@@ -197,7 +197,8 @@ impl<T: Scalar> BatchOperator<T> {
 
     /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F.
     ///
-    /// R_X is singular (R_X 1 = 0), so it is factored as R_X + delta I, delta about the rounding of its entries; the
+    /// Exactly, R_X 1 = 0; rounding leaves there the largest error of all (T 1 = 1/c), so R_X is centered. It is singular,
+    /// so it is factored as R_X + delta I, delta about the rounding of its entries; the
     /// error this makes in M is delta, below that of R_X itself.
     fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         let (m, ld) = (x.nrows(), stride(x.nrows()));
@@ -215,6 +216,9 @@ impl<T: Scalar> BatchOperator<T> {
                 *entry = T::of(-ridge) * *entry;
             }
             workspace.product[i * ld + i] += T::ONE;
+        }
+        center_lower(&mut workspace.product, m, ld, &mut workspace.sums);
+        for i in 0..m {
             self.x_trace += workspace.product[i * ld + i].to_f64();
         }
         let scratch = llt::factor::cholesky_in_place_scratch::<T>(m, Par::Seq, Default::default());
@@ -595,6 +599,39 @@ fn laplacian<T: Scalar>(g: &mut [T], e: &[T], sums: &mut [T], m: usize, ld: usiz
                     for c in 0..r {
                         g[(row + c) * ld + row + r] = g[(row + r) * ld + row + c];
                     }
+                }
+            }
+        },
+    );
+}
+
+/// H R H of a symmetric R whose lower half is stored, in place.
+fn center_lower<T: Scalar>(r: &mut [T], m: usize, ld: usize, sums: &mut [T]) {
+    let sums = &mut sums[..m];
+    sums.fill(T::ZERO);
+    vectorize(
+        #[inline(always)]
+        || {
+            for i in 0..m {
+                let row = &r[i * ld..i * ld + i];
+                let (above, rest) = sums.split_at_mut(i);
+                for (sum, &value) in above.iter_mut().zip(row) {
+                    *sum += value;
+                    rest[0] += value;
+                }
+                rest[0] += r[i * ld + i];
+            }
+            let share = T::of(1.0 / m as f64);
+            let mut total = T::ZERO;
+            for sum in sums.iter_mut() {
+                *sum *= share;
+                total += *sum;
+            }
+            let mean = total * share;
+            for i in 0..m {
+                let shift = sums[i] - mean;
+                for (value, &sum) in r[i * ld..=i * ld + i].iter_mut().zip(sums.iter()) {
+                    *value -= sum + shift;
                 }
             }
         },
