@@ -268,7 +268,7 @@ options! {
         format_input: FormatInput,
         /// Optimizer of the layer [default: sgd]
         format_optimizer: OptimizerName,
-        /// Its learning rate, > 0, falling to 0 by a cosine [default: 0.01; adamw: 1e-3]
+        /// Its learning rate, > 0, falling to 0 by a cosine [default: from the features' curvature; adamw: 1e-3]
         format_learning_rate: f64,
         /// Momentum of sgd, in [0, 1) [default: 0.9]
         format_momentum: f64,
@@ -432,12 +432,10 @@ impl Faults {
 impl FormatOptions {
     fn resolve(&mut self, seed: u64, faults: &mut Faults) -> FormatSettings {
         let name = *self.format_optimizer.get_or_insert(OptimizerName::Sgd);
-        let own = if name == OptimizerName::Sgd { 0.01 } else { 1e-3 };
-        let peak = *self.format_learning_rate.get_or_insert(own);
         let momentum = *self.format_momentum.get_or_insert(0.9);
         let weight_decay = *self.format_weight_decay.get_or_insert(0.0);
         let batch_size = *self.format_batch_size.get_or_insert(256);
-        faults.positive("format-learning-rate", peak);
+        faults.positive("format-learning-rate", self.format_learning_rate.unwrap_or(1.0));
         faults.share("format-momentum", momentum);
         faults.not_negative("format-weight-decay", weight_decay);
         faults.check("format-batch-size", batch_size, batch_size >= 1, "a whole number >= 1");
@@ -449,7 +447,7 @@ impl FormatOptions {
                 OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
                 OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
             },
-            learning_rate: LearningRate { peak, decay: Decay::Cosine, warmup_steps: 0 },
+            learning_rate: self.format_learning_rate,
             standardize: *self.format_standardize.get_or_insert(true),
             seed,
         }

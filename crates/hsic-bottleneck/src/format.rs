@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, Split};
 use crate::error::Error;
 use crate::evaluation::Frozen;
 use crate::objective::cross_entropy::cross_entropy;
-use crate::optimizer::{LearningRate, Optimizer, OptimizerState};
+use crate::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use crate::readout::{Confusion, largest};
 
 /// What the softmax layer sees.
@@ -36,11 +36,13 @@ pub struct FormatSettings {
     pub batch_size: usize,
     /// Optimizer.
     pub optimizer: Optimizer,
-    /// Learning rate with its course.
-    pub learning_rate: LearningRate,
+    /// Learning rate at the start, falling to 0 by a cosine; `None` for 2 over the largest eigenvalue of the features'
+    /// second moments, half of what would be stable without momentum (the loss's curvature is at most half of that
+    /// eigenvalue), for AdamW 1e-3.
+    pub learning_rate: Option<f64>,
     /// Whether features are brought to mean 0 and deviation 1.
     pub standardize: bool,
-    /// Seed of weights and order.
+    /// Seed of the order.
     pub seed: u64,
 }
 
@@ -54,13 +56,10 @@ pub struct SoftmaxLayer {
 }
 
 impl SoftmaxLayer {
-    /// Weights and biases uniform in +-1/sqrt(inputs), PyTorch's default.
+    /// All zero: the loss has no other valley than one.
     #[must_use]
-    pub fn new(inputs: usize, classes: usize, seed: u64) -> Self {
-        let bound = 1.0 / (inputs as f64).sqrt();
-        let mut stream = Stream::new(seed, "format", 0);
-        let parameters = (0..classes * (inputs + 1)).map(|_| stream.between(-bound, bound) as f32).collect();
-        Self { inputs, classes, parameters }
+    pub fn new(inputs: usize, classes: usize) -> Self {
+        Self { inputs, classes, parameters: vec![0.0; classes * (inputs + 1)] }
     }
 
     /// From W (classes x inputs, row-major) and b (classes).
@@ -182,16 +181,21 @@ pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> R
         (vec![0.0; columns], vec![1.0; columns])
     };
 
-    let mut layer = SoftmaxLayer::new(columns, classes, settings.seed);
+    let mut layer = SoftmaxLayer::new(columns, classes);
     let mut state = OptimizerState::default();
     let mut step = Step::default();
     let mut epochs = Vec::new();
     let steps = labels.len().div_ceil(settings.batch_size) as u64;
+    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer {
+        Optimizer::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
+        Optimizer::AdamW { .. } => 1e-3,
+    });
+    let learning_rate = LearningRate { peak, decay: Decay::Cosine, warmup_steps: 0 };
     for epoch in 0..settings.epochs {
         let mut order: Vec<usize> = (0..labels.len()).collect();
         Stream::new(settings.seed, "format-order", epoch).shuffle(&mut order);
         for (index, rows) in order.chunks(settings.batch_size).enumerate() {
-            let rate = settings.learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
+            let rate = learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
             step.gradient(&layer, &train, &labels, rows);
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
@@ -227,6 +231,30 @@ fn moments(values: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
     let deviation = |square: &f64| (square / rows).sqrt();
     let deviations = squares.iter().map(deviation).map(|d| if d > 1e-6 { d as f32 } else { 1.0 }).collect();
     (means.into_iter().map(|mean| mean as f32).collect(), deviations)
+}
+
+/// Rows from which the curvature is estimated.
+const CURVATURE_ROWS: usize = 2048;
+
+/// The largest eigenvalue of X'X / m (with a column of ones for the bias), by power iteration from the all-ones vector.
+fn curvature(values: &[f32], columns: usize) -> f64 {
+    const ITERATIONS: usize = 30;
+    let rows = values.len() / columns;
+    let mut direction = vec![1.0f64; columns];
+    let mut eigenvalue = 0.0;
+    for _ in 0..ITERATIONS {
+        let length = direction.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+        direction.iter_mut().for_each(|value| *value /= length);
+        let mut next = vec![0.0f64; columns];
+        for row in values.chunks_exact(columns) {
+            let along: f64 = row.iter().zip(&direction).map(|(&value, direction)| f64::from(value) * direction).sum();
+            next.iter_mut().zip(row).for_each(|(next, &value)| *next += along * f64::from(value));
+        }
+        next.iter_mut().for_each(|value| *value /= rows as f64);
+        eigenvalue = next.iter().map(|value| value * value).sum::<f64>().sqrt();
+        direction = next;
+    }
+    eigenvalue.max(1.0)
 }
 
 /// Memory of one step.
@@ -279,7 +307,6 @@ mod tests {
     use super::*;
     use crate::dataset::{LoadOptions, load};
     use crate::network::{Activation, Network, Norm};
-    use crate::optimizer::Decay;
 
     fn settings(input: FormatInput, standardize: bool) -> FormatSettings {
         FormatSettings {
@@ -287,7 +314,7 @@ mod tests {
             epochs: 20,
             batch_size: 50,
             optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
-            learning_rate: LearningRate { peak: 0.02, decay: Decay::Cosine, warmup_steps: 0 },
+            learning_rate: None,
             standardize,
             seed: 1,
         }
@@ -306,7 +333,11 @@ mod tests {
         for input in [FormatInput::Last, FormatInput::All] {
             let frozen = Frozen::new(&networks, input);
             let formatted = format(&frozen, &data, &settings(input, true)).unwrap();
-            assert!(formatted.test.accuracy() > 0.4 && formatted.train.accuracy() > 0.6, "{input:?} {}", formatted.test.accuracy());
+            assert!(
+                formatted.test.accuracy() > 0.4 && formatted.train.accuracy() > 0.6,
+                "{input:?} {}",
+                formatted.test.accuracy()
+            );
             // The layer that is kept takes features as they come: only rounding may differ from what was counted.
             let again = formatted.layer.evaluate(&frozen, &data.test).accuracy();
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
@@ -315,9 +346,18 @@ mod tests {
     }
 
     #[test]
+    fn the_curvature_is_the_largest_eigenvalue() {
+        // X'X / m = [[2, 1], [1, 2]]: eigenvalues 3 and 1.
+        let root = 3.0f32.sqrt();
+        let values = [root, root, 1.0, -1.0];
+        assert!((curvature(&values, 2) - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn the_gradient_agrees_with_central_differences() {
-        let mut layer = SoftmaxLayer::new(9, 3, 1);
+        let mut layer = SoftmaxLayer::new(9, 3);
         let mut stream = Stream::new(1, "test", 0);
+        layer.parameters.iter_mut().for_each(|value| *value = 0.3 * stream.normal() as f32);
         let features: Vec<f32> = (0..45).map(|_| stream.normal() as f32).collect();
         let (labels, rows) = ([0, 2, 1, 1, 0], [4, 0, 2]);
         let mut step = Step::default();

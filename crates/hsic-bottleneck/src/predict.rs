@@ -12,7 +12,7 @@ use crate::conclusion::{format_input, member_config};
 use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape};
 use crate::error::Error;
-use crate::evaluation::Frozen;
+use crate::evaluation::{Frozen, ReadoutProtocol};
 use crate::format::{FormatInput, SoftmaxLayer, softmax};
 use crate::network::Network;
 use crate::readout::Confusion;
@@ -239,11 +239,17 @@ impl Predictor {
             Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset),
             None => self.unformatted().outputs(dataset, usize::MAX).counts.assigned(&self.readout.assignment),
         };
+        Ok(self.by_run_class(by_class, &classes))
+    }
+
+    /// The rows of a table by class of a data set, in the order of the run's classes.
+    fn by_run_class(&self, by_class: Confusion, classes: &[usize]) -> Confusion {
         let mut table = Confusion::new(self.record.classes(), self.record.classes());
-        for (counts, class) in by_class.counts.into_iter().zip(classes) {
+        for (mut counts, &class) in by_class.counts.into_iter().zip(classes) {
+            counts.resize(self.record.classes(), 0);
             table.counts[class] = counts;
         }
-        Ok(table)
+        table
     }
 
     /// Unformatted test accuracy under the run's protocol.
@@ -251,8 +257,13 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::check`].
     pub fn unformatted_accuracy(&self, dataset: &Dataset) -> Result<f64, Error> {
-        self.check(dataset)?;
+        let classes = self.check(dataset)?;
         let table = self.unformatted().outputs(dataset, usize::MAX);
-        Ok(table.accuracy(&self.config.protocol, &self.readout.assignment))
+        Ok(match self.config.protocol.readout {
+            ReadoutProtocol::Authors => table.authors_accuracy(),
+            ReadoutProtocol::Fair => {
+                self.by_run_class(table.counts.assigned(&self.readout.assignment), &classes).accuracy()
+            }
+        })
     }
 }

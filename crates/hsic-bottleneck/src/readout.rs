@@ -35,11 +35,13 @@ impl Confusion {
         }
     }
 
-    /// The table by class that an assignment makes of a table by unit.
+    /// The table by class that an assignment makes of a table by unit. Its columns are the classes that units stand for,
+    /// which may be more than there are rows.
     #[must_use]
     pub fn assigned(&self, assignment: &Assignment) -> Self {
-        let classes = self.counts.len();
-        let mut by_class = Self::new(classes, classes);
+        let rows = self.counts.len();
+        let columns = assignment.class_of_unit.iter().map(|class| class + 1).fold(rows, usize::max);
+        let mut by_class = Self::new(rows, columns);
         for (from, to) in self.counts.iter().zip(&mut by_class.counts) {
             for (&count, &class) in from.iter().zip(&assignment.class_of_unit) {
                 to[class] += count;

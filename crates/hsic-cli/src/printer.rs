@@ -61,7 +61,7 @@ pub(crate) fn interrupted(step: u64, run: &Path) {
 }
 
 /// The result of a training.
-pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
+pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
     let mut text = confusion(&summary.confusion, &summary.class_names);
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
@@ -79,6 +79,12 @@ pub(crate) fn summary(summary: &Summary) -> anyhow::Result<()> {
         summary.threads,
         summary.run.display()
     );
+    if authors {
+        text.push_str(
+            "\nby the authors' protocol, for comparison with the paper only: its readout is fitted on the test data, or its \
+             batch norm sees the test batch",
+        );
+    }
     Ok(line(&text)?)
 }
 

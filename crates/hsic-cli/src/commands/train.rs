@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use hsic_bottleneck::conclusion::is_authors;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             if json {
                 printer::json(&*summary)?
             } else {
-                printer::summary(&summary)?
+                printer::summary(&summary, is_authors(&config.protocol))?
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -4,6 +4,7 @@ mod data;
 mod errors;
 mod life;
 mod predict;
+mod protocols;
 mod statistics;
 mod train;
 

@@ -99,10 +99,15 @@ fn augmented_and_normalized_runs_resume_to_the_same_bytes_and_evaluate_as_they_w
 
     assert_eq!(place.json("eval a --json")["test_accuracy"], accuracy);
     // Normalized to nothing, all images look alike.
-    place.write("a/normalization.json", r#"{"means":[0.0],"deviations":[0.0]}"#);
+    let record = String::from_utf8(bytes(&place.path("a/data.json"))).unwrap();
+    let normalization = record.find("\"normalization\":").unwrap();
+    let with = |numbers: &str| format!("{}\"normalization\":{numbers}}}", &record[..normalization]);
+    place.write("a/data.json", &with(r#"{"means":[0.0],"deviations":[0.0]}"#));
     assert!(place.json("eval a --json")["test_accuracy"].as_f64().unwrap() <= 0.1);
-    place.write("a/normalization.json", r#"{"means":[0.0],"deviations":[-1.0]}"#);
-    assert!(place.fails("eval a").contains("a/normalization.json: Normalization { means: [0.0], deviations: [-1.0] }"));
+    place.write("a/data.json", &with(r#"{"means":[0.0],"deviations":[-1.0]}"#));
+    assert!(
+        place.fails("eval a").contains("a/data.json: normalization Normalization { means: [0.0], deviations: [-1.0] }")
+    );
 }
 
 #[test]
