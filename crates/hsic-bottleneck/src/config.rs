@@ -3,9 +3,10 @@
 //! Options are what a user gives, all optional; [`TrainOptions::resolve`] fills in the defaults, reports every fault at
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
+mod options;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use hsic::Bottleneck;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,11 @@ use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Schedule, UpdateOrder};
+
+pub use options::{
+    DataOptions, EvaluationOptions, FormatOptions, NetworkOptions, Numbers, ObjectiveOptions, OptimizerName,
+    OptimizerOptions, TrainingOptions,
+};
 
 /// Name of a network that is a list of blocks.
 const CUSTOM: &str = "custom";
@@ -63,249 +69,6 @@ pub enum ConfigError {
     /// Values outside their ranges.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<Fault>),
-}
-
-/// Defines a stage's options: one definition for flag, TOML key and help.
-macro_rules! options {
-    ($(#[$meta:meta])* $name:ident, $heading:literal { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "clap", derive(clap::Args))]
-        #[cfg_attr(feature = "clap", command(next_help_heading = $heading))]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        pub struct $name {
-            $(
-                $(#[$field_meta])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                #[cfg_attr(feature = "clap", arg(long))]
-                pub $field: Option<$type>,
-            )*
-        }
-
-        impl $name {
-            /// These options where given, `other`'s elsewhere.
-            #[must_use]
-            pub fn or(self, other: Self) -> Self {
-                Self { $($field: self.$field.or(other.$field),)* }
-            }
-        }
-    };
-}
-
-options! {
-    /// What is learned from.
-    DataOptions, "Data" {
-        /// Name of a data set, or path of a folder of images, .csv, .npy or .npz [default: digits]
-        dataset: String,
-        /// Folder that holds the data set's files [default: the platform's data folder]
-        data_dir: PathBuf,
-        /// Training samples drawn (digits) or kept, >= 1 [default: 10,000 digits, or all]
-        train_size: usize,
-        /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
-        test_size: usize,
-        /// Column of a table that holds the label, by name or index from 0 [default: the last]
-        label_column: String,
-        /// Share of a table or folder kept for testing if it has no test part, in (0, 1) [default: 0.2]
-        test_fraction: f64,
-        /// Hold out this share of the training data, seeded and by class, and judge on it in place of the test data, in
-        /// [0, 1): settings are chosen with it [default: 0]
-        validation: f64,
-        /// Scale a table's columns by the training part's mean and deviation [default: true]
-        standardize: bool,
-        /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
-        normalize: Normalize,
-        /// Mirror every second training image at random, left to right [default: false]
-        flip: bool,
-        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0]
-        shift: usize,
-        /// Side in pixels of a square cut out of training images at random, >= 0 [default: 0]
-        cutout: usize,
-    }
-}
-
-options! {
-    /// What learns.
-    NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b; or custom, the [[block]] list of --config
-        /// [default: mlp]
-        model: String,
-        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows
-        /// [default: the model's, 256x6 for mlp]
-        widths: String,
-        /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
-        outputs: usize,
-        /// Nonlinearity of every block [default: relu; needle: tanh]
-        activation: Activation,
-        /// What stands before it in every block [default: batch]
-        norm: Norm,
-        /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
-        /// deviation of each channel) [default: pool:2]
-        feature: Feature,
-    }
-}
-
-/// A number or several, separated by commas.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "OneOrMany")]
-pub struct Numbers(pub Vec<f64>);
-
-/// How numbers stand in TOML.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(f64),
-    Many(Vec<f64>),
-}
-
-impl From<OneOrMany> for Numbers {
-    fn from(numbers: OneOrMany) -> Self {
-        match numbers {
-            OneOrMany::One(number) => Self(vec![number]),
-            OneOrMany::Many(numbers) => Self(numbers),
-        }
-    }
-}
-
-impl From<Numbers> for OneOrMany {
-    fn from(numbers: Numbers) -> Self {
-        match numbers.0[..] {
-            [number] => Self::One(number),
-            _ => Self::Many(numbers.0),
-        }
-    }
-}
-
-impl FromStr for Numbers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
-        numbers.map(Self).ok_or_else(|| "expected a number, or several separated by commas".to_owned())
-    }
-}
-
-impl fmt::Display for Numbers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&parts.join(","))
-    }
-}
-
-options! {
-    /// What a block is trained for.
-    ObjectiveOptions, "Objective" {
-        /// Learning method [default: hsic]
-        method: String,
-        /// Width of the kernels, in units of the root of the columns, > 0; several, as 1,5,10, train a network each,
-        /// whose outputs are averaged before format training [default: 5]
-        sigma: Numbers,
-        /// Width of the labels' kernel, > 0 [default: sigma]
-        sigma_labels: f64,
-        /// Weight of nHSIC(Z, Y), >= 0 [default: 500]
-        beta: f64,
-        /// Weight of nHSIC(Z, X), >= 0; 0 leaves the term out [default: 1]
-        x_weight: f64,
-        /// Ridge as a fraction of the batch, > 0 [default: 1e-5]
-        epsilon: f64,
-    }
-}
-
-/// Which optimizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerName {
-    /// Gradient descent with momentum.
-    Sgd,
-    /// Adam with decoupled weight decay.
-    #[cfg_attr(feature = "clap", value(name = "adamw"))]
-    #[serde(rename = "adamw")]
-    AdamW,
-}
-
-options! {
-    /// How a gradient changes the weights.
-    OptimizerOptions, "Optimizer" {
-        /// Optimizer [default: sgd]
-        optimizer: OptimizerName,
-        /// Learning rate, > 0 [default: 2e-3]
-        learning_rate: f64,
-        /// Course of the learning rate [default: cosine]
-        decay: Decay,
-        /// Steps over which the rate rises from 0 [default: 0]
-        warmup_steps: u64,
-        /// Momentum of sgd, in [0, 1) [default: 0]
-        momentum: f64,
-        /// Weight decay, >= 0 [default: 0]
-        weight_decay: f64,
-        /// Decay of adamw's mean gradient, in [0, 1) [default: 0.9]
-        beta1: f64,
-        /// Decay of adamw's mean squared gradient, in [0, 1) [default: 0.999]
-        beta2: f64,
-        /// Added to adamw's root, > 0 [default: 1e-8]
-        adam_epsilon: f64,
-    }
-}
-
-options! {
-    /// How unformatted outputs are judged.
-    EvaluationOptions, "Evaluation" {
-        /// From outputs to classes: fair, or authors (fitted on the evaluated data, for like-for-like comparison only)
-        /// [default: fair]
-        readout: ReadoutProtocol,
-        /// Batch norm in evaluation: fair (running statistics), or authors (those of the evaluated batch, for
-        /// like-for-like comparison only) [default: fair]
-        bn: NormProtocol,
-    }
-}
-
-options! {
-    /// How a softmax layer learns on the frozen network, after it.
-    FormatOptions, "Format training" {
-        /// Passes of format training over the training data; 0 for none [default: 0]
-        format_epochs: u64,
-        /// What the softmax layer sees: the last block's outputs or the features of all blocks [default: last]
-        format_input: FormatInput,
-        /// Optimizer of the layer [default: sgd]
-        format_optimizer: OptimizerName,
-        /// Its learning rate, > 0, falling to 0 by a cosine [default: from the features' curvature; adamw: 1e-3]
-        format_learning_rate: f64,
-        /// Momentum of sgd, in [0, 1) [default: 0.9]
-        format_momentum: f64,
-        /// Weight decay, >= 0 [default: 0]
-        format_weight_decay: f64,
-        /// Rows of its batches, >= 1 [default: 256]
-        format_batch_size: usize,
-        /// Bring features to mean 0 and deviation 1 first [default: true]
-        format_standardize: bool,
-    }
-}
-
-options! {
-    /// How long and in which order.
-    TrainingOptions, "Training" {
-        /// Passes over the training data, >= 1 [default: 5]
-        epochs: u64,
-        /// Rows of a batch, >= 2 [default: 256]
-        batch_size: usize,
-        /// Which weights a block's input comes from [default: jacobi]
-        update: UpdateOrder,
-        /// What runs at once [default: parallel; gauss-seidel: sequential]
-        schedule: Schedule,
-        /// Seed of weights, order and built-in data [default: 1]
-        seed: u64,
-        /// Threads, >= 1 [default: all cores]
-        threads: usize,
-        /// Save a checkpoint every so many steps, >= 1; of these three, what comes first saves
-        checkpoint_steps: u64,
-        /// Save a checkpoint every so many epochs, >= 1 [default: 1 if none of the three is given]
-        checkpoint_epochs: u64,
-        /// Record nHSIC(X, Z), nHSIC(Y, Z), gradient norms and batch accuracy every so many steps; 0 for never
-        /// [default: 0; 50 costs under 5 % of back-propagation]
-        monitor_steps: u64,
-        /// Save a checkpoint so many minutes after the last, > 0
-        checkpoint_minutes: f64,
-    }
 }
 
 /// Everything that can be set, a table a stage.

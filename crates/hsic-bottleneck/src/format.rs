@@ -367,7 +367,7 @@ mod tests {
             let x: Vec<f32> = rows.iter().flat_map(|&row| features[row * 9..(row + 1) * 9].to_vec()).collect();
             cross_entropy(&layer.scores(&x), &rows.map(|row| labels[row]), 3, &mut [0.0; 9])
         };
-        for i in 0..layer.parameters.len() {
+        for (i, &expected) in gradient.iter().enumerate() {
             let (kept, h) = (layer.parameters[i], 1e-2);
             layer.parameters[i] = kept + h;
             let up = loss(&layer);
@@ -375,7 +375,7 @@ mod tests {
             let down = loss(&layer);
             layer.parameters[i] = kept;
             // Single precision: 1e-7 / h of cancellation, h^2 of truncation.
-            assert!((f64::from(gradient[i]) - (up - down) / f64::from(2.0 * h)).abs() < 2e-4, "{i}");
+            assert!((f64::from(expected) - (up - down) / f64::from(2.0 * h)).abs() < 2e-4, "{i}");
         }
     }
 }

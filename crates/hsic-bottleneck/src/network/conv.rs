@@ -4,6 +4,8 @@
 //! formed anew, line by line, while they are in the nearest memory. Images are worked on in fixed parts whose sums are
 //! joined in order: threads cannot move a bit.
 
+mod lines;
+
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
@@ -14,6 +16,8 @@ use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
 use super::convolution::Geometry;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
+
+use lines::{Lines, Normalizer, pool, sums_of_activations};
 
 /// Most parts that may be worked on at once.
 const PARTS: usize = 8;
@@ -56,23 +60,6 @@ pub struct Conv<T = f32> {
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
     statistics: Vec<T>,
-}
-
-/// Scratch of a few lines: normalized values, before the activation, after it, gradient.
-struct Lines<'s, T> {
-    n: &'s mut [T],
-    y: &'s mut [T],
-    t: &'s mut [T],
-    g: &'s mut [T],
-}
-
-/// What all parts read.
-#[derive(Clone, Copy)]
-struct Normalizer<'s, T> {
-    mean: &'s [T],
-    inverse: &'s [T],
-    bias: &'s [T],
-    affine: &'s [T],
 }
 
 struct Buffers<'c, T> {
@@ -193,85 +180,6 @@ impl<T: Scalar> Conv<T> {
         let size = self.inputs();
         for (image, padded) in x.chunks_exact(size).zip(padded.chunks_exact_mut(self.geometry.padded())) {
             self.geometry.pad(image, self.planar, padded);
-        }
-    }
-
-    /// From convolution outputs to activations of `lines`: normalized values, y, t.
-    fn activate<'l>(
-        &self,
-        a: &[T],
-        with: Normalizer<'_, T>,
-        lines: &'l mut Lines<'_, T>,
-    ) -> (&'l [T], &'l [T], &'l [T]) {
-        let Lines { n, y, t, .. } = lines;
-        let (n, y, t) = (&mut n[..a.len()], &mut y[..a.len()], &mut t[..a.len()]);
-        let plain = self.norm == Norm::None;
-        vectorize(
-            #[inline(always)]
-            || {
-                if plain {
-                    n.copy_from_slice(a);
-                    norm::add_bias(n, with.bias);
-                } else {
-                    norm::normalize(a, with.mean, with.inverse, n);
-                }
-                if !with.affine.is_empty() {
-                    norm::scale(n, with.affine, y);
-                }
-            },
-        );
-        let y: &[T] = if with.affine.is_empty() { n } else { y };
-        self.activation.apply(y, t);
-        (n, y, t)
-    }
-
-    /// Whole images from `a` to `z`.
-    fn finish(&self, a: &[T], with: Normalizer<'_, T>, lines: &mut Lines<'_, T>, z: &mut [T]) {
-        let (group, row) = (self.pool * self.row(), self.pooled_row());
-        let height = self.geometry.out_height() / self.pool;
-        for (a, z) in a.chunks_exact(self.geometry.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
-            for (a, z) in a.chunks_exact(group).take(height).zip(z.chunks_exact_mut(row)) {
-                let (_, _, t) = self.activate(a, with, lines);
-                if self.pool == 1 {
-                    z.copy_from_slice(t);
-                } else {
-                    pool(t, self.pool, self.row(), self.geometry.outputs, z);
-                }
-            }
-        }
-    }
-
-    /// dL/dy of a group of lines, in `lines.g`, and its normalized values in `lines.n`; `dz` is empty where the pooling
-    /// leaves lines over.
-    fn chain(&self, a: &[T], with: Normalizer<'_, T>, (z, dz): (&[T], &[T]), lines: &mut Lines<'_, T>) {
-        self.activate(a, with, lines);
-        let Lines { n, y, t, g } = lines;
-        let (t, g) = (&t[..a.len()], &mut g[..a.len()]);
-        if dz.is_empty() {
-            g.fill(T::ZERO);
-            return;
-        }
-        if self.pool == 1 {
-            g.copy_from_slice(dz);
-        } else {
-            unpool(t, z, dz, self.pool, self.row(), self.geometry.outputs, g);
-        }
-        let y: &[T] = if with.affine.is_empty() { n } else { y };
-        self.activation.chain(&y[..a.len()], t, g);
-    }
-
-    /// Calls `each` with first and last value of a group of lines and the group's parts of `z` and `dz`, for every image
-    /// of a part.
-    fn groups<'d>(&self, z: &'d [T], dz: &'d [T], mut each: impl FnMut(usize, usize, (&'d [T], &'d [T]))) {
-        let (len, group, row) = (self.geometry.out_len(), self.pool * self.row(), self.pooled_row());
-        let height = self.geometry.out_height() / self.pool;
-        let images = z.chunks_exact(self.outputs()).zip(dz.chunks_exact(self.outputs()));
-        for (image, (z, dz)) in images.enumerate() {
-            for start in (0..len).step_by(group) {
-                let y = start / group;
-                let lines = if y < height { y * row..(y + 1) * row } else { 0..0 };
-                each(image * len + start, image * len + (start + group).min(len), (&z[lines.clone()], &dz[lines]));
-            }
         }
     }
 
@@ -568,70 +476,6 @@ impl<T: Scalar> Block<T> for Conv<T> {
         }
         modules
     }
-}
-
-/// The largest value of each window of `side` lines and pixels, by channel; lines of `row` values. NaN wins.
-fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize, z: &mut [T]) {
-    vectorize(
-        #[inline(always)]
-        || {
-            for (x, z) in z.chunks_exact_mut(channels).enumerate() {
-                z.copy_from_slice(&t[x * side * channels..][..channels]);
-                for tap in 1..side * side {
-                    let from = tap / side * row + (x * side + tap % side) * channels;
-                    for (z, &t) in z.iter_mut().zip(&t[from..from + channels]) {
-                        *z = if t <= *z { *z } else { t };
-                    }
-                }
-            }
-        },
-    );
-}
-
-/// The way back of [`pool`]: each window's gradient goes to the first of its values that is the largest, `z`.
-fn unpool<T: Scalar>(t: &[T], z: &[T], dz: &[T], side: usize, row: usize, channels: usize, g: &mut [T]) {
-    const CHUNK: usize = 64;
-    if !(g.len() / row).is_multiple_of(side) || !(row / channels).is_multiple_of(side) {
-        g.fill(T::ZERO);
-    }
-    vectorize(
-        #[inline(always)]
-        || {
-            for (x, (z, dz)) in z.chunks_exact(channels).zip(dz.chunks_exact(channels)).enumerate() {
-                for (chunk, (z, dz)) in z.chunks(CHUNK).zip(dz.chunks(CHUNK)).enumerate() {
-                    let mut rest = [T::ZERO; CHUNK];
-                    rest[..dz.len()].copy_from_slice(dz);
-                    for tap in 0..side * side {
-                        let from = tap / side * row + (x * side + tap % side) * channels + chunk * CHUNK;
-                        let (t, g) = (&t[from..from + z.len()], &mut g[from..from + z.len()]);
-                        for (((g, &t), &z), rest) in g.iter_mut().zip(t).zip(z).zip(&mut rest) {
-                            let hit = t == z;
-                            *g = if hit { *rest } else { T::ZERO };
-                            *rest = if hit { T::ZERO } else { *rest };
-                        }
-                    }
-                }
-            }
-        },
-    );
-}
-
-/// Sums of g and of g n by channel from activations alone, for the nonlinearities whose z tells n wherever the gradient
-/// is not 0; `slope` is that of the negative side.
-fn sums_of_activations<T: Scalar>(z: &[T], dz: &[T], slope: T, sum: &mut [T], product: &mut [T]) {
-    let d = sum.len();
-    // g n = dz z on both sides: the slope of one is the inverse of the other's.
-    vectorize(
-        #[inline(always)]
-        || {
-            for (z, dz) in z.chunks_exact(d).zip(dz.chunks_exact(d)) {
-                for (((sum, product), &z), &dz) in sum.iter_mut().zip(product.iter_mut()).zip(z).zip(dz) {
-                    *sum += if z > T::ZERO { dz } else { slope * dz };
-                    *product = dz.mul_add(z, *product);
-                }
-            }
-        },
-    );
 }
 
 #[cfg(test)]

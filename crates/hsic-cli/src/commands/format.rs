@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use hsic_bottleneck::Error;
 use hsic_bottleneck::conclusion::format_finished;
 use hsic_bottleneck::run::Run;
 
@@ -24,7 +23,7 @@ pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let threads = arguments.threads.or(config.threads);
     let (summary, epochs) = on_threads(threads, || {
         let data = load(&config)?;
-        format_finished(&run, &data, &config.format).map_err(Error::from)
+        format_finished(&run, &data, &config.format)
     })??;
     if arguments.json {
         printer::json(&summary)?;
