@@ -42,7 +42,7 @@ fn a_step_is_along_the_gradient_of_the_loss() {
     let mut before = network();
     assert!((report.signals[0].loss - loss(&before)).abs() < 1e-12);
     let norms: Vec<f64> = report.signals.iter().map(|signal| signal.gradient_norm).collect();
-    for block in 0..blocks.len() {
+    for (block, &norm) in norms.iter().enumerate() {
         let mut square = 0.0;
         for i in 0..before.blocks()[block].parameters().len() {
             let (kept, h) = (before.blocks()[block].parameters()[i], 1e-5);
@@ -56,6 +56,6 @@ fn a_step_is_along_the_gradient_of_the_loss() {
             assert!((found - (up - down) / (2.0 * h)).abs() < 1e-7, "block {block} parameter {i}: {found}");
             square += found * found;
         }
-        assert!((norms[block] - square.sqrt()).abs() < 1e-9, "block {block}");
+        assert!((norm - square.sqrt()).abs() < 1e-9, "block {block}");
     }
 }
