@@ -35,12 +35,18 @@ pub(crate) fn inverse_factor_scratch(m: usize) -> usize {
 /// Writes W = L^-1, zeros above the diagonal included. The lower half of `a` is read and destroyed.
 ///
 /// # Errors
-/// `NotPositiveDefinite` with the index of the pivot that was not a positive finite number.
+/// `NotPositiveDefinite` with the index of the pivot that was not a finite number above `least`. Pivots of A + c I are c
+/// at the least if A is positive semidefinite: one below c / 2 says that rounding has outgrown the ridge.
 ///
 /// # Cost
 /// 2/3 m^3 operations.
-pub(crate) fn inverse_factor<T: Scalar>(a: MatMut<'_, T>, w: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Error> {
-    halve(a, w, scratch, 0)
+pub(crate) fn inverse_factor<T: Scalar>(
+    a: MatMut<'_, T>,
+    w: MatMut<'_, T>,
+    least: T,
+    scratch: &mut [T],
+) -> Result<(), Error> {
+    halve(a, w, (least, 0), scratch)
 }
 
 /// The first half's order: a multiple of the base where there is room.
@@ -48,28 +54,33 @@ fn split(n: usize) -> usize {
     (n / 2).next_multiple_of(BASE)
 }
 
-fn halve<T: Scalar>(mut a: MatMut<'_, T>, mut w: MatMut<'_, T>, scratch: &mut [T], offset: usize) -> Result<(), Error> {
+fn halve<T: Scalar>(
+    mut a: MatMut<'_, T>,
+    mut w: MatMut<'_, T>,
+    (least, offset): (T, usize),
+    scratch: &mut [T],
+) -> Result<(), Error> {
     let n = a.nrows();
     if n <= BASE {
-        return eliminate(a, w, offset);
+        return eliminate(a, w, least, offset);
     }
     let h = split(n);
     let (a11, _, mut a21, mut a22) = a.rb_mut().split_at_mut(h, h);
     let (mut w11, mut w12, mut w21, mut w22) = w.rb_mut().split_at_mut(h, h);
     w12.fill(T::ZERO);
     let (here, rest) = scratch.split_at_mut(h * h.max(n - h));
-    halve(a11, w11.rb_mut(), rest, offset)?;
+    halve(a11, w11.rb_mut(), (least, offset), rest)?;
     let mut l21 = rows_mut(here, n - h, h, h);
     matmul(l21.rb_mut(), Accum::Replace, a21.rb(), w11.rb().transpose(), T::ONE, Par::Seq);
     outer_lower(a22.rb_mut(), Accum::Add, l21.rb(), l21.rb(), -T::ONE);
     matmul(a21.rb_mut(), Accum::Replace, l21.rb(), w11.rb(), -T::ONE, Par::Seq);
-    halve(a22, w22.rb_mut(), rest, offset + h)?;
+    halve(a22, w22.rb_mut(), (least, offset + h), rest)?;
     matmul(w21.rb_mut(), Accum::Replace, w22.rb(), a21.rb(), T::ONE, Par::Seq);
     Ok(())
 }
 
 /// Gaussian elimination of [A | I] to [L' | L^-1], row by row.
-fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, offset: usize) -> Result<(), Error> {
+fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, least: T, offset: usize) -> Result<(), Error> {
     let n = a.nrows();
     // The symmetric block is read as its upper half, so that a step works along rows.
     let mut left = [[T::ZERO; BASE]; BASE];
@@ -85,7 +96,7 @@ fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, offset: usize) -
         || {
             for k in 0..n {
                 let pivot = left[k][k];
-                if !(pivot > T::ZERO && pivot.is_finite()) {
+                if !(pivot > least && pivot.is_finite()) {
                     return Some(k);
                 }
                 let scale = T::ONE / pivot.sqrt();
@@ -141,7 +152,7 @@ mod tests {
             let mut copy = a.clone();
             let mut w = Mat::from_fn(m, m, |_, _| f64::NAN);
             let mut scratch = vec![f64::NAN; inverse_factor_scratch(m)];
-            inverse_factor(copy.as_mut(), w.as_mut(), &mut scratch).unwrap();
+            inverse_factor(copy.as_mut(), w.as_mut(), 0.0, &mut scratch).unwrap();
             let identity = &w * &a * w.transpose();
             for i in 0..m {
                 for j in 0..m {
@@ -161,7 +172,7 @@ mod tests {
         a[(50, 50)] = -1.0;
         let mut w = Mat::zeros(70, 70);
         let mut scratch = vec![0.0; inverse_factor_scratch(70)];
-        let error = inverse_factor(a.as_mut(), w.as_mut(), &mut scratch).unwrap_err();
+        let error = inverse_factor(a.as_mut(), w.as_mut(), 0.0, &mut scratch).unwrap_err();
         assert_eq!(error, Error::NotPositiveDefinite { pivot: 50 });
     }
 }

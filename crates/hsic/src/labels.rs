@@ -70,7 +70,7 @@ impl<T: Scalar> LabelFactor<T> {
         });
         let mut inverse = Mat::zeros(classes, classes);
         let mut scratch = vec![0.0; inverse_factor_scratch(classes)];
-        inverse_factor(system.as_mut(), inverse.as_mut(), &mut scratch)?;
+        inverse_factor(system.as_mut(), inverse.as_mut(), 0.0, &mut scratch)?;
         // Row of class k: sqrt(1 - a) (e_k - n/m)' S^-T.
         let table = Mat::from_fn(classes, classes, |k, j| {
             let centered = |i: usize| f64::from(i == k) - counts[i] / m as f64;
@@ -85,6 +85,17 @@ impl<T: Scalar> LabelFactor<T> {
         self.present = counts.iter().filter(|&&n| n > 0.0).count();
         (self.rows, self.classes) = (m, classes);
         Ok(())
+    }
+
+    /// The same factor in double precision: the entries as they are.
+    pub(crate) fn in_double(&self) -> LabelFactor<f64> {
+        LabelFactor {
+            rows: self.rows,
+            classes: self.classes,
+            present: self.present,
+            u: self.u.iter().map(|entry| entry.to_f64()).collect(),
+            trace: self.trace,
+        }
     }
 
     /// U, m x C.

@@ -147,7 +147,7 @@ impl<T: Scalar> BatchOperator<T> {
     ///
     /// # Errors
     /// `Parameter`, `RowMismatch`, `TooFewRows` (m < 2), `NoColumns`, `NotFinite`, `LabelRange`, and
-    /// `NotPositiveDefinite` where `epsilon` is too small for the number type.
+    /// `NotPositiveDefinite` where `epsilon` is too small for double precision.
     ///
     /// # Cost
     /// p m^2 + 5/3 m^3 operations; without the X term O(m C).
@@ -190,8 +190,27 @@ impl<T: Scalar> BatchOperator<T> {
         self.rows = x.nrows();
         self.x_trace = 0.0;
         if self.options.x_weight > 0.0 {
-            self.factor_input(x, workspace)?;
+            match self.factor_input(x, workspace) {
+                Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => self.factor_input_in_double(x)?,
+                result => result?,
+            }
         }
+        Ok(())
+    }
+
+    /// [`BatchOperator::factor_input`] where rounding in single precision has outgrown the ridge.
+    fn factor_input_in_double(&mut self, x: MatRef<'_, T>) -> Result<(), Error> {
+        let mut double = BatchOperator::<f64> {
+            options: self.options,
+            rows: self.rows,
+            x_factor: Vec::new(),
+            x_trace: 0.0,
+            labels: self.labels.in_double(),
+        };
+        double.factor_input(in_double(x).as_ref(), &mut Workspace::default())?;
+        self.x_trace = double.x_trace;
+        self.x_factor.clear();
+        self.x_factor.extend(double.x_factor.iter().map(|&entry| T::of(entry)));
         Ok(())
     }
 
@@ -273,14 +292,43 @@ impl<T: Scalar> BatchOperator<T> {
     ///
     /// # Errors
     /// `RowMismatch` if `z` has not the batch's rows, `NoColumns`, `NotFinite`, and `NotPositiveDefinite` where
-    /// `epsilon` is too small for the number type.
+    /// `epsilon` is too small for double precision.
     ///
     /// # Panics
     /// If `gradient` has not the shape of `z`.
     ///
     /// # Cost
-    /// About 2.7 m^3 + 3 m^2 d operations, 1.3 m^3 + 3 m^2 d without the X term; memory 4 m^2 + m d numbers.
+    /// About 2.7 m^3 + 3 m^2 d operations, 1.3 m^3 + 3 m^2 d without the X term; memory 4 m^2 + m d numbers. Where
+    /// rounding in single precision outgrows the ridge (large batches, small epsilon), it is done in double precision:
+    /// twice the time, and memory is taken.
     pub fn evaluate_into(
+        &self,
+        mut gradient: MatMut<'_, T>,
+        z: MatRef<'_, T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Terms, Error> {
+        match self.evaluate_in_type(gradient.rb_mut(), z, workspace) {
+            Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => {
+                let double = BatchOperator::<f64> {
+                    options: self.options,
+                    rows: self.rows,
+                    x_factor: self.x_factor.iter().map(|entry| entry.to_f64()).collect(),
+                    x_trace: self.x_trace,
+                    labels: self.labels.in_double(),
+                };
+                let evaluation = double.evaluate(in_double(z).as_ref())?;
+                for j in 0..z.ncols() {
+                    for i in 0..z.nrows() {
+                        gradient[(i, j)] = T::of(evaluation.gradient[(i, j)]);
+                    }
+                }
+                Ok(evaluation.terms)
+            }
+            result => result,
+        }
+    }
+
+    fn evaluate_in_type(
         &self,
         mut gradient: MatMut<'_, T>,
         z: MatRef<'_, T>,
@@ -342,6 +390,16 @@ impl<T: Scalar> BatchOperator<T> {
     }
 }
 
+/// Whether there is a more exact type.
+fn is_single<T: Scalar>() -> bool {
+    T::EPSILON > f64::EPSILON
+}
+
+/// The same matrix in double precision.
+fn in_double<T: Scalar>(v: MatRef<'_, T>) -> Mat<f64> {
+    Mat::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)].to_f64())
+}
+
 /// How a sample's kernel was formed: K = E + 1 with E = expm1(-factor D'), D' of rows times `scale`.
 struct Exponent {
     factor: f64,
@@ -394,7 +452,7 @@ fn inverse_root<T: Scalar>(
     exponentiate(&mut workspace.kernel, diagonal, sums, T::of(exponent.factor), m, ld);
     center_and_ridge(&mut workspace.ridged, &workspace.kernel, sums, T::of(ridge), m, ld);
     let ridged = rows_mut(&mut workspace.ridged, m, m, ld);
-    inverse_factor(ridged, rows_mut(&mut workspace.factor, m, m, ld), &mut workspace.scratch)?;
+    inverse_factor(ridged, rows_mut(&mut workspace.factor, m, m, ld), T::of(0.5 * ridge), &mut workspace.scratch)?;
     Ok(exponent)
 }
 

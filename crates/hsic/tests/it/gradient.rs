@@ -254,6 +254,30 @@ fn a_ridge_lost_to_rounding_is_an_error_or_a_finite_gradient() {
 }
 
 #[test]
+fn where_rounding_outgrows_the_ridge_single_precision_is_done_in_double() {
+    let sample = sample(200, 30, 3, 1);
+    let x = Mat::from_fn(200, sample.x.ncols(), |i, j| sample.x[(i, j)] as f32);
+    let z = Mat::from_fn(200, 30, |i, j| sample.z[(i, j)] as f32);
+    let wide = |v: &Mat<f32>| Mat::from_fn(v.nrows(), v.ncols(), |i, j| f64::from(v[(i, j)]));
+    for x_weight in [0.0, 1.0] {
+        let options = Bottleneck { epsilon: 1e-9, x_weight, ..MILD };
+        let single = BatchOperator::new(x.as_ref(), &sample.labels, 3, options).unwrap().evaluate(z.as_ref()).unwrap();
+        let double = BatchOperator::new(wide(&x).as_ref(), &sample.labels, 3, options).unwrap();
+        let double = double.evaluate(wide(&z).as_ref()).unwrap();
+        let largest = double.gradient.norm_max();
+        for j in 0..30 {
+            for i in 0..200 {
+                // The factors of the batch alone are rounded to 6e-8; eigenvalues spread over the ridge by 1e9 amplify
+                // that about ten-thousandfold.
+                let error = (f64::from(single.gradient[(i, j)]) - double.gradient[(i, j)]).abs();
+                assert!(error < 1e-3 * largest, "{x_weight} {i} {j}: {error} of {largest}");
+            }
+        }
+        assert!((single.terms.y - double.terms.y).abs() < 1e-3, "{} {}", single.terms.y, double.terms.y);
+    }
+}
+
+#[test]
 fn a_workspace_that_has_met_other_sizes_changes_no_bit() {
     let (small, large) = (sample(33, 3, 2, 1), sample(130, 9, 5, 2));
     let mut workspace = Workspace::default();
