@@ -26,7 +26,7 @@ SHAPES = {
 }
 OPTIONS = ("images", "from", "to", "side", "kernel", "padding")
 PARTS = ("both", "forward", "gradient")
-FORMATS = ("contiguous", "channels-last")
+FORMATS = ("contiguous", "channels-last", "mkldnn")  # the last: oneDNN's own blocked order
 
 
 def program(arguments):
@@ -34,16 +34,22 @@ def program(arguments):
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
-    last = torch.channels_last if arguments.memory_format == "channels-last" else torch.contiguous_format
+    ordered = {
+        "contiguous": lambda maps: maps,
+        "channels-last": lambda maps: maps.contiguous(memory_format=torch.channels_last),
+        "mkldnn": lambda maps: maps.to_mkldnn(),
+    }[arguments.memory_format]
     m, channels, outputs, side = arguments.images, getattr(arguments, "from"), arguments.to, arguments.side
-    layer = torch.nn.Conv2d(channels, outputs, arguments.kernel, padding=arguments.padding).to(memory_format=last)
+    layer = torch.nn.Conv2d(channels, outputs, arguments.kernel, padding=arguments.padding)
     weight, bias = layer.weight.detach(), layer.bias.detach()
+    if arguments.memory_format == "channels-last":
+        weight = ordered(weight)
     padding = [arguments.padding] * 2
     # Maps lie in the kernel's own order, also where a data set would have another: as if converted when loaded.
-    x = torch.randn(m, channels, side, side).contiguous(memory_format=last)
+    x = ordered(torch.randn(m, channels, side, side))
     forward, backward = arguments.part != "gradient", arguments.part != "forward"
     with torch.inference_mode():
-        dz = torch.randn_like(torch.conv2d(x, weight, bias, 1, padding))
+        dz = ordered(torch.randn(torch.conv2d(x, weight, bias, 1, padding).shape))
 
         def step():
             if forward:
