@@ -1,59 +1,39 @@
 """Training steps in PyTorch against which the Rust engine is timed; README.md says what each is.
 
-Each rival has `step(x, labels)`; some have `gradients()`: the weight gradients of the last step.
-All train the same network on the same batches: blocks of Linear, BatchNorm1d(affine=False), relu.
+Each rival has `step(batch)`; some have `gradients()`: the weight gradients of the last step. All train the same
+network on the same batches (`networks.py`) with the same objective (`objective.py`).
 
-As a program (`python rivals.py NAME ...`) it speaks the line protocol of `examples/step.rs`:
-prints `ready`; answers each line `run N` with N step times in milliseconds, one JSON list.
+As a program (`python rivals.py NAME ...`) it speaks the line protocol of `examples/step.rs`: prints `ready` (or
+`unavailable: WHY`, and ends); answers each line `run N` with N step times in milliseconds, one JSON list.
 """
 
 import argparse
+import gc
 import json
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-COLUMNS = 784
-CLASSES = 10
-SIGMA = 5.0
-BETA = 500.0
-EPSILON = 1e-5
+import networks
+from networks import CLASSES, NORM_EPSILON, make_batches, make_network, one_hot
+from objective import BETA, EPSILON, SIGMA, authors_nhsic, mix, normalized, ridge_system, signal, stacked_signals
+
 LEARNING_RATE = 5e-4
 MOMENTUM = 0.9
-NORM_EPSILON = 1e-5
+TRIAL_STEPS = 3
 
 
-def make_batches(m, count, dtype=torch.float32):
-    """Sparse rows in [0, 1] with a part that depends on the class, like images of digits."""
-    generator = torch.Generator().manual_seed(1)
-    batches = []
-    for _ in range(count):
-        labels = torch.randint(CLASSES, (m,), generator=generator)
-        row = torch.arange(COLUMNS) // 28
-        inside = (row[None, :] + 3 * labels[:, None]) % 14 < 3
-        drawn = torch.rand(m, COLUMNS, generator=generator) < torch.where(inside, 0.6, 0.08)
-        batches.append(((torch.rand(m, COLUMNS, generator=generator) * drawn).to(dtype), labels))
-    return batches
+def sgd(module, weight_decay=0.0):
+    return torch.optim.SGD(module.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=weight_decay, fused=True)
 
 
-def make_network(widths, dtype=torch.float32, last_is_linear=False):
-    """One Sequential a block, so that `net[i]` is block i; PyTorch's default initial weights."""
-    torch.manual_seed(0)
-    sizes = [COLUMNS, *widths, CLASSES]
-    blocks = []
-    for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
-        layers = [nn.Linear(fan_in, fan_out)]
-        if not (last_is_linear and i == len(widths)):
-            layers += [nn.BatchNorm1d(fan_out, affine=False, eps=NORM_EPSILON), nn.ReLU()]
-        blocks.append(nn.Sequential(*layers))
-    return nn.Sequential(*blocks).to(dtype).train()
-
-
-def one_hot(labels, dtype):
-    return nn.functional.one_hot(labels, CLASSES).to(dtype)
+def gradients_of(net):
+    return networks.weights(net, lambda weight: weight.grad)
 
 
 # ---- back-propagation -------------------------------------------------------------------------
@@ -62,39 +42,35 @@ def one_hot(labels, dtype):
 class BackPropagation:
     """Cross-entropy on a linear last layer, one fused SGD for all tensors."""
 
-    def __init__(self, widths, dtype=torch.float32):
-        self.net = make_network(widths, dtype, last_is_linear=True)
-        self.optimizer = torch.optim.SGD(self.net.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
+    def __init__(self, setting, threads=2, compiled=False):
+        torch.set_num_threads(threads)
+        self.net = make_network(setting, classifier=True)
+        self.optimizer = sgd(self.net)
+        self.loss = torch.compile(self.loss_of) if compiled else self.loss_of
 
-    def step(self, x, labels):
+    def loss_of(self, maps, labels):
+        return nn.functional.cross_entropy(self.net(maps), labels)
+
+    def step(self, batch):
         self.optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(self.net(x), labels).backward()
+        self.loss(batch.maps, batch.labels).backward()
         self.optimizer.step()
+
+    def gradients(self):
+        return gradients_of(self.net)
 
 
 # ---- the authors' schedule --------------------------------------------------------------------
-
-
-def authors_normalized(v):
-    """Kernel, one-sided centering, inverse and product as the authors' repository computes them."""
-    m, d = v.shape
-    squares = (v * v).sum(1).view(-1, 1)
-    distance = torch.abs(squares - 2 * (v @ v.T) + squares.T)
-    h = torch.eye(m, dtype=v.dtype) - torch.ones(m, m, dtype=v.dtype) / m
-    kc = torch.exp(-distance / (2 * SIGMA**2 * d)) @ h
-    return kc @ torch.inverse(kc + EPSILON * m * torch.eye(m, dtype=v.dtype))
-
-
-def authors_nhsic(u, v):
-    return (authors_normalized(u) * authors_normalized(v).T).sum()
 
 
 class Authors:
     """For each block: whole forward, both terms from scratch, backward through all blocks below it,
     a new optimizer (so its momentum never acts)."""
 
-    def __init__(self, widths, dtype=torch.float32):
-        self.net = make_network(widths, dtype)
+    def __init__(self, setting, threads=2):
+        torch.set_num_threads(threads)
+        self.setting = setting
+        self.net = make_network(setting)
 
     def hiddens(self, x):
         result = []
@@ -103,68 +79,42 @@ class Authors:
             result.append(x)
         return result
 
-    def step(self, x, labels):
-        y = one_hot(labels, x.dtype)
-        self.hiddens(x)  # the authors' loop does this before it starts
+    def step(self, batch):
+        y = one_hot(batch.labels, batch.rows.dtype)
+        self.hiddens(batch.maps)  # the authors' loop does this before it starts
         for i, block in enumerate(self.net):
-            z = self.hiddens(x)[i]
+            z = self.setting.feature(self.hiddens(batch.maps)[i])
             optimizer = torch.optim.SGD(block.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=1e-3)
             optimizer.zero_grad()
-            (authors_nhsic(z, x) - BETA * authors_nhsic(z, y)).backward()
+            (authors_nhsic(z, batch.rows) - BETA * authors_nhsic(z, y)).backward()
             optimizer.step()
 
 
 # ---- tuned: shared work once a batch, local autograd -------------------------------------------
 
 
-def squared_distances(v):
-    v = v - v.mean(0)
-    squares = (v * v).sum(1)
-    return torch.addmm(squares[:, None] + squares[None, :], v, v.T, alpha=-2).clamp_min(0)
-
-
-def center(k):
-    rows = k.mean(1)
-    return k - rows[:, None] - (rows - rows.mean())[None, :]
-
-
-def ridge_system(v):
-    """Kc + c I and c."""
-    m, d = v.shape
-    kc = center(torch.exp(squared_distances(v) / (-2 * SIGMA**2 * d)))
-    c = EPSILON * m
-    return kc + c * torch.eye(m, dtype=v.dtype), c
-
-
 class Tuned:
     """R_X and R_Y once a batch; each block on its detached input; autograd through Cholesky factor
     and inverse; one lasting SGD. nHSIC(Z, V) = tr(R_V) - c tr(T_Z R_V), R = I - c T."""
 
-    def __init__(self, widths, dtype=torch.float32, order="jacobi", weight_decay=0.0):
-        self.net = make_network(widths, dtype)
+    def __init__(self, setting, threads=2, order="jacobi", weight_decay=0.0):
+        torch.set_num_threads(threads)
+        self.setting = setting
+        self.net = make_network(setting)
         self.order = order
-        self.optimizers = [
-            torch.optim.SGD(block.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=weight_decay, fused=True)
-            for block in self.net
-        ]
+        self.optimizers = [sgd(block, weight_decay) for block in self.net]
 
-    @staticmethod
-    @torch.no_grad()
-    def normalized(v):
-        a, c = ridge_system(v)
-        t = torch.cholesky_inverse(torch.linalg.cholesky(a))
-        return torch.eye(len(v), dtype=v.dtype) - c * t
-
-    def step(self, x, labels):
-        mix = self.normalized(x) - BETA * self.normalized(one_hot(labels, x.dtype))
-        trace = mix.trace()
-        h = x
+    def step(self, batch):
+        with torch.no_grad():  # not inference mode, whose tensors autograd cannot keep
+            mixed = normalized(batch.rows) - BETA * normalized(one_hot(batch.labels, batch.rows.dtype))
+        trace = mixed.trace()
+        h = batch.maps
         for block, optimizer in zip(self.net, self.optimizers):
             optimizer.zero_grad(set_to_none=True)
             z = block(h)
-            a, c = ridge_system(z)
+            a, c = ridge_system(self.setting.feature(z))
             t = torch.cholesky_inverse(torch.linalg.cholesky(a))
-            (trace - c * (t * mix).sum()).backward()
+            (trace - c * (t * mixed).sum()).backward()
             optimizer.step()
             if self.order == "jacobi":
                 h = z.detach()
@@ -173,47 +123,100 @@ class Tuned:
                     h = block(h)
 
     def gradients(self):
-        return [block[0].weight.grad.clone() for block in self.net]
+        return gradients_of(self.net)
 
 
-# ---- closed form: no autograd at all ----------------------------------------------------------
-
-
-def expm1(x):
-    """exp(x) - 1 for x <= 0 by tanh, whose rounding is relative: 10 times faster than torch.expm1."""
-    t = torch.tanh_(x.mul_(0.5))
-    return t.mul(2).div_(t.neg_().add_(1))
-
-
-def kernel_minus_one(v):
-    """E = K - 1: centering removes the constant, and E keeps the digits that K rounds off."""
-    m, d = v.shape
-    v = v - v.mean(0)
-    gram = v @ v.T
-    scale = 1 / (2 * SIGMA**2 * d)
-    half = gram.diagonal() * scale
-    exponent = gram.mul_(2 * scale).sub_(half[:, None]).sub_(half[None, :])
-    return expm1(exponent.clamp_max_(0))
-
-
-def inverse_of_centered(e):
-    """T = (H E H + c I)^-1; the row means are taken by columns (E is symmetric)."""
-    m = len(e)
-    rows = e.mean(0)
-    a = (e - rows[:, None]).sub_((rows - rows.mean())[None, :])
-    a.diagonal().add_(EPSILON * m)
-    factor, _ = torch.linalg.cholesky_ex(a)
-    return torch.cholesky_inverse(factor)
+# ---- closed form: autograd through the block alone, or not at all ------------------------------
 
 
 class ClosedForm:
-    """dL/dZ in closed form, the block's own gradient by PyTorch's backward kernels, no autograd;
-    the low-rank label form; the momentum buffer takes the weight gradient in the same product.
-    Two Python threads (PyTorch releases the interpreter lock inside its products), one intra-op
-    thread in each: R_X beside the forward chain, then the blocks, largest first."""
+    """For blocks of any kind: dL/d(feature) in closed form, autograd from there to the block's weights; the low-rank
+    label form. With one worker, blocks in turn on all intra-op threads; with more, R_X beside the forward chain, then
+    the blocks, on Python threads (PyTorch releases the interpreter lock in its kernels) of one intra-op thread each."""
 
-    def __init__(self, widths, dtype=torch.float32, threads=2):
-        net = make_network(widths, dtype)
+    def __init__(self, setting, threads=2, workers=1):
+        torch.set_num_threads(threads // workers)
+        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self.setting = setting
+        self.net = make_network(setting)
+        self.optimizers = [sgd(block) for block in self.net]
+
+    @staticmethod
+    @torch.inference_mode()
+    def mix(batch):
+        return mix(batch.rows, batch.labels)
+
+    def learn(self, feature, optimizer, mixed):
+        with torch.inference_mode():
+            to_feature = signal(feature, mixed)
+        optimizer.zero_grad(set_to_none=True)
+        feature.backward(to_feature)
+        optimizer.step()
+
+    def forward(self, block, h):
+        """The block's output for the next one, and its feature, which holds the way back."""
+        z = block(h)
+        return z.detach(), self.setting.feature(z)
+
+    def step(self, batch):
+        h = batch.maps
+        if self.pool is None:
+            mixed = self.mix(batch)
+            for block, optimizer in zip(self.net, self.optimizers):
+                h, feature = self.forward(block, h)
+                self.learn(feature, optimizer, mixed)
+            return
+        mixed = self.pool.submit(self.mix, batch)
+        features = []
+        for block in self.net:
+            h, feature = self.forward(block, h)
+            features.append(feature)
+        mixed = mixed.result()
+        list(self.pool.map(lambda feature, optimizer: self.learn(feature, optimizer, mixed), features, self.optimizers))
+
+    def gradients(self):
+        return gradients_of(self.net)
+
+
+class Compiled:
+    """The closed form through torch.compile, whole: one graph of all blocks' forward, R_X, signals, and (its gradient)
+    all blocks' backward. sum of <feature, signal> with the signal held fixed has the gradient of the objective."""
+
+    def __init__(self, setting, threads=2):
+        torch.set_num_threads(threads)
+        self.setting = setting
+        self.net = make_network(setting)
+        self.optimizer = sgd(self.net)
+        self.loss = torch.compile(self.loss_of)
+
+    def loss_of(self, rows, h, labels):
+        with torch.no_grad():
+            mixed = mix(rows, labels)
+        loss = 0.0
+        for block in self.net:
+            z = block(h)
+            feature = self.setting.feature(z)
+            with torch.no_grad():
+                to_feature = signal(feature.detach(), mixed)
+            loss = loss + (feature * to_feature).sum()
+            h = z.detach()
+        return loss
+
+    def step(self, batch):
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss(*batch).backward()
+        self.optimizer.step()
+
+    def gradients(self):
+        return gradients_of(self.net)
+
+
+class DenseClosedForm:
+    """For dense blocks, no autograd at all: the block's own gradient by PyTorch's backward kernels; the momentum buffer
+    takes the weight gradient in the same product. Two Python threads, one intra-op thread in each."""
+
+    def __init__(self, setting, threads=2):
+        net = make_network(setting)
         torch.set_num_threads(1)
         self.pool = ThreadPoolExecutor(threads)
         self.weights = [block[0].weight.detach().clone() for block in net]
@@ -236,38 +239,6 @@ class ClosedForm:
             x = z
         return kept
 
-    @staticmethod
-    @torch.inference_mode()
-    def mix(x, labels):
-        """M = R_X - beta R_Y. R_Y = B (c I + B'B)^-1 B', B = sqrt(1 - a) H Y: no inverse but C x C."""
-        m = len(x)
-        c = EPSILON * m
-        result = inverse_of_centered(kernel_minus_one(x)).mul_(-c)
-        result.diagonal().add_(1)
-        a = torch.exp(torch.tensor(-1 / (SIGMA**2 * CLASSES), dtype=x.dtype))
-        y = one_hot(labels, x.dtype)
-        b = (1 - a).sqrt() * (y - y.mean(0))
-        system = b.T @ b
-        system.diagonal().add_(c)
-        return result.addmm_(torch.linalg.solve(system, b.T).T, b.T, alpha=-BETA)
-
-    @staticmethod
-    @torch.inference_mode()
-    def signal(z, mix):
-        """dL/dZ = -(2 / (sigma^2 d)) (diag(W 1) - W) Z, W = (c H T M T H) o K.
-
-        T M T is centered already, but its rounding is not: without H the error in float32 is 30 to
-        1000 times larger."""
-        m, d = z.shape
-        e = kernel_minus_one(z)
-        t = inverse_of_centered(e)
-        g = t @ mix @ t
-        rows = g.mean(0)
-        g.sub_(rows[:, None]).sub_((rows - rows.mean())[None, :])
-        w = torch.addcmul(g, g, e)
-        factor = 2 * EPSILON * m / (SIGMA**2 * d)
-        return torch.addmm(w.sum(0)[:, None] * z, w, z, beta=-factor, alpha=factor)
-
     @torch.inference_mode()
     def update(self, kept, i, dz):
         x, pre, z, center, inverse_deviation = kept[i]
@@ -279,97 +250,45 @@ class ClosedForm:
         self.weights[i].add_(self.momenta[i], alpha=-LEARNING_RATE)
 
     @torch.inference_mode()
-    def block(self, kept, mix, i):
-        self.update(kept, i, self.signal(kept[i][2], mix))
+    def block(self, kept, mixed, i):
+        self.update(kept, i, signal(kept[i][2], mixed))
 
-    def step(self, x, labels):
-        mix = self.pool.submit(self.mix, x, labels)
-        kept = self.forward(x)
-        mix = mix.result()
-        list(self.pool.map(lambda i: self.block(kept, mix, i), range(len(kept))))
+    def step(self, batch):
+        mixed = self.pool.submit(ClosedForm.mix, batch)
+        kept = self.forward(batch.rows)
+        mixed = mixed.result()
+        list(self.pool.map(lambda i: self.block(kept, mixed, i), range(len(kept))))
 
     def gradients(self):
         """Of the first step only, when the momentum buffers held 0."""
         return [g.clone() for g in self.momenta]
 
 
-class Batched(ClosedForm):
+class Batched(DenseClosedForm):
     """The same with all blocks stacked in one tensor: batched products on all intra-op threads.
     The last, narrow block is padded with columns of 0, which change no distance."""
 
-    def __init__(self, widths, dtype=torch.float32, threads=2, compiled=False):
+    def __init__(self, setting, threads=2, compiled=False):
+        widths = [width for width, _ in setting.widths]
         assert len(set(widths)) == 1 and widths[0] >= CLASSES, "blocks are stacked: equal widths only"
-        super().__init__(widths, dtype, threads=1)
+        super().__init__(setting, threads=1)
         torch.set_num_threads(threads)
         scale = [[[1 / (2 * SIGMA**2 * d)]] for d in [*widths, CLASSES]]
-        self.scale = torch.tensor(scale, dtype=dtype)
+        self.scale = torch.tensor(scale, dtype=setting.dtype)
         self.signals = torch.compile(stacked_signals) if compiled else stacked_signals
 
     @torch.inference_mode()
-    def step(self, x, labels):
-        mix = self.mix(x, labels)
-        kept = self.forward(x)
+    def step(self, batch):
+        mixed = mix(batch.rows, batch.labels)
+        kept = self.forward(batch.rows)
         z = [k[2] for k in kept]
         z[-1] = nn.functional.pad(z[-1], (0, z[0].shape[1] - CLASSES))
-        dz = self.signals(torch.stack(z), mix, self.scale)
+        dz = self.signals(torch.stack(z), mixed, self.scale)
         for i in range(len(kept)):
             self.update(kept, i, dz[i, :, : kept[i][2].shape[1]].contiguous())
 
 
-def stacked_signals(z, mix, scale):
-    """`ClosedForm.signal` of n blocks at once: z is n x m x d."""
-    c = EPSILON * z.shape[1]
-    v = (z - z.mean(1, keepdim=True)) * (2 * scale).sqrt()
-    gram = v @ v.mT
-    half = gram.diagonal(dim1=1, dim2=2) * 0.5
-    e = expm1((gram - half[:, :, None] - half[:, None, :]).clamp_max(0))
-    rows = e.mean(1)
-    a = e - rows[:, :, None] - (rows - rows.mean(1, keepdim=True))[:, None, :]
-    a.diagonal(dim1=1, dim2=2).add_(c)
-    t = torch.cholesky_inverse(torch.linalg.cholesky_ex(a)[0])
-    g = (t @ mix) @ t
-    rows = g.mean(1)
-    g = g - rows[:, :, None] - (rows - rows.mean(1, keepdim=True))[:, None, :]
-    w = torch.addcmul(g, g, e) * (4 * c * scale)
-    return torch.baddbmm(w.sum(1)[:, :, None] * z, w, z, beta=-1)
-
-
-# ---- checks, and the line protocol ------------------------------------------------------------
-
-
-def largest_difference(found, expected):
-    """Of each pair of tensors, relative to the largest entry expected; the worst pair."""
-    return max(((a.double() - b.double()).abs().max() / b.abs().max()).item() for a, b in zip(found, expected))
-
-
-def check(widths, m):
-    """The rivals compute the same thing. In float64 to rounding; in float32 to what it allows."""
-    found = {}
-    for dtype in (torch.float64, torch.float32):
-        x, labels = make_batches(m, 1, dtype)[0]
-        for name, make in (("tuned", Tuned), ("closed-form", ClosedForm), ("batched", Batched)):
-            rival = make(widths, dtype)
-            rival.step(x, labels)
-            found[name, dtype] = rival.gradients()
-    exact = found["tuned", torch.float64]
-    for (name, dtype), gradients in found.items():
-        difference = largest_difference(gradients, exact)
-        print(f"check: weight gradients of {name}, {dtype}: {difference:.1e} from autograd in float64")
-        assert difference < (1e-8 if dtype == torch.float64 else 1e-3), (name, dtype, difference)
-
-    x, labels = make_batches(m, 1, torch.float64)[0]
-    authors = Authors(widths, torch.float64)
-    tuned = Tuned(widths, torch.float64, order="gauss-seidel", weight_decay=1e-3)
-    jacobi = Tuned(widths, torch.float64, weight_decay=1e-3)
-    start = [block[0].weight.detach().clone() for block in tuned.net]
-    steps = []
-    for rival in (authors, tuned, jacobi):
-        rival.step(x, labels)
-        steps.append([block[0].weight.detach() - w for block, w in zip(rival.net, start)])
-    difference, other_order = (largest_difference(s, steps[0]) for s in steps[1:])
-    print(f"check: first update of authors and tuned gauss-seidel, float64: {difference:.1e} (jacobi: {other_order:.1e})")
-    assert difference < 1e-8, difference
-    assert other_order > 1e-4, "the comparison cannot tell the orders apart"
+# ---- the choice among a rival's variants, and the line protocol --------------------------------
 
 
 class Products:
@@ -390,43 +309,105 @@ class Products:
         return result
 
 
-RIVALS = {
-    "authors": Authors,
-    "tuned": Tuned,
-    "closed-form": ClosedForm,
-    "batched": Batched,
-    "batched-compiled": lambda widths, threads: Batched(widths, threads=threads, compiled=True),
-    "back-propagation": BackPropagation,
-}
+RIVALS = ("authors", "tuned", "closed-form", "batched", "batched-compiled", "compiled", "back-propagation",
+          "back-propagation-compiled")
+
+
+def variants(name, setting, threads, memory_format="auto"):
+    """What a rival may be built as: by name of the variant, a function and its setting."""
+    if name == "closed-form":
+        plain = [1] if threads == 1 else [1, threads]
+        makers = {f"{n} worker{'s' * (n > 1)}": lambda s, n=n: ClosedForm(s, threads, workers=n) for n in plain}
+        if setting.dense:
+            makers = {"dense": lambda s: DenseClosedForm(s, threads)}
+    else:
+        make = {
+            "authors": Authors,
+            "tuned": Tuned,
+            "batched": Batched,
+            "batched-compiled": lambda s, t: Batched(s, t, compiled=True),
+            "compiled": Compiled,
+            "back-propagation": BackPropagation,
+            "back-propagation-compiled": lambda s, t: BackPropagation(s, t, compiled=True),
+        }[name]
+        makers = {"": lambda s: make(s, threads)}
+    if setting.dense:
+        return {label: (make, setting) for label, make in makers.items()}
+    orders = {"contiguous": False, "channels-last": True}
+    if memory_format != "auto":
+        orders = {memory_format: orders[memory_format]}
+    return {
+        f"{label} {order}".strip(): (make, replace(setting, channels_last=last))
+        for label, make in makers.items()
+        for order, last in orders.items()
+    }
+
+
+def trial(make, setting, m):
+    """Least milliseconds of a few steps."""
+    rival, batches, times = make(setting), make_batches(setting, m, TRIAL_STEPS + 1), []
+    for batch in batches:
+        start = time.perf_counter()
+        rival.step(batch)
+        times.append((time.perf_counter() - start) * 1e3)
+    return min(times[1:])
+
+
+def fastest(name, found, m):
+    """The variant that is fastest on this machine, made anew."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    times = {}
+    for label, (make, setting) in found.items():
+        times[label] = trial(make, setting, m)
+        gc.collect()
+        torch.compiler.reset()
+    best = min(times, key=times.get)
+    tried = ", ".join(f"{label} {t:.1f}" for label, t in times.items())
+    print(f"{name}: {best} (trial, ms: {tried})", file=sys.stderr, flush=True)
+    return found[best]
+
+
+def why_no_compiler():
+    """Why torch.compile cannot be used here, or None. It needs a C++ compiler and Python's headers."""
+    try:
+        with torch.no_grad():
+            torch.compile(lambda x: torch.tanh(x).sum())(torch.rand(64, 64))
+    except Exception as error:  # whatever the toolchain says
+        return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=[*RIVALS, "products", "check"])
-    parser.add_argument("--widths", default="256x6", help="WIDTHxCOUNT of the hidden blocks")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("name", choices=[*RIVALS, "products"])
+    networks.add_arguments(parser)
+    parser.add_argument("--memory-format", choices=("auto", "contiguous", "channels-last"), default="auto",
+                        help="order of maps; auto tries both and keeps the faster one")
     arguments = parser.parse_args()
-    width, count = map(int, arguments.widths.split("x"))
-    widths = [width] * count
-    torch.set_num_threads(arguments.threads)
-    if arguments.name == "check":
-        check(widths, arguments.batch_size)
-        return
-    if arguments.name == "products":
+    warnings.simplefilter("ignore", FutureWarning)  # torch.compile of itself
+    name, m, threads = arguments.name, arguments.batch_size, arguments.threads
+    torch.set_num_threads(threads)
+    if name == "products":
         products = Products()
         answer = lambda steps: products.rates()
     else:
-        takes_threads = arguments.name.startswith(("closed", "batched"))
-        rival = RIVALS[arguments.name](widths, **({"threads": arguments.threads} if takes_threads else {}))
-        batches = make_batches(arguments.batch_size, 8)
-        rival.step(*batches[0])  # compiles, allocates
+        setting = networks.Setting.of(arguments)
+        why = why_no_compiler() if name.endswith("compiled") else None
+        if name.startswith("batched") and not setting.dense:
+            why = "stacks dense blocks of one width"
+        if why:
+            print(f"unavailable: {why}", flush=True)
+            return
+        make, setting = fastest(name, variants(name, setting, threads, arguments.memory_format), m)
+        rival, batches = make(setting), make_batches(setting, m, 8)
+        rival.step(batches[0])  # compiles, allocates
 
         def answer(steps):
             times = []
             for i in range(steps):
                 start = time.perf_counter()
-                rival.step(*batches[i % len(batches)])
+                rival.step(batches[i % len(batches)])
                 times.append((time.perf_counter() - start) * 1e3)
             return times
 

@@ -1,80 +1,194 @@
 //! Times training steps for `benches/compare`: started with the network's shape, it prints `ready` and then answers
 //! each line `run N` with a JSON list of N step times in milliseconds. Other steps may run between the lines.
+//! `first FILE` does one step at a learning rate of 1 on a new network and writes batch, tensors before and tensors
+//! after it, from which PyTorch's gradients are checked.
 //!
-//! `cargo run --release -p hsic-bottleneck --example step -- --widths 256x6 --batch-size 256 --threads 2
-//! --schedule parallel --method hsic`
+//! `cargo run --release -p hsic-bottleneck --example step -- --network vgg --shape 3x32x32 --feature pool:2
+//! --batch-size 256 --threads 2 --schedule parallel --method hsic`
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::network::{Activation, Network, Norm};
+use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::network::models::{parse_widths, with_classifier};
+use hsic_bottleneck::network::{Feature, NETWORKS, NamedTensor, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use safetensors::tensor::{Dtype, TensorView};
 
-const COLUMNS: usize = 784;
 const CLASSES: usize = 10;
+const OPTIONS: &[&str] = &[
+    "--network",
+    "--shape",
+    "--widths",
+    "--feature",
+    "--batch-size",
+    "--threads",
+    "--schedule",
+    "--method",
+    "--x-weight",
+];
+
+/// What is trained, and how.
+struct Settings {
+    network: String,
+    shape: Shape,
+    widths: Option<String>,
+    feature: Feature,
+    batch_size: usize,
+    threads: usize,
+    schedule: Schedule,
+    backprop: bool,
+    x_weight: f64,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given: BTreeMap<&str, &str> = arguments.chunks_exact(2).map(|p| (p[0].as_str(), p[1].as_str())).collect();
-    let option = |name: &str, default: &'static str| given.get(name).copied().unwrap_or(default);
-    let (width, count) = option("--widths", "256x6").split_once('x').ok_or("--widths: expected WIDTHxCOUNT")?;
-    let m: usize = option("--batch-size", "256").parse()?;
-    let schedule = match option("--schedule", "parallel") {
-        "parallel" => Schedule::Parallel,
-        "sequential" => Schedule::Sequential,
-        other => return Err(format!("--schedule {other}: expected parallel or sequential").into()),
-    };
-    if option("--method", "hsic") != "hsic" {
-        return Err("--method: expected hsic".into());
-    }
-    let x_weight: f64 = option("--x-weight", "1").parse()?;
-    rayon::ThreadPoolBuilder::new().num_threads(option("--threads", "2").parse()?).build_global()?;
-
-    let widths = vec![width.parse()?; count.parse()?];
-    let mut network = Network::<f32>::mlp(COLUMNS, &widths, CLASSES, Activation::Relu, Norm::Batch, 0);
-    let objective = HsicObjective::new(Bottleneck { x_weight, ..Bottleneck::default() })?;
-    let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
-    let mut update: Box<dyn Update> = Box::new(Local::new(objective, optimizer, UpdateOrder::Jacobi, schedule));
-    let batches: Vec<Batch> = (0..8).map(|index| batch(m, index)).collect();
+    let settings = Settings::parse()?;
+    rayon::ThreadPoolBuilder::new().num_threads(settings.threads).build_global()?;
+    let mut network = settings.network()?;
+    let mut update = settings.update()?;
+    let batches: Vec<Batch> = (0..8).map(|index| batch(settings.batch_size, settings.shape, index)).collect();
 
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "ready")?;
     stdout.flush()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let steps: usize = line.strip_prefix("run ").ok_or("expected `run N`")?.trim().parse()?;
-        let mut times = Vec::with_capacity(steps);
-        for step in 0..steps {
-            let start = Instant::now();
-            // On the pool, so that a step does not wait for a worker to wake.
-            rayon::in_place_scope(|_| update.step(&mut network, &batches[step % batches.len()], 5e-4).map(|_| ()))?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        writeln!(stdout, "{}", serde_json::to_string(&times)?)?;
+        let (verb, argument) = line.split_once(' ').ok_or("expected `run N` or `first FILE`")?;
+        let answer = match verb {
+            "run" => {
+                let mut times = Vec::new();
+                for step in 0..argument.trim().parse()? {
+                    let start = Instant::now();
+                    // On the pool, so that a step does not wait for a worker to wake.
+                    rayon::in_place_scope(|_| {
+                        update.step(&mut network, &batches[step % batches.len()], 5e-4).map(|_| ())
+                    })?;
+                    times.push(start.elapsed().as_secs_f64() * 1e3);
+                }
+                serde_json::to_string(&times)?
+            }
+            "first" => first(&settings, &batches[0], Path::new(argument))?,
+            other => return Err(format!("{other}: expected `run N` or `first FILE`").into()),
+        };
+        writeln!(stdout, "{answer}")?;
         stdout.flush()?;
     }
     Ok(())
 }
 
+impl Settings {
+    fn parse() -> Result<Self, Box<dyn Error>> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let mut given = BTreeMap::new();
+        for pair in arguments.chunks(2) {
+            match pair {
+                [name, value] if OPTIONS.contains(&name.as_str()) => given.insert(name.as_str(), value.as_str()),
+                _ => return Err(format!("{}: expected pairs of {} and a value", pair[0], OPTIONS.join(", ")).into()),
+            };
+        }
+        let option = |name: &str, default: &'static str| given.get(name).copied().unwrap_or(default);
+        let network = option("--network", "mlp").to_owned();
+        let shape = option("--shape", if network == "vgg" { "3x32x32" } else { "1x28x28" });
+        let sides: Vec<usize> = shape.split('x').map(str::parse).collect::<Result<_, _>>()?;
+        let &[channels, height, width] = &sides[..] else {
+            return Err(format!("--shape {shape}: expected CxHxW").into());
+        };
+        Ok(Self {
+            network,
+            shape: Shape { channels, height, width },
+            widths: given.get("--widths").map(|&widths| widths.to_owned()),
+            feature: option("--feature", "pool:2").parse()?,
+            batch_size: option("--batch-size", "256").parse()?,
+            threads: option("--threads", "2").parse()?,
+            schedule: match option("--schedule", "parallel") {
+                "parallel" => Schedule::Parallel,
+                "sequential" => Schedule::Sequential,
+                other => return Err(format!("--schedule {other}: expected parallel or sequential").into()),
+            },
+            backprop: match option("--method", "hsic") {
+                "hsic" => false,
+                "backprop" => true,
+                other => return Err(format!("--method {other}: expected hsic or backprop").into()),
+            },
+            x_weight: option("--x-weight", "1").parse()?,
+        })
+    }
+
+    fn network(&self) -> Result<Network, Box<dyn Error>> {
+        let kind = NETWORKS.iter().find(|kind| kind.name == self.network);
+        let kind = kind.ok_or_else(|| format!("--network {}: no such network", self.network))?;
+        let widths = match &self.widths {
+            Some(text) => Some(parse_widths(text).ok_or_else(|| format!("--widths {text}: expected 256x6, 32,64p"))?),
+            None => None,
+        };
+        let blocks = (kind.blocks)(&NetworkSettings {
+            input: self.shape,
+            widths,
+            outputs: None,
+            classes: CLASSES,
+            activation: None,
+            norm: Norm::Batch,
+            seed: 0,
+        });
+        let blocks = if self.backprop { with_classifier(blocks, CLASSES) } else { blocks };
+        let mut network = Network::build(self.shape, &blocks, kind.activation, Norm::Batch, 0)?;
+        network.set_feature(self.feature);
+        Ok(network)
+    }
+
+    fn update(&self) -> Result<Box<dyn Update>, Box<dyn Error>> {
+        let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+        if self.backprop {
+            return Ok(Box::new(Backprop::new(optimizer)));
+        }
+        let objective = HsicObjective::new(Bottleneck { x_weight: self.x_weight, ..Bottleneck::default() })?;
+        Ok(Box::new(Local::new(objective, optimizer, UpdateOrder::Jacobi, self.schedule)))
+    }
+}
+
+/// One step at a learning rate of 1, which moves the weights by their gradients.
+fn first(settings: &Settings, batch: &Batch, path: &Path) -> Result<String, Box<dyn Error>> {
+    let mut network = settings.network()?;
+    let named = |when: &'static str, tensors: Vec<NamedTensor<f32>>| {
+        tensors.into_iter().map(move |tensor| (format!("{when}.{}", tensor.name), tensor.shape, tensor.values))
+    };
+    let labels = batch.labels.iter().map(|&label| label as f32).collect();
+    let mut tensors = vec![
+        ("x".to_owned(), vec![batch.labels.len(), batch.columns], batch.x.clone()),
+        ("labels".to_owned(), vec![batch.labels.len()], labels),
+    ];
+    tensors.extend(named("before", network.tensors()));
+    settings.update()?.step(&mut network, batch, 1.0)?;
+    tensors.extend(named("after", network.tensors()));
+    let views = tensors.iter().map(|(name, shape, values)| {
+        Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))?))
+    });
+    let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>()?;
+    safetensors::serialize_to_file(views, None, path)?;
+    Ok(serde_json::to_string(path)?)
+}
+
 /// Sparse rows in [0, 1] with a class-dependent part, of about the shape of digits.
-fn batch(m: usize, index: u64) -> Batch {
+fn batch(m: usize, shape: Shape, index: u64) -> Batch {
     let mut stream = Stream::new(1, "bench", index);
     let labels: Vec<usize> = (0..m).map(|_| stream.below(CLASSES as u64) as usize).collect();
-    let mut x = vec![0.0f32; m * COLUMNS];
-    for (row, &label) in x.chunks_exact_mut(COLUMNS).zip(&labels) {
+    let columns = shape.columns();
+    let mut x = vec![0.0f32; m * columns];
+    for (row, &label) in x.chunks_exact_mut(columns).zip(&labels) {
         for (column, value) in row.iter_mut().enumerate() {
-            let inside = (column / 28 + 3 * label) % 14 < 3;
+            let inside = (column / shape.width + 3 * label) % (shape.height / 2).max(1) < 3;
             if stream.uniform() < if inside { 0.6 } else { 0.08 } {
                 *value = stream.uniform() as f32;
             }
         }
     }
-    Batch { x, columns: COLUMNS, labels, classes: CLASSES }
+    Batch { x, columns, labels, classes: CLASSES }
 }

@@ -1,0 +1,139 @@
+"""Asserts that all programs of the comparison compute the same thing; README.md says what and how closely."""
+
+import argparse
+import json
+import struct
+import subprocess
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import networks
+from networks import Setting, make_batch, make_batches
+from rivals import Authors, BackPropagation, Tuned, variants, why_no_compiler
+
+EXACT = 1e-8  # float64
+ROUNDED = 1e-3  # float32, dense blocks
+# Of some hundred thousand values of a map a few lie so near a kink (relu at 0, two equal maxima) that rounding moves
+# them to its other side; each changes the gradient by all of its own part. Seen: 6e-3, and 2e-6 where none does.
+ROUNDED_MAPS = 2e-2
+
+
+def difference_of(found, expected):
+    """Norm of the difference of each pair of tensors, relative to that of the expected one; the worst pair."""
+    pairs = zip(found, expected, strict=True)
+    return max(((a.double() - b.double()).norm() / b.double().norm()).item() for a, b in pairs)
+
+
+def rounded(setting):
+    return ROUNDED if setting.dense else ROUNDED_MAPS
+
+
+def report(what, difference, most):
+    print(f"check: {what}: {difference:.1e}", flush=True)
+    assert difference < most, f"{what}: {difference}, expected below {most}"
+
+
+def check_rivals(setting, m, threads, compiled):
+    """Weight gradients of one step of all variants of the local rivals: in float64 to rounding, in float32 to what it
+    allows."""
+    exact = gradients_of_first_step(Tuned, replace(setting, dtype=torch.float64), m)
+    names = ["tuned", "closed-form", *(["batched"] if setting.dense else []), *(["compiled"] if compiled else [])]
+    for dtype in (torch.float64, torch.float32):
+        for name in names:
+            for label, (make, own) in variants(name, replace(setting, dtype=dtype), threads).items():
+                gradients = gradients_of_first_step(make, own, m)
+                what = f"weight gradients of {name} {label}".strip()
+                most = EXACT if dtype == torch.float64 else rounded(setting)
+                report(f"{what}, {dtype}, from autograd in float64", difference_of(gradients, exact), most)
+
+
+def gradients_of_first_step(make, setting, m):
+    rival = make(setting)
+    rival.step(make_batches(setting, m, 1)[0])
+    return rival.gradients()
+
+
+def check_authors(setting, m):
+    """The first update of the authors' schedule is that of `tuned` in gauss-seidel order, and not jacobi's."""
+    setting = replace(setting, dtype=torch.float64)
+    batch = make_batches(setting, m, 1)[0]
+    steps = []
+    for rival in (
+        Authors(setting),
+        Tuned(setting, order="gauss-seidel", weight_decay=1e-3),
+        Tuned(setting, weight_decay=1e-3),
+    ):
+        start = networks.weights(rival.net)
+        rival.step(batch)
+        steps.append([(after - before).detach() for after, before in zip(networks.weights(rival.net), start)])
+    difference, other_order = (difference_of(s, steps[0]) for s in steps[1:])
+    report(f"first update of authors and tuned gauss-seidel, float64 (jacobi: {other_order:.1e})", difference, EXACT)
+    assert other_order > 1e-4, "the comparison cannot tell the orders apart"
+
+
+def tensors_of(path):
+    """A safetensors file of float32."""
+    content = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", content)
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    header.pop("__metadata__", None)
+    result = {}
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        start, end = entry["data_offsets"]
+        result[name] = torch.frombuffer(bytearray(data[start:end]), dtype=torch.float32).view(entry["shape"])
+    return result
+
+
+def check_ours(program, options, setting, method):
+    """The first gradients of our engine, from its own weights and batch, beside autograd in float64."""
+    setting = replace(setting, dtype=torch.float64)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "first.safetensors"
+        command = [program, *options, "--method", method]
+        subprocess.run(command, input=f"first {path}\n", text=True, check=True, stdout=subprocess.DEVNULL)
+        tensors = tensors_of(path)
+    index = lambda name: int(name.split(".")[1])
+    of = lambda when, kind: [
+        tensors[name].double()
+        for name in sorted((n for n in tensors if n.startswith(when) and n.endswith(kind)), key=index)
+    ]
+    rival = (Tuned if method == "hsic" else BackPropagation)(setting)
+    networks.put_weights(rival.net, of("before", ".weight"))
+    if method != "hsic":  # the bias of the linear last block, the only one that no norm takes off
+        with torch.no_grad():
+            rival.net[-1][-1].bias.copy_(of("before", ".bias")[-1])
+    rival.step(make_batch(setting, tensors["x"], tensors["labels"].long()))
+    gradients = [before - after for before, after in zip(of("before", ".weight"), of("after", ".weight"))]
+    difference = difference_of(gradients, rival.gradients())
+    report(f"weight gradients of ours, {method}, from autograd in float64", difference, rounded(setting))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    networks.add_arguments(parser)
+    parser.add_argument("--ours", help="the built example `step`")
+    parser.add_argument("--compiled", action="store_true", help="the compiled rival too")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", FutureWarning)  # torch.compile of itself
+    setting = Setting.of(arguments)
+    if not setting.dense:  # float64 convolutions have no fast kernels
+        arguments.batch_size = min(arguments.batch_size, 32)
+    torch.set_num_threads(arguments.threads)
+    compiled = arguments.compiled
+    if compiled and (why := why_no_compiler()):
+        print(f"check: torch.compile cannot be used here: {why}")
+        compiled = False
+    check_rivals(setting, arguments.batch_size, arguments.threads, compiled)
+    torch.set_num_threads(arguments.threads)
+    check_authors(setting, arguments.batch_size)
+    if arguments.ours:
+        for method in ("hsic", "backprop"):
+            check_ours(arguments.ours, networks.command_line(arguments), setting, method)
+
+
+if __name__ == "__main__":
+    main()
