@@ -8,8 +8,8 @@ use crate::{Place, bytes, stderr};
 const SMALL: &str = "--train-size 1500 --test-size 300 --widths 48x2 --batch-size 64 --epochs 2 --seed 1 --quiet";
 
 fn records(place: &Place, run: &str, kind: &str) -> Vec<Value> {
-    let text = String::from_utf8(bytes(&place.path(run).join("metrics.jsonl"))).unwrap();
-    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = String::from_utf8(bytes(&place.path(run).join("metrics.jsonl"))).expect("text");
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record a line"));
     records.filter(|record| record["type"] == kind).collect()
 }
 
