@@ -115,7 +115,8 @@ pub(super) fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize,
                 for tap in 1..side * side {
                     let from = tap / side * row + (x * side + tap % side) * channels;
                     for (z, &t) in z.iter_mut().zip(&t[from..from + channels]) {
-                        *z = if t <= *z { *z } else { t };
+                        // z times 0 is 0 but for a z that is no number, which stays.
+                        *z = if t <= *z || *z * T::ZERO != T::ZERO { *z } else { t };
                     }
                 }
             }
