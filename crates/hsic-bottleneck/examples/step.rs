@@ -129,15 +129,7 @@ impl Settings {
             Some(text) => Some(parse_widths(text).ok_or_else(|| format!("--widths {text}: expected 256x6, 32,64p"))?),
             None => None,
         };
-        let blocks = (kind.blocks)(&NetworkSettings {
-            input: self.shape,
-            widths,
-            outputs: None,
-            classes: CLASSES,
-            activation: None,
-            norm: Norm::Batch,
-            seed: 0,
-        });
+        let blocks = (kind.blocks)(&NetworkSettings { widths, outputs: None, classes: CLASSES });
         let blocks = if self.backprop { with_classifier(blocks, CLASSES) } else { blocks };
         let mut network = Network::build(self.shape, &blocks, kind.activation, Norm::Batch, 0)?;
         network.set_feature(self.feature);

@@ -1,13 +1,14 @@
 //! The end of a training: outputs are judged, the softmax layer is trained, the summary is written.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::calibration::Readout;
 use crate::config::{TrainConfig, TrainOptions};
 use crate::dataset::Split;
 use crate::error::Error;
-use crate::evaluation::{Frozen, NormProtocol, Protocol, ReadoutProtocol};
+use crate::evaluation::{Frozen, NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings, Formatted, format};
 use crate::log::{Observer, Warning, tell};
 use crate::network::Network;
@@ -28,7 +29,12 @@ pub(crate) struct Spent {
 }
 
 /// Judges trained networks (several only under a combined sigma), trains the softmax layer if one is asked for, and
-/// writes the run's last files, the summary at the very end.
+/// writes the run's last files, the summary at the very end. `None` if it was asked to stop: taken up again, the run
+/// comes here at once.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what was trained, on what, what it took, who hears of it and who may stop it"
+)]
 pub(crate) fn conclude(
     config: &TrainConfig,
     data: &Split,
@@ -36,7 +42,12 @@ pub(crate) fn conclude(
     networks: &[Network],
     spent: Spent,
     listeners: &mut [&mut dyn Observer],
-) -> Result<Summary, Error> {
+    stop: &AtomicBool,
+) -> Result<Option<Summary>, Error> {
+    let stopped = || stop.load(Ordering::Relaxed);
+    if stopped() {
+        return Ok(None);
+    }
     let start = Instant::now();
     let (train, test) = (&data.train, &data.test);
     let frozen = Frozen::new(networks, FormatInput::Last).under(&config.protocol);
@@ -48,9 +59,15 @@ pub(crate) fn conclude(
     let read = table.counts.assigned(&assignment);
     run.write_json(READOUT, &Readout::fit(&frozen, train, assignment.clone()))?;
     let test_table = frozen.outputs(test, usize::MAX);
+    if stopped() {
+        return Ok(None);
+    }
     let format = match config.format.epochs {
         0 => None,
-        _ => Some(format_run(config, data, run, networks, &config.format)?),
+        _ => match format_run(config, data, run, networks, &config.format, stop)? {
+            Some(format) => Some(format),
+            None => return Ok(None),
+        },
     };
     match &format {
         Some(format) => tell(listeners, |observer| observer.format(&format.epochs))?,
@@ -84,19 +101,22 @@ pub(crate) fn conclude(
         class_names: train.class_names.clone(),
     };
     run.write_json(SUMMARY, &summary)?;
-    Ok(summary)
+    Ok(Some(summary))
 }
 
-/// Trains the softmax layer on frozen networks and saves it.
+/// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.
 fn format_run(
     config: &TrainConfig,
     data: &Split,
     run: &Run,
     networks: &[Network],
     settings: &FormatSettings,
-) -> Result<Formatted, Error> {
-    let formatted = format(&format_input(config, networks, settings.input), data, settings)?;
-    run.save_format(settings.input, &formatted.layer)?;
+    stop: &AtomicBool,
+) -> Result<Option<Formatted>, Error> {
+    let formatted = format(&format_input(config, networks, settings.input), data, settings, stop)?;
+    if let Some(formatted) = &formatted {
+        run.save_format(settings.input, &formatted.layer)?;
+    }
     Ok(formatted)
 }
 
@@ -108,22 +128,29 @@ pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], in
 }
 
 /// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
-/// summary.
+/// summary; `None` if it was asked to stop, and the run is as it was.
 ///
 /// # Errors
 /// `Run` for a run that is not finished or damaged; `Shape` if the data are not of its shape; `Diverged`.
-pub fn format_finished(run: &Run, data: &Split, settings: &FormatSettings) -> Result<(Summary, Vec<f64>), Error> {
+pub fn format_finished(
+    run: &Run,
+    data: &Split,
+    settings: &FormatSettings,
+    stop: &AtomicBool,
+) -> Result<Option<(Summary, Vec<f64>)>, Error> {
     let config = run.config()?;
     let predictor = Predictor::open(run)?;
     predictor.check(&data.train)?;
     predictor.check(&data.test)?;
-    let formatted = format_run(&config, data, run, predictor.networks(), settings)?;
+    let Some(formatted) = format_run(&config, data, run, predictor.networks(), settings, stop)? else {
+        return Ok(None);
+    };
     let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
     summary.format_accuracy = Some(formatted.test.accuracy());
     summary.formatted = true;
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;
-    Ok((summary, formatted.epochs))
+    Ok(Some((summary, formatted.epochs)))
 }
 
 /// The configuration of one of several networks: one sigma, judged fairly, no format training.
@@ -137,12 +164,6 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
     options.evaluation.readout = Some(ReadoutProtocol::Fair);
     options.evaluation.bn = Some(NormProtocol::Fair);
     Ok(options.resolve()?)
-}
-
-/// Whether a protocol is for comparison only.
-#[must_use]
-pub fn is_authors(protocol: &Protocol) -> bool {
-    protocol.readout == ReadoutProtocol::Authors || protocol.norm == NormProtocol::Authors
 }
 
 /// Peak resident memory of this process, where the system tells (Linux).

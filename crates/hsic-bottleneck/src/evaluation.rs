@@ -46,6 +46,14 @@ pub struct Protocol {
     pub batch_size: usize,
 }
 
+impl Protocol {
+    /// Whether it is for comparison with the paper's numbers only.
+    #[must_use]
+    pub fn is_authors(&self) -> bool {
+        self.readout == ReadoutProtocol::Authors || self.norm == NormProtocol::Authors
+    }
+}
+
 /// Trained networks whose outputs are averaged (one network in the plain case), and what is taken from them.
 #[derive(Clone, Copy)]
 pub struct Frozen<'n> {

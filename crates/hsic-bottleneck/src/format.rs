@@ -3,6 +3,8 @@
 //! Features are brought to mean 0 and deviation 1 over the training data before the layer sees them (folded into its
 //! weights afterwards, so what is saved is one linear map); the authors leave them as they are.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hsic::random::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -151,14 +153,20 @@ pub struct Formatted {
     pub epochs: Vec<f64>,
 }
 
-/// Trains a softmax layer on frozen networks. The networks are only read.
+/// Trains a softmax layer on frozen networks. The networks are only read. `stop` is looked at after every pass over the
+/// data; `None` if it was set.
 ///
 /// # Errors
 /// `Diverged` if the layer's scores are no longer finite (its index is that of a block after the last).
 ///
 /// # Cost
 /// One pass of all data through the networks; features of all samples are kept in memory.
-pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> Result<Formatted, Error> {
+pub fn format(
+    frozen: &Frozen<'_>,
+    data: &Split,
+    settings: &FormatSettings,
+    stop: &AtomicBool,
+) -> Result<Option<Formatted>, Error> {
     let (columns, classes) = (frozen.columns(), data.train.classes());
     let collect = |dataset: &Dataset| {
         let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
@@ -192,6 +200,9 @@ pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> R
     });
     let learning_rate = LearningRate { peak, decay: Decay::Cosine, warmup_steps: 0 };
     for epoch in 0..settings.epochs {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let mut order: Vec<usize> = (0..labels.len()).collect();
         Stream::new(settings.seed, "format-order", epoch).shuffle(&mut order);
         for (index, rows) in order.chunks(settings.batch_size).enumerate() {
@@ -205,7 +216,7 @@ pub fn format(frozen: &Frozen<'_>, data: &Split, settings: &FormatSettings) -> R
         epochs.push(count(&layer, &test, &test_labels).accuracy());
     }
     let (train, test) = (count(&layer, &train, &labels), count(&layer, &test, &test_labels));
-    Ok(Formatted { layer: layer.unstandardized(&means, &deviations), train, test, epochs })
+    Ok(Some(Formatted { layer: layer.unstandardized(&means, &deviations), train, test, epochs }))
 }
 
 fn count(layer: &SoftmaxLayer, features: &[f32], labels: &[usize]) -> Confusion {
@@ -332,7 +343,7 @@ mod tests {
         let before = networks[0].tensors();
         for input in [FormatInput::Last, FormatInput::All] {
             let frozen = Frozen::new(&networks, input);
-            let formatted = format(&frozen, &data, &settings(input, true)).unwrap();
+            let formatted = format(&frozen, &data, &settings(input, true), &AtomicBool::new(false)).unwrap().unwrap();
             assert!(
                 formatted.test.accuracy() > 0.4 && formatted.train.accuracy() > 0.6,
                 "{input:?} {}",
@@ -343,6 +354,8 @@ mod tests {
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
         }
         assert_eq!(networks[0].tensors(), before);
+        let frozen = Frozen::new(&networks, FormatInput::Last);
+        assert_eq!(format(&frozen, &data, &settings(FormatInput::Last, true), &AtomicBool::new(true)).unwrap(), None);
     }
 
     #[test]

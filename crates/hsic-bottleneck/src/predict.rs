@@ -182,7 +182,8 @@ impl Predictor {
             };
             return scores.chunks_exact(self.record.classes()).map(prediction).collect();
         }
-        let outputs = self.unformatted().features(m, x);
+        // Running statistics whatever the protocol: what is said of a sample must not depend on its neighbors.
+        let outputs = Frozen::new(&self.networks, FormatInput::Last).features(m, x);
         let prediction = |row: &[f32]| {
             let class = self.readout.assignment.class(row);
             let probabilities = self.readout.probabilities(row, self.record.classes());

@@ -60,7 +60,7 @@ impl RunError {
 
 const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
-const METRICS: &str = "metrics.jsonl";
+pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
@@ -114,6 +114,7 @@ pub struct Summary {
     pub parameters: usize,
     /// Whether the classes below come from trained class scores (format training, back-propagation) and not from
     /// unformatted outputs.
+    #[serde(default)]
     pub formatted: bool,
     /// Test samples by class (row) and predicted class (column).
     pub confusion: Confusion,

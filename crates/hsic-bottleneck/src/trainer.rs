@@ -19,7 +19,7 @@ use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
 use crate::readout::Assignment;
 use crate::record::DataRecord;
-use crate::run::{Run, SUMMARY, Summary};
+use crate::run::{METRICS, Run, SUMMARY, Summary};
 use crate::update::{METHODS, Method, MethodSettings, Update};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
@@ -28,17 +28,9 @@ const EPOCH_ROWS: usize = 5_000;
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
 /// # Errors
-/// `Config` if the name is not known.
+/// `Config` if a name is not known; `Network` with the block that cannot be built.
 pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
-    let settings = NetworkSettings {
-        input: shape,
-        widths: config.widths.clone(),
-        outputs: config.outputs,
-        classes,
-        activation: Some(config.activation),
-        norm: config.norm,
-        seed: config.seed,
-    };
+    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
     let blocks = match NETWORKS.iter().find(|kind| kind.name == config.model) {
         Some(kind) => (kind.blocks)(&settings),
         None => config.blocks.clone(),
@@ -92,6 +84,13 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// After the last step: with a summary, or asked to stop before there was one.
+    fn concluded(summary: Option<Summary>, step: u64) -> Self {
+        summary.map_or(Self::Interrupted { step }, |summary| Self::Finished(Box::new(summary)))
+    }
+}
+
 /// Means of an epoch's signals, by block.
 #[derive(Default)]
 struct Means {
@@ -125,7 +124,8 @@ impl Means {
 /// Trains a configuration on data into a run's folder, from its checkpoint if it holds one.
 ///
 /// The weights depend on configuration and data alone: not on the number of threads, the schedule, or on how often
-/// the run was interrupted and taken up again. `stop` is looked at after every step.
+/// the run was interrupted and taken up again. `stop` is looked at after every step and between the passes that follow
+/// training.
 ///
 /// # Errors
 /// `Diverged` (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written.
@@ -169,11 +169,11 @@ fn train_one(
         from = position;
         update.load(record);
         if from.step == total && run.is_finished() {
-            let summary = run.read_json("summary.json", "the summary of a finished run")?;
+            let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
         }
     }
-    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), from.metrics_bytes)?;
+    let mut metrics = MetricsFile::open(&run.file(METRICS), from.metrics_bytes)?;
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
@@ -257,8 +257,8 @@ fn train_one(
         seconds: seconds(),
         milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
     };
-    let summary = conclude(config, data, run, std::slice::from_ref(&network), spent, &mut listeners)?;
-    Ok(Outcome::Finished(Box::new(summary)))
+    let summary = conclude(config, data, run, std::slice::from_ref(&network), spent, &mut listeners, stop)?;
+    Ok(Outcome::concluded(summary, total))
 }
 
 /// Trains a network for each sigma, then concludes on the average of their outputs.
@@ -291,11 +291,11 @@ fn train_combined(
         member.load_weights(&mut network)?;
         networks.push(network);
     }
-    let mut metrics = MetricsFile::open(&run.file("metrics.jsonl"), 0)?;
+    let mut metrics = MetricsFile::open(&run.file(METRICS), 0)?;
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
-    let summary = conclude(config, data, run, &networks, spent, &mut listeners)?;
-    Ok(Outcome::Finished(Box::new(summary)))
+    let summary = conclude(config, data, run, &networks, spent, &mut listeners, stop)?;
+    Ok(Outcome::concluded(summary, spent.steps))
 }
 
 /// Says once when the labels' kernel is so wide that there is nothing to learn from.

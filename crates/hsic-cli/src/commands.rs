@@ -10,6 +10,8 @@ mod test;
 mod train;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -29,6 +31,19 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),
     }
+}
+
+/// Set by Ctrl-C and termination.
+fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("signal handler")?;
+    Ok(stop)
+}
+
+/// The exit code of interrupted work, as a shell has it.
+fn interrupted() -> ExitCode {
+    ExitCode::from(130)
 }
 
 /// Runs `work` on a pool of so many threads, all cores without a number.

@@ -150,7 +150,8 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
 
-    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others.
+    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
+    /// rounding of a product by their number.
     fn infer(&self, m: usize, x: &[T], z: &mut [T]);
 
     /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of

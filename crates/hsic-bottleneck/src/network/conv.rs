@@ -68,6 +68,7 @@ struct Buffers<'c, T> {
     mean: &'c mut [T],
     variance: &'c mut [T],
     inverse: &'c mut [T],
+    factor: &'c mut [T],
     sum: &'c mut [T],
     product: &'c mut [T],
     parts: &'c mut [T],
@@ -143,15 +144,22 @@ impl<T: Scalar> Conv<T> {
     }
 
     fn scratch_len(&self) -> usize {
-        self.chunk_images() * (self.geometry.padded() + self.spread_len()) + 4 * self.pool * self.row()
+        let lines = 4 * self.pool * self.row();
+        self.chunk_images() * self.geometry.padded() + self.spread_scratch_len() + lines
+    }
+
+    /// Spread gradients of a chunk; a forward pass keeps a chunk's moments there, which are more where maps are one pixel.
+    fn spread_scratch_len(&self) -> usize {
+        (self.chunk_images() * self.spread_len()).max(2 * self.geometry.outputs)
     }
 
     fn buffers<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
         let (g, d) = (&self.geometry, self.geometry.outputs);
         let parts = m.div_ceil(self.part_images(m));
-        let [a, packed, mean, variance, inverse, sum, product, per_part, scratch, partial] = cache.buffers([
+        let [a, packed, mean, variance, inverse, factor, sum, product, per_part, scratch, partial] = cache.buffers([
             m * g.out_len(),
             g.depth() * g.lanes::<T>(),
+            d,
             d,
             d,
             d,
@@ -161,14 +169,14 @@ impl<T: Scalar> Conv<T> {
             parts * self.scratch_len(),
             parts * self.weight_count(),
         ]);
-        Buffers { a, packed, mean, variance, inverse, sum, product, parts: per_part, scratch, partial }
+        Buffers { a, packed, mean, variance, inverse, factor, sum, product, parts: per_part, scratch, partial }
     }
 
     /// Cuts a part's scratch: padded images, spread gradients, lines.
     fn cut<'s>(&self, scratch: &'s mut [T]) -> (&'s mut [T], &'s mut [T], Lines<'s, T>) {
         let images = self.chunk_images();
         let (padded, rest) = scratch.split_at_mut(images * self.geometry.padded());
-        let (spread, rest) = rest.split_at_mut(images * self.spread_len());
+        let (spread, rest) = rest.split_at_mut(self.spread_scratch_len());
         let len = self.pool * self.row();
         let (n, rest) = rest.split_at_mut(len);
         let (y, rest) = rest.split_at_mut(len);
@@ -314,7 +322,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         dx: Option<&mut [T]>,
     ) {
         let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
-        let Buffers { a, mean, inverse, sum, product, parts, scratch, partial, .. } = self.buffers(m, cache);
+        let Buffers { a, mean, inverse, factor, sum, product, parts, scratch, partial, .. } = self.buffers(m, cache);
         let (a, dz): (&[T], &[T]) = (a, dz);
         let (weight, rest) = parameters.split_at_mut(self.weight_count());
         let (bias, affine) = rest.split_at_mut(d);
@@ -352,12 +360,12 @@ impl<T: Scalar> Block<T> for Conv<T> {
         }
         let plain = self.norm == Norm::None;
         // `factor` is 1/sqrt(var + eps) times the learned scale; the lines still need the former alone.
-        let mut factor = inverse.to_vec();
+        factor.copy_from_slice(inverse);
         if plain {
             bias.copy_from_slice(sum);
         } else {
             bias.fill(T::ZERO);
-            norm::close_sums(m * g.out_height() * g.out_width(), sum, product, &mut factor, self.affine(), affine);
+            norm::close_sums(m * g.out_height() * g.out_width(), sum, product, factor, self.affine(), affine);
         }
 
         let packed = dx.is_some().then(|| {
@@ -369,7 +377,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
             packed
         });
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
-        let (sum, product, factor) = (&*sum, &*product, &factor[..]);
+        let (sum, product, factor) = (&*sum, &*product, &*factor);
         let lanes = g.lanes::<T>();
         type Part<'p, T> = ((((&'p [T], &'p [T]), (&'p [T], &'p [T])), &'p mut [T]), &'p mut [T]);
         let part = |((((a, x), (z, dz)), scratch), partial): Part<'_, T>, mut dx: Option<&mut [T]>| {
@@ -564,6 +572,22 @@ mod tests {
         for (a, b) in trained.iter().zip(&inferred) {
             assert!((a - b).abs() < 1e-12, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn maps_of_one_pixel_have_room_for_their_moments() {
+        // Images this large come one at a time, and 80 moments are more than the 64 lanes of one pixel.
+        let input = Shape { channels: 2700, height: 7, width: 7 };
+        let settings =
+            ConvSettings { outputs: 40, kernel: 7, padding: 0, ..settings(1, 1, Activation::Relu, Norm::Batch) };
+        let block = Conv::<f32>::new(input, false, settings, &mut Stream::new(2, "conv", 2));
+        let m = 20;
+        let x: Vec<f32> = random(m * block.inputs(), 4).into_iter().map(|x| x as f32).collect();
+        let (mut z, mut cache) = (vec![f32::NAN; m * 40], Cache::default());
+        block.forward(m, &x, &mut z, &mut cache);
+        let mut gradient = vec![f32::NAN; block.parameters.len()];
+        block.gradient(m, &x, &z, &mut z.clone(), &mut cache, &mut gradient, None);
+        assert!(z.iter().chain(&gradient).all(|value| value.is_finite()));
     }
 
     #[test]

@@ -95,23 +95,15 @@ pub struct Width {
     pub pool: bool,
 }
 
-/// What networks are made from.
+/// What a named network's blocks follow from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSettings {
-    /// Sizes of a sample.
-    pub input: Shape,
     /// Blocks before the output block; `None` for the model's own.
     pub widths: Option<Vec<Width>>,
     /// Units of the output block; `None` for the model's own (mostly the number of classes).
     pub outputs: Option<usize>,
     /// Number of classes.
     pub classes: usize,
-    /// Nonlinearity of every block; `None` for the model's own.
-    pub activation: Option<Activation>,
-    /// What stands before it.
-    pub norm: Norm,
-    /// Seed of the weights.
-    pub seed: u64,
 }
 
 impl NetworkSettings {
@@ -379,16 +371,9 @@ mod tests {
 
     fn build(name: &str, input: Shape, widths: Option<&str>) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
-        let settings = NetworkSettings {
-            input,
-            widths: widths.map(|text| parse_widths(text).unwrap()),
-            outputs: None,
-            classes: 10,
-            activation: None,
-            norm: Norm::Batch,
-            seed: 0,
-        };
-        Network::build(input, &(kind.blocks)(&settings), kind.activation, settings.norm, 0).unwrap()
+        let settings =
+            NetworkSettings { widths: widths.map(|text| parse_widths(text).unwrap()), outputs: None, classes: 10 };
+        Network::build(input, &(kind.blocks)(&settings), kind.activation, Norm::Batch, 0).unwrap()
     }
 
     #[test]

@@ -243,12 +243,13 @@ pub(crate) fn normalize_batch<T: Scalar>(rows: &mut [T], channels: usize) {
 }
 
 /// Moves running statistics (means, then variances) towards a batch's of `m` rows. The bias that training leaves out
-/// belongs to the mean.
+/// belongs to the mean; it is empty where there is none.
 pub(crate) fn absorb<T: Scalar>(m: usize, mean: &[T], variance: &[T], bias: &[T], statistics: &mut [T]) {
     let (keep, new) = (T::of(1.0 - MOMENTUM), T::of(MOMENTUM));
     let unbiased = T::of(m as f64 / (m as f64 - 1.0));
     let (running_mean, running_variance) = statistics.split_at_mut(mean.len());
-    for ((running, &mean), &bias) in running_mean.iter_mut().zip(mean).zip(bias) {
+    for (channel, (running, &mean)) in running_mean.iter_mut().zip(mean).enumerate() {
+        let bias = bias.get(channel).copied().unwrap_or(T::ZERO);
         *running = keep * *running + new * (mean + bias);
     }
     for (running, &variance) in running_variance.iter_mut().zip(variance) {

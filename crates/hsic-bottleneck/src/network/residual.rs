@@ -140,8 +140,7 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
         let ([u, _, _, mean, variance, ..], inner) = self.split(m, cache);
         if self.norm != Norm::None {
-            let bias = vec![T::ZERO; mean.len()];
-            norm::absorb(u.len() / mean.len(), mean, variance, &bias, &mut self.statistics);
+            norm::absorb(u.len() / mean.len(), mean, variance, &[], &mut self.statistics);
         }
         self.inner.absorb_statistics(m, inner);
     }

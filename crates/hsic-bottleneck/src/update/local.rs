@@ -2,8 +2,9 @@
 //!
 //! The parallel schedule keeps all threads busy without waiting for whole phases: one task forms what the batch's
 //! blocks share while the forward pass runs; a block's own task (objective, gradient, optimizer) starts as soon as
-//! its activations and the shared part are there. A task is one block's whole work on one thread, so neither the number
-//! of threads nor their timing can move a bit.
+//! its activations and the shared part are there. A task is one block's whole work; where a block spreads it over threads
+//! (convolutions), it does so in fixed parts that are joined in order. So neither the number of threads nor their timing
+//! can move a bit.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 

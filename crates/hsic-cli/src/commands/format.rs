@@ -6,7 +6,7 @@ use hsic_bottleneck::conclusion::format_finished;
 use hsic_bottleneck::run::Run;
 
 use super::eval::load;
-use super::on_threads;
+use super::{interrupted, on_threads, stop_on_signal};
 use crate::args::FormatArguments;
 use crate::printer;
 
@@ -21,10 +21,12 @@ pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let config = options.resolve()?;
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
     let threads = arguments.threads.or(config.threads);
-    let (summary, epochs) = on_threads(threads, || {
+    let stop = stop_on_signal()?;
+    let finished = on_threads(threads, || {
         let data = load(&config)?;
-        format_finished(&run, &data, &config.format)
+        format_finished(&run, &data, &config.format, &stop)
     })??;
+    let Some((summary, epochs)) = finished else { return Ok(interrupted()) };
     if arguments.json {
         printer::json(&summary)?;
     } else {

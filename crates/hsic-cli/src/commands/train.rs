@@ -2,23 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
-use hsic_bottleneck::conclusion::is_authors;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::eval::load;
-use super::on_threads;
+use super::{interrupted, on_threads, stop_on_signal};
 use crate::args::TrainArguments;
 use crate::printer::{self, Progress};
-
-/// Exit code of an interrupted run, as a shell has it.
-const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
@@ -42,9 +35,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
         Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("signal handler")?;
+    let stop = stop_on_signal()?;
     let mut progress = Progress::new(quiet);
     let outcome = on_threads(config.threads, || {
         let mut observers: [&mut dyn Observer; 1] = [&mut progress];
@@ -56,13 +47,13 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             if json {
                 printer::json(&*summary)?
             } else {
-                printer::summary(&summary, is_authors(&config.protocol))?
+                printer::summary(&summary, config.protocol.is_authors())?
             }
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { step } => {
             printer::interrupted(step, run.path());
-            Ok(ExitCode::from(INTERRUPTED))
+            Ok(interrupted())
         }
     }
 }
