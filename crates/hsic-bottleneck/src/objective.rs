@@ -26,20 +26,21 @@ pub struct Signal {
 
 /// Euclidean norm, summed in double precision.
 pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0f64; LANES];
+    let mut sums = [0.0f64; 32];
+    let (chunks, rest) = values.as_chunks::<32>();
     vectorize(
         #[inline(always)]
         || {
-            for values in values.chunks(LANES) {
-                for (sum, value) in sums.iter_mut().zip(values) {
+            for chunk in chunks {
+                for (sum, value) in sums.iter_mut().zip(chunk) {
                     let value = value.to_f64();
-                    *sum += value * value;
+                    *sum = value.mul_add(value, *sum);
                 }
             }
         },
     );
-    sums.iter().sum::<f64>().sqrt()
+    let rest = rest.iter().map(|value| value.to_f64() * value.to_f64());
+    (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
 }
 
 /// A local learning rule's objective.

@@ -1,4 +1,4 @@
-//! Inverse Cholesky factors.
+//! Cholesky factors and their inverses.
 //!
 //! W = L^-1 of A = L L' for a symmetric positive definite A, by halves, so that all but the 32 x 32 blocks on the
 //! diagonal is matrix products:
@@ -62,7 +62,7 @@ fn halve<T: Scalar>(
 ) -> Result<(), Error> {
     let n = a.nrows();
     if n <= BASE {
-        return eliminate(a, w, least, offset);
+        return eliminate(a, w, least, offset, false);
     }
     let h = split(n);
     let (a11, _, mut a21, mut a22) = a.rb_mut().split_at_mut(h, h);
@@ -79,8 +79,48 @@ fn halve<T: Scalar>(
     Ok(())
 }
 
-/// Gaussian elimination of [A | I] to [L' | L^-1], row by row.
-fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, least: T, offset: usize) -> Result<(), Error> {
+/// Entries of scratch that [`cholesky`] needs for order m.
+pub(crate) fn cholesky_scratch(m: usize) -> usize {
+    (m + BASE) * BASE
+}
+
+/// The lower half of `a` becomes L, A = L L'; above the diagonal, near it, lies junk.
+///
+/// Block column by block column: what the columns before it leave of this one, its diagonal block by elimination, the
+/// rest times the inverse of that.
+///
+/// # Errors
+/// `NotPositiveDefinite` with the index of the pivot that was not a positive finite number.
+///
+/// # Cost
+/// 1/3 m^3 operations.
+pub(crate) fn cholesky<T: Scalar>(mut a: MatMut<'_, T>, scratch: &mut [T]) -> Result<(), Error> {
+    let m = a.nrows();
+    let (inverse, column) = scratch.split_at_mut(BASE * BASE);
+    for start in (0..m).step_by(BASE) {
+        let end = (start + BASE).min(m);
+        let width = end - start;
+        let (left, right) = a.rb_mut().subrows_mut(start, m - start).split_at_col_mut(start);
+        let (left, mut right) = (left.rb(), right.subcols_mut(0, width));
+        matmul(right.rb_mut(), Accum::Add, left, left.subrows(0, width).transpose(), -T::ONE, Par::Seq);
+        let (diagonal, below) = right.split_at_row_mut(width);
+        let mut inverse = rows_mut(inverse, width, width, BASE);
+        eliminate(diagonal, inverse.rb_mut(), T::ZERO, start, true)?;
+        let mut copy = rows_mut(column, m - end, width, BASE);
+        copy.copy_from(below.rb());
+        matmul(below, Accum::Replace, copy.rb(), inverse.rb().transpose(), T::ONE, Par::Seq);
+    }
+    Ok(())
+}
+
+/// Gaussian elimination of [A | I] to [L' | L^-1], row by row. `keep` says that L is to be written to `a`, too.
+fn eliminate<T: Scalar>(
+    mut a: MatMut<'_, T>,
+    mut w: MatMut<'_, T>,
+    least: T,
+    offset: usize,
+    keep: bool,
+) -> Result<(), Error> {
     let n = a.nrows();
     // The symmetric block is read as its upper half, so that a step works along rows.
     let mut left = [[T::ZERO; BASE]; BASE];
@@ -123,6 +163,9 @@ fn eliminate<T: Scalar>(a: MatMut<'_, T>, mut w: MatMut<'_, T>, least: T, offset
         for j in 0..n {
             w[(i, j)] = if j <= i { right[i][j] } else { T::ZERO };
         }
+        for j in (0..=i).filter(|_| keep) {
+            a[(i, j)] = left[j][i];
+        }
     }
     Ok(())
 }
@@ -164,6 +207,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_factor_times_its_transpose_is_the_matrix() {
+        for m in [1, 2, 31, 32, 33, 64, 100, 256, 300] {
+            let a = positive_definite(m, 1e-2);
+            let mut l = a.clone();
+            cholesky(l.as_mut(), &mut vec![f64::NAN; cholesky_scratch(m)]).unwrap();
+            for i in 0..m {
+                for j in 0..=i {
+                    let product: f64 = (0..=j).map(|k| l[(i, k)] * l[(j, k)]).sum();
+                    // Backward error of Cholesky: m eps times the largest entry (about m / 2).
+                    assert!((product - a[(i, j)]).abs() < f64::EPSILON * (m * m) as f64, "{m} {i} {j}");
+                }
+            }
+        }
+        let mut a = positive_definite(70, 1.0);
+        a[(50, 50)] = -1.0;
+        let error = cholesky(a.as_mut(), &mut vec![0.0; cholesky_scratch(70)]).unwrap_err();
+        assert_eq!(error, Error::NotPositiveDefinite { pivot: 50 });
     }
 
     #[test]

@@ -21,13 +21,12 @@
 
 mod passes;
 
-use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
-use crate::factor::{inverse_factor, inverse_factor_scratch};
+use crate::factor::{cholesky, cholesky_scratch, inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
 use crate::scalar::Scalar;
 use crate::view::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, rows, rows_mut, stride};
@@ -123,7 +122,7 @@ impl<T: Scalar> Workspace<T> {
         for buffer in [&mut self.kernel, &mut self.ridged, &mut self.factor, &mut self.product] {
             grow(buffer, square);
         }
-        grow(&mut self.scratch, inverse_factor_scratch(m));
+        grow(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
         grow(&mut self.labels, m * classes);
         grow(&mut self.labels_back, m * classes);
     }
@@ -247,8 +246,6 @@ impl<T: Scalar> BatchOperator<T> {
         for i in 0..m {
             self.x_trace += workspace.product[i * ld + i].to_f64();
         }
-        let scratch = llt::factor::cholesky_in_place_scratch::<T>(m, Par::Seq, Default::default());
-        let mut memory = dyn_stack::MemBuffer::new(scratch);
         let mut delta = T::EPSILON * m as f64 / 4.0;
         loop {
             let mut f = rows_mut(&mut self.x_factor, m, m, ld);
@@ -256,14 +253,10 @@ impl<T: Scalar> BatchOperator<T> {
             for i in 0..m {
                 f[(i, i)] += T::of(delta);
             }
-            let stack = dyn_stack::MemStack::new(&mut memory);
-            match llt::factor::cholesky_in_place(f.rb_mut(), Default::default(), Par::Seq, stack, Default::default()) {
-                Ok(_) => break,
+            match cholesky(f, &mut workspace.scratch) {
                 // An error of 1e-3 in R_X is the most that is taken for rounding.
-                Err(_) if delta < 1e-3 => delta *= 4.0,
-                Err(llt::factor::LltError::NonPositivePivot { index }) => {
-                    return Err(Error::NotPositiveDefinite { pivot: index });
-                }
+                Err(Error::NotPositiveDefinite { .. }) if delta < 1e-3 => delta *= 4.0,
+                result => break result?,
             }
         }
         for i in 0..m {

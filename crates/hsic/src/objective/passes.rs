@@ -42,28 +42,37 @@ pub(super) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means
     let (m, d) = (v.nrows(), v.ncols());
     grow(means, d);
     let means = &mut means[..d];
-    means.fill(T::ZERO);
+    let centered = &mut centered[..m * d];
     let share = T::of(1.0 / m as f64);
-    let mut raw = T::ZERO;
-    let mut largest = T::ZERO;
-    rows_mut(centered, m, d, d).copy_from(v);
+    let (mut raw, mut largest) = (T::ZERO, T::ZERO);
+    // Rows that are contiguous are read where they lie.
+    let source = v.transpose().try_as_col_major();
+    if source.is_none() {
+        rows_mut(centered, m, d, d).copy_from(v);
+    }
     vectorize(
         #[inline(always)]
         || {
-            let mut lanes = vec_max(&centered[..m * d]);
-            raw = Scalar::max(raw, lanes);
-            for row in centered[..m * d].chunks_exact(d) {
+            means.fill(T::ZERO);
+            for i in 0..m {
+                let row = match source {
+                    Some(source) => source.col(i).as_slice(),
+                    None => &centered[i * d..(i + 1) * d],
+                };
                 for (mean, &value) in means.iter_mut().zip(row) {
                     *mean = value.mul_add(share, *mean);
                 }
+                raw = Scalar::max(raw, vec_max(row));
             }
-            for row in centered[..m * d].chunks_exact_mut(d) {
+            for (i, row) in centered.chunks_exact_mut(d).enumerate() {
+                if let Some(source) = source {
+                    row.copy_from_slice(source.col(i).as_slice());
+                }
                 for (value, &mean) in row.iter_mut().zip(means.iter()) {
                     *value -= mean;
                 }
+                largest = Scalar::max(largest, vec_max(row));
             }
-            lanes = vec_max(&centered[..m * d]);
-            largest = Scalar::max(largest, lanes);
         },
     );
     let (raw, largest) = (raw.to_f64(), largest.to_f64());
@@ -122,7 +131,14 @@ pub(super) fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
 pub(super) fn lower_norm_squared<T: Scalar>(a: &[T], m: usize, ld: usize) -> f64 {
     vectorize(
         #[inline(always)]
-        || (0..m).map(|i| vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64()).sum(),
+        || {
+            // A loop, not a sum over a closure: what is not inlined here is not compiled for the vectors.
+            let mut total = 0.0;
+            for i in 0..m {
+                total += vec_sum_squares(&a[i * ld..=i * ld + i]).to_f64();
+            }
+            total
+        },
     )
 }
 
