@@ -8,12 +8,12 @@
 //! a C x C system in place of an m x m inverse. The factor U = B S^-T with S S' = c I + B'B has U U' = R_Y, and its
 //! rows depend on the class alone.
 
-use faer::{Mat, MatRef};
+use faer::MatRef;
 
 use crate::error::{Error, check_positive};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::scalar::Scalar;
-use crate::view::rows;
+use crate::view::{rows, rows_mut};
 
 /// A factor U of the normalized Gram matrix of class labels, R_Y = U U' (m x C).
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub struct LabelFactor<T> {
     present: usize,
     u: Vec<T>,
     trace: f64,
+    memory: Vec<f64>,
 }
 
 impl<T: Scalar> LabelFactor<T> {
@@ -38,7 +39,7 @@ impl<T: Scalar> LabelFactor<T> {
     /// # Cost
     /// O(C^3 + m C), in double precision whatever `T` is.
     pub fn new(labels: &[usize], classes: usize, sigma: f64, epsilon: f64) -> Result<Self, Error> {
-        let mut factor = Self { rows: 0, classes: 0, present: 0, u: Vec::new(), trace: 0.0 };
+        let mut factor = Self { rows: 0, classes: 0, present: 0, u: Vec::new(), trace: 0.0, memory: Vec::new() };
         factor.fill(labels, classes, sigma, epsilon)?;
         Ok(factor)
     }
@@ -57,30 +58,43 @@ impl<T: Scalar> LabelFactor<T> {
         if let Some(row) = labels.iter().position(|&label| label >= classes) {
             return Err(Error::LabelRange { row, label: labels[row], classes });
         }
-        let mut counts = vec![0.0; classes];
+        // Counts, the C x C system, its inverse root, the table of rows by class, scratch.
+        let square = classes * classes;
+        self.memory.clear();
+        self.memory.resize(classes + 3 * square + inverse_factor_scratch(classes), 0.0);
+        let (counts, rest) = self.memory.split_at_mut(classes);
+        let (system, rest) = rest.split_at_mut(square);
+        let (inverse, rest) = rest.split_at_mut(square);
+        let (table, scratch) = rest.split_at_mut(square);
         for &label in labels {
             counts[label] += 1.0;
         }
         // 1 - a without cancellation at large sigma.
         let spread = -f64::exp_m1(-1.0 / (sigma * sigma * classes as f64));
         let ridge = epsilon * m as f64;
-        let mut system = Mat::from_fn(classes, classes, |i, j| {
-            let diagonal = if i == j { spread * counts[i] + ridge } else { 0.0 };
-            diagonal - spread * counts[i] * counts[j] / m as f64
-        });
-        let mut inverse = Mat::zeros(classes, classes);
-        let mut scratch = vec![0.0; inverse_factor_scratch(classes)];
-        inverse_factor(system.as_mut(), inverse.as_mut(), 0.0, &mut scratch)?;
+        for i in 0..classes {
+            for j in 0..classes {
+                let diagonal = if i == j { spread * counts[i] + ridge } else { 0.0 };
+                system[i * classes + j] = diagonal - spread * counts[i] * counts[j] / m as f64;
+            }
+        }
+        let stride = classes.max(1);
+        let of = |square| rows_mut(square, classes, classes, stride);
+        inverse_factor(of(system), of(inverse), 0.0, scratch)?;
         // Row of class k: sqrt(1 - a) (e_k - n/m)' S^-T.
-        let table = Mat::from_fn(classes, classes, |k, j| {
+        for k in 0..classes {
             let centered = |i: usize| f64::from(i == k) - counts[i] / m as f64;
-            spread.sqrt() * (0..=j).map(|i| inverse[(j, i)] * centered(i)).sum::<f64>()
-        });
+            for j in 0..classes {
+                let row = &inverse[j * classes..=j * classes + j];
+                table[k * classes + j] =
+                    spread.sqrt() * row.iter().enumerate().map(|(i, &entry)| entry * centered(i)).sum::<f64>();
+            }
+        }
         self.u.clear();
         for &label in labels {
-            self.u.extend((0..classes).map(|j| T::of(table[(label, j)])));
+            self.u.extend(table[label * classes..][..classes].iter().map(|&entry| T::of(entry)));
         }
-        let norm = |k: usize| (0..classes).map(|j| table[(k, j)] * table[(k, j)]).sum::<f64>();
+        let norm = |k: usize| table[k * classes..][..classes].iter().map(|entry| entry * entry).sum::<f64>();
         self.trace = (0..classes).map(|k| counts[k] * norm(k)).sum();
         self.present = counts.iter().filter(|&&n| n > 0.0).count();
         (self.rows, self.classes) = (m, classes);
@@ -95,6 +109,7 @@ impl<T: Scalar> LabelFactor<T> {
             present: self.present,
             u: self.u.iter().map(|entry| entry.to_f64()).collect(),
             trace: self.trace,
+            memory: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! (convolutions), it does so in fixed parts that are joined in order. So neither the number of threads nor their timing
 //! can move a bit.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use faer::{MatMut, MatRef};
@@ -65,6 +66,7 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     shared: Option<O::Shared>,
     slots: Vec<Slot<T>>,
     scratches: Mutex<Vec<Scratch<T, O::Scratch>>>,
+    places: Vec<Mutex<Place<'static, T>>>,
     report: StepReport,
 }
 
@@ -80,6 +82,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             shared: None,
             slots: Vec::new(),
             scratches: Mutex::new(Vec::new()),
+            places: Vec::new(),
             report: StepReport::default(),
         }
     }
@@ -130,76 +133,157 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     }
 
     fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
-        let Self { objective, optimizer, scratches, slots, report, .. } = self;
-        let (objective, optimizer, scratches) = (&*objective, *optimizer, &*scratches);
-        let (m, feature) = (batch.rows(), network.feature());
+        let (feature, blocks) = (network.feature(), network.blocks().len());
         let earlier = self.shared.take();
-        let prepared = OnceLock::new();
-        let results: Vec<Mutex<Option<Result<Signal, Error>>>> = slots.iter().map(|_| Mutex::new(None)).collect();
-        let desk = Mutex::new(Desk { shared: None, waiting: Vec::new() });
-        rayon::scope_fifo(|scope| {
-            let (desk, prepared, results) = (&desk, &prepared, &results);
-            scope.spawn_fifo(move |scope| {
-                let mut scratch = take(scratches);
-                let shared = prepared.get_or_init(|| prepare(objective, batch, earlier, &mut scratch));
-                give(scratches, scratch);
-                let waiting = {
-                    let mut desk = lock(desk);
-                    desk.shared = shared.as_ref().ok();
-                    std::mem::take(&mut desk.waiting)
-                };
-                if let Ok(shared) = shared {
-                    for job in waiting {
-                        scope.spawn_fifo(move |_| job(shared));
-                    }
-                }
-            });
-            let mut x: &[T] = &batch.x;
-            for (index, (block, slot)) in network.blocks_mut().iter_mut().zip(slots.iter_mut()).enumerate() {
-                let Slot { z, cache, optimizer: state } = slot;
-                let len = m * block.outputs();
-                z.resize(len.max(z.len()), T::ZERO);
-                block.forward(m, x, &mut z[..len], cache);
-                block.absorb_statistics(m, cache);
-                let z: &[T] = &z[..len];
-                let task = Task { index, block: block.as_mut(), feature, m, x, z };
-                let job: Job<'_, O::Shared> = Box::new(move |shared| {
-                    let mut scratch = take(scratches);
-                    let result = task.run(objective, shared, optimizer, rate, cache, state, &mut scratch);
-                    give(scratches, scratch);
-                    *lock(&results[index]) = Some(result);
-                });
-                let mut desk = lock(desk);
-                match desk.shared {
-                    Some(shared) => {
-                        drop(desk);
-                        scope.spawn_fifo(move |_| job(shared));
-                    }
-                    None => desk.waiting.push(job),
-                }
-                x = z;
-            }
-        });
-        drop(desk);
-        self.shared = match prepared.into_inner() {
-            Some(shared) => Some(shared?),
-            None => None,
+        let mut places = recycled(std::mem::take(&mut self.places));
+        places.resize_with(blocks, Mutex::default);
+        let desk = Desk {
+            objective: &self.objective,
+            optimizer: self.optimizer,
+            rate,
+            m: batch.rows(),
+            feature,
+            scratches: &self.scratches,
+            prepared: OnceLock::new(),
+            gate: Mutex::new(Gate { open: false, waiting: 0 }),
+            places,
+            next: AtomicUsize::new(0),
+            group: blocks.div_ceil(DEPTH),
         };
-        for (signal, result) in report.signals.iter_mut().zip(results) {
-            if let Some(result) = result.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                *signal = result?;
+        let slots = &mut self.slots;
+        rayon::join(|| desk.pass(0, network.blocks_mut(), slots, &batch.x), || desk.prepare(batch, earlier));
+        let Desk { prepared, mut places, .. } = desk;
+        let results =
+            places.iter_mut().map(|place| place.get_mut().unwrap_or_else(PoisonError::into_inner).result.take());
+        let mut failure = None;
+        for (signal, result) in self.report.signals.iter_mut().zip(results) {
+            match result {
+                Some(Ok(found)) => *signal = found,
+                Some(Err(error)) => failure = failure.or(Some(error)),
+                None => {}
             }
         }
-        Ok(())
+        self.places = recycled(places);
+        if let Some(shared) = prepared.into_inner() {
+            self.shared = Some(shared?);
+        }
+        failure.map_or(Ok(()), Err)
     }
 }
 
-type Job<'scope, S> = Box<dyn FnOnce(&'scope S) + Send + 'scope>;
+/// Most levels of nested joins in a step, so that the depth of a network does not fill the stack.
+const DEPTH: usize = 64;
 
-/// Where blocks wait for what the batch shares.
-struct Desk<'scope, S> {
-    shared: Option<&'scope S>,
-    waiting: Vec<Job<'scope, S>>,
+/// The parallel step: where blocks wait for their turn, in the order of the network.
+///
+/// Joins fork the tasks, since they allocate nothing. A fork that comes to run takes the first block that nobody has
+/// taken, not the one it was made for: early blocks are the large ones, and what starts last should be small.
+struct Desk<'a, O: Objective<T>, T: Scalar> {
+    objective: &'a O,
+    optimizer: Optimizer,
+    rate: f64,
+    m: usize,
+    feature: Feature,
+    scratches: &'a Mutex<Vec<Scratch<T, O::Scratch>>>,
+    prepared: OnceLock<Result<O::Shared, Error>>,
+    gate: Mutex<Gate>,
+    places: Vec<Mutex<Place<'a, T>>>,
+    next: AtomicUsize,
+    group: usize,
+}
+
+/// Whether blocks may start: the shared part is there.
+struct Gate {
+    open: bool,
+    /// Forks that came before.
+    waiting: usize,
+}
+
+/// One block between its forward pass and its signal.
+struct Place<'a, T: Scalar> {
+    task: Option<(Task<'a, T>, &'a mut Cache<T>, &'a mut OptimizerState<T>)>,
+    result: Option<Result<Signal, Error>>,
+}
+
+impl<T: Scalar> Default for Place<'_, T> {
+    fn default() -> Self {
+        Self { task: None, result: None }
+    }
+}
+
+impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
+    /// Forms what the blocks share, then lets them start.
+    fn prepare(&self, batch: &Batch<T>, earlier: Option<O::Shared>) {
+        let mut scratch = take(self.scratches);
+        let prepared = self.prepared.get_or_init(|| prepare(self.objective, batch, earlier, &mut scratch));
+        give(self.scratches, scratch);
+        if prepared.is_ok() {
+            let waiting = {
+                let mut gate = lock(&self.gate);
+                gate.open = true;
+                gate.waiting
+            };
+            self.run(waiting);
+        }
+    }
+
+    /// The forward pass from block `first` on; blocks behind it are forked off on the way.
+    fn pass(&self, first: usize, blocks: &'a mut [Box<dyn Block<T>>], slots: &'a mut [Slot<T>], x: &'a [T]) {
+        let count = self.group.min(blocks.len());
+        let (blocks, later_blocks) = blocks.split_at_mut(count);
+        let (slots, later_slots) = slots.split_at_mut(count);
+        let (m, feature) = (self.m, self.feature);
+        let mut x = x;
+        for (index, (block, slot)) in (first..).zip(blocks.iter_mut().zip(slots)) {
+            let Slot { z, cache, optimizer } = slot;
+            let len = m * block.outputs();
+            z.resize(len.max(z.len()), T::ZERO);
+            block.forward(m, x, &mut z[..len], cache);
+            block.absorb_statistics(m, cache);
+            let z: &[T] = &z[..len];
+            let task = Task { index, block: block.as_mut(), feature, m, x, z };
+            lock(&self.places[index]).task = Some((task, cache, optimizer));
+            x = z;
+        }
+        let start = || {
+            let open = {
+                let mut gate = lock(&self.gate);
+                gate.waiting += if gate.open { 0 } else { count };
+                gate.open
+            };
+            if open {
+                self.run(count);
+            }
+        };
+        if later_blocks.is_empty() {
+            start();
+        } else {
+            rayon::join(|| self.pass(first + count, later_blocks, later_slots, x), start);
+        }
+    }
+
+    /// Runs the next `count` blocks, at once where threads are free. As many are behind their forward pass.
+    fn run(&self, count: usize) {
+        if count > 1 {
+            rayon::join(|| self.run(count - count / 2), || self.run(count / 2));
+        } else if count == 1 {
+            let place = &self.places[self.next.fetch_add(1, Ordering::AcqRel)];
+            let task = lock(place).task.take();
+            if let (Some((task, cache, state)), Some(Ok(shared))) = (task, self.prepared.get()) {
+                let mut scratch = take(self.scratches);
+                let result = task.run(self.objective, shared, self.optimizer, self.rate, cache, state, &mut scratch);
+                give(self.scratches, scratch);
+                lock(place).result = Some(result);
+            }
+        }
+    }
+}
+
+/// An empty vector in the memory of another one, whose entries may have lived shorter.
+fn recycled<A, B>(mut vector: Vec<A>) -> Vec<B> {
+    vector.clear();
+    // An iterator over the vector's own memory is collected in place.
+    vector.into_iter().map(|_| unreachable!("the vector is empty")).collect()
 }
 
 /// One block's part of a step.

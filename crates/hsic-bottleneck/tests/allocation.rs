@@ -1,0 +1,77 @@
+//! A step allocates nothing once its memory has grown: counted by an allocator, hence alone in its process.
+
+use std::alloc::System;
+
+use hsic::Bottleneck;
+use hsic::random::Stream;
+use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::network::models::parse_widths;
+use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
+use hsic_bottleneck::objective::HsicObjective;
+use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const SHAPE: Shape = Shape { channels: 1, height: 12, width: 12 };
+
+fn batch(index: u64) -> Batch {
+    let mut stream = Stream::new(5, "batch", index);
+    let labels: Vec<usize> = (0..96).map(|_| stream.below(4) as usize).collect();
+    let x = (0..96 * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
+    Batch { x, columns: SHAPE.columns(), labels, classes: 4 }
+}
+
+fn network(name: &str, widths: &str) -> Network {
+    let kind = NETWORKS.iter().find(|kind| kind.name == name).expect("a network of that name");
+    let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4 };
+    let mut network = Network::build(SHAPE, &(kind.blocks)(&settings), kind.activation, Norm::Batch, 1)
+        .expect("blocks that fit the samples");
+    network.set_feature(Feature::Pool(2));
+    network
+}
+
+#[test]
+fn a_step_allocates_nothing_in_the_steady_state() {
+    let batches: Vec<Batch> = (0..2).map(batch).collect();
+    let objective = |x_weight| {
+        HsicObjective::new(Bottleneck { x_weight, ..Bottleneck::default() }).expect("numbers in their ranges")
+    };
+    let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-4 };
+    let local = |optimizer, order, schedule, x_weight| -> Box<dyn Update> {
+        Box::new(Local::new(objective(x_weight), optimizer, order, schedule))
+    };
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        for (name, widths) in [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3")] {
+            let updates = [
+                ("sequential", local(sgd, UpdateOrder::Jacobi, Schedule::Sequential, 1.0)),
+                ("gauss-seidel", local(sgd, UpdateOrder::GaussSeidel, Schedule::Sequential, 1.0)),
+                ("parallel", local(sgd, UpdateOrder::Jacobi, Schedule::Parallel, 1.0)),
+                ("parallel, AdamW, no X term", local(adamw, UpdateOrder::Jacobi, Schedule::Parallel, 0.0)),
+                ("back-propagation", Box::new(Backprop::new(sgd))),
+            ];
+            for (schedule, mut update) in updates {
+                let mut network = network(name, widths);
+                let counted = pool.install(|| {
+                    let mut run = |steps: usize| {
+                        for index in 0..steps {
+                            update.step(&mut network, &batches[index % 2], 1e-4).expect("a finite step");
+                        }
+                    };
+                    // Threads meet blocks in no fixed order: each must have met the largest.
+                    run(40);
+                    let region = Region::new(ALLOCATOR);
+                    run(10);
+                    region.change()
+                });
+                let found = (counted.allocations, counted.reallocations);
+                assert_eq!(found, (0, 0), "{name}, {schedule}, {threads} threads: {} bytes", counted.bytes_allocated);
+            }
+        }
+    }
+}
