@@ -5,9 +5,9 @@
 //! means, through a matrix product of the lower half only; where that cancels, the pair is computed again by
 //! differences, so equal rows are at distance 0 exactly and near ones keep their digits.
 
-use faer::linalg::matmul::matmul;
+use crate::product::product;
 use faer::reborrow::Reborrow;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use crate::scalar::{Scalar, vectorize};
@@ -80,7 +80,7 @@ pub(crate) fn distances<T: Scalar>(
     workspace.squares.extend(workspace.centered.chunks_exact(d).map(|row| T::of(sum_squares(row))));
     let (centered, squares) = (&workspace.centered[..], &workspace.squares[..]);
     panels(out, m, |first, panel| {
-        product(panel, first, m, d, centered);
+        products(panel, first, m, d, centered);
         from_product(panel, first, m, d, squares, points);
     });
     exponent
@@ -91,7 +91,7 @@ pub(crate) fn distances<T: Scalar>(
 pub(crate) fn centered_products<T: Scalar>(out: &mut [T], x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> i32 {
     let exponent = center_rows(x, workspace);
     let (m, d, centered) = (x.nrows(), x.ncols(), &workspace.centered[..]);
-    panels(out, m, |first, panel| product(panel, first, m, d, centered));
+    panels(out, m, |first, panel| products(panel, first, m, d, centered));
     exponent
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn cosines<T: Scalar>(out: &mut [T], x: MatRef<'_, T>, workspace: &mu
     }
     let units = &workspace.centered[..];
     panels(out, m, |first, panel| {
-        product(panel, first, m, d, units);
+        products(panel, first, m, d, units);
         for (offset, column) in panel.chunks_exact_mut(m).enumerate() {
             let diagonal = &mut column[first + offset];
             *diagonal = if *diagonal > T::ZERO { T::ONE } else { T::ZERO };
@@ -297,11 +297,11 @@ fn difference<T: Scalar>(a: &[T], b: &[T], metric: Metric) -> T {
 }
 
 /// Products of all rows from `first` on with the rows of the panel.
-fn product<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, rows: &[T]) {
+fn products<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, rows: &[T]) {
     let width = panel.len() / m;
     let rows = MatRef::from_column_major_slice(rows, d, m).subcols(first, m - first);
     let out = MatMut::from_column_major_slice_mut(panel, m, width).subrows_mut(first, m - first);
-    matmul(out, Accum::Replace, rows.transpose(), rows.subcols(0, width), T::ONE, Par::Seq);
+    product(out, Accum::Replace, rows.transpose(), rows.subcols(0, width), T::ONE);
 }
 
 /// Turns products into squared distances, and computes again those that cancelled.

@@ -9,13 +9,13 @@
 //! A recursion through Schur complements of the *inverse* would need no factor, but loses everything at the condition
 //! numbers met here (1e5); this one has the errors of Cholesky's.
 
-use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Accum, MatMut, Par};
+use faer::{Accum, MatMut};
 
 use crate::error::Error;
+use crate::product::{outer_lower, product};
 use crate::scalar::{Scalar, vectorize};
-use crate::view::{outer_lower, rows_mut};
+use crate::view::rows_mut;
 
 /// Order of the blocks that are eliminated entry by entry.
 const BASE: usize = 32;
@@ -71,11 +71,11 @@ fn halve<T: Scalar>(
     let (here, rest) = scratch.split_at_mut(h * h.max(n - h));
     halve(a11, w11.rb_mut(), (least, offset), rest)?;
     let mut l21 = rows_mut(here, n - h, h, h);
-    matmul(l21.rb_mut(), Accum::Replace, a21.rb(), w11.rb().transpose(), T::ONE, Par::Seq);
+    product(l21.rb_mut(), Accum::Replace, a21.rb(), w11.rb().transpose(), T::ONE);
     outer_lower(a22.rb_mut(), Accum::Add, l21.rb(), l21.rb(), -T::ONE);
-    matmul(a21.rb_mut(), Accum::Replace, l21.rb(), w11.rb(), -T::ONE, Par::Seq);
+    product(a21.rb_mut(), Accum::Replace, l21.rb(), w11.rb(), -T::ONE);
     halve(a22, w22.rb_mut(), (least, offset + h), rest)?;
-    matmul(w21.rb_mut(), Accum::Replace, w22.rb(), a21.rb(), T::ONE, Par::Seq);
+    product(w21.rb_mut(), Accum::Replace, w22.rb(), a21.rb(), T::ONE);
     Ok(())
 }
 
@@ -102,13 +102,13 @@ pub(crate) fn cholesky<T: Scalar>(mut a: MatMut<'_, T>, scratch: &mut [T]) -> Re
         let width = end - start;
         let (left, right) = a.rb_mut().subrows_mut(start, m - start).split_at_col_mut(start);
         let (left, mut right) = (left.rb(), right.subcols_mut(0, width));
-        matmul(right.rb_mut(), Accum::Add, left, left.subrows(0, width).transpose(), -T::ONE, Par::Seq);
+        product(right.rb_mut(), Accum::Add, left, left.subrows(0, width).transpose(), -T::ONE);
         let (diagonal, below) = right.split_at_row_mut(width);
         let mut inverse = rows_mut(inverse, width, width, BASE);
         eliminate(diagonal, inverse.rb_mut(), T::ZERO, start, true)?;
         let mut copy = rows_mut(column, m - end, width, BASE);
         copy.copy_from(below.rb());
-        matmul(below, Accum::Replace, copy.rb(), inverse.rb().transpose(), T::ONE, Par::Seq);
+        product(below, Accum::Replace, copy.rb(), inverse.rb().transpose(), T::ONE);
     }
     Ok(())
 }

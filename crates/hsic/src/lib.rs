@@ -10,6 +10,7 @@ pub mod independence;
 pub mod kernel;
 pub mod labels;
 pub mod objective;
+pub mod product;
 pub mod random;
 pub mod scalar;
 mod view;

@@ -21,15 +21,15 @@
 
 mod passes;
 
-use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef};
 
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::factor::{cholesky, cholesky_scratch, inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
+use crate::product::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, product};
 use crate::scalar::Scalar;
-use crate::view::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, rows, rows_mut, stride};
+use crate::view::{rows, rows_mut, stride};
 
 use passes::{
     center_and_ridge, center_columns, center_lower, center_rows, exponentiate, laplacian, lower_norm_squared,
@@ -378,13 +378,12 @@ impl<T: Scalar> BatchOperator<T> {
 
         let sums = &mut workspace.sums[..m];
         laplacian(&mut workspace.ridged, &workspace.kernel, sums, m, ld);
-        matmul(
+        product(
             gradient,
             Accum::Replace,
             rows(&workspace.ridged, m, m, ld),
             rows(&workspace.centered, m, d, d),
             T::of(-4.0 * exponent.factor * exponent.scale),
-            Par::Seq,
         );
         Ok(terms)
     }

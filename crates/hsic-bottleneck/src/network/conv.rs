@@ -74,6 +74,10 @@ struct Buffers<'c, T> {
     parts: &'c mut [T],
     scratch: &'c mut [T],
     partial: &'c mut [T],
+    /// Reversed weights, the same packed, and a part's scratch for dL/dx; empty where that is not asked for.
+    reversed: &'c mut [T],
+    reversed_packed: &'c mut [T],
+    input_scratch: &'c mut [T],
 }
 
 impl<T: Scalar> Conv<T> {
@@ -153,10 +157,26 @@ impl<T: Scalar> Conv<T> {
         (self.chunk_images() * self.spread_len()).max(2 * self.geometry.outputs)
     }
 
-    fn buffers<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
-        let (g, d) = (&self.geometry, self.geometry.outputs);
+    fn buffers<'c>(&self, m: usize, with_dx: bool, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
+        let (g, d, t) = (&self.geometry, self.geometry.outputs, self.geometry.transposed());
         let parts = m.div_ceil(self.part_images(m));
-        let [a, packed, mean, variance, inverse, factor, sum, product, per_part, scratch, partial] = cache.buffers([
+        let asked = usize::from(with_dx);
+        let [
+            a,
+            packed,
+            mean,
+            variance,
+            inverse,
+            factor,
+            sum,
+            product,
+            per_part,
+            scratch,
+            partial,
+            reversed,
+            reversed_packed,
+            input_scratch,
+        ] = cache.buffers([
             m * g.out_len(),
             g.depth() * g.lanes::<T>(),
             d,
@@ -168,8 +188,32 @@ impl<T: Scalar> Conv<T> {
             parts * 2 * d,
             parts * self.scratch_len(),
             parts * self.weight_count(),
+            asked * self.weight_count(),
+            asked * t.depth() * t.lanes::<T>(),
+            asked * parts * self.input_scratch_len(),
         ]);
-        Buffers { a, packed, mean, variance, inverse, factor, sum, product, parts: per_part, scratch, partial }
+        Buffers {
+            a,
+            packed,
+            mean,
+            variance,
+            inverse,
+            factor,
+            sum,
+            product,
+            parts: per_part,
+            scratch,
+            partial,
+            reversed,
+            reversed_packed,
+            input_scratch,
+        }
+    }
+
+    /// One image's gradients: apart by the stride, with a border, with respect to the padded input, that input's place.
+    fn input_scratch_len(&self) -> usize {
+        let t = self.geometry.transposed();
+        t.height * t.width * t.channels + t.padded() + t.out_len() + self.geometry.padded()
     }
 
     /// Cuts a part's scratch: padded images, spread gradients, lines.
@@ -192,25 +236,26 @@ impl<T: Scalar> Conv<T> {
     }
 
     /// dL/dx of a chunk from the spread dL/da.
-    fn input_gradient(&self, spread: &[T], packed: &[T], dx: &mut [T]) {
+    fn input_gradient(&self, spread: &[T], packed: &[T], scratch: &mut [T], dx: &mut [T]) {
         let g = &self.geometry;
         let (t, lanes, o) = (g.transposed(), g.lanes::<T>(), g.outputs);
-        let mut apart = vec![T::ZERO; t.height * t.width * t.channels];
-        let mut bordered = vec![T::ZERO; t.padded()];
-        let mut whole = vec![T::ZERO; t.out_len()];
-        let mut padded = vec![T::ZERO; g.padded()];
+        // What is not written below stays 0.
+        scratch.fill(T::ZERO);
+        let (apart, rest) = scratch.split_at_mut(t.height * t.width * t.channels);
+        let (bordered, rest) = rest.split_at_mut(t.padded());
+        let (whole, padded) = rest.split_at_mut(t.out_len());
         let line = (g.width + 2 * g.padding) * g.channels;
         for (spread, dx) in spread.chunks_exact(self.spread_len()).zip(dx.chunks_exact_mut(self.inputs())) {
             for (index, pixel) in spread.chunks_exact(lanes).enumerate() {
                 let (y, x) = (index / g.out_width() * g.stride, index % g.out_width() * g.stride);
                 apart[(y * t.width + x) * o..][..o].copy_from_slice(&pixel[..o]);
             }
-            t.pad(&apart, false, &mut bordered);
-            t.forward(1, &bordered, packed, &mut whole);
+            t.pad(apart, false, bordered);
+            t.forward(1, bordered, packed, whole);
             for (y, from) in whole.chunks_exact(t.out_width() * t.outputs).enumerate() {
                 padded[y * line..][..from.len()].copy_from_slice(from);
             }
-            g.unpad(&padded, dx);
+            g.unpad(padded, dx);
         }
     }
 }
@@ -231,7 +276,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
-        let Buffers { a, packed, mean, variance, inverse, parts, scratch, .. } = self.buffers(m, cache);
+        let Buffers { a, packed, mean, variance, inverse, parts, scratch, .. } = self.buffers(m, false, cache);
         g.pack(self.weight(), packed);
         let packed: &[T] = packed;
         x.par_chunks(images * self.inputs())
@@ -322,7 +367,21 @@ impl<T: Scalar> Block<T> for Conv<T> {
         dx: Option<&mut [T]>,
     ) {
         let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
-        let Buffers { a, mean, inverse, factor, sum, product, parts, scratch, partial, .. } = self.buffers(m, cache);
+        let Buffers {
+            a,
+            mean,
+            inverse,
+            factor,
+            sum,
+            product,
+            parts,
+            scratch,
+            partial,
+            reversed,
+            reversed_packed,
+            input_scratch,
+            ..
+        } = self.buffers(m, dx.is_some(), cache);
         let (a, dz): (&[T], &[T]) = (a, dz);
         let (weight, rest) = parameters.split_at_mut(self.weight_count());
         let (bias, affine) = rest.split_at_mut(d);
@@ -368,19 +427,16 @@ impl<T: Scalar> Block<T> for Conv<T> {
             norm::close_sums(m * g.out_height() * g.out_width(), sum, product, factor, self.affine(), affine);
         }
 
-        let packed = dx.is_some().then(|| {
-            let t = g.transposed();
-            let mut reversed = vec![T::ZERO; self.weight_count()];
-            g.transpose_weights(self.weight(), &mut reversed);
-            let mut packed = vec![T::ZERO; t.depth() * t.lanes::<T>()];
-            t.pack(&reversed, &mut packed);
-            packed
-        });
+        if dx.is_some() {
+            g.transpose_weights(self.weight(), reversed);
+            g.transposed().pack(reversed, reversed_packed);
+        }
+        let packed: &[T] = reversed_packed;
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
         let (sum, product, factor) = (&*sum, &*product, &*factor);
         let lanes = g.lanes::<T>();
         type Part<'p, T> = ((((&'p [T], &'p [T]), (&'p [T], &'p [T])), &'p mut [T]), &'p mut [T]);
-        let part = |((((a, x), (z, dz)), scratch), partial): Part<'_, T>, mut dx: Option<&mut [T]>| {
+        let part = |((((a, x), (z, dz)), scratch), partial): Part<'_, T>, mut dx: Option<(&mut [T], &mut [T])>| {
             let (padded, spread, mut lines) = self.cut(scratch);
             partial.fill(T::ZERO);
             let chunk = self.chunk_images();
@@ -409,9 +465,9 @@ impl<T: Scalar> Block<T> for Conv<T> {
                 let images = x.len() / self.inputs();
                 self.pad(x, padded);
                 g.weight_gradient(images, padded, spread, partial);
-                if let (Some(dx), Some(packed)) = (&mut dx, &packed) {
+                if let Some((dx, scratch)) = &mut dx {
                     let dx = &mut dx[index * chunk * self.inputs()..][..x.len()];
-                    self.input_gradient(&spread[..images * self.spread_len()], packed, dx);
+                    self.input_gradient(&spread[..images * self.spread_len()], packed, scratch, dx);
                 }
             }
         };
@@ -423,7 +479,9 @@ impl<T: Scalar> Block<T> for Conv<T> {
             .zip(partial.par_chunks_mut(self.weight_count()));
         match dx {
             Some(dx) => {
-                work.zip(dx.par_chunks_mut(images * self.inputs())).for_each(|(work, dx)| part(work, Some(dx)));
+                let dx = dx.par_chunks_mut(images * self.inputs());
+                let scratch = input_scratch.par_chunks_mut(self.input_scratch_len());
+                work.zip(dx.zip(scratch)).for_each(|(work, dx)| part(work, Some(dx)));
             }
             None => work.for_each(|work| part(work, None)),
         }
@@ -443,7 +501,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         if self.norm == Norm::None {
             return;
         }
-        let Buffers { mean, variance, .. } = self.buffers(m, cache);
+        let Buffers { mean, variance, .. } = self.buffers(m, false, cache);
         let rows = m * self.geometry.out_height() * self.geometry.out_width();
         let bias = &self.parameters[self.weight_count()..][..self.geometry.outputs];
         norm::absorb(rows, mean, variance, bias, &mut self.statistics);

@@ -5,9 +5,9 @@
 //! A batch norm takes the bias out again, so in training b is not added and its gradient is 0; it moves the running
 //! mean, as in PyTorch.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
+use hsic::product::product;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use rayon::prelude::*;
@@ -71,7 +71,7 @@ impl<T: Scalar> Dense<T> {
     fn linear(&self, m: usize, x: &[T], a: &mut [T]) {
         let a = MatMut::from_row_major_slice_mut(a, m, self.outputs);
         let x = MatRef::from_row_major_slice(x, m, self.inputs);
-        matmul(a, Accum::Replace, x, self.weight().transpose(), T::ONE, Par::Seq);
+        product(a, Accum::Replace, x, self.weight().transpose(), T::ONE);
     }
 
     /// [`Dense::linear`], by pieces of the batch on all threads if the cache says so.
@@ -94,12 +94,12 @@ impl<T: Scalar> Dense<T> {
             let len = weight.len() / p;
             let weight = MatMut::from_row_major_slice_mut(weight, len, p);
             let da = all.subcols(piece * units, len);
-            matmul(weight, Accum::Replace, da.transpose(), x, T::ONE, Par::Seq);
+            product(weight, Accum::Replace, da.transpose(), x, T::ONE);
         };
         let inputs = |(da, dx): (&[T], &mut [T])| {
             let m = da.len() / d;
             let (da, dx) = (MatRef::from_row_major_slice(da, m, d), MatMut::from_row_major_slice_mut(dx, m, p));
-            matmul(dx, Accum::Replace, da, self.weight(), T::ONE, Par::Seq);
+            product(dx, Accum::Replace, da, self.weight(), T::ONE);
         };
         if shared {
             weight.par_chunks_mut(units * p).enumerate().for_each(weights);

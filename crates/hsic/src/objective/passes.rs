@@ -1,10 +1,10 @@
 //! The passes over m x m and m x d memory between the objective's products: centering, kernels, Laplacian, norms.
 
-use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 
 use super::grow;
+use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
 use crate::view::rows_mut;
 
@@ -269,13 +269,12 @@ pub(super) fn transpose_times_self_lower<T: Scalar>(mut out: MatMut<'_, T>, n: M
     let m = n.nrows();
     for start in (0..m).step_by(64) {
         let end = (start + 64).min(m);
-        matmul(
+        product(
             out.rb_mut().submatrix_mut(start, 0, end - start, end),
             Accum::Replace,
             n.submatrix(start, start, m - start, end - start).transpose(),
             n.submatrix(start, 0, m - start, end),
             T::ONE,
-            Par::Seq,
         );
     }
 }

@@ -1,0 +1,207 @@
+//! Products on one thread, and those whose result is symmetric or triangular by panels.
+//!
+//! The same bits on every processor: faer sums each entry of a product in an order that the width of the vectors does
+//! not touch, but for results of a single row or column, which are done here.
+
+use faer::linalg::matmul::matmul;
+use faer::prelude::ReborrowMut;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::scalar::{Scalar, vectorize};
+
+/// Rows of one panel of a triangular product: large enough for the full rate of a product, small enough that little of
+/// the half that nobody reads is computed.
+const PANEL: usize = 64;
+
+/// `alpha lhs rhs` into (or onto) `out`.
+///
+/// # Panics
+/// If the shapes do not fit.
+///
+/// # Cost
+/// 2 m n k operations; no allocation.
+pub fn product<T: Scalar>(out: MatMut<'_, T>, accum: Accum, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, alpha: T) {
+    assert_eq!((out.nrows(), out.ncols()), (lhs.nrows(), rhs.ncols()), "the result has the shape of the product");
+    assert_eq!(lhs.ncols(), rhs.nrows(), "as many columns on the left as rows on the right");
+    if out.ncols() == 1 {
+        times_column(out, accum, lhs, rhs, alpha);
+    } else if out.nrows() == 1 {
+        times_column(out.transpose_mut(), accum, rhs.transpose(), lhs.transpose(), alpha);
+    } else {
+        matmul(out, accum, lhs, rhs, alpha, Par::Seq);
+    }
+}
+
+/// [`product`] with a single column: each entry a dot product, summed in 16 lanes where both vectors are contiguous.
+fn times_column<T: Scalar>(mut out: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
+    let (m, k) = (a.nrows(), a.ncols());
+    let contiguous = a.transpose().try_as_col_major().zip(b.try_as_col_major());
+    vectorize(
+        #[inline(always)]
+        || {
+            for i in 0..m {
+                let sum = match contiguous {
+                    Some((a, b)) => dot(a.col(i).as_slice(), b.col(0).as_slice()),
+                    None => {
+                        let mut sum = T::ZERO;
+                        for j in 0..k {
+                            sum = a[(i, j)].mul_add(b[(j, 0)], sum);
+                        }
+                        sum
+                    }
+                };
+                let before = if accum == Accum::Add { out[(i, 0)] } else { T::ZERO };
+                out[(i, 0)] = sum.mul_add(alpha, before);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::ZERO; 16];
+    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in chunks_a.iter().zip(chunks_b) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane = a.mul_add(b, *lane);
+        }
+    }
+    let mut sum = T::ZERO;
+    for (&a, &b) in rest_a.iter().zip(rest_b) {
+        sum = a.mul_add(b, sum);
+    }
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
+/// Lower half of `alpha a b'` into (or onto) the m x m `out`; entries above the diagonal, inside a panel, hold junk.
+pub(crate) fn outer_lower<T: Scalar>(
+    mut out: MatMut<'_, T>,
+    accum: Accum,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    alpha: T,
+) {
+    let m = a.nrows();
+    let mut start = 0;
+    while start < m {
+        let end = (start + PANEL).min(m);
+        product(
+            out.rb_mut().submatrix_mut(start, 0, end - start, end),
+            accum,
+            a.subrows(start, end - start),
+            b.subrows(0, end).transpose(),
+            alpha,
+        );
+        start = end;
+    }
+}
+
+/// `a b` for two lower triangular matrices with explicit zeros above the diagonal. The lower half of `out` is written,
+/// and zeros above it as far as [`lower_transpose_times`] reads.
+pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let m = a.nrows();
+    let mut row = 0;
+    while row < m {
+        let row_end = (row + PANEL).min(m);
+        let mut col = 0;
+        while col < row_end {
+            let col_end = (col + 2 * PANEL).min(row_end);
+            // Row i of a ends at i, column j of b starts at j: the sum runs from j to i.
+            product(
+                out.rb_mut().submatrix_mut(row, col, row_end - row, col_end - col),
+                Accum::Replace,
+                a.submatrix(row, col, row_end - row, row_end - col),
+                b.submatrix(col, col, row_end - col, col_end - col),
+                T::ONE,
+            );
+            col = col_end;
+        }
+        let width = row_end.next_multiple_of(2 * PANEL).min(m) - row_end;
+        out.rb_mut().submatrix_mut(row, row_end, row_end - row, width).fill(T::ZERO);
+        row = row_end;
+    }
+}
+
+/// `a b` for a lower triangular `a` with explicit zeros above the diagonal and any `b` (m x d).
+pub(crate) fn lower_times<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let (m, d) = (a.nrows(), b.ncols());
+    let mut row = 0;
+    while row < m {
+        let end = (row + PANEL).min(m);
+        product(
+            out.rb_mut().submatrix_mut(row, 0, end - row, d),
+            Accum::Replace,
+            a.submatrix(row, 0, end - row, end),
+            b.subrows(0, end),
+            T::ONE,
+        );
+        row = end;
+    }
+}
+
+/// `a' b` for a lower triangular `a` with explicit zeros above the diagonal. `lower` says that `b` (m x m) is lower
+/// triangular too, and that the zeros of its upper half are to be skipped.
+pub(crate) fn lower_transpose_times<T: Scalar>(
+    mut out: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    lower: bool,
+) {
+    let (m, d) = (a.nrows(), b.ncols());
+    let width = if lower { 2 * PANEL } else { d.max(1) };
+    let mut row = 0;
+    while row < m {
+        let end = (row + PANEL).min(m);
+        let mut col = 0;
+        while col < d {
+            let col_end = (col + width).min(d);
+            // Row i of a' starts at i; column j of a lower triangular b starts at j.
+            let from = if lower { row.max(col) } else { row };
+            product(
+                out.rb_mut().submatrix_mut(row, col, end - row, col_end - col),
+                Accum::Replace,
+                a.submatrix(from, row, m - from, end - row).transpose(),
+                b.submatrix(from, col, m - from, col_end - col),
+                T::ONE,
+            );
+            col = col_end;
+        }
+        row = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::*;
+    use crate::random::Stream;
+
+    #[test]
+    fn single_rows_and_columns_are_the_products_of_the_definition() {
+        let mut stream = Stream::new(8, "product", 0);
+        for (m, k, n) in [(1, 1, 1), (1, 40, 1), (5, 40, 1), (1, 37, 6), (16, 16, 1), (1, 0, 3)] {
+            let mut normal = |rows, columns| Mat::from_fn(rows, columns, |_, _| stream.normal());
+            let (a, b, start) = (normal(m, k), normal(k, n), normal(m, n));
+            // Contiguous rows on the left as well as contiguous columns.
+            let by_rows = a.transpose().to_owned();
+            for a in [a.as_ref(), by_rows.transpose()] {
+                for (accum, keep) in [(Accum::Replace, 0.0), (Accum::Add, 1.0)] {
+                    let mut out = start.clone();
+                    product(out.as_mut(), accum, a, b.as_ref(), 0.5);
+                    for i in 0..m {
+                        for j in 0..n {
+                            let sum: f64 = (0..k).map(|l| a[(i, l)] * b[(l, j)]).sum();
+                            // 40 terms of size 1: rounding below 40 * 40 * 1e-16.
+                            let expected = keep * start[(i, j)] + 0.5 * sum;
+                            assert!((out[(i, j)] - expected).abs() < 1e-12, "{m} {k} {n} {i} {j}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
