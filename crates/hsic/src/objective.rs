@@ -12,7 +12,8 @@
 //! nHSIC(Z, X) = tr R_X - c |P|^2,  nHSIC(Z, Y) = tr R_Y - c |Q|^2,  G = c (w (N'P)(N'P)' - beta (N'Q)(N'Q)').
 //!
 //! In exact arithmetic M 1 = 0 makes G 1 = 0. In rounded arithmetic the constant part is the largest error of all,
-//! since T 1 = 1/c: N'P and N'Q are centered before their products, which leaves a hundredth of the error in f32.
+//! since T 1 = 1/c: N'P and N'Q are centered before their products, which leaves a hundredth of the error in f32. Their
+//! transposes P'N and Q'N are what is stored: a row is then centered at once, and the product reads them as they lie.
 //! K itself is near 1, and its rounding would be what remains: K - 1 is formed, which centers to the same matrix.
 //!
 //! So T is never formed, no product is of two full m x m matrices but the last, whose lower half suffices, and the
@@ -27,12 +28,14 @@ use faer::{Accum, Mat, MatMut, MatRef};
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::factor::{cholesky, cholesky_scratch, inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
-use crate::product::{lower_times, lower_times_lower, lower_transpose_times, outer_lower, product};
+use crate::product::{
+    lower_times, lower_times_lower, lower_transpose_times_lower, outer_lower, product, transpose_times_lower,
+};
 use crate::scalar::Scalar;
 use crate::view::{rows, rows_mut, stride};
 
 use passes::{
-    center_and_ridge, center_columns, center_lower, center_rows, exponentiate, laplacian, lower_norm_squared,
+    center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian, lower_norm_squared,
     norm_squared, transpose_times_self_lower,
 };
 
@@ -124,7 +127,7 @@ impl<T: Scalar> Workspace<T> {
         }
         grow(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
         grow(&mut self.labels, m * classes);
-        grow(&mut self.labels_back, m * classes);
+        grow(&mut self.labels_back, stride(m) * classes);
     }
 }
 
@@ -350,29 +353,29 @@ impl<T: Scalar> BatchOperator<T> {
         let inverse = rows(&workspace.factor, m, m, ld);
         let with_x = self.options.x_weight > 0.0;
         if with_x {
-            // P lies where the ridged kernel was, N'P where the kernel of the next product will not be.
+            // P lies where the ridged kernel was, P'N where the kernel of the next product will not be.
             let mut p = rows_mut(&mut workspace.ridged, m, m, ld);
             lower_times_lower(p.rb_mut(), inverse, rows(&self.x_factor, m, m, ld));
             terms.x = self.x_trace - ridge * lower_norm_squared(&workspace.ridged, m, ld);
             let back = rows_mut(&mut workspace.product, m, m, ld);
-            lower_transpose_times(back, inverse, rows(&workspace.ridged, m, m, ld), true);
-            center_columns(&mut workspace.product, &mut workspace.sums, m, m, ld);
+            lower_transpose_times_lower(back, rows(&workspace.ridged, m, m, ld), inverse);
+            center_lines(&mut workspace.product, m, m, ld);
         }
         let mut q = rows_mut(&mut workspace.labels, m, classes, classes);
         lower_times(q.rb_mut(), inverse, u);
         terms.y = self.labels.trace() - ridge * norm_squared(&workspace.labels[..m * classes]);
-        let back = rows_mut(&mut workspace.labels_back, m, classes, classes);
-        lower_transpose_times(back, inverse, rows(&workspace.labels, m, classes, classes), false);
-        center_columns(&mut workspace.labels_back, &mut workspace.sums, m, classes, classes);
+        let back = rows_mut(&mut workspace.labels_back, classes, m, ld);
+        transpose_times_lower(back, rows(&workspace.labels, m, classes, classes), inverse);
+        center_lines(&mut workspace.labels_back, classes, m, ld);
         terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
 
         // G, in the place of P.
         let mut g = rows_mut(&mut workspace.ridged, m, m, ld);
         if with_x {
-            let back = rows(&workspace.product, m, m, ld);
+            let back = rows(&workspace.product, m, m, ld).transpose();
             outer_lower(g.rb_mut(), Accum::Replace, back, back, T::of(ridge * self.options.x_weight));
         }
-        let back = rows(&workspace.labels_back, m, classes, classes);
+        let back = rows(&workspace.labels_back, classes, m, ld).transpose();
         let accum = if with_x { Accum::Add } else { Accum::Replace };
         outer_lower(g, accum, back, back, T::of(-ridge * self.options.beta));
 

@@ -142,24 +142,15 @@ pub(crate) fn lower_times<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b
     }
 }
 
-/// `a' b` for a lower triangular `a` with explicit zeros above the diagonal. `lower` says that `b` (m x m) is lower
-/// triangular too, and that the zeros of its upper half are to be skipped.
-pub(crate) fn lower_transpose_times<T: Scalar>(
-    mut out: MatMut<'_, T>,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    lower: bool,
-) {
-    let (m, d) = (a.nrows(), b.ncols());
-    let width = if lower { 2 * PANEL } else { d.max(1) };
-    let mut row = 0;
-    while row < m {
+/// `a' b` for two lower triangular matrices with explicit zeros above the diagonal; all of `out` (m x m) is written.
+pub(crate) fn lower_transpose_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let m = a.nrows();
+    for row in (0..m).step_by(PANEL) {
         let end = (row + PANEL).min(m);
-        let mut col = 0;
-        while col < d {
-            let col_end = (col + width).min(d);
-            // Row i of a' starts at i; column j of a lower triangular b starts at j.
-            let from = if lower { row.max(col) } else { row };
+        for col in (0..m).step_by(2 * PANEL) {
+            let col_end = (col + 2 * PANEL).min(m);
+            // Row i of a' starts at i, column j of b at j.
+            let from = row.max(col);
             product(
                 out.rb_mut().submatrix_mut(row, col, end - row, col_end - col),
                 Accum::Replace,
@@ -167,9 +158,22 @@ pub(crate) fn lower_transpose_times<T: Scalar>(
                 b.submatrix(from, col, m - from, col_end - col),
                 T::ONE,
             );
-            col = col_end;
         }
-        row = end;
+    }
+}
+
+/// `a' b` for any `a` (m x d) and a lower triangular `b` with explicit zeros above the diagonal.
+pub(crate) fn transpose_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let m = a.nrows();
+    for col in (0..m).step_by(PANEL) {
+        let end = (col + PANEL).min(m);
+        product(
+            out.rb_mut().subcols_mut(col, end - col),
+            Accum::Replace,
+            a.subrows(col, m - col).transpose(),
+            b.submatrix(col, col, m - col, end - col),
+            T::ONE,
+        );
     }
 }
 

@@ -8,22 +8,16 @@ use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
 use crate::view::rows_mut;
 
-/// Takes the column means off an m x d matrix.
-pub(super) fn center_columns<T: Scalar>(a: &mut [T], means: &mut Vec<T>, m: usize, d: usize, ld: usize) {
-    grow(means, d);
-    let means = &mut means[..d];
-    let share = T::of(1.0 / m as f64);
+/// Takes the mean of each of `count` rows of length d off it.
+pub(super) fn center_lines<T: Scalar>(a: &mut [T], count: usize, d: usize, ld: usize) {
+    let share = T::of(1.0 / d as f64);
     vectorize(
         #[inline(always)]
         || {
-            means.fill(T::ZERO);
-            for row in a.chunks(ld).take(m) {
-                for (mean, &value) in means.iter_mut().zip(row) {
-                    *mean = value.mul_add(share, *mean);
-                }
-            }
-            for row in a.chunks_mut(ld).take(m) {
-                for (value, &mean) in row.iter_mut().zip(means.iter()) {
+            for row in a.chunks_mut(ld).take(count) {
+                let row = &mut row[..d];
+                let mean = vec_sum(row) * share;
+                for value in row {
                     *value -= mean;
                 }
             }
@@ -83,11 +77,13 @@ pub(super) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means
 /// Largest magnitude; NaN is passed over (it shows on the Gram matrix's diagonal).
 #[inline(always)]
 fn vec_max<T: Scalar>(values: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let (chunks, rest) = values.as_chunks::<16>();
+    // The order of the comparison passes NaN over, in one instruction where `max` takes three.
+    let mut lanes = [T::ZERO; 32];
+    let (chunks, rest) = values.as_chunks::<32>();
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = Scalar::max(*lane, Scalar::abs(value));
+            let size = Scalar::abs(value);
+            *lane = if size > *lane { size } else { *lane };
         }
     }
     let largest = rest.iter().fold(T::ZERO, |a, &b| Scalar::max(a, Scalar::abs(b)));
@@ -155,7 +151,8 @@ pub(super) fn exponentiate<T: Scalar>(s: &mut [T], diagonal: &[T], sums: &mut [T
                 let (before, from) = sums.split_at_mut(i);
                 for ((entry, sum), &other) in row.iter_mut().zip(before.iter_mut()).zip(&diagonal[..i]) {
                     // Rounding may make a distance of equal rows negative.
-                    let distance = Scalar::max(entry.mul_add(minus_two, norm + other), T::ZERO);
+                    let distance = entry.mul_add(minus_two, norm + other);
+                    let distance = if distance < T::ZERO { T::ZERO } else { distance };
                     *entry = Scalar::exp_m1(-factor * distance);
                     *sum += *entry;
                 }
