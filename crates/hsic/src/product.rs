@@ -100,7 +100,7 @@ pub(crate) fn outer_lower<T: Scalar>(
 }
 
 /// `a b` for two lower triangular matrices with explicit zeros above the diagonal. The lower half of `out` is written,
-/// and zeros above it as far as [`lower_transpose_times`] reads.
+/// with zeros above it inside the panels, as [`lower_transpose_times_lower`] reads it.
 pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     let m = a.nrows();
     let mut row = 0;
@@ -108,7 +108,7 @@ pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_,
         let row_end = (row + PANEL).min(m);
         let mut col = 0;
         while col < row_end {
-            let col_end = (col + 2 * PANEL).min(row_end);
+            let col_end = (col + PANEL).min(row_end);
             // Row i of a ends at i, column j of b starts at j: the sum runs from j to i.
             product(
                 out.rb_mut().submatrix_mut(row, col, row_end - row, col_end - col),
@@ -119,8 +119,6 @@ pub(crate) fn lower_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_,
             );
             col = col_end;
         }
-        let width = row_end.next_multiple_of(2 * PANEL).min(m) - row_end;
-        out.rb_mut().submatrix_mut(row, row_end, row_end - row, width).fill(T::ZERO);
         row = row_end;
     }
 }
@@ -147,8 +145,8 @@ pub(crate) fn lower_transpose_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: 
     let m = a.nrows();
     for row in (0..m).step_by(PANEL) {
         let end = (row + PANEL).min(m);
-        for col in (0..m).step_by(2 * PANEL) {
-            let col_end = (col + 2 * PANEL).min(m);
+        for col in (0..m).step_by(PANEL) {
+            let col_end = (col + PANEL).min(m);
             // Row i of a' starts at i, column j of b at j.
             let from = row.max(col);
             product(
