@@ -126,8 +126,9 @@ fn eliminate<T: Scalar>(
     let mut left = [[T::ZERO; BASE]; BASE];
     let mut right = [[T::ZERO; BASE]; BASE];
     for i in 0..n {
-        for j in 0..=i {
-            left[j][i] = a[(i, j)];
+        let row = a.rb().row(i);
+        for (j, line) in left.iter_mut().enumerate().take(i + 1) {
+            line[i] = row[j];
         }
         right[i][i] = T::ONE;
     }

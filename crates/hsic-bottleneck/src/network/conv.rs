@@ -307,19 +307,8 @@ impl<T: Scalar> Block<T> for Conv<T> {
             });
         let pixels = g.out_height() * g.out_width();
         if self.norm != Norm::None {
-            let mut rows = 0;
-            for (part, moments) in parts.chunks_exact(2 * d).enumerate() {
-                let more = images.min(m - part * images) * pixels;
-                let (mean_more, squares_more) = moments.split_at(d);
-                if rows == 0 {
-                    mean.copy_from_slice(mean_more);
-                    variance.copy_from_slice(squares_more);
-                } else {
-                    norm::join((mean, variance, rows), (mean_more, squares_more, more));
-                }
-                rows += more;
-            }
-            norm::finish(rows, variance, inverse);
+            norm::join_parts(parts.chunks_exact(2 * d), images * pixels, m * pixels, mean, variance);
+            norm::finish(m * pixels, variance, inverse);
         }
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
         a.par_chunks(images * g.out_len())

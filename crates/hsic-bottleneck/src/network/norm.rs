@@ -5,7 +5,6 @@
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Module, TensorKind, TensorSpec};
@@ -118,24 +117,27 @@ pub(crate) fn part_rows(rows: usize) -> usize {
     rows.div_ceil(PARTS)
 }
 
-/// [`moments`] in parts; `parts` holds 2 `PARTS` channels.
-pub(crate) fn moments_by_parts<T: Scalar>(rows: &[T], mean: &mut [T], squares: &mut [T], parts: &mut [T]) {
+/// Joins the moments of parts, means and then squares at the head of each, that cover `rows` rows, `part_rows` each but
+/// for the last one.
+pub(crate) fn join_parts<'p, T: Scalar>(
+    parts: impl Iterator<Item = &'p [T]>,
+    part_rows: usize,
+    rows: usize,
+    mean: &mut [T],
+    squares: &mut [T],
+) {
     let d = mean.len();
-    let size = part_rows(rows.len() / d) * d;
-    rows.par_chunks(size).zip(parts.par_chunks_mut(2 * d)).for_each(|(rows, part)| {
-        let (mean, squares) = part.split_at_mut(d);
-        moments(rows, mean, squares);
-    });
     let mut done = 0;
-    for (rows, part) in rows.chunks(size).zip(parts.chunks(2 * d)) {
-        let (mean_more, squares_more) = part.split_at(d);
+    for part in parts {
+        let more = part_rows.min(rows - done);
+        let (mean_more, squares_more) = (&part[..d], &part[d..2 * d]);
         if done == 0 {
             mean.copy_from_slice(mean_more);
             squares.copy_from_slice(squares_more);
-        } else {
-            join((mean, squares, done), (mean_more, squares_more, rows.len() / d));
+        } else if more > 0 {
+            join((mean, squares, done), (mean_more, squares_more, more));
         }
-        done += rows.len() / d;
+        done += more;
     }
 }
 

@@ -19,6 +19,12 @@ pub struct Residual<B, T = f32> {
     statistics: Vec<T>,
 }
 
+/// Values that are worked on while they are in near memory: whole pixels of `d` channels.
+fn chunk_values(d: usize) -> usize {
+    const NEAR: usize = 1 << 13;
+    (NEAR / d).max(1) * d
+}
+
 impl<T: Scalar, B: Block<T>> Residual<B, T> {
     /// Around `inner`. The norm after the sum has no learned scale and shift: the block's parameters are `inner`'s.
     ///
@@ -32,9 +38,10 @@ impl<T: Scalar, B: Block<T>> Residual<B, T> {
     }
 
     /// u, n, du, mean, variance, 1/sqrt(var + eps), two sums, parts; and the inner block's cache.
-    fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> ([&'c mut [T]; 9], &'c mut Cache<T>) {
+    /// `du` is empty where dL/dx is not asked for.
+    fn split<'c>(&self, m: usize, with_dx: bool, cache: &'c mut Cache<T>) -> ([&'c mut [T]; 9], &'c mut Cache<T>) {
         let (len, d) = (m * self.inner.outputs(), self.inner.shape().channels);
-        cache.with_inner([len, len, len, d, d, d, d, d, 2 * d * norm::PARTS])
+        cache.with_inner([len, len, if with_dx { len } else { 0 }, d, d, d, d, d, 4 * d * norm::PARTS])
     }
 }
 
@@ -52,24 +59,43 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
-        let ([u, n, _, mean, variance, inverse, _, _, parts], inner) = self.split(m, cache);
+        let ([u, n, _, mean, variance, inverse, _, _, parts], inner) = self.split(m, false, cache);
         self.inner.forward(m, x, u, inner);
         let d = mean.len();
-        let size = norm::part_rows(n.len() / d) * d;
-        n.par_chunks_mut(size).zip(u.par_chunks(size)).zip(x.par_chunks(size)).for_each(|((n, u), x)| add(u, x, n));
-        if self.norm != Norm::None {
-            norm::moments_by_parts(n, mean, variance, parts);
+        let (size, chunk) = (norm::part_rows(n.len() / d) * d, chunk_values(d));
+        let sums = n.par_chunks_mut(size).zip(u.par_chunks(size)).zip(x.par_chunks(size));
+        if self.norm == Norm::None {
+            sums.for_each(|((n, u), x)| add(u, x, n));
+        } else {
+            sums.zip(parts.par_chunks_mut(4 * d)).for_each(|(((n, u), x), part)| {
+                let (total, more) = part.split_at_mut(2 * d);
+                let ((mean, squares), (mean_more, squares_more)) = (total.split_at_mut(d), more.split_at_mut(d));
+                let mut done = 0;
+                for ((n, u), x) in n.chunks_mut(chunk).zip(u.chunks(chunk)).zip(x.chunks(chunk)) {
+                    add(u, x, n);
+                    if done == 0 {
+                        norm::moments(n, mean, squares);
+                    } else {
+                        norm::moments(n, mean_more, squares_more);
+                        norm::join((mean, squares, done), (mean_more, squares_more, n.len() / d));
+                    }
+                    done += n.len() / d;
+                }
+            });
+            norm::join_parts(parts.chunks(4 * d), size / d, n.len() / d, mean, variance);
             norm::finish(n.len() / d, variance, inverse);
         }
         let (mean, inverse) = (&*mean, &*inverse);
         n.par_chunks_mut(size).zip(z.par_chunks_mut(size)).for_each(|(n, z)| {
-            if self.norm != Norm::None {
-                vectorize(
-                    #[inline(always)]
-                    || norm::normalize_in_place(n, mean, inverse),
-                );
+            for (n, z) in n.chunks_mut(chunk).zip(z.chunks_mut(chunk)) {
+                if self.norm != Norm::None {
+                    vectorize(
+                        #[inline(always)]
+                        || norm::normalize_in_place(n, mean, inverse),
+                    );
+                }
+                self.activation.apply(n, z);
             }
-            self.activation.apply(n, z);
         });
     }
 
@@ -92,24 +118,26 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
         dz: &mut [T],
         cache: &mut Cache<T>,
         parameters: &mut [T],
-        mut dx: Option<&mut [T]>,
+        dx: Option<&mut [T]>,
     ) {
-        let ([u, n, du, _, _, inverse, sum, product, parts], inner) = self.split(m, cache);
+        let ([u, n, du, _, _, inverse, sum, product, parts], inner) = self.split(m, dx.is_some(), cache);
         let d = sum.len();
-        let size = norm::part_rows(n.len() / d) * d;
+        let (size, chunk) = (norm::part_rows(n.len() / d) * d, chunk_values(d));
         let n = &*n;
         n.par_chunks(size)
             .zip(z.par_chunks(size))
             .zip(dz.par_chunks_mut(size))
             .zip(parts.par_chunks_mut(2 * d))
             .for_each(|(((n, z), dz), sums)| {
-                self.activation.chain(n, z, dz);
                 sums.fill(T::ZERO);
                 let (sum, product) = sums.split_at_mut(d);
-                vectorize(
-                    #[inline(always)]
-                    || norm::add_sums(n, dz, sum, product),
-                );
+                for ((n, z), dz) in n.chunks(chunk).zip(z.chunks(chunk)).zip(dz.chunks_mut(chunk)) {
+                    self.activation.chain(n, z, dz);
+                    vectorize(
+                        #[inline(always)]
+                        || norm::add_sums(n, dz, sum, product),
+                    );
+                }
             });
         if self.norm != Norm::None {
             sum.fill(T::ZERO);
@@ -128,17 +156,21 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
                 );
             });
         }
-        du.copy_from_slice(dz);
-        self.inner.gradient(m, x, u, du, inner, parameters, dx.as_deref_mut());
-        if let Some(dx) = dx {
-            for (dx, &dz) in dx.iter_mut().zip(&*dz) {
+        let Some(dx) = dx else {
+            return self.inner.gradient(m, x, u, dz, inner, parameters, None);
+        };
+        // The sum passes its gradient on to both sides; the inner block uses its own copy up.
+        du.par_chunks_mut(size).zip(dz.par_chunks(size)).for_each(|(du, dz)| du.copy_from_slice(dz));
+        self.inner.gradient(m, x, u, du, inner, parameters, Some(&mut *dx));
+        dx.par_chunks_mut(size).zip(dz.par_chunks(size)).for_each(|(dx, dz)| {
+            for (dx, &dz) in dx.iter_mut().zip(dz) {
                 *dx += dz;
             }
-        }
+        });
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
-        let ([u, _, _, mean, variance, ..], inner) = self.split(m, cache);
+        let ([u, _, _, mean, variance, ..], inner) = self.split(m, false, cache);
         if self.norm != Norm::None {
             norm::absorb(u.len() / mean.len(), mean, variance, &[], &mut self.statistics);
         }

@@ -240,9 +240,8 @@ pub(super) fn center_lower<T: Scalar>(r: &mut [T], m: usize, ld: usize, sums: &m
                 let (above, rest) = sums.split_at_mut(i);
                 for (sum, &value) in above.iter_mut().zip(row) {
                     *sum += value;
-                    rest[0] += value;
                 }
-                rest[0] += r[i * ld + i];
+                rest[0] += vec_sum(row) + r[i * ld + i];
             }
             let share = T::of(1.0 / m as f64);
             let mut total = T::ZERO;
