@@ -10,11 +10,12 @@
 //! | Nystroem of r | C W^-1 C', the kernel as r landmark rows know it | 9 m r^2 + 6 m r d | 3 m r^2 + 6 m r d |
 //! | Fourier of r | mean of r/2 waves cos(w . (z - z')) | 7 m r^2 + 2 m r d | m r^2 + 2 m r d |
 //!
-//! - **Blocks**: consecutive rows of a batch that is shuffled already. nHSIC(Z, Y) <= C - 1 whatever the rows, so the mean
-//!   has the size of the exact objective and the same learning rate serves. Parts differ by one row at the most: a
+//! - **Blocks**: consecutive rows of a batch that is shuffled already. nHSIC(Z, Y) <= C - 1 whatever the rows, so the
+//!   mean has the size of the exact objective and the same learning rate serves. Parts differ by one row at the most: a
 //!   remainder would weigh as much as a whole part, and its few rows many times as much as theirs.
 //! - **Nystroem** (Williams & Seeger 2001; Drineas & Mahoney 2005): landmarks are the batch's first r rows, other rows
-//!   in each step since batches are shuffled. The gradient goes through the landmarks too. r = m is exact.
+//!   in each step since batches are shuffled. The gradient goes through the landmarks too. r = m is exact but
+//!   for a jitter of a thousandth of the ridge.
 //! - **Fourier** (Rahimi & Recht 2007): frequencies are fixed by the seed and the number of columns, for the whole run.
 //!   So every step goes down one and the same function, and a run that is taken up again needs to know no step number.
 //!   The error falls as 1/sqrt(r).
@@ -156,8 +157,8 @@ impl<T: Scalar> ApproximateOperator<T> {
     /// let labels = [0, 1, 0, 1, 1, 0];
     /// let all_rows = Approximation::Nystroem(6);
     /// let operator = ApproximateOperator::<f64>::new(x.as_ref(), &labels, 2, options, all_rows, 0)?;
-    /// // The exact value is 0.9397110494.
-    /// assert!((operator.evaluate(z.as_ref())?.terms.y - 0.93971).abs() < 1e-5);
+    /// // The exact value is 0.9397110494; the landmarks' jitter moves it.
+    /// assert!((operator.evaluate(z.as_ref())?.terms.y - 0.9397110494).abs() < 1e-3);
     /// # Ok::<(), hsic::Error>(())
     /// ```
     pub fn new(

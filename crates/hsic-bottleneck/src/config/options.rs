@@ -157,7 +157,7 @@ options! {
         /// Ridge as a fraction of the batch, > 0 [default: 1e-5]
         epsilon: f64,
         /// What keeps large batches affordable: exact; blocks:B (mean over B rows at a time), nystroem:R (R landmark
-        /// rows), fourier:R (R random waves), whose cost grows with the batch alone [default: exact]
+        /// rows), fourier:R (R random waves); their cost grows as the batch, not as its cube [default: exact]
         #[serde(default, with = "as_text")]
         approximation: Approximation,
     }

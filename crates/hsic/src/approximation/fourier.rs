@@ -5,8 +5,8 @@
 //! phi(z) = p^(-1/2) [cos(z . w_k) - 1 for all k, sin(z . w_k) for all k]
 //!
 //! have, once centered, the products of the mean of p such cosines. Sine and cosine of the same frequency, and not
-//! cos(z . w + b) with a random phase b: that way the estimate depends on differences of rows alone, as the kernel does.
-//! At sigma 5 angles are of order 0.2 and K is near 1; cos - 1 keeps the digits that cos would lose in f32.
+//! cos(z . w + b) with a random phase b: that way the estimate depends on differences of rows alone, as the kernel
+//! does. At sigma 5 angles are of order 0.2 and K is near 1; cos - 1 keeps the digits that cos would lose in f32.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
@@ -156,8 +156,8 @@ const SERIES: [f64; 20] = series();
 
 /// sin x and cos x - 1, for |x| <= 1e6, absolute error a few units in the last place of 1, and of x near 0.
 ///
-/// x = n pi/2 + r with |r| <= pi/4. pi/2 is taken off in two parts with one rounding each; the series are Taylor's, whose
-/// remainders after r^17 and r^18 are below 1e-18 (what f32 does not need of them costs less than a second series).
+/// x = n pi/2 + r with |r| <= pi/4. pi/2 is taken off in two parts with one rounding each; the series are Taylor's,
+/// whose remainders after r^17 and r^18 are below 1e-18 (f32 needs fewer terms: they cost less than a second series).
 #[inline(always)]
 fn sin_cos_m1<T: Scalar>(x: T) -> (T, T) {
     use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};

@@ -81,8 +81,8 @@ fn gradients_agree_with_central_differences_at_every_entry() {
                         sample.z[(i, j)] = kept + offset;
                         operator.evaluate(sample.z.as_ref()).unwrap().terms.loss
                     };
-                    // Fourth order: truncation h^4 = 1e-12 times the fifth derivative; cancellation 1e-16 |L| / (c h), with
-                    // another 1 / jitter (1e-4) for landmarks.
+                    // Fourth order: truncation h^4 = 1e-12 times the fifth derivative; cancellation 1e-16 |L| / (c h),
+                    // with another 1 / jitter (1e-4) for landmarks.
                     let difference = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
                     sample.z[(i, j)] = kept;
                     let found = gradient[(i, j)];
@@ -164,7 +164,8 @@ fn fourier_approaches_the_exact_value_as_the_root_of_its_features() {
     };
     let (coarse, fine) = (off(64), off(1024));
     for (coarse, fine) in coarse.into_iter().zip(fine) {
-        // Sixteen times the features: a quarter of the error. Root mean squares of 40 are known to 11 %, their ratio to 16 %.
+        // Sixteen times the features: a quarter of the error. Root mean squares of 40 are known to 11 %, their ratio
+        // to 16 %.
         assert!((2.8..6.0).contains(&(coarse / fine)), "{coarse} {fine}");
     }
 }
@@ -280,8 +281,9 @@ fn single_precision_agrees_with_double_on_a_batch_like_digits() {
                 let single = evaluate::<f32>(&sample, options, form);
                 let double = evaluate::<f64>(&sample, options, form);
                 let off = error(&single.gradient, &double.gradient);
-                // Seen: 7e-6. With all rows as landmarks W^-1 is taken at a thousandth of the ridge: 2e-4 at sigma 1.
-                let tolerance = if form == Approximation::Nystroem(512) { 1e-3 } else { 2e-5 };
+                // Seen: 7e-6. With all rows as landmarks W^-1 is taken at a thousandth of the ridge: 2e-4 at sigma 1
+                // (9e-4 if E were not centered).
+                let tolerance = if form == Approximation::Nystroem(512) { 5e-4 } else { 2e-5 };
                 assert!(off < tolerance, "{form} {sigma} {x_weight}: {off:e}");
                 // Seen: 3e-7; the X term of the exact forms, which factor R_X anew, 4e-4 at sigma 10.
                 let whole = matches!(form, Approximation::Exact | Approximation::Blocks(_));
