@@ -8,7 +8,7 @@ mod options;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use hsic::Bottleneck;
+use hsic::{Approximation, Bottleneck};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
@@ -132,6 +132,8 @@ pub struct TrainConfig {
     pub sigmas: Vec<f64>,
     /// The objective's numbers, those of the first width.
     pub bottleneck: Bottleneck,
+    /// In which form the objective is computed.
+    pub approximation: Approximation,
     /// The optimizer with its numbers.
     pub optimizer: Optimizer,
     /// The learning rate with its course.
@@ -309,6 +311,7 @@ impl TrainOptions {
         faults.positive("epsilon", bottleneck.epsilon);
         faults.not_negative("beta", bottleneck.beta);
         faults.not_negative("x-weight", bottleneck.x_weight);
+        let approximation = *objective.approximation.get_or_insert_default();
 
         let optimizer = &mut self.optimizer;
         let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
@@ -364,6 +367,12 @@ impl TrainOptions {
             batch_size,
         };
         let format = self.format.resolve(seed, &mut faults);
+        let read = method == "hsic" || approximation == Approximation::Exact;
+        faults.check("approximation", approximation, read, "exact for another method than hsic");
+        if let Approximation::Nystroem(landmarks) = approximation {
+            let expected = "at most as many landmarks as rows of a batch (batch-size)";
+            faults.check("approximation", approximation, landmarks <= batch_size, expected);
+        }
         let combined = sigmas.len() > 1;
         faults.check("format-epochs", 0, !combined || format.epochs > 0, "at least 1 with several sigmas");
         faults.check(
@@ -390,6 +399,7 @@ impl TrainOptions {
             method,
             sigmas,
             bottleneck,
+            approximation,
             optimizer,
             learning_rate,
             epochs,
@@ -439,6 +449,24 @@ mod tests {
         ] {
             assert!(message.contains(expected), "{expected}\n---\n{message}");
         }
+    }
+
+    #[test]
+    fn an_approximation_is_text_that_fits_method_and_batch() {
+        let of = |text: &str| toml::from_str::<TrainOptions>(&format!("[objective]\napproximation = \"{text}\"\n"));
+        let config = of("nystroem:200").unwrap().resolve().unwrap();
+        assert_eq!(config.approximation, Approximation::Nystroem(200));
+        assert!(toml::to_string(&config.options).unwrap().contains("approximation = \"nystroem:200\"\n"));
+        let error = of("fourier:7").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("fourier:R with an even R >= 2"), "{error}");
+        let mut options = of("nystroem:300").unwrap();
+        options.objective.method = Some("backprop".to_owned());
+        let expected = [
+            "approximation = nystroem:300: expected exact for another method than hsic",
+            "approximation = nystroem:300: expected at most as many landmarks as rows of a batch (batch-size)",
+        ];
+        assert_eq!(options.resolve().unwrap_err().to_string(), expected.join("\n"));
+        assert_eq!(of("exact").unwrap().resolve().unwrap(), TrainOptions::default().resolve().unwrap());
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
 pub fn build_method(config: &TrainConfig) -> Result<Box<dyn Update>, Error> {
     let settings = MethodSettings {
         bottleneck: config.bottleneck,
+        approximation: config.approximation,
+        seed: config.seed,
         optimizer: config.optimizer,
         order: config.update,
         schedule: config.schedule,

@@ -3,7 +3,7 @@
 pub mod backprop;
 pub mod local;
 
-use hsic::{Bottleneck, Scalar};
+use hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
@@ -71,6 +71,10 @@ pub trait Update<T: Scalar = f32>: Send {
 pub struct MethodSettings {
     /// The HSIC objective's numbers.
     pub bottleneck: Bottleneck,
+    /// In which form it is computed.
+    pub approximation: Approximation,
+    /// Seed of what a method draws.
+    pub seed: u64,
     /// The optimizer of each block.
     pub optimizer: Optimizer,
     /// Which weights a block's input comes from.
@@ -99,7 +103,7 @@ pub static METHODS: &[Method] = &[
         summary: "HSIC bottleneck, block by block (Ma, Lewis, Kleijn 2020)",
         formatted: false,
         build: |settings| {
-            let objective = HsicObjective::new(settings.bottleneck)?;
+            let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed)?;
             Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
         },
     },

@@ -1,6 +1,7 @@
 //! Kernel dependence on faer matrices: HSIC, nHSIC, CKA, independence tests, and the HSIC-bottleneck objective with
 //! its gradient in closed form.
 
+pub mod approximation;
 mod distance;
 pub mod error;
 pub mod estimator;
@@ -15,6 +16,7 @@ pub mod random;
 pub mod scalar;
 mod view;
 
+pub use approximation::{ApproximateOperator, ApproximateWorkspace, Approximation};
 pub use error::Error;
 pub use estimator::{Estimator, Measurement};
 pub use gram::Gram;

@@ -20,7 +20,7 @@
 //! values cost nothing. About 2.7 m^3 operations and 3 m^2 d, where T M T from dense matrices takes 4 m^3 and more.
 //! Keeping the two terms apart also keeps beta R_Y's rounding (beta = 500) out of R_X.
 
-mod passes;
+pub(crate) mod passes;
 
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef};
@@ -131,7 +131,7 @@ impl<T: Scalar> Workspace<T> {
     }
 }
 
-fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
+pub(crate) fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
     if buffer.len() < len {
         buffer.resize(len, T::ZERO);
     }
@@ -393,12 +393,12 @@ impl<T: Scalar> BatchOperator<T> {
 }
 
 /// Whether there is a more exact type.
-fn is_single<T: Scalar>() -> bool {
+pub(crate) fn is_single<T: Scalar>() -> bool {
     T::EPSILON > f64::EPSILON
 }
 
 /// The same matrix in double precision.
-fn in_double<T: Scalar>(v: MatRef<'_, T>) -> Mat<f64> {
+pub(crate) fn in_double<T: Scalar>(v: MatRef<'_, T>) -> Mat<f64> {
     Mat::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)].to_f64())
 }
 

@@ -160,6 +160,21 @@ pub(crate) fn lower_transpose_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: 
     }
 }
 
+/// `a' b` for a lower triangular `a` with explicit zeros above the diagonal and any `b` (m x d).
+pub(crate) fn lower_transpose_times<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let m = a.nrows();
+    for row in (0..m).step_by(PANEL) {
+        let end = (row + PANEL).min(m);
+        product(
+            out.rb_mut().subrows_mut(row, end - row),
+            Accum::Replace,
+            a.submatrix(row, row, m - row, end - row).transpose(),
+            b.subrows(row, m - row),
+            T::ONE,
+        );
+    }
+}
+
 /// `a' b` for any `a` (m x d) and a lower triangular `b` with explicit zeros above the diagonal.
 pub(crate) fn transpose_times_lower<T: Scalar>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     let m = a.nrows();

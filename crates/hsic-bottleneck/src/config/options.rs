@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use hsic::Approximation;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Normalize;
@@ -155,6 +156,27 @@ options! {
         x_weight: f64,
         /// Ridge as a fraction of the batch, > 0 [default: 1e-5]
         epsilon: f64,
+        /// What keeps large batches affordable: exact; blocks:B (mean over B rows at a time), nystroem:R (R landmark
+        /// rows), fourier:R (R random waves); their cost grows as the batch, not as its cube [default: exact]
+        #[serde(default, with = "as_text")]
+        approximation: Approximation,
+    }
+}
+
+/// An approximation in TOML: its text.
+mod as_text {
+    use hsic::Approximation;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(form: &Option<Approximation>, to: S) -> Result<S::Ok, S::Error> {
+        match form {
+            Some(form) => to.collect_str(form),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Approximation>, D::Error> {
+        String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
     }
 }
 

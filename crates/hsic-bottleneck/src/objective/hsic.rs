@@ -1,16 +1,21 @@
 //! The HSIC bottleneck (Ma, Lewis, Kleijn 2020): less of the input, more of the labels.
 //!
-//! Block i minimizes w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y), X the network's input. Formulas: [`hsic::objective`].
+//! Block i minimizes w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y), X the network's input. Formulas: [`hsic::objective`]; what
+//! keeps large batches affordable: [`hsic::approximation`].
 
 use faer::{MatMut, MatRef};
-use hsic::{BatchOperator, Bottleneck, Scalar, Workspace};
+use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
 
 use super::{Objective, Signal};
 use crate::batch::Batch;
 
 /// The HSIC-bottleneck objective, the same for every block.
 #[derive(Clone, Copy, Debug)]
-pub struct HsicObjective(Bottleneck);
+pub struct HsicObjective {
+    options: Bottleneck,
+    approximation: Approximation,
+    seed: u64,
+}
 
 impl HsicObjective {
     /// With the numbers of `options`.
@@ -18,14 +23,23 @@ impl HsicObjective {
     /// # Errors
     /// `Parameter` with the first number out of its range.
     pub fn new(options: Bottleneck) -> Result<Self, hsic::Error> {
+        Self::approximate(options, Approximation::Exact, 0)
+    }
+
+    /// The same in a form that is cheaper for large batches; `seed` is that of its random numbers, if it has any.
+    ///
+    /// # Errors
+    /// `Parameter` with the first number out of its range.
+    pub fn approximate(options: Bottleneck, approximation: Approximation, seed: u64) -> Result<Self, hsic::Error> {
         options.check()?;
-        Ok(Self(options))
+        approximation.check()?;
+        Ok(Self { options, approximation, seed })
     }
 }
 
 impl<T: Scalar> Objective<T> for HsicObjective {
-    type Shared = BatchOperator<T>;
-    type Scratch = Workspace<T>;
+    type Shared = ApproximateOperator<T>;
+    type Scratch = ApproximateWorkspace<T>;
 
     fn prepare(
         &self,
@@ -38,7 +52,10 @@ impl<T: Scalar> Objective<T> for HsicObjective {
                 operator.fill(batch.matrix(), &batch.labels, batch.classes, scratch)?;
                 Ok(operator)
             }
-            None => BatchOperator::new(batch.matrix(), &batch.labels, batch.classes, self.0),
+            None => {
+                let (x, classes) = (batch.matrix(), batch.classes);
+                ApproximateOperator::new(x, &batch.labels, classes, self.options, self.approximation, self.seed)
+            }
         }
     }
 

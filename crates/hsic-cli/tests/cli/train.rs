@@ -111,6 +111,40 @@ fn augmented_and_normalized_runs_resume_to_the_same_bytes_and_evaluate_as_they_w
 }
 
 #[test]
+fn approximated_runs_keep_their_form_for_any_threads_and_when_taken_up() {
+    let place = Place::new();
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    for (index, form) in ["exact", "blocks:24", "nystroem:24", "fourier:24"].into_iter().enumerate() {
+        let settings = format!("{SMALL} --epochs 3 --quiet --approximation {form}");
+        let names = ["one", "cut", "two"].map(|name| format!("{name}-{index}"));
+        let [one, cut, two] = &names;
+        place.json(&format!("train {settings} --json --run {one} --threads 1"));
+        place.json(&format!("train {settings} --json --run {two} --threads 2"));
+        assert!(weights(one) == weights(two), "{form}");
+        let config = String::from_utf8(bytes(&place.path(one).join("config.toml"))).unwrap();
+        assert!(config.contains(&format!("approximation = \"{form}\"")), "{config}");
+        // Killed once there is a checkpoint.
+        let mut child = place.command(&format!("train {settings} --run {cut} --checkpoint-steps 2")).spawn().unwrap();
+        while !place.path(cut).join("checkpoint/state.safetensors").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.json(&format!("train --resume {cut} --quiet --json --threads 2"));
+        assert!(weights(one) == weights(cut), "{form}");
+        assert!(index == 0 || weights(one) != weights("one-0"), "{form}");
+    }
+    let error = place.fails("train --approximation nystroem:65 --batch-size 64 --method backprop");
+    assert_eq!(
+        error,
+        "error: approximation = nystroem:65: expected exact for another method than hsic\n       \
+         approximation = nystroem:65: expected at most as many landmarks as rows of a batch (batch-size)\n"
+    );
+    let error = place.fails("train --approximation blocks:1");
+    assert!(error.contains("'blocks:1'") && error.contains("expected exact, blocks:B with B >= 2"), "{error}");
+}
+
+#[test]
 fn changes_of_images_are_refused_for_tables() {
     let place = Place::new();
     let rows = (0..40).map(|row| format!("{row},{},{}\n", row % 7, row % 2)).collect::<String>();

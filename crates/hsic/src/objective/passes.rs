@@ -25,14 +25,37 @@ pub(super) fn center_lines<T: Scalar>(a: &mut [T], count: usize, d: usize, ld: u
     );
 }
 
-pub(super) struct Spread {
-    pub(super) largest: f64,
-    pub(super) varies: bool,
+/// Takes the column means off an m x d matrix.
+pub(crate) fn center_columns<T: Scalar>(a: &mut [T], means: &mut Vec<T>, m: usize, d: usize, ld: usize) {
+    grow(means, d);
+    let means = &mut means[..d];
+    let share = T::of(1.0 / m as f64);
+    vectorize(
+        #[inline(always)]
+        || {
+            means.fill(T::ZERO);
+            for row in a.chunks(ld).take(m) {
+                for (mean, &value) in means.iter_mut().zip(row) {
+                    *mean = value.mul_add(share, *mean);
+                }
+            }
+            for row in a.chunks_mut(ld).take(m) {
+                for (value, &mean) in row.iter_mut().zip(means.iter()) {
+                    *value -= mean;
+                }
+            }
+        },
+    );
+}
+
+pub(crate) struct Spread {
+    pub(crate) largest: f64,
+    pub(crate) varies: bool,
 }
 
 /// Copies `v` to `centered` (row-major) less its column means. Any constant would do, as distances do not see it; the
 /// means make the entries, and with them the rounding of D, smallest.
-pub(super) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<T>) -> Spread {
+pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<T>) -> Spread {
     let (m, d) = (v.nrows(), v.ncols());
     grow(means, d);
     let means = &mut means[..d];
@@ -92,7 +115,7 @@ fn vec_max<T: Scalar>(values: &[T]) -> T {
 
 /// Sum in a fixed order: 16 running sums, then those.
 #[inline(always)]
-fn vec_sum<T: Scalar>(values: &[T]) -> T {
+pub(crate) fn vec_sum<T: Scalar>(values: &[T]) -> T {
     let mut lanes = [T::ZERO; 16];
     let (chunks, rest) = values.as_chunks::<16>();
     for chunk in chunks {
@@ -104,7 +127,7 @@ fn vec_sum<T: Scalar>(values: &[T]) -> T {
 }
 
 #[inline(always)]
-fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
+pub(crate) fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
     let mut lanes = [T::ZERO; 16];
     let (chunks, rest) = values.as_chunks::<16>();
     for chunk in chunks {
@@ -115,7 +138,7 @@ fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
     lanes.into_iter().chain(rest.iter().map(|&v| v * v)).sum()
 }
 
-pub(super) fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
+pub(crate) fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
     vectorize(
         #[inline(always)]
         || vec_sum_squares(values),

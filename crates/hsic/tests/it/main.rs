@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking; clippy knows that only of functions marked #[test]")]
 
+mod approximation;
 mod calibration;
 mod estimators;
 mod gradient;
