@@ -175,7 +175,7 @@ fn first(settings: &Settings, batch: &Batch, path: &Path) -> Result<String, Box<
 /// GFLOP/s of products of 256 x 256 matrices, all threads at once, each with its own.
 fn rate(duration: Duration) -> f64 {
     const SIDE: usize = 256;
-    let of_thread = |_: rayon::BroadcastContext<'_'>| {
+    let of_thread = |_: rayon::BroadcastContext<'_>| {
         let a = Mat::<f32>::from_fn(SIDE, SIDE, |i, j| ((i + j) % 7) as f32 - 3.0);
         let b = Mat::<f32>::from_fn(SIDE, SIDE, |i, j| ((i * j) % 5) as f32 - 2.0);
         let mut out = Mat::<f32>::zeros(SIDE, SIDE);
