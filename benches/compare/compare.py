@@ -127,7 +127,7 @@ def shares_of(names, setting, m, rounds):
 
 
 def show_shares(rows):
-    print("\n| share of the product rate | GFLOP, dense form | share | range | GFLOP, our form | share | range |")
+    print("\n| share of the product rate | GFLOP | share | range | GFLOP, our form | share | range |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row in rows:
         cells = []
@@ -166,8 +166,7 @@ def main():
     show(f"{network}{maps}, batch {arguments.batch_size}, {arguments.threads} threads; {arguments.rounds} rounds of "
          f"{arguments.steps} steps; ratio = {reference} / program, round by round", rows)
     for name, why in skipped.items():
-        print(f"\nskipped {name}: {why}", end="")
-    print()
+        print(f"\nskipped {name}: {why}")
     pairs = [name for name in names if name == OURS_WITHOUT_X or name in WITHOUT_X]
     rows_without_x = summarize(pairs, pairs[0], rounds) if len(pairs) > 1 else []
     if rows_without_x:
