@@ -133,7 +133,6 @@ def main():
     parser.add_argument("--ours", help="the built example `step`")
     parser.add_argument("--compiled", action="store_true", help="the compiled rival too")
     parser.add_argument("--without-x", action="store_true", help="the programs without the X term too")
-    parser.add_argument("--checkpoints", action="store_true", help="back-propagation with checkpoints too")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", FutureWarning)  # torch.compile of itself
     setting = Setting.of(arguments)
@@ -150,7 +149,7 @@ def main():
     if arguments.without_x:
         check_rivals(setting, m, threads, ["tuned-without-x", "closed-form-without-x"], WithoutX)
     torch.set_num_threads(threads)
-    if arguments.checkpoints:
+    if setting.dense:  # what benches/memory measures
         check_checkpoints(setting, m)
     if len(setting.blocks()) > networks.FEW_BLOCKS:
         print(f"check: authors: not above {networks.FEW_BLOCKS} blocks")
