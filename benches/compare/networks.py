@@ -12,6 +12,7 @@ from torch import nn
 
 CLASSES = 10
 NORM_EPSILON = 1e-5
+FEW_BLOCKS = 20  # the authors' schedule is quadratic in the depth: above so many blocks it is left out
 NETWORKS = ("mlp", "vgg", "resnet-conv")
 OWN_WIDTHS = {"mlp": "256x6", "vgg": "32,64p,64p,128,128p", "resnet-conv": "64x6"}
 OWN_SHAPE = {"mlp": "1x28x28", "vgg": "3x32x32", "resnet-conv": "1x28x28"}
@@ -234,3 +235,49 @@ def put_weights(net, values):
 
 def one_hot(labels, dtype):
     return nn.functional.one_hot(labels, CLASSES).to(dtype)
+
+
+# ---- how much arithmetic a step of a dense network is -----------------------------------------
+
+
+PANEL = 64  # symmetric results are formed in panels of so many rows, up to the diagonal
+
+Operations = namedtuple("Operations", "dense own own_without_x back_propagation")
+Operations.__doc__ = """Floating-point operations of one step, the products' and factorizations' alone.
+
+dense: T M T from full matrices. own: the factored form at the head of `crates/hsic/src/objective.rs`.
+own_without_x: the same without R_X. back_propagation: forward, weight gradient, and
+the input's gradient of all blocks but the first.
+"""
+
+
+def operations(setting, m):
+    """`Operations` of one step of a dense network at m rows.
+
+    dense: symmetric results cost (1 + 64 / m) / 2 of the full product; factor, inverse and N'N of T about 1.61 m^3."""
+    assert setting.dense, "counted for dense blocks only"
+    outputs = [block.outputs for block in setting.blocks()]
+    sides = list(zip([setting.columns, *outputs], outputs))
+    blocks, columns = len(outputs), sum(outputs)
+    cube, square = m**3, m**2
+    layers = 2 * m * sum(a * b for a, b in sides)  # forward; the weight gradients are as many
+    half = (1 + PANEL / m) / 2
+    gram, laplacian = 2 * half * square, 2 * square * columns
+    return Operations(
+        dense=2 * layers + gram * (setting.columns + columns) + 1.61 * cube * (blocks + 1)
+        + 2 * (1 + half) * cube * blocks + laplacian,
+        # A block: inverse root 2/3, N F 1/3, N'P 2/3, G 1; R_X: inverse root 2/3, T 1/3, its factor 1/3.
+        own=2 * layers + square * (setting.columns + columns) + 4 / 3 * cube + 8 / 3 * cube * blocks + laplacian,
+        # A block: inverse root 2/3; N U, N'Q and G of C columns.
+        own_without_x=2 * layers + square * columns + (2 / 3 * cube + 3 * square * CLASSES) * blocks + laplacian,
+        back_propagation=3 * layers - 2 * m * sides[0][0] * sides[0][1],
+    )
+
+
+def parameter_bytes(setting, classifier=False):
+    """Of a dense network in float32: bytes of weights and biases, of the largest block's, of running statistics."""
+    assert setting.dense, "counted for dense blocks only"
+    outputs = [block.outputs for block in setting.blocks()]
+    blocks = [4 * (a + 1) * b for a, b in zip([setting.columns, *outputs], outputs)]
+    normed = outputs[:-1] if classifier else outputs
+    return sum(blocks), max(blocks), sum(4 * 2 * width for width in normed)

@@ -80,27 +80,37 @@ def kernel_minus_one(v):
     return expm1(exponent.clamp_max_(0))
 
 
-def inverse_of_centered(e):
-    """T = (H E H + c I)^-1; the row means are taken by columns (E is symmetric)."""
+def factor_of_centered(e):
+    """The Cholesky factor of H E H + c I; the row means are taken by columns (E is symmetric)."""
     m = len(e)
     rows = e.mean(0)
     a = (e - rows[:, None]).sub_((rows - rows.mean())[None, :])
     a.diagonal().add_(EPSILON * m)
     factor, _ = torch.linalg.cholesky_ex(a)
-    return torch.cholesky_inverse(factor)
+    return factor
 
 
-def mix(x, labels):
-    """M = R_X - beta R_Y. R_Y = B (c I + B'B)^-1 B', B = sqrt(1 - a) H Y, a the kernel of two classes: no inverse but C x C."""
-    m = len(x)
-    c = EPSILON * m
-    result = inverse_of_centered(kernel_minus_one(x)).mul_(-c)
-    result.diagonal().add_(1)
-    y = one_hot(labels, x.dtype)
+def inverse_of_centered(e):
+    """T = (H E H + c I)^-1."""
+    return torch.cholesky_inverse(factor_of_centered(e))
+
+
+def label_factors(labels, dtype):
+    """B and S of R_Y = B S': B = sqrt(1 - a) H Y, S = B (c I + B'B)^-1, a the kernel of two classes: no inverse but C x C."""
+    c = EPSILON * len(labels)
+    y = one_hot(labels, dtype)
     b = math.sqrt(-math.expm1(-1 / (SIGMA**2 * CLASSES))) * (y - y.mean(0))
     system = b.T @ b
     system.diagonal().add_(c)
-    return result.addmm_(torch.linalg.solve(system, b.T).T, b.T, alpha=-BETA)
+    return b, torch.linalg.solve(system, b.T).T
+
+
+def mix(x, labels):
+    """M = R_X - beta R_Y."""
+    result = inverse_of_centered(kernel_minus_one(x)).mul_(-EPSILON * len(x))
+    result.diagonal().add_(1)
+    b, s = label_factors(labels, x.dtype)
+    return result.addmm_(s, b.T, alpha=-BETA)
 
 
 def signal(z, mix):
@@ -108,10 +118,22 @@ def signal(z, mix):
 
     T M T is centered already, but its rounding is not: without H the error in float32 is 30 to
     1000 times larger."""
-    m, d = z.shape
     e = kernel_minus_one(z)
     t = inverse_of_centered(e)
-    g = t @ mix @ t
+    return laplacian_product(z, e, t @ mix @ t)
+
+
+def signal_without_x(z, factors):
+    """`signal` at M = -beta R_Y: T B and T S, of C columns each, in place of T."""
+    b, s = factors
+    e = kernel_minus_one(z)
+    tb, ts = torch.cholesky_solve(torch.cat((b, s), 1), factor_of_centered(e)).split(b.shape[1], 1)
+    return laplacian_product(z, e, (ts @ tb.T).mul_(-BETA))
+
+
+def laplacian_product(z, e, g):
+    """The end of both: from G / c, which is overwritten, and E to dL/dZ."""
+    m, d = z.shape
     rows = g.mean(0)
     g.sub_(rows[:, None]).sub_((rows - rows.mean())[None, :])
     w = torch.addcmul(g, g, e)

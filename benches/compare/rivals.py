@@ -10,6 +10,7 @@ As a program (`python rivals.py NAME ...`) it speaks the line protocol of `examp
 import argparse
 import gc
 import json
+import math
 import sys
 import time
 import warnings
@@ -18,10 +19,14 @@ from dataclasses import replace
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint_sequential
 
 import networks
 from networks import CLASSES, NORM_EPSILON, make_batches, make_network, one_hot
-from objective import BETA, EPSILON, SIGMA, authors_nhsic, mix, normalized, ridge_system, signal, stacked_signals
+from objective import (
+    BETA, EPSILON, SIGMA, authors_nhsic, label_factors, mix, normalized, ridge_system, signal, signal_without_x,
+    stacked_signals,
+)
 
 LEARNING_RATE = 5e-4
 MOMENTUM = 0.9
@@ -58,6 +63,27 @@ class BackPropagation:
 
     def gradients(self):
         return gradients_of(self.net)
+
+
+class Checkpointed(BackPropagation):
+    """Activations are kept between about sqrt(L) segments, and computed again inside each on the way back. (Batch norm
+    then takes the batch into its running statistics twice.)"""
+
+    def loss_of(self, maps, labels):
+        segments = round(math.sqrt(len(self.net)))
+        return nn.functional.cross_entropy(checkpoint_sequential(self.net, segments, maps, use_reentrant=False), labels)
+
+
+class Accumulated(BackPropagation):
+    """Gradients summed over parts of the batch; batch norm sees one part at a time."""
+
+    ROWS = 32
+
+    def step(self, batch):
+        self.optimizer.zero_grad(set_to_none=True)
+        for maps, labels in zip(batch.maps.split(self.ROWS), batch.labels.split(self.ROWS)):
+            (self.loss(maps, labels) * (len(labels) / len(batch.labels))).backward()
+        self.optimizer.step()
 
 
 # ---- the authors' schedule --------------------------------------------------------------------
@@ -104,17 +130,25 @@ class Tuned:
         self.order = order
         self.optimizers = [sgd(block, weight_decay) for block in self.net]
 
+    def shared(self, batch):
+        """M = R_X - beta R_Y and its trace."""
+        mixed = normalized(batch.rows) - BETA * normalized(one_hot(batch.labels, batch.rows.dtype))
+        return mixed, mixed.trace()
+
+    def loss(self, a, c, shared):
+        mixed, trace = shared
+        t = torch.cholesky_inverse(torch.linalg.cholesky(a))
+        return trace - c * (t * mixed).sum()
+
     def step(self, batch):
         with torch.no_grad():  # not inference mode, whose tensors autograd cannot keep
-            mixed = normalized(batch.rows) - BETA * normalized(one_hot(batch.labels, batch.rows.dtype))
-        trace = mixed.trace()
+            shared = self.shared(batch)
         h = batch.maps
         for block, optimizer in zip(self.net, self.optimizers):
             optimizer.zero_grad(set_to_none=True)
             z = block(h)
             a, c = ridge_system(self.setting.feature(z))
-            t = torch.cholesky_inverse(torch.linalg.cholesky(a))
-            (trace - c * (t * mixed).sum()).backward()
+            self.loss(a, c, shared).backward()
             optimizer.step()
             if self.order == "jacobi":
                 h = z.detach()
@@ -126,7 +160,41 @@ class Tuned:
         return gradients_of(self.net)
 
 
+class TunedWithoutX(Tuned):
+    """-beta nHSIC(Z, Y) alone, up to a constant: tr(T R_Y), R_Y = B S', as one system of C columns instead of the
+    inverse, whose way back is of C columns too."""
+
+    def __init__(self, setting, threads=2, by="solve"):
+        super().__init__(setting, threads)
+        self.by = by
+
+    def shared(self, batch):
+        return label_factors(batch.labels, batch.rows.dtype)
+
+    def loss(self, a, c, shared):
+        b, s = shared
+        if self.by == "solve":
+            tb = torch.linalg.solve(a, b)
+        else:
+            tb = torch.cholesky_solve(b, torch.linalg.cholesky(a))
+        return BETA * c * (tb * s).sum()
+
+
 # ---- closed form: autograd through the block alone, or not at all ------------------------------
+
+
+@torch.inference_mode()
+def mixed_of(batch):
+    return mix(batch.rows, batch.labels)
+
+
+@torch.inference_mode()
+def label_factors_of(batch):
+    return label_factors(batch.labels, batch.rows.dtype)
+
+
+# With the X term and without: what the blocks share of a batch, and a block's signal from it.
+FORMS = {True: (mixed_of, signal), False: (label_factors_of, signal_without_x)}
 
 
 class ClosedForm:
@@ -134,21 +202,17 @@ class ClosedForm:
     label form. With one worker, blocks in turn on all intra-op threads; with more, R_X beside the forward chain, then
     the blocks, on Python threads (PyTorch releases the interpreter lock in its kernels) of one intra-op thread each."""
 
-    def __init__(self, setting, threads=2, workers=1):
+    def __init__(self, setting, threads=2, workers=1, x=True):
         torch.set_num_threads(threads // workers)
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self.mix, self.signal = FORMS[x]
         self.setting = setting
         self.net = make_network(setting)
         self.optimizers = [sgd(block) for block in self.net]
 
-    @staticmethod
-    @torch.inference_mode()
-    def mix(batch):
-        return mix(batch.rows, batch.labels)
-
     def learn(self, feature, optimizer, mixed):
         with torch.inference_mode():
-            to_feature = signal(feature, mixed)
+            to_feature = self.signal(feature, mixed)
         optimizer.zero_grad(set_to_none=True)
         feature.backward(to_feature)
         optimizer.step()
@@ -215,9 +279,10 @@ class DenseClosedForm:
     """For dense blocks, no autograd at all: the block's own gradient by PyTorch's backward kernels; the momentum buffer
     takes the weight gradient in the same product. Two Python threads, one intra-op thread in each."""
 
-    def __init__(self, setting, threads=2):
+    def __init__(self, setting, threads=2, x=True):
         net = make_network(setting)
         torch.set_num_threads(1)
+        self.mix, self.signal = FORMS[x]
         self.pool = ThreadPoolExecutor(threads)
         self.weights = [block[0].weight.detach().clone() for block in net]
         self.biases = [block[0].bias.detach().clone() for block in net]
@@ -251,10 +316,10 @@ class DenseClosedForm:
 
     @torch.inference_mode()
     def block(self, kept, mixed, i):
-        self.update(kept, i, signal(kept[i][2], mixed))
+        self.update(kept, i, self.signal(kept[i][2], mixed))
 
     def step(self, batch):
-        mixed = self.pool.submit(ClosedForm.mix, batch)
+        mixed = self.pool.submit(self.mix, batch)
         kept = self.forward(batch.rows)
         mixed = mixed.result()
         list(self.pool.map(lambda i: self.block(kept, mixed, i), range(len(kept))))
@@ -310,16 +375,20 @@ class Products:
 
 
 RIVALS = ("authors", "tuned", "closed-form", "batched", "batched-compiled", "compiled", "back-propagation",
-          "back-propagation-compiled")
+          "back-propagation-compiled", "back-propagation-checkpoint", "back-propagation-accumulation",
+          "tuned-without-x", "closed-form-without-x")
 
 
 def variants(name, setting, threads, memory_format="auto"):
     """What a rival may be built as: by name of the variant, a function and its setting."""
-    if name == "closed-form":
+    if name.startswith("closed-form"):
+        x = name == "closed-form"
         plain = [1] if threads == 1 else [1, threads]
-        makers = {f"{n} worker{'s' * (n > 1)}": lambda s, n=n: ClosedForm(s, threads, workers=n) for n in plain}
+        makers = {f"{n} worker{'s' * (n > 1)}": lambda s, n=n: ClosedForm(s, threads, workers=n, x=x) for n in plain}
         if setting.dense:
-            makers = {"dense": lambda s: DenseClosedForm(s, threads)}
+            makers = {"dense": lambda s: DenseClosedForm(s, threads, x=x)}
+    elif name == "tuned-without-x":
+        makers = {by: lambda s, by=by: TunedWithoutX(s, threads, by) for by in ("solve", "cholesky")}
     else:
         make = {
             "authors": Authors,
@@ -329,6 +398,8 @@ def variants(name, setting, threads, memory_format="auto"):
             "compiled": Compiled,
             "back-propagation": BackPropagation,
             "back-propagation-compiled": lambda s, t: BackPropagation(s, t, compiled=True),
+            "back-propagation-checkpoint": Checkpointed,
+            "back-propagation-accumulation": Accumulated,
         }[name]
         makers = {"": lambda s: make(s, threads)}
     if setting.dense:

@@ -4,28 +4,13 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-target=${CARGO_TARGET_DIR:-target}
 script=compare.py example=step
 if [[ ${1:-} == convolution ]]; then
     script=convolution.py example=convolution
     shift
 fi
-
-if [[ -z ${PYTHON:-} ]]; then
-    venv=$target/compare-venv
-    if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-        python3 -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet -r "$here/requirements.txt"
-        cp "$here/requirements.txt" "$venv/installed.txt"
-    fi
-    PYTHON=$venv/bin/python
-fi
-
-ours=yes
-for argument in "$@"; do
-    case $argument in --without-ours | --help | -h) ours=no ;; esac
-done
-if [[ $ours == yes ]]; then
+source benches/compare/environment.sh
+if wants_ours "$@"; then
     cargo build --release -p hsic-bottleneck --example "$example"
     set -- --ours "$target/release/examples/$example" "$@"
 fi

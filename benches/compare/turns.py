@@ -45,13 +45,27 @@ class Program:
             raise SystemExit(f"{self.name}: said {line!r}, expected 'ready'")
 
     def run(self, steps):
-        self.child.stdin.write(f"run {steps}\n")
+        return self.ask(f"run {steps}")
+
+    def ask(self, line):
+        self.child.stdin.write(f"{line}\n")
         self.child.stdin.flush()
         return json.loads(self.line())
+
+    def peak_bytes(self):
+        """Most resident memory so far, of the program alone (Linux). What wait4 reports would be at least that of
+        this process when it forked."""
+        return peak_bytes(self.child.pid)
 
     def close(self):
         self.child.stdin.close()
         self.child.wait()
+
+
+def peak_bytes(process="self"):
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
+    (line,) = (line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def start(commands):

@@ -1,7 +1,8 @@
 //! Times training steps for `benches/compare`: started with the network's shape, it prints `ready` and then answers
 //! each line `run N` with a JSON list of N step times in milliseconds. Other steps may run between the lines.
 //! `first FILE` does one step at a learning rate of 1 on a new network and writes batch, tensors before and tensors
-//! after it, from which PyTorch's gradients are checked.
+//! after it, from which PyTorch's gradients are checked. `rate MS` multiplies 256 x 256 matrices on each thread at once
+//! for so many milliseconds and answers with the rate of all in GFLOP/s.
 //!
 //! `cargo run --release -p hsic-bottleneck --example step -- --network vgg --shape 3x32x32 --feature pool:2
 //! --batch-size 256 --threads 2 --schedule parallel --method hsic`
@@ -10,9 +11,11 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use faer::{Accum, Mat};
 use hsic::Bottleneck;
+use hsic::product::product;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::dataset::Shape;
@@ -61,22 +64,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     stdout.flush()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let (verb, argument) = line.split_once(' ').ok_or("expected `run N` or `first FILE`")?;
+        let (verb, argument) = line.split_once(' ').ok_or("expected `run N`, `first FILE` or `rate MS`")?;
         let answer = match verb {
             "run" => {
-                let mut times = Vec::new();
-                for step in 0..argument.trim().parse()? {
-                    let start = Instant::now();
-                    // On the pool, so that a step does not wait for a worker to wake.
-                    rayon::in_place_scope(|_| {
-                        update.step(&mut network, &batches[step % batches.len()], 5e-4).map(|_| ())
-                    })?;
-                    times.push(start.elapsed().as_secs_f64() * 1e3);
-                }
+                let steps: usize = argument.trim().parse()?;
+                // On the pool, so that a step does not wait for a worker to wake.
+                let times = rayon::scope(|_| {
+                    let times = (0..steps).map(|step| {
+                        let start = Instant::now();
+                        update.step(&mut network, &batches[step % batches.len()], 5e-4)?;
+                        Ok(start.elapsed().as_secs_f64() * 1e3)
+                    });
+                    times.collect::<Result<Vec<f64>, hsic_bottleneck::Error>>()
+                })?;
                 serde_json::to_string(&times)?
             }
             "first" => first(&settings, &batches[0], Path::new(argument))?,
-            other => return Err(format!("{other}: expected `run N` or `first FILE`").into()),
+            "rate" => serde_json::to_string(&rate(Duration::from_millis(argument.trim().parse()?)))?,
+            other => return Err(format!("{other}: expected `run N`, `first FILE` or `rate MS`").into()),
         };
         writeln!(stdout, "{answer}")?;
         stdout.flush()?;
@@ -166,6 +171,26 @@ fn first(settings: &Settings, batch: &Batch, path: &Path) -> Result<String, Box<
     let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>()?;
     safetensors::serialize_to_file(views, None, path)?;
     Ok(serde_json::to_string(path)?)
+}
+
+/// GFLOP/s of products of 256 x 256 matrices, all threads at once, each with its own.
+fn rate(duration: Duration) -> f64 {
+    const SIDE: usize = 256;
+    let of_thread = |_: rayon::BroadcastContext<'_>| {
+        let a = Mat::<f32>::from_fn(SIDE, SIDE, |i, j| ((i + j) % 7) as f32 - 3.0);
+        let b = Mat::<f32>::from_fn(SIDE, SIDE, |i, j| ((i * j) % 5) as f32 - 2.0);
+        let mut out = Mat::<f32>::zeros(SIDE, SIDE);
+        let mut times = || product(out.as_mut(), Accum::Replace, a.as_ref(), b.as_ref(), 1.0);
+        times();
+        let start = Instant::now();
+        let mut products = 0;
+        while start.elapsed() < duration {
+            times();
+            products += 1;
+        }
+        f64::from(products) * 2.0 * (SIDE as f64).powi(3) / start.elapsed().as_secs_f64() / 1e9
+    };
+    rayon::broadcast(of_thread).iter().sum()
 }
 
 /// Sparse rows in [0, 1] with a class-dependent part, of about the shape of digits.

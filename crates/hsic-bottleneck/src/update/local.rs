@@ -122,6 +122,10 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             }
             std::mem::swap(&mut x, &mut z);
         }
+        if network.blocks().len() % 2 == 1 {
+            // Each buffer to its own place again, or both would grow to the batch's size.
+            std::mem::swap(&mut x, &mut z);
+        }
         self.slots[0].cache = cache;
         self.slots[0].z = x;
         if let Some(slot) = self.slots.get_mut(1) {

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds the engine, makes the virtual environment of benches/compare, measures peak memory. Arguments go to memory.py.
+# PYTHON=/path/to/python (with torch installed) skips the virtual environment.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+source benches/compare/environment.sh
+options=(--without-ours)
+if wants_ours "$@"; then
+    cargo build --release -p hsic-bottleneck --example step
+    options=(--ours "$target/release/examples/step")
+    for argument in "$@"; do
+        if [[ $argument == --accuracy ]]; then
+            cargo build --release -p hsic-cli
+            options+=(--hsic "$target/release/hsic")
+        fi
+    done
+fi
+exec "$PYTHON" "$here/memory.py" --python "$PYTHON" "${options[@]}" "$@"
