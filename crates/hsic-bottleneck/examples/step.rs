@@ -1,7 +1,10 @@
-//! Times training steps for `benches/compare`: started with the network's shape, it prints `ready` and then answers
-//! each line `run N` with a JSON list of N step times in milliseconds. Other steps may run between the lines.
-//! `first FILE` does one step at a learning rate of 1 on a new network and writes batch, tensors before and tensors
-//! after it, from which PyTorch's gradients are checked.
+//! Times training steps for `benches/compare` and `benches/memory`: started with the network's shape, it prints `ready`
+//! and then answers lines in JSON. Other steps may run between the lines.
+//! - `run N`: N step times in milliseconds.
+//! - `memory`: the peak resident bytes until now, and those of parameters and optimizer state.
+//! - `products N`: the rates of float32 products of faer, in GFLOP/s.
+//! - `first FILE`: does one step at a learning rate of 1 on a new network and writes batch, tensors before and tensors
+//!   after it, from which PyTorch's gradients are checked.
 //!
 //! `cargo run --release -p hsic-bottleneck --example step -- --network vgg --shape 3x32x32 --feature pool:2
 //! --batch-size 256 --threads 2 --schedule parallel --method hsic`
@@ -12,6 +15,8 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
@@ -21,9 +26,12 @@ use hsic_bottleneck::network::{Feature, NETWORKS, NamedTensor, Network, NetworkS
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
 const CLASSES: usize = 10;
+/// Products between two looks at the clock.
+const AT_A_TIME: usize = 4;
 const OPTIONS: &[&str] = &[
     "--network",
     "--shape",
@@ -61,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     stdout.flush()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let (verb, argument) = line.split_once(' ').ok_or("expected `run N` or `first FILE`")?;
+        let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
         let answer = match verb {
             "run" => {
                 let mut times = Vec::new();
@@ -75,8 +83,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 serde_json::to_string(&times)?
             }
+            "memory" => memory(&network, update.as_ref())?,
+            "products" => products(argument.trim().parse::<usize>()?.max(1), settings.threads)?,
             "first" => first(&settings, &batches[0], Path::new(argument))?,
-            other => return Err(format!("{other}: expected `run N` or `first FILE`").into()),
+            other => return Err(format!("{other}: expected `run N`, `memory`, `products N` or `first FILE`").into()),
         };
         writeln!(stdout, "{answer}")?;
         stdout.flush()?;
@@ -166,6 +176,48 @@ fn first(settings: &Settings, batch: &Batch, path: &Path) -> Result<String, Box<
     let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>()?;
     safetensors::serialize_to_file(views, None, path)?;
     Ok(serde_json::to_string(path)?)
+}
+
+/// What the process has held, before the answer itself takes any memory, and what of it lasts from step to step.
+fn memory(network: &Network, update: &dyn Update) -> Result<String, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the system tells no VmHWM")?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    let parameters: usize = network.tensors().iter().map(|tensor| tensor.values.len()).sum();
+    let states = update.record().optimizers;
+    let states: usize = states.iter().map(|state| state.first.len() + state.second.len()).sum();
+    let content = BTreeMap::from([
+        ("peak_bytes", kilobytes * 1024),
+        ("parameter_bytes", (parameters * size_of::<f32>()) as u64),
+        ("optimizer_bytes", (states * size_of::<f32>()) as u64),
+    ]);
+    Ok(serde_json::to_string(&content)?)
+}
+
+/// GFLOP/s of products of order 256 and 1024 on all threads, and of order 256 on each thread by itself, as blocks are
+/// trained: each the median of `repeats` times.
+fn products(repeats: usize, threads: usize) -> Result<String, Box<dyn Error>> {
+    let rate = |n: usize, apart: usize, par: Par| {
+        let mut stream = Stream::new(1, "products", n as u64);
+        let (a, b) = (Mat::from_fn(n, n, |_, _| stream.uniform() as f32), Mat::from_fn(n, n, |i, j| (i ^ j) as f32));
+        let mut results = vec![Mat::<f32>::zeros(n, n); apart];
+        let mut times: Vec<f64> = (0..repeats)
+            .map(|_| {
+                let start = Instant::now();
+                // Several products a thread, so that starting the threads does not count.
+                results.par_iter_mut().for_each(|result| {
+                    for _ in 0..AT_A_TIME {
+                        matmul(result.as_mut(), Accum::Replace, a.as_ref(), b.as_ref(), 1.0, par);
+                    }
+                });
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        (2 * n.pow(3) * apart * AT_A_TIME) as f64 / times[repeats / 2] / 1e9
+    };
+    let all = Par::rayon(threads);
+    Ok(serde_json::to_string(&[rate(256, 1, all), rate(1024, 1, all), rate(256, threads, Par::Seq)])?)
 }
 
 /// Sparse rows in [0, 1] with a class-dependent part, of about the shape of digits.
