@@ -39,7 +39,7 @@ def parse():
     parser.add_argument("--rivals", default=",".join(RIVALS), help="comma-separated [default: all]")
     parser.add_argument("--hyppo-whole-up-to", type=int, default=1000,
                         help="rows up to which hyppo does all permutations; above, some are timed and scaled [default: 1000]")
-    parser.add_argument("--hyppo-measured", type=int, default=30, help="how many then [default: 30]")
+    parser.add_argument("--hyppo-measured", type=int, default=24, help="how many then [default: 24]")
     parser.add_argument("--ours", type=Path, required=True, help="the built example `permutation`")
     parser.add_argument("--hsic", type=Path, required=True, help="the built command")
     parser.add_argument("--python", default=sys.executable, help="interpreter with NumPy (and hyppo)")
