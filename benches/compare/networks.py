@@ -52,6 +52,7 @@ class Setting:
     pool: int  # 0: features are whole maps
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
+    seed: int = 0
 
     @staticmethod
     def of(arguments):
@@ -169,7 +170,7 @@ def make_network(setting, classifier=False):
 
     A convolution before a batch norm has no bias: the norm takes it off again. Relu follows the pooling, which gives
     the same values (relu keeps the order) for a quarter of the work."""
-    torch.manual_seed(0)
+    torch.manual_seed(setting.seed)
     specs = setting.blocks()
     if classifier and specs[-1].outputs == CLASSES:
         specs.pop()

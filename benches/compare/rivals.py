@@ -280,14 +280,15 @@ class DenseClosedForm:
     takes the weight gradient in the same product. Two Python threads, one intra-op thread in each."""
 
     def __init__(self, setting, threads=2, x=True):
-        net = make_network(setting)
+        self.net = make_network(setting)  # whose tensors are worked on
         torch.set_num_threads(1)
         self.mix, self.signal = FORMS[x]
         self.pool = ThreadPoolExecutor(threads)
-        self.weights = [block[0].weight.detach().clone() for block in net]
-        self.biases = [block[0].bias.detach().clone() for block in net]
-        self.means = [block[1].running_mean.clone() for block in net]
-        self.variances = [block[1].running_var.clone() for block in net]
+        self.rate, self.momentum = LEARNING_RATE, MOMENTUM
+        self.weights = [block[0].weight.detach() for block in self.net]
+        self.biases = [block[0].bias.detach() for block in self.net]
+        self.means = [block[1].running_mean for block in self.net]
+        self.variances = [block[1].running_var for block in self.net]
         self.momenta = [torch.zeros_like(w) for w in self.weights]
         # A bias before a batch norm has gradient 0: without weight decay it never moves.
 
@@ -311,8 +312,8 @@ class DenseClosedForm:
         dpre, _, _ = torch.ops.aten.native_batch_norm_backward(
             dz, pre, None, None, None, center, inverse_deviation, True, NORM_EPSILON, [True, False, False]
         )
-        self.momenta[i].addmm_(dpre.T, x, beta=MOMENTUM)
-        self.weights[i].add_(self.momenta[i], alpha=-LEARNING_RATE)
+        self.momenta[i].addmm_(dpre.T, x, beta=self.momentum)
+        self.weights[i].add_(self.momenta[i], alpha=-self.rate)
 
     @torch.inference_mode()
     def block(self, kept, mixed, i):

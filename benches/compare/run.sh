@@ -3,15 +3,15 @@
 # `run.sh convolution` to convolution.py. PYTHON=/path/to/python (with torch installed) skips the virtual environment.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cd "$here/../.."
+source "$here/../prepare.sh"
+environment_of compare
 script=compare.py example=step
 if [[ ${1:-} == convolution ]]; then
     script=convolution.py example=convolution
     shift
 fi
-source benches/compare/environment.sh
 if wants_ours "$@"; then
-    cargo build --release -p hsic-bottleneck --example "$example"
+    build -p hsic-bottleneck --example "$example"
     set -- --ours "$target/release/examples/$example" "$@"
 fi
 exec "$PYTHON" "$here/$script" --python "$PYTHON" "$@"

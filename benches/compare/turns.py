@@ -1,13 +1,15 @@
-"""Programs that take turns, and what their times say: the measuring part of `compare.py` and `convolution.py`.
+"""Programs that take turns, and what their times say: the measuring part of all comparisons under `benches/`.
 
-Every program is a child process that answers `run N` with N times in milliseconds. In each round each program has one
-turn, alone, in an order rotated by one from round to round. A ratio is taken inside a round, between medians; its
-spread over the rounds is what the machine's other load does to it.
+Every program is a child process that answers `run N` with N times in milliseconds, or a command that is launched anew
+each time and timed from start to end. In each round each program has one turn, alone, in an order rotated by one from
+round to round. A ratio is taken inside a round, between medians; its spread over the rounds is what the machine's other
+load does to it.
 """
 
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SETTLE_SECONDS = 0.2  # the last program's spinning worker threads go to sleep
+KILO = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
+UNITS = {"ms": 1.0, "s": 1e-3}
 
 
 class Unavailable(Exception):
@@ -44,10 +48,8 @@ class Program:
         if line != "ready":
             raise SystemExit(f"{self.name}: said {line!r}, expected 'ready'")
 
-    def run(self, steps):
-        return self.ask(f"run {steps}")
-
     def ask(self, line):
+        """What the child answers, from JSON."""
         self.child.stdin.write(f"{line}\n")
         self.child.stdin.flush()
         return json.loads(self.line())
@@ -56,6 +58,9 @@ class Program:
         """Most resident memory so far, of the program alone (Linux). What wait4 reports would be at least that of
         this process when it forked."""
         return peak_bytes(self.child.pid)
+
+    def run(self, steps):
+        return self.ask(f"run {steps}")
 
     def close(self):
         self.child.stdin.close()
@@ -66,6 +71,52 @@ def peak_bytes(process="self"):
     status = Path(f"/proc/{process}/status").read_text().splitlines()
     (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
+
+
+class Launch:
+    """A command that is timed whole, from before its process starts until it has ended.
+
+    `made` keeps, for each launch, its peak resident bytes and what it printed. Linux counts in a child's peak what its
+    parent held when it started it: a peak below that shows as that (`floor`)."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.command = list(map(str, command))
+        self.made = []
+        self.floor = 0
+
+    def run(self, times):
+        result = []
+        for _ in range(times):
+            self.floor = max(self.floor, own_peak())
+            start = time.perf_counter()
+            child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            output = child.stdout.read()
+            _, status, usage = os.wait4(child.pid, 0)
+            result.append((time.perf_counter() - start) * 1e3)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            child.stdout.close()
+            if child.returncode:
+                raise SystemExit(f"{self.name}: ended with status {child.returncode} ({' '.join(self.command)})")
+            self.made.append({"peak_bytes": usage.ru_maxrss * KILO, "output": output.strip()})
+        return result
+
+    def wait_ready(self):
+        """Once untimed: its files come into memory."""
+        self.run(1)
+        self.made.clear()
+
+    def peak(self):
+        """Median peak of the launches, in bytes, and whether it is only an upper bound."""
+        middle = statistics.median(each["peak_bytes"] for each in self.made)
+        return middle, middle <= self.floor
+
+    def close(self):
+        pass
+
+
+def own_peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILO
 
 
 def start(commands):
@@ -132,20 +183,36 @@ def summarize(names, reference, rounds):
     return rows
 
 
-def show(title, rows):
+def show(title, rows, unit="ms", more=None):
+    """A table in Markdown. `more`: by its heading, a further column's text for a row."""
+    more = more or {}
     print(f"\n{title}\n")
-    print("| program | median ms | min | quartiles | ratio | quartiles | range |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    heads = ["program", f"median {unit}", "min", "quartiles", "ratio", "quartiles", "range", *more]
+    print(f"| {' | '.join(heads)} |")
+    print(f"| --- {'| ---: ' * (len(heads) - 1)}|")
+    number = lambda milliseconds: digits(milliseconds * UNITS[unit])
     for row in rows:
-        q = row["first_quartile_milliseconds"], row["third_quartile_milliseconds"]
-        print(f"| {row['program']} | {row['median_milliseconds']:.2f} | {row['minimum_milliseconds']:.2f} "
-              f"| {q[0]:.2f} - {q[1]:.2f} | {row['ratio']:.3f} "
-              f"| {row['ratio_quartiles'][0]:.3f} - {row['ratio_quartiles'][1]:.3f} "
-              f"| {row['ratio_range'][0]:.3f} - {row['ratio_range'][1]:.3f} |")
+        cells = [
+            row["program"],
+            number(row["median_milliseconds"]),
+            number(row["minimum_milliseconds"]),
+            f"{number(row['first_quartile_milliseconds'])} - {number(row['third_quartile_milliseconds'])}",
+            f"{row['ratio']:.3f}",
+            f"{row['ratio_quartiles'][0]:.3f} - {row['ratio_quartiles'][1]:.3f}",
+            f"{row['ratio_range'][0]:.3f} - {row['ratio_range'][1]:.3f}",
+            *(text(row) for text in more.values()),
+        ]
+        print(f"| {' | '.join(cells)} |")
+    sys.stdout.flush()
 
 
-def environment(python):
-    """What a reader of the numbers must know of the machine; warns if it is busy."""
+def digits(value):
+    """At least three digits that count."""
+    return f"{value:.{3 if value < 1 else 2}f}"
+
+
+def environment(python, packages=("torch",)):
+    """What a reader of the numbers must know of the machine and of `packages`; warns if the machine is busy."""
     run = lambda *command: subprocess.run(command, capture_output=True, text=True).stdout.strip()
     cpu = "unknown"
     if os.path.exists("/proc/cpuinfo"):
@@ -159,7 +226,7 @@ def environment(python):
         "system": platform.platform(),
         "cpu": cpu,
         "cores": os.cpu_count(),
-        "torch": run(python, "-c", "import torch; print(torch.__version__)"),
+        **{name: run(python, "-c", f"import {name}; print({name}.__version__)") for name in packages},
         "load_average": load,
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

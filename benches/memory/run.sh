@@ -3,15 +3,15 @@
 # PYTHON=/path/to/python (with torch installed) skips the virtual environment.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cd "$here/../.."
-source benches/compare/environment.sh
+source "$here/../prepare.sh"
+environment_of compare
 options=(--without-ours)
 if wants_ours "$@"; then
-    cargo build --release -p hsic-bottleneck --example step
+    build -p hsic-bottleneck --example step
     options=(--ours "$target/release/examples/step")
     for argument in "$@"; do
         if [[ $argument == --accuracy ]]; then
-            cargo build --release -p hsic-cli
+            build -p hsic-cli
             options+=(--hsic "$target/release/hsic")
         fi
     done
