@@ -151,6 +151,85 @@ impl Activation {
     }
 }
 
+/// The nonlinearity together with the batch norm before it, row by row of `mean.len()` channels: the same operations as
+/// one after the other, in one pass over memory.
+impl Activation {
+    /// n <- (n - mean) inverse, z = f(n).
+    pub(crate) fn normalize_and_apply<T: Scalar>(self, n: &mut [T], mean: &[T], inverse: &[T], z: &mut [T]) {
+        let d = mean.len();
+        with_activation!(self, |f, _df| vectorize(
+            #[inline(always)]
+            || {
+                for (n, z) in n.chunks_exact_mut(d).zip(z.chunks_exact_mut(d)) {
+                    for (((n, z), &mean), &inverse) in n.iter_mut().zip(z).zip(mean).zip(inverse) {
+                        *n = (*n - mean) * inverse;
+                        *z = f(*n);
+                    }
+                }
+            }
+        ));
+    }
+
+    /// z = f((a - mean) inverse).
+    pub(crate) fn apply_normalized<T: Scalar>(self, a: &[T], mean: &[T], inverse: &[T], z: &mut [T]) {
+        let d = mean.len();
+        with_activation!(self, |f, _df| vectorize(
+            #[inline(always)]
+            || {
+                for (a, z) in a.chunks_exact(d).zip(z.chunks_exact_mut(d)) {
+                    for (((&a, z), &mean), &inverse) in a.iter().zip(z).zip(mean).zip(inverse) {
+                        *z = f((a - mean) * inverse);
+                    }
+                }
+            }
+        ));
+    }
+
+    /// g *= f'(n), given z = f(n); adds to the sums of g and of g n by channel.
+    pub(crate) fn chain_and_sum<T: Scalar>(self, n: &[T], z: &[T], g: &mut [T], sum: &mut [T], product: &mut [T]) {
+        let d = sum.len();
+        with_activation!(self, |_f, df| vectorize(
+            #[inline(always)]
+            || {
+                for ((g, n), z) in g.chunks_exact_mut(d).zip(n.chunks_exact(d)).zip(z.chunks_exact(d)) {
+                    let sums = sum.iter_mut().zip(product.iter_mut());
+                    for (((g, &n), &z), (sum, product)) in g.iter_mut().zip(n).zip(z).zip(sums) {
+                        *g *= df(n, z);
+                        *sum += *g;
+                        *product = g.mul_add(n, *product);
+                    }
+                }
+            }
+        ));
+    }
+
+    /// dL/da of z = f((a - mean) inverse) from dL/dz, with the closed sums and the factor of [`norm::backward`].
+    ///
+    /// [`norm::backward`]: super::norm::backward
+    pub(crate) fn chain_normalized<T: Scalar>(
+        self,
+        (a, z, dz): (&[T], &[T], &[T]),
+        (mean, inverse): (&[T], &[T]),
+        (sum, product, factor): (&[T], &[T], &[T]),
+        da: &mut [T],
+    ) {
+        let d = mean.len();
+        with_activation!(self, |_f, df| vectorize(
+            #[inline(always)]
+            || {
+                let rows = a.chunks_exact(d).zip(z.chunks_exact(d)).zip(dz.chunks_exact(d));
+                for (((a, z), dz), da) in rows.zip(da.chunks_exact_mut(d)) {
+                    for i in 0..d {
+                        let n = (a[i] - mean[i]) * inverse[i];
+                        let g = dz[i] * df(n, z[i]);
+                        da[i] = (-n).mul_add(product[i], g - sum[i]) * factor[i];
+                    }
+                }
+            }
+        ));
+    }
+}
+
 /// From e^-|a|, which cannot overflow.
 #[inline(always)]
 fn sigmoid<T: Scalar>(a: T) -> T {

@@ -433,22 +433,30 @@ impl<T: Scalar> Block<T> for Conv<T> {
             let gradients = z.chunks(chunk * self.outputs()).zip(dz.chunks(chunk * self.outputs()));
             for (index, ((a, x), (z, dz))) in chunks.zip(gradients).enumerate() {
                 self.groups(z, dz, |start, end, (z, dz)| {
-                    self.chain(&a[start..end], with, (z, dz), &mut lines);
-                    let (n, g) = (&lines.n[..end - start], &mut lines.g[..end - start]);
-                    if !plain {
-                        vectorize(
-                            #[inline(always)]
-                            || norm::backward(n, factor, sum, product, g),
-                        );
-                    }
                     let to = &mut spread[start / d * lanes..end / d * lanes];
-                    if lanes == d {
-                        to.copy_from_slice(g);
-                    } else {
-                        for (to, from) in to.chunks_exact_mut(lanes).zip(g.chunks_exact(d)) {
-                            to[..d].copy_from_slice(from);
-                            to[d..].fill(T::ZERO);
+                    if self.in_one_pass() {
+                        let da = if lanes == d { &mut *to } else { &mut lines.g[..end - start] };
+                        let (norm, sums) = ((with.mean, with.inverse), (sum, product, factor));
+                        self.activation.chain_normalized((&a[start..end], z, dz), norm, sums, da);
+                        if lanes == d {
+                            return;
                         }
+                    } else {
+                        self.chain(&a[start..end], with, (z, dz), &mut lines);
+                        let (n, g) = (&lines.n[..end - start], &mut lines.g[..end - start]);
+                        if !plain {
+                            vectorize(
+                                #[inline(always)]
+                                || norm::backward(n, factor, sum, product, g),
+                            );
+                        }
+                        if lanes == d {
+                            return to.copy_from_slice(g);
+                        }
+                    }
+                    for (to, from) in to.chunks_exact_mut(lanes).zip(lines.g[..end - start].chunks_exact(d)) {
+                        to[..d].copy_from_slice(from);
+                        to[d..].fill(T::ZERO);
                     }
                 });
                 let images = x.len() / self.inputs();

@@ -134,24 +134,28 @@ impl<T: Scalar> Block<T> for Dense<T> {
         let shared = cache.is_shared();
         let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
         self.linear_on(m, shared, x, n);
-        if self.norm == Norm::None {
-            norm::add_bias(n, self.bias());
-        } else {
-            norm::moments(n, mean, variance);
-            norm::finish(m, variance, inverse);
-            vectorize(
-                #[inline(always)]
-                || norm::normalize_in_place(n, mean, inverse),
-            );
-        }
-        if self.norm == Norm::BatchAffine {
-            vectorize(
-                #[inline(always)]
-                || norm::scale(n, self.affine(), y),
-            );
-            self.activation.apply(y, z);
-        } else {
-            self.activation.apply(n, z);
+        match self.norm {
+            Norm::None => {
+                norm::add_bias(n, self.bias());
+                self.activation.apply(n, z);
+            }
+            Norm::Batch => {
+                norm::moments(n, mean, variance);
+                norm::finish(m, variance, inverse);
+                self.activation.normalize_and_apply(n, mean, inverse, z);
+            }
+            Norm::BatchAffine => {
+                norm::moments(n, mean, variance);
+                norm::finish(m, variance, inverse);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        norm::normalize_in_place(n, mean, inverse);
+                        norm::scale(n, self.affine(), y);
+                    },
+                );
+                self.activation.apply(y, z);
+            }
         }
     }
 
@@ -174,23 +178,30 @@ impl<T: Scalar> Block<T> for Dense<T> {
     ) {
         let (d, shared) = (self.outputs, cache.is_shared());
         let [n, _, _, inverse, sum, product, y] = self.split(m, cache);
-        self.activation.chain(if self.norm == Norm::BatchAffine { y } else { n }, z, dz);
         let (weight, rest) = parameters.split_at_mut(d * self.inputs);
         let (bias, affine) = rest.split_at_mut(d);
         bias.fill(T::ZERO);
-        if self.norm == Norm::None {
-            for row in dz.chunks_exact(d) {
-                for (sum, &value) in bias.iter_mut().zip(row) {
-                    *sum += value;
+        sum.fill(T::ZERO);
+        product.fill(T::ZERO);
+        match self.norm {
+            Norm::None => {
+                self.activation.chain(n, z, dz);
+                for row in dz.chunks_exact(d) {
+                    for (sum, &value) in bias.iter_mut().zip(row) {
+                        *sum += value;
+                    }
                 }
             }
-        } else {
-            sum.fill(T::ZERO);
-            product.fill(T::ZERO);
-            vectorize(
-                #[inline(always)]
-                || norm::add_sums(n, dz, sum, product),
-            );
+            Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
+            Norm::BatchAffine => {
+                self.activation.chain(y, z, dz);
+                vectorize(
+                    #[inline(always)]
+                    || norm::add_sums(n, dz, sum, product),
+                );
+            }
+        }
+        if self.norm != Norm::None {
             norm::close_sums(m, sum, product, inverse, self.affine(), affine);
             vectorize(
                 #[inline(always)]

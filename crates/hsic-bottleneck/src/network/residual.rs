@@ -88,13 +88,10 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
         let (mean, inverse) = (&*mean, &*inverse);
         n.par_chunks_mut(size).zip(z.par_chunks_mut(size)).for_each(|(n, z)| {
             for (n, z) in n.chunks_mut(chunk).zip(z.chunks_mut(chunk)) {
-                if self.norm != Norm::None {
-                    vectorize(
-                        #[inline(always)]
-                        || norm::normalize_in_place(n, mean, inverse),
-                    );
+                match self.norm {
+                    Norm::None => self.activation.apply(n, z),
+                    _ => self.activation.normalize_and_apply(n, mean, inverse, z),
                 }
-                self.activation.apply(n, z);
             }
         });
     }
@@ -132,11 +129,7 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
                 sums.fill(T::ZERO);
                 let (sum, product) = sums.split_at_mut(d);
                 for ((n, z), dz) in n.chunks(chunk).zip(z.chunks(chunk)).zip(dz.chunks_mut(chunk)) {
-                    self.activation.chain(n, z, dz);
-                    vectorize(
-                        #[inline(always)]
-                        || norm::add_sums(n, dz, sum, product),
-                    );
+                    self.activation.chain_and_sum(n, z, dz, sum, product);
                 }
             });
         if self.norm != Norm::None {

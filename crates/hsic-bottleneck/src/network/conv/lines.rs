@@ -54,8 +54,16 @@ impl<T: Scalar> Conv<T> {
         (n, y, t)
     }
 
+    /// Whether nothing stands between a plain batch norm and the block's own activations.
+    pub(super) fn in_one_pass(&self) -> bool {
+        self.norm == Norm::Batch && self.pool == 1
+    }
+
     /// Whole images from `a` to `z`.
     pub(super) fn finish(&self, a: &[T], with: Normalizer<'_, T>, lines: &mut Lines<'_, T>, z: &mut [T]) {
+        if self.in_one_pass() {
+            return self.activation.apply_normalized(a, with.mean, with.inverse, z);
+        }
         let (group, row) = (self.pool * self.row(), self.pooled_row());
         let height = self.geometry.out_height() / self.pool;
         for (a, z) in a.chunks_exact(self.geometry.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
