@@ -219,10 +219,12 @@ impl Activation {
             || {
                 let rows = a.chunks_exact(d).zip(z.chunks_exact(d)).zip(dz.chunks_exact(d));
                 for (((a, z), dz), da) in rows.zip(da.chunks_exact_mut(d)) {
-                    for i in 0..d {
-                        let n = (a[i] - mean[i]) * inverse[i];
-                        let g = dz[i] * df(n, z[i]);
-                        da[i] = (-n).mul_add(product[i], g - sum[i]) * factor[i];
+                    let norms = mean.iter().zip(inverse).zip(sum).zip(product).zip(factor);
+                    let values = da.iter_mut().zip(a).zip(z).zip(dz);
+                    for ((((da, &a), &z), &dz), ((((&mean, &inverse), &sum), &product), &factor)) in values.zip(norms) {
+                        let n = (a - mean) * inverse;
+                        let g = dz * df(n, z);
+                        *da = (-n).mul_add(product, g - sum) * factor;
                     }
                 }
             }
