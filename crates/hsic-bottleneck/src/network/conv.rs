@@ -4,6 +4,7 @@
 //! formed anew, line by line, while they are in the nearest memory. Images are worked on in fixed parts whose sums are
 //! joined in order: threads cannot move a bit.
 
+mod buffers;
 mod lines;
 
 use hsic::Scalar;
@@ -17,16 +18,8 @@ use super::convolution::Geometry;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
-use lines::{Lines, Normalizer, pool, sums_of_activations};
-
-/// Most parts that may be worked on at once.
-const PARTS: usize = 8;
-
-/// Most values in the partial weight gradients of all parts.
-const PARTIAL_VALUES: usize = 1 << 22;
-
-/// Values of the padded images that are worked on together: they stay in the second-level cache.
-const CHUNK_VALUES: usize = 1 << 17;
+use buffers::Buffers;
+use lines::{Normalizer, pool, sums_of_activations};
 
 /// What a convolutional block is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,24 +53,6 @@ pub struct Conv<T = f32> {
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
     statistics: Vec<T>,
-}
-
-struct Buffers<'c, T> {
-    a: &'c mut [T],
-    packed: &'c mut [T],
-    mean: &'c mut [T],
-    variance: &'c mut [T],
-    inverse: &'c mut [T],
-    factor: &'c mut [T],
-    sum: &'c mut [T],
-    product: &'c mut [T],
-    parts: &'c mut [T],
-    scratch: &'c mut [T],
-    partial: &'c mut [T],
-    /// Reversed weights, the same packed, and a part's scratch for dL/dx; empty where that is not asked for.
-    reversed: &'c mut [T],
-    reversed_packed: &'c mut [T],
-    input_scratch: &'c mut [T],
 }
 
 impl<T: Scalar> Conv<T> {
@@ -122,110 +97,6 @@ impl<T: Scalar> Conv<T> {
 
     fn affine(&self) -> &[T] {
         &self.parameters[self.weight_count() + self.geometry.outputs..]
-    }
-
-    /// Images of a part: a function of the shapes alone.
-    fn part_images(&self, m: usize) -> usize {
-        m.div_ceil((PARTIAL_VALUES / self.weight_count()).clamp(2, PARTS))
-    }
-
-    /// Images that are worked on together.
-    fn chunk_images(&self) -> usize {
-        (CHUNK_VALUES / self.geometry.padded()).clamp(1, 16)
-    }
-
-    fn row(&self) -> usize {
-        self.geometry.out_width() * self.geometry.outputs
-    }
-
-    /// Columns of a pooled line.
-    fn pooled_row(&self) -> usize {
-        self.geometry.out_width() / self.pool * self.geometry.outputs
-    }
-
-    fn spread_len(&self) -> usize {
-        self.geometry.out_height() * self.geometry.out_width() * self.geometry.lanes::<T>()
-    }
-
-    fn scratch_len(&self) -> usize {
-        let lines = 4 * self.pool * self.row();
-        self.chunk_images() * self.geometry.padded() + self.spread_scratch_len() + lines
-    }
-
-    /// Spread gradients of a chunk; a forward pass keeps a chunk's moments there, which are more where maps are one pixel.
-    fn spread_scratch_len(&self) -> usize {
-        (self.chunk_images() * self.spread_len()).max(2 * self.geometry.outputs)
-    }
-
-    fn buffers<'c>(&self, m: usize, with_dx: bool, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
-        let (g, d, t) = (&self.geometry, self.geometry.outputs, self.geometry.transposed());
-        let parts = m.div_ceil(self.part_images(m));
-        let asked = usize::from(with_dx);
-        let [
-            a,
-            packed,
-            mean,
-            variance,
-            inverse,
-            factor,
-            sum,
-            product,
-            per_part,
-            scratch,
-            partial,
-            reversed,
-            reversed_packed,
-            input_scratch,
-        ] = cache.buffers([
-            m * g.out_len(),
-            g.depth() * g.lanes::<T>(),
-            d,
-            d,
-            d,
-            d,
-            d,
-            d,
-            parts * 2 * d,
-            parts * self.scratch_len(),
-            parts * self.weight_count(),
-            asked * self.weight_count(),
-            asked * t.depth() * t.lanes::<T>(),
-            asked * parts * self.input_scratch_len(),
-        ]);
-        Buffers {
-            a,
-            packed,
-            mean,
-            variance,
-            inverse,
-            factor,
-            sum,
-            product,
-            parts: per_part,
-            scratch,
-            partial,
-            reversed,
-            reversed_packed,
-            input_scratch,
-        }
-    }
-
-    /// One image's gradients: apart by the stride, with a border, with respect to the padded input, that input's place.
-    fn input_scratch_len(&self) -> usize {
-        let t = self.geometry.transposed();
-        t.height * t.width * t.channels + t.padded() + t.out_len() + self.geometry.padded()
-    }
-
-    /// Cuts a part's scratch: padded images, spread gradients, lines.
-    fn cut<'s>(&self, scratch: &'s mut [T]) -> (&'s mut [T], &'s mut [T], Lines<'s, T>) {
-        let images = self.chunk_images();
-        let (padded, rest) = scratch.split_at_mut(images * self.geometry.padded());
-        let (spread, rest) = rest.split_at_mut(self.spread_scratch_len());
-        let len = self.pool * self.row();
-        let (n, rest) = rest.split_at_mut(len);
-        let (y, rest) = rest.split_at_mut(len);
-        let (t, rest) = rest.split_at_mut(len);
-        (padded, spread, Lines { n, y, t, g: &mut rest[..len] })
     }
 
     fn pad(&self, x: &[T], padded: &mut [T]) {

@@ -1,0 +1,141 @@
+//! The memory of a convolutional block: how images are cut into parts and chunks, and what each of them works in.
+
+use hsic::Scalar;
+
+use super::Conv;
+use super::lines::Lines;
+use crate::network::block::Cache;
+
+/// Most parts that may be worked on at once.
+const PARTS: usize = 8;
+
+/// Most values in the partial weight gradients of all parts.
+const PARTIAL_VALUES: usize = 1 << 22;
+
+/// Values of the padded images that are worked on together: they stay in the second-level cache.
+const CHUNK_VALUES: usize = 1 << 17;
+
+/// What a block keeps from its forward pass to its gradient, and scratch.
+pub(super) struct Buffers<'c, T> {
+    pub(super) a: &'c mut [T],
+    pub(super) packed: &'c mut [T],
+    pub(super) mean: &'c mut [T],
+    pub(super) variance: &'c mut [T],
+    pub(super) inverse: &'c mut [T],
+    pub(super) factor: &'c mut [T],
+    pub(super) sum: &'c mut [T],
+    pub(super) product: &'c mut [T],
+    pub(super) parts: &'c mut [T],
+    pub(super) scratch: &'c mut [T],
+    pub(super) partial: &'c mut [T],
+    /// Reversed weights, the same packed, and a part's scratch for dL/dx; empty where that is not asked for.
+    pub(super) reversed: &'c mut [T],
+    pub(super) reversed_packed: &'c mut [T],
+    pub(super) input_scratch: &'c mut [T],
+}
+
+impl<T: Scalar> Conv<T> {
+    /// Images of a part: a function of the shapes alone.
+    pub(super) fn part_images(&self, m: usize) -> usize {
+        m.div_ceil((PARTIAL_VALUES / self.weight_count()).clamp(2, PARTS))
+    }
+
+    /// Images that are worked on together.
+    pub(super) fn chunk_images(&self) -> usize {
+        (CHUNK_VALUES / self.geometry.padded()).clamp(1, 16)
+    }
+
+    pub(super) fn row(&self) -> usize {
+        self.geometry.out_width() * self.geometry.outputs
+    }
+
+    /// Columns of a pooled line.
+    pub(super) fn pooled_row(&self) -> usize {
+        self.geometry.out_width() / self.pool * self.geometry.outputs
+    }
+
+    pub(super) fn spread_len(&self) -> usize {
+        self.geometry.out_height() * self.geometry.out_width() * self.geometry.lanes::<T>()
+    }
+
+    pub(super) fn scratch_len(&self) -> usize {
+        let lines = 4 * self.pool * self.row();
+        self.chunk_images() * self.geometry.padded() + self.spread_scratch_len() + lines
+    }
+
+    /// Spread gradients of a chunk; a forward pass keeps a chunk's moments there, which are more where maps are one pixel.
+    pub(super) fn spread_scratch_len(&self) -> usize {
+        (self.chunk_images() * self.spread_len()).max(2 * self.geometry.outputs)
+    }
+
+    pub(super) fn buffers<'c>(&self, m: usize, with_dx: bool, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
+        let (g, d, t) = (&self.geometry, self.geometry.outputs, self.geometry.transposed());
+        let parts = m.div_ceil(self.part_images(m));
+        let asked = usize::from(with_dx);
+        let [
+            a,
+            packed,
+            mean,
+            variance,
+            inverse,
+            factor,
+            sum,
+            product,
+            per_part,
+            scratch,
+            partial,
+            reversed,
+            reversed_packed,
+            input_scratch,
+        ] = cache.buffers([
+            m * g.out_len(),
+            g.depth() * g.lanes::<T>(),
+            d,
+            d,
+            d,
+            d,
+            d,
+            d,
+            parts * 2 * d,
+            parts * self.scratch_len(),
+            parts * self.weight_count(),
+            asked * self.weight_count(),
+            asked * t.depth() * t.lanes::<T>(),
+            asked * parts * self.input_scratch_len(),
+        ]);
+        Buffers {
+            a,
+            packed,
+            mean,
+            variance,
+            inverse,
+            factor,
+            sum,
+            product,
+            parts: per_part,
+            scratch,
+            partial,
+            reversed,
+            reversed_packed,
+            input_scratch,
+        }
+    }
+
+    /// One image's gradients: apart by the stride, with a border, with respect to the padded input, that input's place.
+    pub(super) fn input_scratch_len(&self) -> usize {
+        let t = self.geometry.transposed();
+        t.height * t.width * t.channels + t.padded() + t.out_len() + self.geometry.padded()
+    }
+
+    /// Cuts a part's scratch: padded images, spread gradients, lines.
+    pub(super) fn cut<'s>(&self, scratch: &'s mut [T]) -> (&'s mut [T], &'s mut [T], Lines<'s, T>) {
+        let images = self.chunk_images();
+        let (padded, rest) = scratch.split_at_mut(images * self.geometry.padded());
+        let (spread, rest) = rest.split_at_mut(self.spread_scratch_len());
+        let len = self.pool * self.row();
+        let (n, rest) = rest.split_at_mut(len);
+        let (y, rest) = rest.split_at_mut(len);
+        let (t, rest) = rest.split_at_mut(len);
+        (padded, spread, Lines { n, y, t, g: &mut rest[..len] })
+    }
+}
