@@ -45,6 +45,11 @@ fn a_step_allocates_nothing_in_the_steady_state() {
     let local = |optimizer, order, schedule, x_weight| -> Box<dyn Update> {
         Box::new(Local::new(objective(x_weight), optimizer, order, schedule))
     };
+    let approximate = |approximation: &str| -> Box<dyn Update> {
+        let approximation = approximation.parse().expect("the name of an approximation");
+        let objective = HsicObjective::approximate(Bottleneck::default(), approximation, 1).expect("numbers in ranges");
+        Box::new(Local::new(objective, sgd, UpdateOrder::Jacobi, Schedule::Parallel))
+    };
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         for (name, widths) in [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3")] {
@@ -53,6 +58,9 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("gauss-seidel", local(sgd, UpdateOrder::GaussSeidel, Schedule::Sequential, 1.0)),
                 ("parallel", local(sgd, UpdateOrder::Jacobi, Schedule::Parallel, 1.0)),
                 ("parallel, AdamW, no X term", local(adamw, UpdateOrder::Jacobi, Schedule::Parallel, 0.0)),
+                ("blocks", approximate("blocks:32")),
+                ("nystroem", approximate("nystroem:24")),
+                ("fourier", approximate("fourier:32")),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
             ];
             for (schedule, mut update) in updates {
