@@ -52,7 +52,8 @@ pub(crate) fn conclude(
     let (train, test) = (&data.train, &data.test);
     let frozen = Frozen::new(networks, FormatInput::Last).under(&config.protocol);
     let table = frozen.outputs(train, usize::MAX);
-    let assignment = match formatted(config)? {
+    let formatted = formatted(config)?;
+    let assignment = match formatted {
         true => Assignment::identity(train.classes()),
         false => Assignment::fit(&table.counts),
     };
@@ -74,7 +75,8 @@ pub(crate) fn conclude(
         None => {
             for (class, share) in read.recall().into_iter().enumerate() {
                 if share < 0.5 && read.accuracy() > 0.5 {
-                    let warning = Warning::LostClass { class: train.class_names[class].clone(), share };
+                    let class = train.class_names[class].clone();
+                    let warning = Warning::LostClass { class, formatted, share };
                     tell(listeners, |observer| observer.warning(&warning))?;
                 }
             }
@@ -96,7 +98,7 @@ pub(crate) fn conclude(
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
         parameters: networks.iter().map(Network::parameter_count).sum(),
-        formatted: format.is_some() || formatted(config)?,
+        formatted: format.is_some() || formatted,
         confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
         class_names: train.class_names.clone(),
     };

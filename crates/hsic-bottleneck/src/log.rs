@@ -43,11 +43,14 @@ pub enum Warning {
         /// Step at which it was first seen.
         step: u64,
     },
-    /// A class is mostly read as another at the end: no output unit came to stand for it, which happens to some
-    /// starting weights. Another seed is the remedy.
+    /// A class is mostly read as another at the end. Without format training no output unit came to stand for it, which
+    /// happens to some starting weights: another seed is the remedy, or a softmax layer. Units that are trained to name
+    /// classes have not learned it yet.
     LostClass {
         /// Name of the class.
         class: String,
+        /// Units are trained to name classes.
+        formatted: bool,
         /// Share of its training samples that is read right.
         share: f64,
     },
@@ -69,11 +72,15 @@ impl std::fmt::Display for Warning {
                     "block {block} is dead since step {step}: it gives the same row for every sample and cannot learn"
                 )
             }
-            Self::LostClass { class, share } => {
+            Self::LostClass { class, formatted, share } => {
+                let (what, remedy) = match formatted {
+                    true => ("the output unit does not name", "more epochs or another learning rate"),
+                    false => ("no output unit stands for", "another seed or --format-epochs"),
+                };
+                let percent = 100.0 * share;
                 write!(
                     f,
-                    "no output unit stands for class {class} ({:.1} % of its training samples are read right): expected another seed",
-                    100.0 * share
+                    "{what} class {class} ({percent:.1} % of its training samples are read right): expected {remedy}"
                 )
             }
             Self::LabelsVanished { trace, bound } => {
@@ -200,5 +207,17 @@ impl Observer for MetricsFile {
 
     fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
         self.write(&Record::Warning(warning.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_class_is_told_with_the_remedy_that_helps() {
+        let told = |formatted| Warning::LostClass { class: "9".to_owned(), formatted, share: 0.314 }.to_string();
+        assert!(told(false).contains("class 9 (31.4 %") && told(false).ends_with("another seed or --format-epochs"));
+        assert!(told(true).ends_with("more epochs or another learning rate"), "{}", told(true));
     }
 }
