@@ -35,8 +35,8 @@ use crate::scalar::Scalar;
 use crate::view::{rows, rows_mut, stride};
 
 use passes::{
-    center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian, lower_norm_squared,
-    norm_squared, transpose_times_self_lower,
+    bring_into_range, center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian,
+    lower_norm_squared, norm_squared, transpose_times_self_lower,
 };
 
 /// The numbers of the objective.
@@ -429,18 +429,8 @@ fn inverse_root<T: Scalar>(
         return Ok(exponent);
     }
     let centered = &mut workspace.centered[..m * d];
-    if !(1e-9..=1e9).contains(&spread.largest) && spread.largest.is_finite() {
-        // A power of two, so that rows change by no rounding; squares stay in range in f32 too. In two steps, since at
-        // the far ends the whole power is no f32.
-        let power = -spread.largest.log2().floor();
-        let half = (power / 2.0).trunc();
-        exponent.scale = power.exp2();
-        let (first, second) = (T::of(half.exp2()), T::of((power - half).exp2()));
-        for value in centered.iter_mut() {
-            *value = *value * first * second;
-        }
-        exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
-    }
+    exponent.scale = bring_into_range(centered, spread.largest);
+    exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
     let centered = rows(centered, m, d, d);
     outer_lower(rows_mut(&mut workspace.kernel, m, m, ld), Accum::Replace, centered, centered, T::ONE);
     let diagonal = &mut workspace.diagonal[..m];

@@ -19,7 +19,7 @@ use super::{fourier, nystroem};
 use crate::error::{Error, check_finite, check_rows, check_shape};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
-use crate::objective::passes::{center_columns, center_rows, norm_squared};
+use crate::objective::passes::{bring_into_range, center_columns, center_rows, norm_squared};
 use crate::objective::{Bottleneck, Terms, grow, in_double, is_single};
 use crate::product::{lower_times, lower_transpose_times, outer_lower, product};
 use crate::scalar::Scalar;
@@ -317,20 +317,4 @@ struct Features {
     count: usize,
     /// Factor from the slope along scaled differences (Nystroem) or angles (Fourier) to dL/dz.
     slope: f64,
-}
-
-/// Multiplies rows of extreme size by a power of two, by which they change without rounding, and returns it: squares
-/// then stay in range in f32 too.
-fn bring_into_range<T: Scalar>(centered: &mut [T], largest: f64) -> f64 {
-    if (1e-9..=1e9).contains(&largest) || !largest.is_finite() {
-        return 1.0;
-    }
-    let power = -largest.log2().floor();
-    // In two steps, since at the far ends the whole power is no f32.
-    let half = (power / 2.0).trunc();
-    let (first, second) = (T::of(half.exp2()), T::of((power - half).exp2()));
-    for value in centered {
-        *value = *value * first * second;
-    }
-    power.exp2()
 }

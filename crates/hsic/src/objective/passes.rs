@@ -97,6 +97,22 @@ pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means
     Spread { largest, varies: largest > 4.0 * T::EPSILON * raw }
 }
 
+/// Multiplies rows of extreme size by a power of two, by which they change without rounding, and returns it: squares
+/// then stay in range in f32 too.
+pub(crate) fn bring_into_range<T: Scalar>(centered: &mut [T], largest: f64) -> f64 {
+    if (1e-9..=1e9).contains(&largest) || !largest.is_finite() {
+        return 1.0;
+    }
+    let power = -largest.log2().floor();
+    // In two steps, since at the far ends the whole power is no f32.
+    let half = (power / 2.0).trunc();
+    let (first, second) = (T::of(half.exp2()), T::of((power - half).exp2()));
+    for value in centered {
+        *value = *value * first * second;
+    }
+    power.exp2()
+}
+
 /// Largest magnitude; NaN is passed over (it shows on the Gram matrix's diagonal).
 #[inline(always)]
 fn vec_max<T: Scalar>(values: &[T]) -> T {
