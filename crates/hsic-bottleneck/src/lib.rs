@@ -12,6 +12,7 @@ pub mod dataset;
 pub mod error;
 pub mod evaluation;
 pub mod export;
+pub mod figure;
 pub mod format;
 pub mod log;
 pub mod monitor;

@@ -1,0 +1,4 @@
+//! The figures of the paper and ours: what each trains, what it shows.
+
+pub mod plot;
+pub mod record;
