@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
 use crate::checkpoint::CheckpointRule;
-use crate::dataset::{Dataset, Normalize};
+use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings};
 use crate::network::models::{Width, parse_widths};
@@ -156,11 +156,31 @@ pub struct TrainConfig {
     pub monitor_steps: u64,
     /// How unformatted outputs are judged.
     pub protocol: Protocol,
+    /// Whether the test accuracy by the authors' protocol is recorded too.
+    pub authors_beside: bool,
     /// Format training; no epochs for none.
     pub format: FormatSettings,
 }
 
 impl TrainConfig {
+    /// How the data are loaded.
+    #[must_use]
+    pub fn load_options(&self) -> LoadOptions {
+        let data = &self.options.data;
+        LoadOptions {
+            data_dir: data.data_dir.clone(),
+            seed: self.seed,
+            train_size: data.train_size,
+            test_size: data.test_size,
+            label_column: data.label_column.clone(),
+            test_fraction: data.test_fraction.unwrap_or(0.2),
+            standardize: data.standardize.unwrap_or(true),
+            standardization: None,
+            normalize: data.normalize.unwrap_or_default(),
+            validation: data.validation.unwrap_or(0.0),
+        }
+    }
+
     /// Checks what only the data can tell: whether its samples can be changed as asked.
     ///
     /// # Errors
@@ -213,6 +233,7 @@ impl FormatOptions {
                 OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
             },
             learning_rate: self.format_learning_rate,
+            decay: *self.format_decay.get_or_insert(Decay::Cosine),
             standardize: *self.format_standardize.get_or_insert(true),
             seed,
         }
@@ -366,6 +387,7 @@ impl TrainOptions {
             norm: *self.evaluation.bn.get_or_insert(NormProtocol::Fair),
             batch_size,
         };
+        let authors_beside = *self.evaluation.authors_beside.get_or_insert(false);
         let format = self.format.resolve(seed, &mut faults);
         let read = method == "hsic" || approximation == Approximation::Exact;
         faults.check("approximation", approximation, read, "exact for another method than hsic");
@@ -411,6 +433,7 @@ impl TrainOptions {
             checkpoints,
             monitor_steps,
             protocol,
+            authors_beside,
             format,
         })
     }

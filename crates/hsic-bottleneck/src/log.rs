@@ -30,6 +30,9 @@ pub struct EpochReport {
     pub train_accuracy: f64,
     /// Accuracy on the test data, a fraction.
     pub test_accuracy: f64,
+    /// The same by the authors' protocol, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authors_test_accuracy: Option<f64>,
 }
 
 /// What a user should know though training goes on.
@@ -159,6 +162,19 @@ pub enum Record {
     },
     /// Something amiss.
     Warning(Warning),
+}
+
+/// Reads the records of a `metrics.jsonl`.
+///
+/// # Errors
+/// `Io`; `Malformed` with the line.
+pub fn read_records(path: &Path) -> Result<Vec<Record>, RunError> {
+    let text = std::fs::read_to_string(path).map_err(|source| RunError::Io { path: path.into(), source })?;
+    let read = |(index, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| RunError::malformed(path, format_args!("line {}: {error}", index + 1), "a record a line"))
+    };
+    text.lines().enumerate().map(read).collect()
 }
 
 /// Appends records to `metrics.jsonl`, a line each.

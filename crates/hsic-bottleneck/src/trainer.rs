@@ -10,7 +10,7 @@ use crate::conclusion::{Spent, conclude, member_config};
 use crate::config::TrainConfig;
 use crate::dataset::{Shape, Split};
 use crate::error::Error;
-use crate::evaluation::Frozen;
+use crate::evaluation::{Frozen, Protocol};
 use crate::format::FormatInput;
 use crate::log::{EpochReport, MetricsFile, Observer, Warning, tell};
 use crate::monitor::Monitor;
@@ -221,6 +221,10 @@ fn train_one(
                 true => Assignment::identity(train.classes()),
                 false => Assignment::fit(&table.counts),
             };
+            let beside = config.authors_beside.then(|| {
+                let protocol = Protocol::authors(formatted, config.batch_size);
+                frozen.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+            });
             let report = EpochReport {
                 epoch: done / steps,
                 step: done,
@@ -231,6 +235,7 @@ fn train_one(
                 nhsic_y,
                 train_accuracy: table.accuracy(&config.protocol, &assignment),
                 test_accuracy: frozen.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
+                authors_test_accuracy: beside,
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
         }

@@ -6,6 +6,7 @@ mod export;
 mod format;
 mod measure;
 pub(crate) mod predict;
+pub(crate) mod reproduce;
 mod test;
 mod train;
 
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),
+        Command::Reproduce(arguments) => reproduce::run(arguments),
     }
 }
 
