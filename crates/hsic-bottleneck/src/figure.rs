@@ -4,14 +4,27 @@
 //! figure asks for it, and hands the finished runs ([`Trained`]) back to be plotted. A [`plot::Plot`] is data: the
 //! binary draws it.
 
+mod activations;
+mod cost;
+mod depths;
+mod format_curves;
+mod format_epochs;
+mod gradients;
+mod memory;
+mod monitored;
+mod needle;
+mod outputs;
+mod parallel;
 pub mod plot;
 pub mod record;
 mod reproduction;
 mod resnet;
 mod scope;
 mod settings;
+mod sigmas;
 mod trained;
 mod unformatted;
+mod widths;
 
 use crate::error::Error;
 use plot::Plot;
@@ -42,4 +55,18 @@ pub trait Figure: Sync {
 }
 
 /// Every figure, in the order in which they are made.
-pub static FIGURES: &[&dyn Figure] = &[&unformatted::Unformatted, &resnet::Resnet];
+pub static FIGURES: &[&dyn Figure] = &[
+    &activations::Activations,
+    &depths::Depths,
+    &needle::Needle,
+    &outputs::Outputs,
+    &unformatted::Unformatted,
+    &format_epochs::FormatEpochs,
+    &widths::Widths,
+    &sigmas::Sigmas,
+    &resnet::Resnet,
+    &cost::Cost,
+    &memory::Memory,
+    &gradients::Gradients,
+    &parallel::Parallel,
+];

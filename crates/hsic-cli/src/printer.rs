@@ -176,6 +176,8 @@ fn confusion(table: &Confusion, class_names: &[String]) -> String {
 pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
+    /// Keeps warnings to itself too: the run records them.
+    mute: bool,
 }
 
 impl Progress {
@@ -183,7 +185,7 @@ impl Progress {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, quiet }
+        Self { bar, quiet, mute: false }
     }
 
     pub(crate) fn finish(&self) {
@@ -226,6 +228,9 @@ impl Observer for Progress {
     }
 
     fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+        if self.mute {
+            return Ok(());
+        }
         self.bar.suspend(|| note(&format!("warning: {warning}")));
         Ok(())
     }
@@ -384,7 +389,7 @@ impl Watcher for ReproductionBars {
     fn begin(&mut self, planned: &Planned) {
         let label = format!("{}, seed {}", planned.training.label, planned.seed);
         self.whole.set_message(label);
-        self.run = Progress { bar: self.bars.add(Progress::new(self.quiet).bar), quiet: true };
+        self.run = Progress { bar: self.bars.add(Progress::new(self.quiet).bar), quiet: true, mute: true };
     }
 
     fn observer(&mut self) -> &mut dyn Observer {

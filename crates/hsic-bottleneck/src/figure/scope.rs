@@ -32,9 +32,11 @@ impl Profile {
     }
 }
 
-/// A data set of the paper.
+/// A data set of the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
+    /// The built-in digits, where only time and memory count.
+    Digits,
     /// MNIST.
     Mnist,
     /// Fashion-MNIST.
@@ -44,13 +46,14 @@ pub enum Set {
 }
 
 impl Set {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Cifar10];
+    /// The three of the paper.
+    pub const PAPER: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Cifar10];
 
     /// Its name as a source.
     #[must_use]
     pub fn source(self) -> &'static str {
         match self {
+            Self::Digits => "digits",
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
             Self::Cifar10 => "cifar10",
@@ -77,7 +80,7 @@ impl Sources {
     /// `FilesMissing` naming the data set and how to fetch it.
     pub fn find(data_dir: Option<&Path>) -> Result<Self, DatasetError> {
         let mut sources = Self { data_dir: data_dir.map(Path::to_owned), jpeg: None };
-        for set in Set::ALL {
+        for set in Set::PAPER {
             let Some(source) = source(set.source()) else { continue };
             if let Err(missing) = files(source, data_dir) {
                 let folder = data_dir.map(Path::to_owned).or_else(|| std::env::var_os("HSIC_DATA").map(PathBuf::from));
@@ -114,14 +117,14 @@ impl Scope {
     /// The data sets that a figure of all three shows: in the smallest profile only one.
     #[must_use]
     pub fn sets(&self) -> &'static [Set] {
-        self.pick(&Set::ALL[..1], &Set::ALL, &Set::ALL)
+        self.pick(&Set::PAPER[..1], &Set::PAPER, &Set::PAPER)
     }
 
     /// What a set is called in a figure of this scope.
     #[must_use]
     pub fn label(&self, set: Set) -> &'static str {
         match (self.profile, set) {
-            (Profile::Smoke, _) => "digits",
+            (Profile::Smoke, _) | (_, Set::Digits) => "digits",
             (_, Set::Mnist) => "MNIST",
             (_, Set::FashionMnist) => "Fashion-MNIST",
             (_, Set::Cifar10) if self.sources.jpeg.is_some() => "CIFAR-10 (JPEG)",
@@ -139,7 +142,7 @@ impl Scope {
                 (_, Some(path)) => path.to_string_lossy().into_owned(),
                 (_, None) => set.source().to_owned(),
             }),
-            data_dir: if jpeg.is_some() { None } else { self.sources.data_dir.clone() },
+            data_dir: if jpeg.is_some() || set == Set::Digits { None } else { self.sources.data_dir.clone() },
             train_size: self.pick(Some(600), Some(10_000), None),
             test_size: self.pick(Some(300), Some(2_000), None),
             ..DataOptions::default()

@@ -11,7 +11,7 @@ pub(super) struct Unformatted;
 /// The paper's curves after the epochs 1 to 5: HSIC, back-propagation (read off the authors' vector figures).
 fn curves(set: Set) -> [[f64; 5]; 2] {
     match set {
-        Set::Mnist => [[96.12, 96.62, 96.81, 96.92, 96.88], [96.61, 97.60, 97.75, 97.83, 97.81]],
+        Set::Digits | Set::Mnist => [[96.12, 96.62, 96.81, 96.92, 96.88], [96.61, 97.60, 97.75, 97.83, 97.81]],
         Set::FashionMnist => [[83.79, 85.67, 86.13, 86.42, 86.48], [83.97, 87.00, 87.72, 87.87, 87.37]],
         Set::Cifar10 => [[41.94, 44.29, 47.91, 48.35, 48.77], [45.16, 49.18, 50.89, 50.21, 50.12]],
     }
@@ -20,15 +20,15 @@ fn curves(set: Set) -> [[f64; 5]; 2] {
 /// beta of the scripts, with 5 and with 50 hidden layers.
 fn beta(set: Set, deep: bool) -> f64 {
     match (set, deep) {
-        (Set::Mnist, false) => 200.0,
+        (Set::Digits | Set::Mnist, false) => 200.0,
         (Set::FashionMnist, _) => 1000.0,
-        (Set::Mnist, true) | (Set::Cifar10, false) => 2500.0,
+        (Set::Digits | Set::Mnist, true) | (Set::Cifar10, false) => 2500.0,
         (Set::Cifar10, true) => 500.0,
     }
 }
 
 /// Hidden layers between the first and the last.
-const DEPTHS: [usize; 2] = [5, 50];
+pub(super) const DEPTHS: [usize; 2] = [5, 50];
 
 /// A method as one curve of the figure.
 #[derive(Clone, Copy, PartialEq)]
