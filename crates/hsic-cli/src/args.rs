@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hsic_bottleneck::config::{DataOptions, FormatOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
-use hsic_bottleneck::figure::Profile;
+use hsic_bottleneck::figure::{FIGURES, Profile};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]
@@ -299,6 +300,9 @@ pub(crate) struct DataFetchArguments {
     pub(crate) json: bool,
 }
 
+/// Stands for every figure.
+pub(crate) const ALL: &str = "all";
+
 /// Make the figures of the paper, and ours, beside the paper's own values
 ///
 /// Trains what a figure needs, each training once, and takes up what was interrupted. Under --output it leaves
@@ -308,8 +312,10 @@ pub(crate) struct DataFetchArguments {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReproduceArguments {
-    /// all, or one of activations, depths, needle, outputs, unformatted, format-epochs, widths, sigmas, resnet, cost,
-    /// memory, gradients, parallel
+    /// Which figure, or all of them
+    #[arg(value_parser = PossibleValuesParser::new(
+        [ALL].into_iter().chain(FIGURES.iter().map(|figure| figure.name()))
+    ))]
     pub(crate) figure: String,
     /// smoke: built-in digits, under 2 minutes; quick: real data, under 10; paper: the paper's settings, two hours
     #[arg(long, value_enum, default_value = "quick")]

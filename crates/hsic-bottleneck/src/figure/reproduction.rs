@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::record::{FigureRecord, Machine, RunRecord};
-use super::trained::{DataCache, Place, Trained, Training, Trainings, command, folder_name, identity};
+use super::trained::{DataCache, Place, Trained, Training, Trainings, folder_name, identity};
 use super::{Figure, Scope};
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::error::Error;
@@ -124,7 +124,7 @@ impl Reproduction {
         let run = Run::open(&path)?;
         let place = planned.training.place;
         if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
-            let expected = format!("those of {} in {}", planned.training.label, command(&planned.training.options));
+            let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
             return Err(RunError::malformed(&run.file("config.toml"), "other options", &expected).into());
         }
         Ok(Some(run))
@@ -134,8 +134,8 @@ impl Reproduction {
         Ok(self.open(planned)?.filter(Run::is_finished))
     }
 
-    /// Carries a training out, from where it was interrupted if it was. `launch` trains a run in a process of its own
-    /// until it is finished.
+    /// Carries a training out, from where it was interrupted if it was. `launch` trains a run in a process of its own and
+    /// says whether it is finished; it is not if it was stopped.
     ///
     /// # Errors
     /// What training says, or `launch`.
@@ -143,7 +143,7 @@ impl Reproduction {
         &self,
         planned: &Planned,
         watcher: &mut dyn Watcher,
-        launch: &dyn Fn(&Run) -> Result<(), Error>,
+        launch: &dyn Fn(&Run) -> Result<bool, Error>,
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
         watcher.begin(planned);
@@ -158,7 +158,9 @@ impl Reproduction {
                 train(&config, &data, &run, &mut [watcher.observer()], stop)
             }
             Place::Own => {
-                launch(&run)?;
+                if !launch(&run)? {
+                    return Ok(Outcome::Interrupted { step: 0 });
+                }
                 let trained = Trained::open(run, &planned.training, planned.seed, &self.data)?;
                 Ok(Outcome::Finished(Box::new(trained.summary)))
             }
@@ -184,7 +186,7 @@ impl Reproduction {
             runs.push(RunRecord {
                 label: planned.training.label.clone(),
                 seed: planned.seed,
-                command: command(&planned.training.seeded(planned.seed)),
+                command: planned.training.command(planned.seed),
                 seconds: run.summary.seconds,
             });
             trained.entry(planned.training.label).or_default().push(run);

@@ -51,6 +51,12 @@ impl Training {
         self
     }
 
+    /// The command line that does it: every difference from the defaults as a flag.
+    #[must_use]
+    pub fn command(&self, seed: u64) -> String {
+        command(&self.seeded(seed))
+    }
+
     /// The options with a seed.
     #[must_use]
     pub fn seeded(&self, seed: u64) -> TrainOptions {
@@ -92,7 +98,6 @@ pub(super) fn folder_name(training: &Training, seed: u64) -> Result<String, Erro
 }
 
 /// The command line that trains with these options: every difference from the defaults as a flag.
-#[must_use]
 pub(super) fn command(options: &TrainOptions) -> String {
     let mut command = "hsic train".to_owned();
     if let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) {

@@ -1,7 +1,10 @@
 //! `hsic reproduce`.
 
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use hsic_bottleneck::Error;
@@ -13,7 +16,7 @@ use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
 use super::{interrupted, on_threads, stop_on_signal};
-use crate::args::ReproduceArguments;
+use crate::args::{ALL, ReproduceArguments};
 use crate::printer::{self, ReproductionBars};
 
 /// What `--json` prints.
@@ -37,7 +40,7 @@ pub(crate) struct Checked<'a> {
 }
 
 pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
-    let figures = chosen(&arguments.figure)?;
+    let figures = chosen(&arguments.figure);
     anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
     let sources = match arguments.profile {
         Profile::Smoke => Sources::default(),
@@ -54,7 +57,7 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         let mut records = Vec::new();
         for &figure in &figures {
             for planned in reproduction.missing(&[figure])? {
-                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run), &stop)?;
+                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)?;
                 if let Outcome::Interrupted { .. } = outcome {
                     return Ok(None);
                 }
@@ -85,13 +88,11 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The figures that a name stands for.
-fn chosen(name: &str) -> anyhow::Result<Vec<&'static dyn Figure>> {
-    if name == "all" {
-        return Ok(FIGURES.to_vec());
+fn chosen(name: &str) -> Vec<&'static dyn Figure> {
+    if name == ALL {
+        return FIGURES.to_vec();
     }
-    let figure = FIGURES.iter().copied().find(|figure| figure.name() == name);
-    let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name()).collect();
-    Ok(vec![figure.with_context(|| format!("figure {name}: expected all, or one of {}", known.join(", ")))?])
+    FIGURES.iter().copied().filter(|figure| figure.name() == name).collect()
 }
 
 /// The values of all figures, and whether each lies in its band.
@@ -104,16 +105,59 @@ fn checked(records: &[FigureRecord]) -> Vec<Checked<'_>> {
     all
 }
 
-/// Trains a run in a process of its own, which ends with this one when the terminal interrupts both.
-fn launch(program: &PathBuf, run: &Run) -> Result<(), Error> {
+/// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
+/// is taken up from its last checkpoint another time.
+fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
     let io = |source| RunError::Io { path: run.path().into(), source };
-    let mut child = Command::new(program);
-    child.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdout(Stdio::null()).stdin(Stdio::null());
-    let output = child.stderr(Stdio::piped()).output().map_err(io)?;
-    if output.status.success() && run.is_finished() {
-        return Ok(());
+    let mut command = Command::new(program);
+    command.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(io)?;
+    let status = loop {
+        if stop.load(Ordering::Relaxed) {
+            // It may have heard the same signal and be gone already.
+            drop(child.kill());
+            child.wait().map_err(io)?;
+            return Ok(false);
+        }
+        match child.try_wait().map_err(io)? {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    if status.success() && run.is_finished() {
+        return Ok(true);
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let found = format!("training that ended with {}: {}", output.status, said.trim());
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut said).map_err(io)?;
+    }
+    let found = format!("training that ended with {status}: {}", said.trim());
     Err(RunError::Malformed { path: run.path().into(), found, expected: "a finished run".to_owned() }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use hsic_bottleneck::figure::Profile;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    #[test]
+    fn the_command_that_a_figure_names_is_read_as_the_training_it_did() {
+        for profile in [Profile::Smoke, Profile::Quick, Profile::Paper] {
+            let scope = Scope { profile, seeds: vec![3], sources: Sources::default() };
+            for figure in FIGURES {
+                for training in figure.trainings(&scope) {
+                    let command = training.command(3);
+                    let words = command.split(' ').map(|word| word.trim_matches('\''));
+                    let arguments =
+                        Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
+                    let Command::Train(arguments) = arguments.command else { panic!("{command}") };
+                    let read = arguments.options.resolve().unwrap();
+                    assert_eq!(read, training.seeded(3).resolve().unwrap(), "{command}");
+                }
+            }
+        }
+    }
 }
