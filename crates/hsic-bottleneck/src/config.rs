@@ -142,6 +142,8 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Whether an epoch visits the samples in an order of its own.
+    pub shuffle: bool,
     /// Which weights a block's input comes from.
     pub update: UpdateOrder,
     /// What runs at once.
@@ -361,6 +363,7 @@ impl TrainOptions {
         faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
         let batch_size = *training.batch_size.get_or_insert(256);
         faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
+        let shuffle = *training.shuffle.get_or_insert(true);
         let update = *training.update.get_or_insert(UpdateOrder::Jacobi);
         let natural = if update == UpdateOrder::Jacobi { Schedule::Parallel } else { Schedule::Sequential };
         let schedule = *training.schedule.get_or_insert(natural);
@@ -426,6 +429,7 @@ impl TrainOptions {
             learning_rate,
             epochs,
             batch_size,
+            shuffle,
             update,
             schedule,
             seed,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::batch::{Batch, for_each_augmented, steps_per_epoch};
+use crate::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
 use crate::checkpoint::Position;
 use crate::conclusion::{Spent, conclude, member_config};
 use crate::config::TrainConfig;
@@ -187,7 +187,13 @@ fn train_one(
     let mut saved = Instant::now();
     let formatted = formatted(config)?;
     let mut monitor = Monitor::new(config.monitor_steps, formatted, config.bottleneck);
-    for_each_augmented(train, &config.augmentation, config.batch_size, config.seed, done..total, |step, batch| {
+    let batches = Batches {
+        size: config.batch_size,
+        seed: config.seed,
+        shuffle: config.shuffle,
+        augmentation: config.augmentation,
+    };
+    for_each_batch(train, &batches, done..total, |step, batch| {
         if step == 0 && !formatted {
             warn_of_labels(config, batch, &mut listeners)?;
         }

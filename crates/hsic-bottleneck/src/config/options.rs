@@ -262,6 +262,8 @@ options! {
         epochs: u64,
         /// Rows of a batch, >= 2 [default: 256]
         batch_size: usize,
+        /// Visit the samples of each epoch in an order of its own, or in that of the file (the authors') [default: true]
+        shuffle: bool,
         /// Which weights a block's input comes from [default: jacobi]
         update: UpdateOrder,
         /// What runs at once [default: parallel; gauss-seidel: sequential]

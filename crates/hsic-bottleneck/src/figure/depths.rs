@@ -1,7 +1,7 @@
 //! Figure 2d-f of the paper: nHSIC while back-propagation trains, by depth.
 
 use super::activations::both_ways;
-use super::monitored::{Paper, Variant, options, plot};
+use super::monitored::{Paper, Variant, plot, trainings};
 use super::plot::Plot;
 use super::{Figure, Scope, Training, Trainings};
 use crate::error::Error;
@@ -35,14 +35,14 @@ impl Figure for Depths {
     }
 
     fn trainings(&self, scope: &Scope) -> Vec<Training> {
-        let of =
-            |(depth, variant): (usize, Variant)| Training::new(variant.label, options(scope, depth, Activation::Relu));
-        variants().map(of).into()
+        let of = |(depth, variant): (usize, Variant)| trainings(scope, depth, Activation::Relu, &variant.label);
+        variants().into_iter().flat_map(of).collect()
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
         let caption = "784-256x(n + 1)-128-10, relu, by back-propagation at rate 0.005; nHSIC with sigma 5 on each fifth \
-                       batch, after its step. The start is the first record, the end the mean of the last ten.";
+                       batch, after its step. Samples are shuffled; in the table the authors' protocol has them in the order of the \
+                       file. The start is the first record, the end the mean of the last ten.";
         let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption.to_owned())?;
         plot.claims.push(both_ways(&plot));
         Ok(plot)

@@ -12,6 +12,11 @@ use crate::optimizer::{Decay, Optimizer};
 /// Epochs of format training.
 pub(super) const FORMAT_EPOCHS: u64 = 5;
 
+/// The label of a training whose format training is ours, beside that of the authors'.
+pub(super) fn fair(label: &str) -> String {
+    format!("{label}, fair")
+}
+
 /// One curve of such a figure.
 pub(super) struct Variant {
     /// Label of its training, whose format training is the authors'.

@@ -1,8 +1,8 @@
 //! Figure 6 of the paper (5 in the authors' code): format training after 1, 5, 10 epochs of HSIC training.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, curves};
+use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
-use super::settings::{hsic, with_authors_format};
+use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
 
@@ -35,16 +35,21 @@ impl Figure for FormatEpochs {
             options.network.outputs = Some(scope.pick(32, 128, 128));
             options.training.epochs = Some(epochs);
             options.training.batch_size = Some(scope.pick(64, 256, 256));
-            Training::new(label(epochs), with_authors_format(options, FORMAT_EPOCHS, 0.005))
+            let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, 0.005));
+            [
+                Training::new(label(epochs), code),
+                Training::new(fair(&label(epochs)), with_fair_format(options, FORMAT_EPOCHS)),
+            ]
         };
-        TRAINED.map(of).into()
+        TRAINED.into_iter().flat_map(of).collect()
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
         let mut plot = Plot {
             caption:
                 "784-256x6-128, rate 1e-4, sigma 5, beta 50. The layer on top learns at rate 0.005 on outputs as they \
-                      are (authors' protocol), or as ours does: standardized outputs, momentum, a rate that falls."
+                      are, all in the order of the code (authors' protocol), or as ours does: samples shuffled, blocks at \
+                      once, standardized outputs, momentum, a rate that falls."
                     .to_owned(),
             columns: 1,
             ..Plot::default()
@@ -52,7 +57,8 @@ impl Figure for FormatEpochs {
         let mut all = Vec::new();
         for (epochs, first, last) in TRAINED {
             let paper = vec![(1.0, first), (FORMAT_EPOCHS as f64, last)];
-            let variant = Variant { label: label(epochs), fair: None, name: label(epochs), paper };
+            let variant =
+                Variant { label: label(epochs), fair: Some(fair(&label(epochs))), name: label(epochs), paper };
             let (series, value) = curves(scope, trained, scope.label(Set::Mnist), &variant, (3.0, 10.0))?;
             plot.values.push(value);
             all.extend(series);

@@ -2,8 +2,8 @@
 //! trains.
 
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
-use super::settings::backprop;
-use super::{Profile, Scope, Set, Trained, Trainings};
+use super::settings::{as_code, backprop};
+use super::{Profile, Scope, Set, Trained, Training, Trainings};
 use crate::config::{Numbers, TrainOptions};
 use crate::error::Error;
 use crate::monitor::MonitorReport;
@@ -30,8 +30,19 @@ pub(super) struct Variant {
 /// Reports of the monitor whose mean is a value at the end.
 const LAST: usize = 10;
 
+/// The label of the same training with samples in the order of the file, as the code has them.
+fn in_code(label: &str) -> String {
+    format!("{label}, file order")
+}
+
+/// Both trainings of a curve.
+pub(super) fn trainings(scope: &Scope, layers: usize, activation: Activation, label: &str) -> [Training; 2] {
+    let options = options(scope, layers, activation);
+    [Training::new(label, options.clone()), Training::new(in_code(label), as_code(options))]
+}
+
 /// Back-propagation of 784-256x(layers + 1)-128-10 as in the scripts, monitored with sigma 5.
-pub(super) fn options(scope: &Scope, layers: usize, activation: Activation) -> TrainOptions {
+fn options(scope: &Scope, layers: usize, activation: Activation) -> TrainOptions {
     let mut options = backprop(scope, Set::Mnist, 0.005);
     options.evaluation.authors_beside = None;
     options.objective.sigma = Some(Numbers(vec![5.0]));
@@ -69,8 +80,8 @@ pub(super) fn plot(
     let of_paper = scope.profile == Profile::Paper;
     let mut series: [Vec<Series>; 3] = Default::default();
     for Variant { label, paper } in variants {
-        let runs: Vec<Vec<MonitorReport>> =
-            trained.of(label).iter().map(Trained::monitored).collect::<Result<_, _>>()?;
+        let monitored = |label: &str| trained.of(label).iter().map(Trained::monitored).collect::<Result<Vec<_>, _>>();
+        let (runs, code) = (monitored(label)?, monitored(&in_code(label))?);
         let reports = runs.iter().map(Vec::len).min().unwrap_or(0);
         for ((_, quantity, value), series) in quantities.iter().zip(&mut series) {
             let at = |index: usize| {
@@ -82,19 +93,20 @@ pub(super) fn plot(
                 let last: Vec<f64> = run.iter().rev().take(LAST).map(value).collect();
                 mean(&last)
             };
-            let mut state = |when: &str, paper: f64, ours: Vec<f64>, margin: (f64, f64)| {
+            let mut state = |when: &str, paper: f64, [authors, ours]: [Vec<f64>; 2], margin: (f64, f64)| {
                 plot.values.push(Value {
                     name: format!("{label}, {quantity} {when}"),
                     unit: if quantity.ends_with("(%)") { "%" } else { "" }.to_owned(),
                     paper: of_paper.then_some(paper),
-                    authors: Vec::new(),
+                    authors,
                     ours,
                     band: of_paper.then_some((paper - margin.0, paper + margin.1)),
                     command: trained.command(label),
                 });
             };
-            let start = || runs.iter().filter_map(|run| run.first()).map(value).collect();
-            let ends = runs.iter().map(end).collect();
+            let both = [&code, &runs];
+            let start = || both.map(|runs| runs.iter().filter_map(|run| run.first()).map(value).collect());
+            let ends = both.map(|runs| runs.iter().map(end).collect());
             match *quantity {
                 "nHSIC(X, Z_L)" => {
                     state("at the start", paper.x[0], start(), (3.0, 3.0));

@@ -1,6 +1,6 @@
 //! The authors' ways to train, as their scripts have them (METHODS of the published code: plain SGD, a constant rate,
-//! pixels in [0, 1], no augmentation). What differs from their code in every figure here: samples are shuffled in each
-//! epoch (theirs come in file order), and blocks update at once (`jacobi`) where theirs take turns.
+//! pixels in [0, 1], no augmentation). [`as_code`] adds what their code does besides: samples in the order of the file, and
+//! blocks that take turns.
 
 use super::plot::Series;
 use super::{Scope, Set, Trainings};
@@ -12,6 +12,7 @@ use crate::format::FormatInput;
 use crate::log::EpochReport;
 use crate::optimizer::Decay;
 use crate::readout::Assignment;
+use crate::update::UpdateOrder;
 
 /// Options of plain SGD with a constant rate.
 fn sgd(scope: &Scope, set: Set, learning_rate: f64, weight_decay: f64) -> TrainOptions {
@@ -36,6 +37,22 @@ pub(super) fn hsic(scope: &Scope, set: Set, learning_rate: f64, sigma: f64, beta
 pub(super) fn backprop(scope: &Scope, set: Set, learning_rate: f64) -> TrainOptions {
     let mut options = sgd(scope, set, learning_rate, 1e-5);
     options.objective.method = Some("backprop".to_owned());
+    options
+}
+
+/// The same in the order of the published code: samples come as in the file, in every epoch, and each block sees the new
+/// weights of those before it.
+pub(super) fn as_code(mut options: TrainOptions) -> TrainOptions {
+    options.training.shuffle = Some(false);
+    if options.objective.method.is_none() {
+        options.training.update = Some(UpdateOrder::GaussSeidel);
+    }
+    options
+}
+
+/// Adds format training as ours has it: standardized outputs, momentum, a rate from their curvature that falls to 0.
+pub(super) fn with_fair_format(mut options: TrainOptions, epochs: u64) -> TrainOptions {
+    options.format.format_epochs = Some(epochs);
     options
 }
 

@@ -81,16 +81,18 @@ pub(super) fn identity(options: &TrainOptions, place: Place) -> TrainOptions {
     options
 }
 
-/// The name of a training's folder: what is trained, and a fingerprint of all options.
+/// The name of a training's folder: what is trained, and a fingerprint of the options that are asked for (not of all: an
+/// option that a later version adds leaves the names of earlier trainings as they are).
 ///
 /// # Errors
 /// `Config` for options that cannot be used.
 pub(super) fn folder_name(training: &Training, seed: u64) -> Result<String, Error> {
-    let options = identity(&training.seeded(seed).resolve()?.options, training.place);
+    let asked = identity(&training.seeded(seed), training.place);
     let text =
-        toml::to_string(&options).map_err(|error| RunError::malformed(Path::new(&training.label), error, "TOML"))?;
+        toml::to_string(&asked).map_err(|error| RunError::malformed(Path::new(&training.label), error, "TOML"))?;
     let digest = Sha256::digest(text.as_bytes());
     let fingerprint: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let options = asked.resolve()?.options;
     let part = |text: Option<String>| text.unwrap_or_default();
     let (data, model, method) =
         (part(options.data.dataset), part(options.network.model), part(options.objective.method));

@@ -1,10 +1,11 @@
 //! Figure 5 of the paper (4 in the authors' code): unformatted test accuracy by epoch beside back-propagation.
 
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Value, Verdict, mean};
-use super::settings::{backprop, by_epoch, hsic, paper, untrained};
+use super::settings::{as_code, backprop, by_epoch, hsic, paper, untrained};
 use super::{Figure, Profile, Scope, Set, Training, Trainings};
 use crate::config::TrainOptions;
 use crate::error::Error;
+use crate::log::EpochReport;
 
 pub(super) struct Unformatted;
 
@@ -34,23 +35,31 @@ pub(super) const DEPTHS: [usize; 2] = [5, 50];
 #[derive(Clone, Copy, PartialEq)]
 enum Method {
     Hsic,
-    Backprop { batch: usize },
+    /// In the code's order of samples and blocks.
+    HsicAsCode,
+    Backprop {
+        batch: usize,
+    },
 }
 
 impl Method {
     fn of(depth: usize) -> &'static [Self] {
         const BOTH: [Method; 2] = [Method::Hsic, Method::Backprop { batch: 256 }];
-        const ALL: [Method; 3] = [BOTH[0], BOTH[1], Method::Backprop { batch: 32 }];
+        const ALL: [Method; 4] = [BOTH[0], Method::HsicAsCode, BOTH[1], Method::Backprop { batch: 32 }];
         if depth == DEPTHS[0] { &ALL } else { &BOTH }
     }
 
     fn name(self) -> String {
         match self {
             Self::Hsic => "HSIC".to_owned(),
+            Self::HsicAsCode => "HSIC in the code's order".to_owned(),
             Self::Backprop { batch } => format!("BP, batch {batch}"),
         }
     }
 }
+
+/// Name of the curve that is judged as the code judges.
+const AUTHORS: &str = "HSIC, authors' protocol";
 
 /// The label of a training.
 fn label(scope: &Scope, set: Set, depth: usize, method: Method) -> String {
@@ -103,6 +112,7 @@ impl Figure for Unformatted {
                 for &method in Method::of(depth) {
                     let options = match method {
                         Method::Hsic => hsic_options(scope, set, depth),
+                        Method::HsicAsCode => as_code(hsic_options(scope, set, depth)),
                         Method::Backprop { batch } => backprop_options(scope, set, depth, batch),
                     };
                     trainings.push(Training::new(label(scope, set, depth, method), options));
@@ -117,7 +127,8 @@ impl Figure for Unformatted {
             caption: format!(
                 "Dense nets of width {}, the scripts' rates and beta. HSIC's outputs are read by an assignment fitted on \
                  training data (fair), and as the published code reads them: fitted on the test data, with batch norm of \
-                 the test batch (authors' protocol). Epoch 0 is the untrained net.",
+                 the test batch (authors' protocol; with 5 layers on a net that was trained in the code's order of samples \
+                 and blocks). Epoch 0 is the untrained net.",
                 width(scope)
             ),
             columns: scope.sets().len(),
@@ -131,32 +142,38 @@ impl Figure for Unformatted {
                     let label = label(scope, set, depth, method);
                     let [fair, authors] = untrained(trained, &label)?;
                     let name = method.name();
-                    let of_paper = scope.profile == Profile::Paper && depth == DEPTHS[0];
-                    let [paper_hsic, paper_backprop] = curves(set);
-                    let last = match method {
+                    let shown = scope.profile == Profile::Paper && depth == DEPTHS[0];
+                    let [paper_hsic, paper_backprop] = curves(set).map(|curve| shown.then_some(curve));
+                    let judged = |r: &EpochReport| r.authors_test_accuracy;
+                    match method {
                         Method::Hsic => {
                             series.push(by_epoch(trained, &label, "HSIC, fair", &fair, |r| Some(r.test_accuracy))?);
-                            let judged = |r: &crate::log::EpochReport| r.authors_test_accuracy;
-                            series.push(by_epoch(trained, &label, "HSIC, authors' protocol", &authors, judged)?);
-                            Some(paper_hsic)
+                            if depth != DEPTHS[0] {
+                                series.push(by_epoch(trained, &label, AUTHORS, &authors, judged)?);
+                            }
                         }
-                        Method::Backprop { batch } => {
+                        Method::HsicAsCode => series.push(by_epoch(trained, &label, AUTHORS, &authors, judged)?),
+                        Method::Backprop { .. } => {
                             series.push(by_epoch(trained, &label, &name, &fair, |r| Some(r.test_accuracy))?);
-                            (batch == 256).then_some(paper_backprop)
                         }
+                    }
+                    let of_paper = match method {
+                        Method::Hsic | Method::HsicAsCode => paper_hsic,
+                        Method::Backprop { batch } => paper_backprop.filter(|_| batch == 256),
                     };
-                    let last = last.filter(|_| of_paper);
-                    if let Some(values) = last {
+                    if let Some(values) = of_paper
+                        && method != Method::HsicAsCode
+                    {
                         series.push(paper(if method == Method::Hsic { "HSIC" } else { "BP" }, &values));
                     }
                     plot.values.push(Value {
                         name: format!("{title}, {name}, {} epochs", epochs(scope)),
                         unit: "%".to_owned(),
-                        paper: last.map(|values| values[4]),
+                        paper: of_paper.map(|values| values[4]),
                         authors: trained
                             .each(&label, |run| 100.0 * run.summary.authors_test_accuracy.unwrap_or(f64::NAN)),
                         ours: trained.each(&label, |run| 100.0 * run.summary.test_accuracy),
-                        band: last.map(|values| (values[4] - 1.5, values[4] + 3.0)),
+                        band: of_paper.map(|values| (values[4] - 1.5, values[4] + 3.0)),
                         command: trained.command(&label),
                     });
                 }

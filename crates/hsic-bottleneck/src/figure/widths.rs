@@ -1,8 +1,8 @@
 //! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, curves};
+use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
-use super::settings::{hsic, with_authors_format};
+use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
 
@@ -35,9 +35,13 @@ impl Figure for Widths {
             options.network.outputs = Some(width);
             options.training.epochs = Some(scope.pick(2, 5, 5));
             options.training.batch_size = Some(scope.pick(64, 256, 256));
-            Training::new(label(width), with_authors_format(options, FORMAT_EPOCHS, 0.01))
+            let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, 0.01));
+            [
+                Training::new(label(width), code),
+                Training::new(fair(&label(width)), with_fair_format(options, FORMAT_EPOCHS)),
+            ]
         };
-        WIDTHS.map(of).into()
+        WIDTHS.into_iter().flat_map(of).collect()
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
@@ -51,7 +55,7 @@ impl Figure for Widths {
         let mut all = Vec::new();
         for (width, end) in WIDTHS {
             let paper = vec![(FORMAT_EPOCHS as f64, end)];
-            let variant = Variant { label: label(width), fair: None, name: label(width), paper };
+            let variant = Variant { label: label(width), fair: Some(fair(&label(width))), name: label(width), paper };
             let (series, value) = curves(scope, trained, scope.label(Set::Mnist), &variant, (3.0, 10.0))?;
             plot.values.push(value);
             all.extend(series);
