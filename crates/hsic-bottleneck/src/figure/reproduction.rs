@@ -234,3 +234,121 @@ impl Reproduction {
         Ok(folder)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OptimizerName;
+    use crate::figure::plot::{Plot, Value};
+    use crate::figure::{Profile, Sources};
+
+    /// One small training and its accuracy.
+    struct Small;
+
+    impl Figure for Small {
+        fn name(&self) -> &'static str {
+            "small"
+        }
+
+        fn title(&self) -> &'static str {
+            "A small figure"
+        }
+
+        fn source(&self) -> &'static str {
+            "ours"
+        }
+
+        fn trainings(&self, _: &Scope) -> Vec<Training> {
+            let mut options = TrainOptions::default();
+            options.data.train_size = Some(60);
+            options.data.test_size = Some(20);
+            options.network.widths = Some("12".to_owned());
+            options.training.epochs = Some(2);
+            options.training.batch_size = Some(20);
+            options.training.checkpoint_steps = Some(1);
+            options.optimizer.optimizer = Some(OptimizerName::Sgd);
+            vec![Training::new("small", options)]
+        }
+
+        fn plot(&self, _: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
+            let ours = trained.each("small", |run| run.summary.test_accuracy);
+            let value = Value {
+                name: "accuracy".to_owned(),
+                unit: String::new(),
+                paper: None,
+                authors: Vec::new(),
+                ours,
+                band: None,
+                command: trained.command("small"),
+            };
+            // Kept from the first call: the second may not make it again.
+            let run = &trained.of("small")[0];
+            assert_eq!(run.derived("answer", |_| Ok(42))?, 42);
+            assert_eq!(run.derived("answer", |_| Ok(43))?, 42);
+            Ok(Plot { values: vec![value], ..Plot::default() })
+        }
+    }
+
+    struct Silent;
+
+    impl Observer for Silent {}
+
+    impl Watcher for Silent {
+        fn begin(&mut self, _: &Planned) {}
+
+        fn observer(&mut self) -> &mut dyn Observer {
+            self
+        }
+    }
+
+    fn scope(seeds: &[u64]) -> Scope {
+        Scope { profile: Profile::Smoke, seeds: seeds.to_vec(), sources: Sources::default() }
+    }
+
+    fn alone(_: &Run) -> Result<bool, Error> {
+        unreachable!("no training asks for a process of its own")
+    }
+
+    #[test]
+    fn a_training_is_done_once_and_taken_up_where_it_was_interrupted() {
+        let place = tempfile::TempDir::new().unwrap();
+        let reproduction = Reproduction::new(place.path(), scope(&[1, 2]));
+        let missing = reproduction.missing(&[&Small, &Small]).unwrap();
+        assert_eq!(missing.iter().map(|planned| planned.seed).collect::<Vec<_>>(), [1, 2]);
+        let train = |planned: &Planned, stop: bool| {
+            reproduction.train(planned, &mut Silent, &alone, &AtomicBool::new(stop)).unwrap()
+        };
+        assert_eq!(train(&missing[0], true), Outcome::Interrupted { step: 1 });
+        assert!(reproduction.plot(&Small).is_err());
+        assert_eq!(reproduction.missing(&[&Small]).unwrap(), missing);
+        for planned in &missing {
+            assert!(matches!(train(planned, false), Outcome::Finished(_)));
+        }
+        assert_eq!(reproduction.missing(&[&Small]).unwrap(), []);
+        // A seed more trains only that one.
+        let more = Reproduction::new(place.path(), scope(&[1, 2, 3]));
+        assert_eq!(more.missing(&[&Small]).unwrap().len(), 1);
+
+        let record = reproduction.plot(&Small).unwrap();
+        assert_eq!((record.plot.values[0].ours.len(), record.runs.len()), (2, 2));
+        assert_eq!(record.data, ["digits (60 + 20)"]);
+        let folder = reproduction.save(&Small, &record, &[("figure.svg", b"picture")]).unwrap();
+        assert_eq!(std::fs::read(folder.join("figure.svg")).unwrap(), b"picture");
+        let kept: FigureRecord = serde_json::from_str(&std::fs::read_to_string(folder.join(RECORD)).unwrap()).unwrap();
+        assert_eq!(kept, record);
+        assert!(std::fs::read_to_string(folder.join(CONFIG)).unwrap().contains("checkpoint-steps = 1"));
+    }
+
+    #[test]
+    fn a_folder_that_holds_another_training_is_not_taken_for_it() {
+        let place = tempfile::TempDir::new().unwrap();
+        let reproduction = Reproduction::new(place.path(), scope(&[1]));
+        let planned = reproduction.missing(&[&Small]).unwrap().remove(0);
+        let mut other = planned.training.options.clone();
+        other.training.epochs = Some(3);
+        let path = place.path().join("runs").join(&planned.folder);
+        Run::create(&path, &other.resolve().unwrap()).unwrap();
+        let error = reproduction.missing(&[&Small]).unwrap_err().to_string();
+        assert!(error.contains("config.toml: other options, expected those of small"), "{error}");
+    }
+}

@@ -274,3 +274,49 @@ impl<'a> Trainings<'a> {
         self.of(label).iter().map(value).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training() -> Training {
+        let mut options = TrainOptions::default();
+        options.training.epochs = Some(2);
+        Training::new("small", options)
+    }
+
+    #[test]
+    fn a_folder_is_named_by_what_is_trained_and_not_by_where_the_data_lie() {
+        let name = folder_name(&training(), 3).unwrap();
+        assert!(name.starts_with("digits-mlp-hsic-") && name.ends_with("-3"), "{name}");
+        let mut moved = training();
+        moved.options.data.data_dir = Some("elsewhere".into());
+        moved.options.training.threads = Some(2);
+        assert_eq!(folder_name(&moved, 3).unwrap(), name);
+        // Threads count where time is measured.
+        assert_ne!(folder_name(&moved.alone(), 3).unwrap(), folder_name(&training().alone(), 3).unwrap());
+        let mut longer = training();
+        longer.options.training.epochs = Some(3);
+        assert_ne!(folder_name(&longer, 3).unwrap(), name);
+    }
+
+    #[test]
+    fn an_archive_of_images_is_the_data_of_its_folder() {
+        let of = |dataset: &str| {
+            let mut options = TrainOptions::default();
+            options.data.dataset = Some(dataset.to_owned());
+            identity(&options, Place::Shared).data.dataset
+        };
+        assert_eq!(of("a/cifar10-jpeg"), of("b/c/cifar10-jpeg.tar.xz"));
+        assert_ne!(of("cifar10-jpeg"), of("cifar10"));
+    }
+
+    #[test]
+    fn a_command_has_every_difference_from_the_defaults() {
+        let mut training = training();
+        training.options.data.dataset = Some("my data".to_owned());
+        training.options.objective.sigma = Some(crate::config::Numbers(vec![1.0, 5.0]));
+        let expected = "hsic train --dataset 'my data' --sigma 1.0,5.0 --epochs 2 --seed 7";
+        assert_eq!(training.command(7), expected);
+    }
+}
