@@ -9,3 +9,4 @@ mod datasets;
 mod folders;
 mod schedules;
 mod three_blocks;
+mod timeline;
