@@ -1,9 +1,10 @@
 //! Data sets: contiguous samples with class labels, and the sources that they come from.
 //!
-//! [`load`] takes the name of a source in [`SOURCES`] or the path of a folder of images or of a table (`.csv`, `.npy`,
-//! `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
+//! [`load`] takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.tar`,
+//! `.tar.gz`, `.tar.xz`), or of a table (`.csv`, `.npy`, `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
+mod archive;
 mod cifar;
 mod digits;
 mod error;
@@ -245,7 +246,7 @@ pub struct LoadOptions {
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
-    /// Fraction of each class that becomes the test part of a table or folder without one, in (0, 1).
+    /// Fraction of each class that becomes the test part of a table, folder or archive without one, in (0, 1).
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
@@ -300,8 +301,9 @@ pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
     SOURCES.iter().copied().find(|source| source.name() == name)
 }
 
-/// Loads the data set of that name (see [`SOURCES`]), or the folder of images (`train/<class>/*.png`, `test/<class>/*.png`)
-/// or table (`.csv`, `.npy`, `.npz`) at that path.
+/// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
+/// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or `.txz`; read
+/// in memory, at most 4 GiB of it after decompression), or a table (`.csv`, `.npy`, `.npz`).
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -326,6 +328,12 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
     Ok(split)
 }
 
+/// The name of a file or folder without its ending, `.tar.gz` as a whole.
+pub(crate) fn stem(path: &Path) -> String {
+    let archive = archive::kind(path).map(|(_, name)| name);
+    archive.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+}
+
 fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
     if let Some(source) = source(name_or_path) {
         return source.load(options);
@@ -333,6 +341,9 @@ fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError
     let path = Path::new(name_or_path);
     if path.is_dir() {
         return folder::load(path, options);
+    }
+    if let Some((kind, name)) = archive::kind(path) {
+        return archive::load(path, kind, name, options);
     }
     if table::kind(path).is_some() || path.exists() {
         return labeled::load(path, options);
@@ -396,7 +407,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images or of a .csv, .npy or .npz file"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file"
         );
     }
 

@@ -35,6 +35,47 @@ pub struct EpochReport {
     pub authors_test_accuracy: Option<f64>,
 }
 
+/// What one training step did when, on which thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimelineReport {
+    /// Index of the step, from 0.
+    pub step: u64,
+    /// Threads that took part.
+    pub threads: usize,
+    /// In the order of their beginnings.
+    pub spans: Vec<Span>,
+}
+
+/// A piece of work of a step. Spans of a thread follow one another, except where a block spreads its own work over
+/// threads (convolutions, wide layers): a thread that waits for another's part does other work meanwhile, whose span lies
+/// within.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// What was done.
+    pub work: Work,
+    /// Index of the block, from 0; 0 for what all blocks share.
+    pub block: usize,
+    /// Index of the thread, from 0.
+    pub thread: usize,
+    /// Milliseconds from the beginning of the step.
+    pub begin_milliseconds: f64,
+    /// The same, when it was done.
+    pub end_milliseconds: f64,
+}
+
+/// Kinds of work in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// A block's forward pass, in back-propagation too.
+    Forward,
+    /// What the blocks share: the batch's operator, or the loss of back-propagation.
+    Operator,
+    /// A block's own work: objective, gradient, optimizer (Gauss-Seidel: and its forward pass with the new weights; in
+    /// back-propagation its backward pass and optimizer).
+    Block,
+}
+
 /// What a user should know though training goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -122,6 +163,14 @@ pub trait Observer: Send {
         Ok(())
     }
 
+    /// Once in a training, after the step that was timed.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn timeline(&mut self, _report: &TimelineReport) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// After format training: test accuracy after each of its epochs.
     ///
     /// # Errors
@@ -155,6 +204,8 @@ pub enum Record {
     Epoch(EpochReport),
     /// Every so many steps, if asked for.
     Monitor(MonitorReport),
+    /// Of one step, once in a training.
+    Timeline(TimelineReport),
     /// After format training.
     Format {
         /// Test accuracy after each epoch, a fraction.
@@ -217,6 +268,10 @@ impl Observer for MetricsFile {
         self.write(&Record::Monitor(report.clone()))
     }
 
+    fn timeline(&mut self, report: &TimelineReport) -> Result<(), RunError> {
+        self.write(&Record::Timeline(report.clone()))
+    }
+
     fn format(&mut self, accuracies: &[f64]) -> Result<(), RunError> {
         self.write(&Record::Format { test_accuracy: accuracies.to_vec() })
     }
@@ -229,6 +284,29 @@ impl Observer for MetricsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeline_is_a_line_of_these_names() {
+        let span = |work, block, begin| Span {
+            work,
+            block,
+            thread: 1,
+            begin_milliseconds: begin,
+            end_milliseconds: begin + 0.5,
+        };
+        let spans = vec![span(Work::Forward, 0, 0.0), span(Work::Operator, 0, 0.25), span(Work::Block, 7, 1.0)];
+        let record = Record::Timeline(TimelineReport { step: 20, threads: 2, spans });
+        let text = serde_json::to_string(&record).unwrap();
+        let span = |work, block, begin: f64| {
+            let end = begin + 0.5;
+            format!(
+                r#"{{"work":"{work}","block":{block},"thread":1,"begin_milliseconds":{begin:?},"end_milliseconds":{end:?}}}"#
+            )
+        };
+        let spans = [span("forward", 0, 0.0), span("operator", 0, 0.25), span("block", 7, 1.0)].join(",");
+        assert_eq!(text, format!(r#"{{"type":"timeline","step":20,"threads":2,"spans":[{spans}]}}"#));
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
 
     #[test]
     fn a_lost_class_is_told_with_the_remedy_that_helps() {

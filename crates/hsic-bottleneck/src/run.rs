@@ -207,8 +207,7 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn create_numbered(parent: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        let dataset =
-            Path::new(&config.dataset).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let dataset = crate::dataset::stem(Path::new(&config.dataset));
         for number in 1.. {
             let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method));
             fs::create_dir_all(parent).map_err(|source| RunError::Io { path: parent.into(), source })?;

@@ -12,7 +12,7 @@ use crate::dataset::{Shape, Split};
 use crate::error::Error;
 use crate::evaluation::{Frozen, Protocol};
 use crate::format::FormatInput;
-use crate::log::{EpochReport, MetricsFile, Observer, Warning, tell};
+use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
 use crate::monitor::Monitor;
 use crate::network::models::with_classifier;
 use crate::network::{NETWORKS, Network, NetworkSettings};
@@ -24,6 +24,9 @@ use crate::update::{METHODS, Method, MethodSettings, Update};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
+
+/// Index of the step whose timeline is told (of the last one, if there are fewer): memory has grown by then.
+const TIMELINE_STEP: u64 = 20;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
@@ -210,6 +213,11 @@ fn train_one(
         }
         done = step + 1;
         tell(&mut listeners, |observer| observer.step(done, total))?;
+        if step == TIMELINE_STEP.min(total - 1) {
+            let threads = rayon::current_num_threads();
+            let timeline = TimelineReport { step, threads, spans: report.spans.clone() };
+            tell(&mut listeners, |observer| observer.timeline(&timeline))?;
+        }
         if let Some(report) = monitor.look(done, &network, batch, &report.signals)? {
             tell(&mut listeners, |observer| observer.monitor(&report))?;
         }

@@ -1,6 +1,7 @@
 //! One training step of a method.
 
 pub mod backprop;
+mod clock;
 pub mod local;
 
 use hsic::{Approximation, Bottleneck, Scalar};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::error::Error;
+use crate::log::Span;
 use crate::network::Network;
 use crate::objective::{HsicObjective, Signal};
 use crate::optimizer::{Optimizer, OptimizerState};
@@ -42,6 +44,9 @@ pub enum Schedule {
 pub struct StepReport {
     /// The objective at each block, before the step.
     pub signals: Vec<Signal>,
+    /// When what was done: the forward pass and the own work of each block, and what all share. In the order of their
+    /// beginnings.
+    pub spans: Vec<Span>,
 }
 
 /// What must be kept to go on exactly: optimizer state by block.

@@ -268,7 +268,7 @@ pub(crate) struct DataListArguments {
 /// Which data set.
 #[derive(Debug, Args)]
 pub(crate) struct DataNameArguments {
-    /// Name of the data set; `info` also takes the path of a folder of images, .csv, .npy or .npz
+    /// Name of the data set; `info` also takes the path of a folder of images, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
     pub(crate) name: String,
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]

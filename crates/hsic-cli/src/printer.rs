@@ -39,6 +39,10 @@ pub(crate) fn error(error: &anyhow::Error) {
     let mut text = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let cause = cause.to_string();
+        // Errors of some libraries tell their cause themselves.
+        if text.ends_with(&cause) {
+            continue;
+        }
         for (index, line) in cause.lines().enumerate() {
             let lead = if depth == 0 && index == 0 { "error: " } else { "       " };
             let because = if depth > 0 && index == 0 { "because " } else { "" };

@@ -44,7 +44,8 @@ macro_rules! options {
 options! {
     /// What is learned from.
     DataOptions, "Data" {
-        /// Name of a data set, or path of a folder of images, .csv, .npy or .npz [default: digits]
+        /// Name of a data set, or path of a folder of images, of one in a .tar, .tar.gz or .tar.xz, or of a .csv, .npy or .npz
+        /// [default: digits]
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
@@ -54,7 +55,7 @@ options! {
         test_size: usize,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
-        /// Share of a table or folder kept for testing if it has no test part, in (0, 1) [default: 0.2]
+        /// Share of a table, folder or archive kept for testing if it has no test part, in (0, 1) [default: 0.2]
         test_fraction: f64,
         /// Hold out this share of the training data, seeded and by class, and judge on it in place of the test data, in
         /// [0, 1): settings are chosen with it [default: 0]

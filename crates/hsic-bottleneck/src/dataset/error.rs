@@ -12,7 +12,7 @@ use super::Shape;
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a registered name nor a path of a table or of a folder.
-    #[error("no data set is called {name}: expected {}, or the path of a folder of images or of a .csv, .npy or .npz file", known.join(", "))]
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file", known.join(", "))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -28,7 +28,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a folder of images or a file that ends in .csv, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .tar, .tar.gz, .tar.xz, .csv, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum DatasetError {
         directories: Vec<PathBuf>,
     },
     /// The operating system, or a decompressor, refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,7 @@ pub enum DatasetError {
         rows: usize,
     },
     /// A CSV file that cannot be read as text.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: not readable, expected a table of text in UTF-8", path.display())]
     Csv {
         /// The file.
         path: PathBuf,
@@ -268,7 +268,7 @@ pub enum DatasetError {
         expected: &'static str,
     },
     /// An archive that cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: not readable, expected a zip archive of arrays", path.display())]
     Zip {
         /// The file.
         path: PathBuf,
@@ -304,7 +304,7 @@ pub enum DatasetError {
         limit: u64,
     },
     /// A file that is no image, or a damaged one.
-    #[error("{}: {source}, expected a PNG or JPEG image", path.display())]
+    #[error("{}: not readable, expected a PNG or JPEG image", path.display())]
     Image {
         /// The file.
         path: PathBuf,
@@ -372,7 +372,25 @@ pub enum DatasetError {
         /// Where they belong.
         folder: PathBuf,
     },
-    /// An entry of an archive that must not be unpacked.
+    /// An archive of images that is damaged, or none.
+    #[error("{}: not readable, expected {kind}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What its name says that it is.
+        kind: &'static str,
+        /// The reader's reason.
+        source: io::Error,
+    },
+    /// An archive of images that is cut short.
+    #[error("{}: ends after {found} bytes (decompressed) without an end marker, expected a whole archive", path.display())]
+    ArchiveEnd {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there are, after decompression.
+        found: u64,
+    },
+    /// An entry of an archive that is neither unpacked nor read.
     #[error("{}: {}: {reason}, expected plain files below the folder", path.display(), entry.display())]
     Entry {
         /// The archive.
@@ -442,4 +460,39 @@ pub enum DatasetError {
 
 fn join(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_by_the_source_and_not_twice() {
+        let path = || PathBuf::from("f");
+        let io = || io::Error::from(io::ErrorKind::NotFound);
+        for (error, message) in [
+            (DatasetError::Io { path: path(), source: io() }, "f"),
+            (
+                DatasetError::Csv { path: path(), source: io().into() },
+                "f: not readable, expected a table of text in UTF-8",
+            ),
+            (
+                DatasetError::Zip { path: path(), source: io().into() },
+                "f: not readable, expected a zip archive of arrays",
+            ),
+            (
+                DatasetError::Image { path: path(), source: image::ImageError::IoError(io()) },
+                "f: not readable, expected a PNG or JPEG image",
+            ),
+            (
+                DatasetError::Archive { path: path(), kind: "a tar archive", source: io() },
+                "f: not readable, expected a tar archive",
+            ),
+        ] {
+            assert_eq!(error.to_string(), message);
+            assert!(error.source().is_some_and(|source| source.to_string().ends_with("entity not found")), "{error:?}");
+        }
+    }
 }

@@ -395,11 +395,13 @@ mod tests {
             (idx(&[0x803, 0, 1, 3], &[]), "f: no values, expected at least one row and one column"),
             (idx(&[0x803, 60_000, 28, 28], &[0; 6]), "f: 6 bytes of data, expected 47040000"),
             (idx(&[0x803, u32::MAX, u32::MAX, u32::MAX], &[0; 6]), "f: 6 bytes of data, expected 18446744073709551615"),
-            (broken, "f: corrupt gzip stream does not have a matching checksum"),
         ];
         for (bytes, message) in cases {
             assert_eq!(images(&bytes).unwrap_err().to_string(), message);
         }
+        let error = images(&broken).unwrap_err();
+        let reason = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(reason.as_deref(), Some("corrupt gzip stream does not have a matching checksum"));
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub fn read_image(path: &Path) -> Result<(Shape, Vec<u8>), DatasetError> {
     decode(path, &bytes)
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), DatasetError> {
+/// Decodes an image; `path` names it in errors.
+pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), DatasetError> {
     let wrong = |source| DatasetError::Image { path: path.to_owned(), source };
     let format = image::guess_format(bytes).map_err(wrong)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);

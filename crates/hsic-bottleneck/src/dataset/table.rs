@@ -282,10 +282,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, b"1,2\n\xff\xfe,3\n").unwrap();
-        let message = read_table(&path).unwrap_err().to_string();
-        assert!(
-            message.contains("t.csv") && message.contains("line 2,") && message.contains("invalid utf-8"),
-            "{message}"
-        );
+        let error = read_table(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: not readable, expected a table of text in UTF-8", path.display()));
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert!(reason.contains("line 2,") && reason.contains("invalid utf-8"), "{reason}");
     }
 }

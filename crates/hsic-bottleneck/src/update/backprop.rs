@@ -1,10 +1,14 @@
 //! Back-propagation, the rival: cross-entropy of the last block's outputs, gradients through all blocks.
 
+use std::time::Instant;
+
 use hsic::Scalar;
 
+use super::clock::{Clock, cleared};
 use super::{StepReport, Update, UpdateRecord};
 use crate::batch::Batch;
 use crate::error::Error;
+use crate::log::Work;
 use crate::network::{Cache, Network};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::{Signal, norm};
@@ -44,6 +48,7 @@ impl<T: Scalar> Backprop<T> {
 
 impl<T: Scalar> Update<T> for Backprop<T> {
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+        let clock = Clock::start();
         let m = batch.rows();
         let blocks = network.blocks_mut();
         self.slots.resize_with(blocks.len(), || Slot {
@@ -52,21 +57,27 @@ impl<T: Scalar> Update<T> for Backprop<T> {
             optimizer: OptimizerState::default(),
         });
         self.report.signals.resize(blocks.len(), Signal::default());
+        cleared(&mut self.report.spans, blocks.len());
         let mut x: &[T] = &batch.x;
         for (index, (block, slot)) in blocks.iter_mut().zip(&mut self.slots).enumerate() {
+            let begin = Instant::now();
             slot.z.resize(m * block.outputs(), T::ZERO);
             block.forward(m, x, &mut slot.z, &mut slot.cache);
             if !slot.z.iter().all(|z| z.is_finite()) {
                 return Err(Error::Diverged { block: index });
             }
             block.absorb_statistics(m, &mut slot.cache);
+            self.report.spans.push(clock.span(Work::Forward, index, begin));
             x = &slot.z;
         }
         let last = blocks.len() - 1;
         let classes = blocks[last].outputs();
+        let begin = Instant::now();
         self.dz.resize(x.len(), T::ZERO);
         let loss = cross_entropy(x, &batch.labels, classes, &mut self.dz);
+        self.report.spans.push(clock.span(Work::Operator, 0, begin));
         for index in (0..=last).rev() {
+            let begin = Instant::now();
             let block = &mut blocks[index];
             let (before, rest) = self.slots.split_at_mut(index);
             let Slot { z, cache, optimizer } = &mut rest[0];
@@ -81,6 +92,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 Signal { loss, terms: [("", 0.0); 2], gradient_norm: norm(&self.gradient), dead: false };
             self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, optimizer);
             std::mem::swap(&mut self.dz, &mut self.dx);
+            self.report.spans.push(clock.span(Work::Block, index, begin));
         }
         Ok(&self.report)
     }

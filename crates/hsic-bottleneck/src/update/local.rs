@@ -8,13 +8,16 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
+use super::clock::{Clock, cleared};
 use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::error::Error;
+use crate::log::{Span, Work};
 use crate::network::{Block, Cache, Feature, Network};
 use crate::objective::{Objective, Signal, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
@@ -88,10 +91,12 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     }
 
     /// Block after block, activations in two buffers that take turns.
-    fn sequential(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
+    fn sequential(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
         let (m, feature) = (batch.rows(), network.feature());
         let mut scratch = take(&self.scratches);
+        let begin = Instant::now();
         let shared = prepare(&self.objective, batch, self.shared.take(), &mut scratch)?;
+        self.report.spans.push(clock.span(Work::Operator, 0, begin));
         // The first two slots lend their activations, the first its cache.
         let mut cache = std::mem::take(&mut self.slots[0].cache);
         let mut x = std::mem::take(&mut self.slots[0].z);
@@ -99,6 +104,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         x.clear();
         x.extend_from_slice(&batch.x);
         for (index, block) in network.blocks_mut().iter_mut().enumerate() {
+            let begin = Instant::now();
             let len = m * block.outputs();
             z.resize(len.max(z.len()), T::ZERO);
             let input = &x[..m * block.inputs()];
@@ -106,6 +112,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             if self.order == UpdateOrder::Jacobi {
                 block.absorb_statistics(m, &mut cache);
             }
+            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            let begin = Instant::now();
             let task = Task { index, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
             self.report.signals[index] = task.run(
                 &self.objective,
@@ -120,6 +128,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 block.forward(m, input, &mut z[..len], &mut cache);
                 block.absorb_statistics(m, &mut cache);
             }
+            self.report.spans.push(clock.span(Work::Block, index, begin));
             std::mem::swap(&mut x, &mut z);
         }
         if network.blocks().len() % 2 == 1 {
@@ -136,7 +145,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         Ok(())
     }
 
-    fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
+    fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
         let (feature, blocks) = (network.feature(), network.blocks().len());
         let earlier = self.shared.take();
         let mut places = recycled(std::mem::take(&mut self.places));
@@ -147,6 +156,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             rate,
             m: batch.rows(),
             feature,
+            clock,
+            spans: Mutex::new(std::mem::take(&mut self.report.spans)),
             scratches: &self.scratches,
             prepared: OnceLock::new(),
             gate: Mutex::new(Gate { open: false, waiting: 0 }),
@@ -156,7 +167,10 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         };
         let slots = &mut self.slots;
         rayon::join(|| desk.pass(0, network.blocks_mut(), slots, &batch.x), || desk.prepare(batch, earlier));
-        let Desk { prepared, mut places, .. } = desk;
+        let Desk { prepared, mut places, spans, .. } = desk;
+        self.report.spans = spans.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Threads record in the order in which they end.
+        self.report.spans.sort_unstable_by(|a, b| a.begin_milliseconds.total_cmp(&b.begin_milliseconds));
         let results =
             places.iter_mut().map(|place| place.get_mut().unwrap_or_else(PoisonError::into_inner).result.take());
         let mut failure = None;
@@ -188,6 +202,8 @@ struct Desk<'a, O: Objective<T>, T: Scalar> {
     rate: f64,
     m: usize,
     feature: Feature,
+    clock: Clock,
+    spans: Mutex<Vec<Span>>,
     scratches: &'a Mutex<Vec<Scratch<T, O::Scratch>>>,
     prepared: OnceLock<Result<O::Shared, Error>>,
     gate: Mutex<Gate>,
@@ -219,7 +235,9 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
     /// Forms what the blocks share, then lets them start.
     fn prepare(&self, batch: &Batch<T>, earlier: Option<O::Shared>) {
         let mut scratch = take(self.scratches);
+        let begin = Instant::now();
         let prepared = self.prepared.get_or_init(|| prepare(self.objective, batch, earlier, &mut scratch));
+        self.record(Work::Operator, 0, begin);
         give(self.scratches, scratch);
         if prepared.is_ok() {
             let waiting = {
@@ -231,6 +249,11 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         }
     }
 
+    fn record(&self, work: Work, block: usize, begin: Instant) {
+        let span = self.clock.span(work, block, begin);
+        lock(&self.spans).push(span);
+    }
+
     /// The forward pass from block `first` on; blocks behind it are forked off on the way.
     fn pass(&self, first: usize, blocks: &'a mut [Box<dyn Block<T>>], slots: &'a mut [Slot<T>], x: &'a [T]) {
         let count = self.group.min(blocks.len());
@@ -239,6 +262,7 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         let (m, feature) = (self.m, self.feature);
         let mut x = x;
         for (index, (block, slot)) in (first..).zip(blocks.iter_mut().zip(slots)) {
+            let begin = Instant::now();
             let Slot { z, cache, optimizer } = slot;
             let len = m * block.outputs();
             z.resize(len.max(z.len()), T::ZERO);
@@ -247,6 +271,7 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
             let z: &[T] = &z[..len];
             let task = Task { index, block: block.as_mut(), feature, m, x, z };
             lock(&self.places[index]).task = Some((task, cache, optimizer));
+            self.record(Work::Forward, index, begin);
             x = z;
         }
         let start = || {
@@ -271,13 +296,16 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         if count > 1 {
             rayon::join(|| self.run(count - count / 2), || self.run(count / 2));
         } else if count == 1 {
-            let place = &self.places[self.next.fetch_add(1, Ordering::AcqRel)];
+            let index = self.next.fetch_add(1, Ordering::AcqRel);
+            let place = &self.places[index];
             let task = lock(place).task.take();
             if let (Some((task, cache, state)), Some(Ok(shared))) = (task, self.prepared.get()) {
+                let begin = Instant::now();
                 let mut scratch = take(self.scratches);
                 let result = task.run(self.objective, shared, self.optimizer, self.rate, cache, state, &mut scratch);
                 give(self.scratches, scratch);
                 lock(place).result = Some(result);
+                self.record(Work::Block, index, begin);
             }
         }
     }
@@ -374,12 +402,14 @@ fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
 
 impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+        let clock = Clock::start();
         let blocks = network.blocks().len();
+        cleared(&mut self.report.spans, blocks);
         self.slots.resize_with(blocks, Slot::default);
         self.report.signals.resize(blocks, Signal::default());
         match self.schedule {
-            Schedule::Sequential => self.sequential(network, batch, learning_rate)?,
-            Schedule::Parallel => self.parallel(network, batch, learning_rate)?,
+            Schedule::Sequential => self.sequential(network, batch, learning_rate, clock)?,
+            Schedule::Parallel => self.parallel(network, batch, learning_rate, clock)?,
         }
         Ok(&self.report)
     }

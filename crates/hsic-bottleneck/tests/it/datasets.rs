@@ -366,9 +366,14 @@ fn tables_that_train_on_nonsense_are_refused() {
     }
     let (_folder, path) = file("t.txt", "1,a\n");
     let error = load(&path, &options).unwrap_err().to_string();
-    assert!(error.ends_with("t.txt: expected a folder of images or a file that ends in .csv, .npy or .npz"), "{error}");
-    let error = load("no-such-file.csv", &options).unwrap_err().to_string();
-    assert!(error.starts_with("no-such-file.csv: "), "{error}");
+    let endings = ".tar, .tar.gz, .tar.xz, .csv, .npy or .npz";
+    assert!(
+        error.ends_with(&format!("t.txt: expected a folder of images or a file that ends in {endings}")),
+        "{error}"
+    );
+    let error = load("no-such-file.csv", &options).unwrap_err();
+    assert_eq!(error.to_string(), "no-such-file.csv");
+    assert!(std::error::Error::source(&error).unwrap().to_string().starts_with("No such file"), "{error:?}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archives;
 mod backprop;
 mod cifar;
 mod datasets;
 mod folders;
 mod schedules;
 mod three_blocks;
+mod timeline;

@@ -1,12 +1,16 @@
 //! `data`: list, info, verify, fetch, without a network.
 
+use std::fs;
+use std::io::Cursor;
 use std::net::TcpListener;
 
-use crate::{Place, stderr};
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+use crate::{Place, bytes, stderr};
 
 /// The four files of a data set of one row a part, in MNIST's format.
 fn write_mnist(place: &Place) {
-    std::fs::create_dir_all(place.path("d/mnist")).expect("a folder");
+    fs::create_dir_all(place.path("d/mnist")).expect("a folder");
     for (name, header) in [
         ("train-images-idx3-ubyte", &[0x803u32, 1, 1, 1][..]),
         ("train-labels-idx1-ubyte", &[0x801, 1]),
@@ -14,7 +18,7 @@ fn write_mnist(place: &Place) {
         ("t10k-labels-idx1-ubyte", &[0x801, 1]),
     ] {
         let bytes: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).chain([7]).collect();
-        std::fs::write(place.path("d/mnist").join(name), bytes).expect("a file written");
+        fs::write(place.path("d/mnist").join(name), bytes).expect("a file written");
     }
 }
 
@@ -92,4 +96,52 @@ fn without_a_network_the_error_says_what_to_put_where() {
     write_mnist(&place);
     let error = place.fails(&format!("data fetch mnist --data-dir d --mirror http://{address}"));
     assert!(error.contains("d/mnist/train-images-idx3-ubyte: SHA-256 ") && error.contains("move it away"), "{error}");
+}
+
+/// The images of a class each in two shades: names and PNG files.
+fn pets(rows: u8) -> Vec<(String, Vec<u8>)> {
+    let image = |index: u8| {
+        let (part, shade) = (if index % 4 == 3 { "test" } else { "train" }, 40 * (index % 2) + index);
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png).write_image(&[shade; 4], 2, 2, ExtendedColorType::L8).unwrap();
+        (format!("{part}/{}/{index}.png", ["cat", "dog"][usize::from(index / 2 % 2)]), png)
+    };
+    (0..rows).map(image).collect()
+}
+
+#[test]
+fn a_folder_of_images_is_used_inside_its_archive() {
+    let place = Place::new();
+    let archive = |rows| {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, png) in pets(rows) {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(png.len() as u64);
+            tar.append_data(&mut header, name, Cursor::new(png)).unwrap();
+        }
+        fs::write(place.path("pets.tar"), tar.into_inner().unwrap()).unwrap();
+    };
+    archive(80);
+    for (name, png) in pets(80) {
+        let path = place.path("pets").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, png).unwrap();
+    }
+    let info = place.json("data info pets.tar --json");
+    assert_eq!(info, place.json("data info pets --json"));
+    assert_eq!((&info["name"], &info["train_rows"], &info["test_rows"]), (&"pets".into(), &60.into(), &20.into()));
+    let train = "--widths 8 --epochs 2 --batch-size 16 --quiet --json";
+    let run = place.json(&format!("train --dataset pets.tar {train}"))["run"].as_str().unwrap().to_owned();
+    assert_eq!(run, "runs/pets-mlp-hsic-1");
+    place.json(&format!("train --dataset pets {train} --run unpacked"));
+    for file in ["weights.safetensors", "data.json"] {
+        assert!(bytes(&place.path(&run).join(file)) == bytes(&place.path("unpacked").join(file)), "{file}");
+    }
+    archive(76);
+    fs::remove_file(place.path(&run).join("summary.json")).unwrap();
+    let error = place.fails(&format!("train --resume {run}"));
+    assert!(error.contains("data with training rows 57, expected 60 as when the run began"), "{error}");
+    fs::write(place.path("pets.tar"), "no archive").unwrap();
+    let error = place.fails("data info pets.tar");
+    assert!(error.starts_with("error: pets.tar: ends after 10 bytes (decompressed) without an end marker"), "{error}");
 }

@@ -39,6 +39,17 @@ fn data_that_is_not_there_is_named() {
     assert!(error.contains("nowhere") && error.contains("train-images-idx3-ubyte"), "{error}");
     let error = place.fails("train --dataset nothing");
     assert!(error.contains("nothing") && error.contains("digits") && error.contains("fashion-mnist"), "{error}");
+    // The reason once, though the errors of two libraries stand behind it.
+    for file in ["none.csv", "none.npy", "none.npz", "none.tar.xz"] {
+        let error = place.fails(&format!("train --dataset {file}"));
+        assert_eq!(error, format!("error: {file}\n       because No such file or directory (os error 2)\n"));
+    }
+    place.write("broken.npz", "no archive");
+    let error = place.fails("train --dataset broken.npz");
+    assert_snapshot!(error, @r"
+    error: broken.npz: not readable, expected a zip archive of arrays
+           because invalid Zip archive: Could not find EOCD
+    ");
     place.write("bad.csv", "a,b,c\n1,2,x\n3,oops,y\n");
     let error = place.fails("train --dataset bad.csv");
     assert!(error.contains("bad.csv") && error.contains("oops"), "{error}");

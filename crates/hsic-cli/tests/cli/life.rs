@@ -17,12 +17,14 @@ const SMALL: &str = "--train-size 300 --test-size 50 --widths 16x2 --batch-size 
 /// Kills that are tried.
 const KILLS: u32 = 200;
 
-/// The records of a run, without the times in them.
+/// The records of a run, without the times in them: of a timeline, that it is there.
 fn metrics(run: &Path) -> Vec<Value> {
     let text = String::from_utf8(bytes(&run.join("metrics.jsonl"))).expect("text");
     let mut records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
     for record in &mut records {
-        record.as_object_mut().expect("an object").remove("seconds");
+        let record = record.as_object_mut().expect("an object");
+        record.remove("seconds");
+        record.remove("spans");
     }
     records
 }

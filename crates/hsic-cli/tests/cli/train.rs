@@ -27,6 +27,13 @@ fn a_small_run_learns_and_leaves_its_folder() {
     }
     let metrics = String::from_utf8(bytes(&place.path("r/metrics.jsonl"))).unwrap();
     assert_eq!(metrics.lines().filter(|line| line.contains(r#""type":"epoch""#)).count(), 6);
+    let timelines: Vec<serde_json::Value> = metrics
+        .lines()
+        .filter(|line| line.contains(r#""type":"timeline""#))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(timelines.len(), 1);
+    assert_eq!(timelines[0]["step"], 20);
     assert_eq!(place.json("eval r --json")["test_accuracy"].as_f64(), Some(accuracy));
 }
 

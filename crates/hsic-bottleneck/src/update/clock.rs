@@ -1,0 +1,37 @@
+//! When a step does what: spans of work on the step's threads.
+
+use std::time::Instant;
+
+use crate::log::{Span, Work};
+
+/// Measures the spans of one step from its start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// The step starts now.
+    pub(super) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The span of work on a block that this thread began at `begin` and ends now.
+    pub(super) fn span(self, work: Work, block: usize, begin: Instant) -> Span {
+        let milliseconds = |at: Instant| 1e3 * at.saturating_duration_since(self.start).as_secs_f64();
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        Span {
+            work,
+            block,
+            thread,
+            begin_milliseconds: milliseconds(begin),
+            end_milliseconds: milliseconds(Instant::now()),
+        }
+    }
+}
+
+/// Room for the spans of a step on so many blocks, in the memory of an earlier step's.
+pub(super) fn cleared(spans: &mut Vec<Span>, blocks: usize) {
+    spans.clear();
+    spans.reserve(2 * blocks + 1);
+}
