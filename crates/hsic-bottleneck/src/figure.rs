@@ -2,3 +2,4 @@
 
 pub mod plot;
 pub mod record;
+pub mod run_page;

@@ -32,6 +32,44 @@ pub struct EpochReport {
     pub test_accuracy: f64,
 }
 
+/// Who worked on what in one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimelineReport {
+    /// Steps done.
+    pub step: u64,
+    /// Threads of the pool.
+    pub threads: usize,
+    /// What was done, in any order.
+    pub spans: Vec<Span>,
+}
+
+/// A piece of a step's work. Times count from the step's begin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// What was done.
+    pub work: Work,
+    /// Index of the block from 0; 0 for the operator, which is all blocks'.
+    pub block: usize,
+    /// Index of the thread from 0.
+    pub thread: usize,
+    /// When it began.
+    pub begin_milliseconds: f64,
+    /// When it ended.
+    pub end_milliseconds: f64,
+}
+
+/// The kinds of work in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// A block's outputs.
+    Forward,
+    /// What all blocks' objectives share.
+    Operator,
+    /// A block's objective, gradient and new weights.
+    Block,
+}
+
 /// What a user should know though training goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -159,6 +197,8 @@ pub enum Record {
     },
     /// Something amiss.
     Warning(Warning),
+    /// Who worked on what in a step, if asked for.
+    Timeline(TimelineReport),
 }
 
 /// Appends records to `metrics.jsonl`, a line each.
