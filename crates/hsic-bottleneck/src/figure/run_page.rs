@@ -289,8 +289,9 @@ fn confusion(summary: &Summary) -> Option<Plot> {
         let caption = format!("Share of each of {classes} classes' test samples that is read right from {read}.");
         return Some(plot(caption, 1, vec![panel("by class", "class", Axis::linear("read right (%)"), series)]));
     }
-    let caption =
-        format!("Test samples by their class (row) and the class read from {read} (column), with the share read right.");
+    let caption = format!(
+        "Test samples by their class (row) and the class read from {read} (column), with the share read right."
+    );
     let values = counts.iter().map(|row| row.iter().map(|&count| count as f64).collect()).collect();
     let row_notes = recall.iter().map(|share| format!("{share:.1} %")).collect();
     let panel = Panel {

@@ -1,0 +1,80 @@
+//! Reports as pages: one file that needs nothing else, fetches nothing and runs no script.
+
+mod reproduction;
+mod run;
+mod svg;
+mod timeline;
+
+use hsic_bottleneck::figure::plot::Plot;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub(crate) use reproduction::page as reproduction;
+pub(crate) use run::page as run;
+
+/// Draws a plot under a title as SVG.
+pub(crate) type Draw = fn(&Plot, &str) -> String;
+
+/// Names the maker of a page, by which one is known.
+pub(crate) const GENERATOR: &str = "hsic report";
+
+/// A browser that reads this fetches nothing and runs nothing, whatever may stand in a name.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// A whole page around its content.
+fn page(title: &str, content: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="generator" content=(GENERATOR);
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(include_str!("html/style.css"))) }
+            }
+            body {
+                main {
+                    h1 { (title) }
+                    (content)
+                }
+                footer { "Made by hsic " (env!("CARGO_PKG_VERSION")) ", " code { "hsic report" } "." }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// What is wider than the screen scrolls by itself, by keyboard too.
+fn scroll(label: &str, content: &Markup) -> Markup {
+    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (content) } }
+}
+
+/// A command; one click takes all of it.
+fn command(text: &str) -> Markup {
+    html! { code.command { (text) } }
+}
+
+/// A plot drawn in place, its identifiers its own.
+fn drawing(plot: &Plot, title: &str, prefix: &str, draw: Draw) -> Markup {
+    let svg = svg::inline(&draw(plot, title), prefix);
+    scroll(&format!("Figure: {title}"), &html! { (PreEscaped(svg)) })
+}
+
+/// A list of contents: target and text.
+fn contents(entries: &[(String, String)]) -> Markup {
+    html! {
+        nav aria-labelledby="contents" {
+            h2 id="contents" { "Contents" }
+            ol { @for (target, text) in entries { li { a href={ "#" (target) } { (text) } } } }
+        }
+    }
+}
+
+/// An identifier of letters, digits and hyphens; `index` tells those apart that come to the same.
+fn identifier(kind: &str, name: &str, index: usize) -> String {
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("{kind}-{index}-{name}")
+}

@@ -1,0 +1,312 @@
+//! What a report tells, whether as a page or in Markdown.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hsic_bottleneck::figure::plot::{Value, Verdict};
+use hsic_bottleneck::figure::record::{FigureRecord, Machine};
+use hsic_bottleneck::figure::run_page::RunReport;
+use hsic_bottleneck::log::EpochReport;
+
+use crate::table::{Row, significant};
+
+/// The figures of a reproduction.
+pub(crate) struct Reproduction {
+    /// In the order of their names.
+    pub(crate) figures: Vec<FigureRecord>,
+}
+
+impl Reproduction {
+    /// Puts figures into order: figure2 stands before figure10.
+    pub(crate) fn new(mut figures: Vec<FigureRecord>) -> Self {
+        figures.sort_by_cached_key(|figure| natural(&figure.name));
+        Self { figures }
+    }
+
+    /// Heading of the report.
+    pub(crate) fn title(&self) -> String {
+        format!("Reproduction of the HSIC bottleneck, profile {}", self.profile())
+    }
+
+    fn profile(&self) -> String {
+        joined(self.figures.iter().map(|figure| figure.profile.clone()), ", ")
+    }
+
+    /// The command that makes it all.
+    pub(crate) fn command(&self) -> String {
+        let profile = self.figures.first().map_or("quick", |figure| &figure.profile);
+        format!("hsic reproduce all --profile {profile}")
+    }
+
+    /// How it came about: name and text.
+    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
+        let meaning = match &*self.profile() {
+            "smoke" => " (the least that runs; its numbers say nothing of the method)",
+            "quick" => " (shortened training)",
+            "paper" => " (as long as in the paper)",
+            _ => "",
+        };
+        let seeds: BTreeSet<u64> = self.figures.iter().flat_map(|figure| figure.seeds.iter().copied()).collect();
+        let data = self.figures.iter().flat_map(|figure| figure.data.iter().cloned());
+        let machines = self.figures.iter().map(|figure| machine(&figure.machine));
+        let runs = self.figures.iter().flat_map(|figure| &figure.runs);
+        // A training that several figures show is told by each of them.
+        let mut trained = BTreeSet::new();
+        let seconds: f64 = runs.filter(|run| trained.insert((&run.command, run.seed))).map(|run| run.seconds).sum();
+        vec![
+            ("Profile", format!("{}{meaning}", self.profile())),
+            ("Seeds", joined(seeds.into_iter().map(|seed| seed.to_string()), ", ")),
+            ("Data", joined(data, ", ")),
+            ("Machine", joined(machines, " and ")),
+            ("Trained for", duration(seconds)),
+        ]
+    }
+
+    /// Every value beside the paper's.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.figures.iter().flat_map(|figure| &figure.plot.values)
+    }
+
+    /// Values that lie outside their band or are missing.
+    pub(crate) fn values_outside(&self) -> usize {
+        self.values().filter(|value| Row::of(value).standing.is_broken()).count()
+    }
+
+    /// Number of claims with this verdict.
+    pub(crate) fn claims(&self, verdict: Verdict) -> usize {
+        self.figures.iter().flat_map(|figure| &figure.plot.claims).filter(|claim| claim.verdict == verdict).count()
+    }
+
+    /// How many values and claims are as they should be, in sentences.
+    pub(crate) fn tally(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let banded = self.values().filter(|value| value.band.is_some()).count();
+        if banded > 0 {
+            let inside = banded - self.values_outside();
+            let lie = if inside == 1 { "lies" } else { "lie" };
+            sentences.push(format!("{inside} of {banded} values with a band {lie} inside it."));
+        }
+        let [holds, partly, fails] =
+            [Verdict::Holds, Verdict::Partly, Verdict::Fails].map(|verdict| self.claims(verdict));
+        let claims = holds + partly + fails;
+        if claims > 0 {
+            let hold = |count: usize| if count == 1 { "holds" } else { "hold" };
+            let not = if fails == 1 { "does" } else { "do" };
+            sentences.push(format!(
+                "Of {claims} claims {holds} {}, {partly} {} partly, {fails} {not} not hold.",
+                hold(holds),
+                hold(partly)
+            ));
+        }
+        sentences
+    }
+}
+
+/// A name as its words and numbers, by which `figure2` comes before `figure10`.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, numbers) = rest.split_at(word);
+        let end = numbers.find(|c: char| !c.is_ascii_digit()).unwrap_or(numbers.len());
+        parts.push((text.to_owned(), numbers[..end].parse().unwrap_or(0)));
+        rest = &numbers[end..];
+    }
+    parts
+}
+
+/// Distinct texts in the order of their first appearance.
+fn joined(texts: impl Iterator<Item = String>, separator: &str) -> String {
+    let mut distinct: Vec<String> = Vec::new();
+    for text in texts {
+        if !distinct.contains(&text) {
+            distinct.push(text);
+        }
+    }
+    distinct.join(separator)
+}
+
+/// A machine as far as it is known.
+pub(crate) fn machine(machine: &Machine) -> String {
+    let Machine { processor, cores, memory_bytes, system } = machine;
+    let mut parts = Vec::new();
+    if !processor.is_empty() {
+        parts.push(processor.clone());
+    }
+    parts.push(format!("{cores} {}", if *cores == 1 { "core" } else { "cores" }));
+    if *memory_bytes > 0 {
+        parts.push(format!("{:.1} GB of memory", *memory_bytes as f64 / 1e9));
+    }
+    parts.push(system.clone());
+    parts.join(", ")
+}
+
+/// Seconds, minutes or hours.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// What a run came to.
+pub(crate) struct RunFacts {
+    /// Heading of the report.
+    pub(crate) title: String,
+    /// How far it has come, in a sentence.
+    pub(crate) state: String,
+    /// Quantity and value.
+    pub(crate) rows: Vec<(String, String)>,
+    /// What was amiss.
+    pub(crate) warnings: Vec<String>,
+    /// The command that makes such a run.
+    pub(crate) command: String,
+}
+
+impl RunFacts {
+    /// Of what a run's folder tells.
+    pub(crate) fn of(report: &RunReport, folder: &Path) -> Self {
+        let config = &report.config;
+        let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
+        let mut rows = Vec::new();
+        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+        if let Some(summary) = &report.summary {
+            if let Some(format) = summary.format_accuracy {
+                row("test accuracy after format training", percent(format));
+            }
+            let unformatted =
+                if summary.format_accuracy.is_some() || !summary.formatted { ", outputs unformatted" } else { "" };
+            row(&format!("test accuracy{unformatted}"), percent(summary.test_accuracy));
+            row(&format!("training accuracy{unformatted}"), percent(summary.train_accuracy));
+            row("epochs", summary.epochs.to_string());
+            row("steps", summary.steps.to_string());
+            row("median time of a step", format!("{} ms", significant(summary.milliseconds_per_step, 3)));
+            row("time of training, evaluation included", duration(summary.seconds));
+            if let Some(bytes) = summary.peak_memory_bytes {
+                row("peak memory", format!("{} MB", bytes / 1_000_000));
+            }
+            row("learned numbers", summary.parameters.to_string());
+            row("threads", summary.threads.to_string());
+        } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, .. }) =
+            report.epochs.last()
+        {
+            row("test accuracy so far", percent(*test_accuracy));
+            row("training accuracy so far", percent(*train_accuracy));
+            row("epochs so far", format!("{epoch} of {}", config.epochs));
+            row("steps so far", step.to_string());
+            row("time so far", duration(*seconds));
+        }
+        row("seed", config.seed.to_string());
+        let mut warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+        for (sigma, member) in &report.members {
+            warnings.extend(member.warnings.iter().map(|warning| format!("sigma {sigma}: {warning}")));
+        }
+        let folder = folder.display().to_string();
+        Self {
+            title: format!("{} on {} by {}", config.model, config.dataset, config.method),
+            state: match (&report.summary, report.epochs.is_empty() && report.members.is_empty()) {
+                (Some(_), _) => "This run is finished.".to_owned(),
+                (None, true) => "This run is not finished: no epoch is done yet.".to_owned(),
+                (None, false) => "This run is not finished: what follows is as far as it has come.".to_owned(),
+            },
+            rows,
+            warnings,
+            command: match report.summary {
+                Some(_) => format!("hsic train --config {folder}/config.toml"),
+                None => format!("hsic train --resume {folder}"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use hsic_bottleneck::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
+    use hsic_bottleneck::figure::record::RunRecord;
+
+    use super::*;
+    use crate::table::tests::value;
+
+    /// Two figures; of their values one lies outside its band.
+    pub(crate) fn reproduction() -> Reproduction {
+        let claim = |verdict| Claim { statement: "it learns".to_owned(), verdict, evidence: "97 %".to_owned() };
+        let run = |seed| RunRecord {
+            label: "hsic".to_owned(),
+            seed,
+            command: "hsic train --dataset mnist".to_owned(),
+            seconds: 45.0,
+        };
+        let ratio = Value {
+            name: "ratio".to_owned(),
+            unit: String::new(),
+            paper: None,
+            authors: Vec::new(),
+            ours: vec![2.0],
+            band: Some((0.0, 1.0)),
+            command: "hsic train | tee".to_owned(),
+        };
+        let marks = Marks::Series(vec![Series::plain("a \"b\"", Style::Line, [(1.0, 0.5)])]);
+        let panel = Panel { title: "p".to_owned(), x: Axis::linear("x"), y: Axis::linear("y"), marks };
+        let figure = |name: &str, values| FigureRecord {
+            name: name.to_owned(),
+            title: "Depth | width".to_owned(),
+            source: "figure 3a".to_owned(),
+            command: format!("hsic reproduce {name} --profile quick"),
+            profile: "quick".to_owned(),
+            seeds: vec![1, 2],
+            data: vec!["mnist (60000 + 10000)".to_owned()],
+            machine: Machine {
+                processor: "Some CPU".to_owned(),
+                cores: 2,
+                memory_bytes: 8_000_000_000,
+                system: "linux x86_64".to_owned(),
+            },
+            runs: vec![run(1), run(2)],
+            plot: Plot {
+                caption: "What depth does.".to_owned(),
+                panels: vec![panel.clone()],
+                columns: 1,
+                values,
+                claims: Vec::new(),
+            },
+        };
+        let mut tenth = figure("figure10", Vec::new());
+        tenth.plot.claims = vec![claim(Verdict::Holds), claim(Verdict::Partly), claim(Verdict::Fails)];
+        Reproduction::new(vec![tenth, figure("figure2", vec![value(), ratio])])
+    }
+
+    #[test]
+    fn figures_stand_in_the_order_of_their_numbers() {
+        let names: Vec<_> = reproduction().figures.into_iter().map(|figure| figure.name).collect();
+        assert_eq!(names, ["figure2", "figure10"]);
+        assert!(natural("figure3a") < natural("figure3b") && natural("2") < natural("figure1"));
+    }
+
+    #[test]
+    fn values_outside_and_claims_are_counted() {
+        let content = reproduction();
+        assert_eq!((content.values().count(), content.values_outside()), (2, 1));
+        assert_eq!(content.claims(Verdict::Partly), 1);
+    }
+
+    #[test]
+    fn a_training_that_two_figures_show_counts_once() {
+        let facts = reproduction().facts();
+        assert_eq!(facts.last().unwrap(), &("Trained for", "90 s".to_owned()));
+    }
+
+    #[test]
+    fn durations_are_told_in_their_own_unit() {
+        assert_eq!([0.44, 45.4, 600.0, 9000.0].map(duration), ["0.4 s", "45 s", "10 min", "2.5 h"]);
+    }
+
+    #[test]
+    fn a_machine_is_told_as_far_as_it_is_known() {
+        let unknown =
+            Machine { processor: String::new(), cores: 1, memory_bytes: 0, system: "macos aarch64".to_owned() };
+        assert_eq!(machine(&unknown), "1 core, macos aarch64");
+    }
+}
