@@ -35,7 +35,8 @@ pub(crate) fn reproduction(content: &Reproduction) -> String {
 
 fn line(row: &Row) -> String {
     let mut text = String::new();
-    for cell in [&row.quantity, &row.paper, &row.authors, &row.ours, &row.difference] {
+    let (authors, ours) = (row.authors.to_string(), row.ours.to_string());
+    for cell in [&row.quantity, &row.paper, &authors, &ours, &row.difference] {
         let _ = write!(text, "| {} ", prose(cell));
     }
     let mark = row.standing.mark();

@@ -1,5 +1,7 @@
 //! Values beside the paper's as rows of text: what page and Markdown both show.
 
+use std::fmt;
+
 use hsic_bottleneck::figure::plot::{Value, mean};
 
 /// Stands where there is no value.
@@ -13,9 +15,9 @@ pub(crate) struct Row {
     /// Of the paper.
     pub(crate) paper: String,
     /// Ours by the authors' protocol: mean and, of several seeds, the range.
-    pub(crate) authors: String,
+    pub(crate) authors: Seeds,
     /// The same by the fair protocol.
-    pub(crate) ours: String,
+    pub(crate) ours: Seeds,
     /// Ours, fair, less the paper's.
     pub(crate) difference: String,
     /// Where ours has to lie.
@@ -24,6 +26,35 @@ pub(crate) struct Row {
     pub(crate) standing: Standing,
     /// The command that gives it.
     pub(crate) command: String,
+}
+
+/// A value of several seeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seeds {
+    /// Their mean.
+    pub(crate) mean: String,
+    /// The least and the largest; `None` of a single seed.
+    pub(crate) range: Option<String>,
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean, range } = self;
+        match range {
+            Some(range) => write!(f, "{mean} ({range})"),
+            None => f.write_str(mean),
+        }
+    }
+}
+
+impl Seeds {
+    fn of(values: &[f64], unit: &str) -> Self {
+        let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        Self {
+            mean: if values.is_empty() { MISSING.to_owned() } else { measured(mean(values), unit) },
+            range: (values.len() > 1).then(|| format!("{} to {}", measured(low, unit), measured(high, unit))),
+        }
+    }
 }
 
 /// Whether a value lies where it has to.
@@ -67,8 +98,8 @@ impl Row {
         Self {
             quantity: if unit.is_empty() { name.clone() } else { format!("{name} ({unit})") },
             paper: paper.map_or_else(|| MISSING.to_owned(), stated),
-            authors: of_seeds(authors, unit),
-            ours: of_seeds(ours, unit),
+            authors: Seeds::of(authors, unit),
+            ours: Seeds::of(ours, unit),
             difference,
             band: band.map_or_else(|| MISSING.to_owned(), |(low, high)| format!("{} to {}", stated(low), stated(high))),
             standing: match (band, ours.is_empty()) {
@@ -79,18 +110,6 @@ impl Row {
             },
             command: command.clone(),
         }
-    }
-}
-
-/// Mean of the seeds' values and their range.
-fn of_seeds(values: &[f64], unit: &str) -> String {
-    let middle = || measured(mean(values), unit);
-    let least = || measured(values.iter().copied().fold(f64::INFINITY, f64::min), unit);
-    let most = || measured(values.iter().copied().fold(f64::NEG_INFINITY, f64::max), unit);
-    match values {
-        [] => MISSING.to_owned(),
-        [_] => middle(),
-        _ => format!("{} ({} to {})", middle(), least(), most()),
     }
 }
 
@@ -155,7 +174,8 @@ pub(crate) mod tests {
     fn a_value_is_its_mean_with_the_range_of_its_seeds() {
         let row = Row::of(&value());
         assert_eq!(row.quantity, "MNIST after 5 epochs (%)");
-        assert_eq!((&*row.paper, &*row.authors, &*row.ours), ("97.5", "98.00", "97.88 (97.25 to 98.50)"));
+        assert_eq!([row.authors.to_string(), row.ours.to_string()], ["98.00", "97.88 (97.25 to 98.50)"]);
+        assert_eq!(row.paper, "97.5");
         assert_eq!((&*row.difference, &*row.band, row.standing), ("+0.38", "96 to 99", Standing::Inside));
     }
 
@@ -164,16 +184,16 @@ pub(crate) mod tests {
         let row = Row::of(&Value { ours: vec![90.0], ..value() });
         assert_eq!((row.standing.mark(), &*row.difference), ("\u{2717} outside", "\u{2212}7.50"));
         let row = Row::of(&Value { ours: Vec::new(), ..value() });
-        assert_eq!((row.standing, &*row.ours, &*row.difference), (Standing::Missing, MISSING, MISSING));
+        assert_eq!((row.standing, &*row.ours.mean, &*row.difference), (Standing::Missing, MISSING, MISSING));
         let row = Row::of(&Value { ours: vec![f64::NAN], ..value() });
-        assert_eq!((row.standing, &*row.ours), (Standing::Outside, "no number"));
+        assert_eq!((row.standing, &*row.ours.mean), (Standing::Outside, "no number"));
         assert!(!Row::of(&Value { band: None, ours: Vec::new(), ..value() }).standing.is_broken());
     }
 
     #[test]
     fn what_the_paper_does_not_say_is_a_dash() {
         let row = Row::of(&Value { paper: None, authors: Vec::new(), band: None, ..value() });
-        let dashes = [row.paper, row.authors, row.difference, row.band];
+        let dashes = [row.paper, row.authors.mean, row.difference, row.band];
         assert!(dashes.iter().all(|cell| cell == MISSING), "{dashes:?}");
     }
 

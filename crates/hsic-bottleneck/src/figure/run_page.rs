@@ -88,10 +88,11 @@ fn records(run: &Run) -> Result<Vec<Record>, RunError> {
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     let parsed = text[..whole].lines().enumerate().map(|(index, line)| {
         serde_json::from_str(line).map_err(|error| {
-            // The parser counts lines within what it is given.
+            // The parser counts lines within what it is given, and none where a key is missing.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let message = error.to_string().replace(&place, "");
-            let found = format!("line {} column {}: {message}", index + 1, error.column());
+            let column = if error.line() > 0 { format!(" column {}", error.column()) } else { String::new() };
+            let found = format!("line {}{column}: {message}", index + 1);
             RunError::malformed(&path, found, "a record of training a line")
         })
     });

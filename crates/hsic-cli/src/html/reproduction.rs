@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Draw, command, contents, drawing, identifier, page as whole, scroll};
 use crate::report::{Reproduction, duration, machine};
-use crate::table::Row;
+use crate::table::{Row, Seeds};
 
 /// The page.
 pub(crate) fn page(content: &Reproduction, draw: Draw) -> String {
@@ -99,13 +99,17 @@ fn value_row(row: &Row) -> Markup {
         tr.broken[row.standing.is_broken()] {
             th scope="row" { (row.quantity) }
             td.number { (row.paper) }
-            td.number { (row.authors) }
-            td.number { (row.ours) }
+            td.number { (seeds(&row.authors)) }
+            td.number { (seeds(&row.ours)) }
             td.number { (row.difference) }
             td.band { (row.band) " " span.mark { (row.standing.mark()) } }
             td { (command(&row.command)) }
         }
     }
+}
+
+fn seeds(Seeds { mean, range }: &Seeds) -> Markup {
+    html! { (mean) @if let Some(range) = range { span.range { " (" (range) ")" } } }
 }
 
 fn section(id: &str, figure: &FigureRecord, draw: Draw) -> Markup {

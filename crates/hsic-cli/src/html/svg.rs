@@ -7,7 +7,7 @@ const LISTS: &[&str] = &["aria-labelledby=\"", "aria-describedby=\""];
 const SINGLES: &[&str] = &[" id=\"", "url(#", "href=\"#"];
 
 /// A drawing as it may stand in a page beside others: without what comes before its first tag (a page allows no XML
-/// declaration), and with `prefix-` before its identifiers and their uses.
+/// declaration) and without name spaces, and with `prefix-` before its identifiers and their uses.
 pub(super) fn inline(svg: &str, prefix: &str) -> String {
     let begin = svg.find("<svg").unwrap_or(0);
     let mut text = String::with_capacity(svg.len());
@@ -15,6 +15,11 @@ pub(super) fn inline(svg: &str, prefix: &str) -> String {
         let (between, tag) = piece.split_at(piece.find('<').unwrap_or(piece.len()));
         text.push_str(between);
         let mut tag = tag.to_owned();
+        while let Some((before, rest)) = tag.split_once(" xmlns")
+            && let Some((_, after)) = rest.split_once("=\"").and_then(|(_, rest)| rest.split_once('"'))
+        {
+            tag = format!("{before}{after}");
+        }
         for lead in SINGLES {
             tag = tag.replace(lead, &format!("{lead}{prefix}-"));
         }
@@ -38,7 +43,8 @@ mod tests {
 
     #[test]
     fn identifiers_and_their_uses_get_the_prefix_and_nothing_else_does() {
-        let svg = "<?xml version=\"1.0\"?>\n<svg aria-labelledby=\"t d\"><title id=\"t\">the id=\"t\" of url(#a)</title>\
+        let svg = "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://x\" \
+                   aria-labelledby=\"t d\"><title id=\"t\">the id=\"t\" of url(#a)</title>\
                    <g clip-path=\"url(#a)\"><use href=\"#b\"/></g><clipPath id=\"a\"/></svg>\n";
         let expected = "<svg aria-labelledby=\"p-t p-d\"><title id=\"p-t\">the id=\"t\" of url(#a)</title>\
                         <g clip-path=\"url(#p-a)\"><use href=\"#p-b\"/></g><clipPath id=\"p-a\"/></svg>";
