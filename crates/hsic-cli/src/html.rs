@@ -52,15 +52,31 @@ fn scroll(label: &str, content: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (content) } }
 }
 
-/// A command; one click takes all of it.
+/// Longest word of a command that is kept on one line.
+const LONGEST_WORD: usize = 32;
+
+/// A command; one click takes all of it. It is broken between words: a browser would break before a hyphen too.
 fn command(text: &str) -> Markup {
-    html! { code.command { (text) } }
+    html! {
+        code.command {
+            @for (index, word) in text.split(' ').enumerate() {
+                @if index > 0 { " " }
+                @if word.len() <= LONGEST_WORD { span.word { (word) } } @else { (word) }
+            }
+        }
+    }
 }
 
 /// A plot drawn in place, its identifiers its own.
 fn drawing(plot: &Plot, title: &str, prefix: &str, draw: Draw) -> Markup {
     let svg = svg::inline(&draw(plot, title), prefix);
-    scroll(&format!("Figure: {title}"), &html! { (PreEscaped(svg)) })
+    let bounds = svg::width(&svg).map(bounds);
+    scroll(&format!("Figure: {title}"), &html! { div.drawing style=[bounds] { (PreEscaped(svg)) } })
+}
+
+/// How wide a drawing of so many pixels is shown: no larger than it is, and no smaller than its text can be read.
+fn bounds(width: f64) -> String {
+    format!("max-width: {width}px; min-width: {}px", (0.8 * width).round())
 }
 
 /// A list of contents: target and text.

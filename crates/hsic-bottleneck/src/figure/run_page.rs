@@ -208,24 +208,30 @@ fn loss(epochs: &[EpochReport]) -> Option<Plot> {
     (blocks > 0).then(|| plot(caption, 1, vec![panel]))
 }
 
-/// nHSIC of a block after each epoch, or as the monitor saw it where the method does not compute it: (time, x, y) for
-/// each block and report.
-fn dependences(run: &RunReport, monitor_first: bool) -> Option<(&'static str, Vec<(f64, &[f64], &[f64])>)> {
-    let epochs: Vec<_> =
-        run.epochs.iter().map(|report| (report.epoch as f64, &report.nhsic_x[..], &report.nhsic_y[..])).collect();
-    let monitor: Vec<_> =
-        run.monitor.iter().map(|report| (report.step as f64, &report.nhsic_x[..], &report.nhsic_y[..])).collect();
+/// Both dependences of every block at a time.
+struct Dependences<'a> {
+    time: f64,
+    x: &'a [f64],
+    y: &'a [f64],
+}
+
+/// After each epoch and as the monitor saw them, the one or the other first, each with its unit of time: the first of
+/// which there is any.
+fn dependences(run: &RunReport, monitor_first: bool) -> Option<(&'static str, Vec<Dependences<'_>>)> {
+    let seen = |time: u64, x, y| Dependences { time: time as f64, x, y };
+    let epochs = run.epochs.iter().map(|report| seen(report.epoch, &*report.nhsic_x, &*report.nhsic_y)).collect();
+    let monitor = run.monitor.iter().map(|report| seen(report.step, &*report.nhsic_x, &*report.nhsic_y)).collect();
     let (first, second) = (("epoch", epochs), ("step", monitor));
-    let order = if monitor_first { [second, first] } else { [first, second] };
-    order.into_iter().find(|(_, reports)| reports.iter().any(|(_, x, y)| !x.is_empty() && !y.is_empty()))
+    let order: [(&str, Vec<Dependences<'_>>); 2] = if monitor_first { [second, first] } else { [first, second] };
+    order.into_iter().find(|(_, reports)| reports.iter().any(|seen| !seen.x.is_empty() && !seen.y.is_empty()))
 }
 
 fn dependence(run: &RunReport) -> Option<Plot> {
     let (time, reports) = dependences(run, false)?;
-    let blocks = reports.iter().map(|(_, x, _)| x.len()).max()?;
+    let blocks = reports.iter().map(|seen| seen.x.len()).max()?;
     let style = style(reports.len());
-    let input = by_block(&reports, blocks, style, |(time, x, _), block| Some((*time, *x.get(block)?)));
-    let labels = by_block(&reports, blocks, style, |(time, _, y), block| Some((*time, *y.get(block)?)));
+    let input = by_block(&reports, blocks, style, |seen, block| Some((seen.time, *seen.x.get(block)?)));
+    let labels = by_block(&reports, blocks, style, |seen, block| Some((seen.time, *seen.y.get(block)?)));
     let how = if time == "epoch" { "the mean over an epoch's batches" } else { "on a batch as the monitor saw it" };
     let caption = format!(
         "What each block knows of the input (left) and of the labels (right), {how}. The HSIC bottleneck lowers the first \
@@ -241,10 +247,10 @@ fn dependence(run: &RunReport) -> Option<Plot> {
 
 fn plane(run: &RunReport) -> Option<Plot> {
     let (time, reports) = dependences(run, true)?;
-    let blocks = reports.iter().map(|(_, x, _)| x.len()).max()?;
-    let point = |(_, x, y): &(f64, &[f64], &[f64]), block: usize| Some((*x.get(block)?, *y.get(block)?));
+    let blocks = reports.iter().map(|seen| seen.x.len()).max()?;
+    let point = |seen: &Dependences<'_>, block: usize| Some((*seen.x.get(block)?, *seen.y.get(block)?));
     let series = by_block(&reports, blocks, style(reports.len()), point);
-    let (count, first, last) = (reports.len(), reports.first()?.0, reports.last()?.0);
+    let (count, first, last) = (reports.len(), reports.first()?.time, reports.last()?.time);
     let caption = format!(
         "Each block's way through training: {count} points from {time} {first} to {time} {last}. Upward it learns the \
          labels, to the left it forgets the input.{}",

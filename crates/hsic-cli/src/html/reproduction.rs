@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Draw, command, contents, drawing, identifier, page as whole, scroll};
 use crate::report::{Reproduction, duration, machine};
-use crate::table::{Row, Seeds};
+use crate::table::{Row, Seeds, Standing};
 
 /// The page.
 pub(crate) fn page(content: &Reproduction, draw: Draw) -> String {
@@ -102,7 +102,7 @@ fn value_row(row: &Row) -> Markup {
             td.number { (seeds(&row.authors)) }
             td.number { (seeds(&row.ours)) }
             td.number { (row.difference) }
-            td.band { (row.band) " " span.mark { (row.standing.mark()) } }
+            td.band { (row.band) @if row.standing != Standing::Free { " " span.mark { (row.standing.mark()) } } }
             td { (command(&row.command)) }
         }
     }

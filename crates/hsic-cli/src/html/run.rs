@@ -123,7 +123,7 @@ mod tests {
     fn an_unfinished_run_is_told_as_far_as_it_has_come() {
         let page = page_of(&report());
         assert!(page.contains("<th scope=\"row\">test accuracy so far</th><td>43.21 %</td>"));
-        assert!(page.contains("hsic train --resume r") && page.contains("<td>2 of 5</td>"));
+        assert!(page.contains("<span class=\"word\">--resume</span>") && page.contains("<td>2 of 5</td>"));
         assert!(!page.contains("<script") && page.contains("mlp on &lt;script&gt;.csv by hsic"));
         assert_eq!(page.matches("<pre tabindex=\"0\">").count(), 2);
         assert!(!page.contains("id=\"warnings\"") && !page.contains("id=\"timeline\""));

@@ -37,6 +37,14 @@ pub(super) fn inline(svg: &str, prefix: &str) -> String {
     text
 }
 
+/// Pixels that a drawing is wide, by the box that its first tag names.
+pub(super) fn width(svg: &str) -> Option<f64> {
+    let tag = svg.split('>').next()?;
+    let (_, rest) = tag.split_once(" viewBox=\"")?;
+    let width: f64 = rest.split('"').next()?.split_whitespace().nth(2)?.parse().ok()?;
+    (width.is_finite() && width > 0.0).then_some(width)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +57,11 @@ mod tests {
         let expected = "<svg aria-labelledby=\"p-t p-d\"><title id=\"p-t\">the id=\"t\" of url(#a)</title>\
                         <g clip-path=\"url(#p-a)\"><use href=\"#p-b\"/></g><clipPath id=\"p-a\"/></svg>";
         assert_eq!(inline(svg, "p"), expected);
+    }
+
+    #[test]
+    fn the_width_is_that_of_the_box() {
+        assert_eq!(width("<svg viewBox=\"0 0 960.5 400\"><g viewBox=\"0 0 1 1\"/>"), Some(960.5));
+        assert_eq!((width("<svg><g viewBox=\"0 0 1 1\"/></svg>"), width("<svg viewBox=\"0 0\">")), (None, None));
     }
 }

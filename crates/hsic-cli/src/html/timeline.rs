@@ -3,7 +3,7 @@
 use hsic_bottleneck::log::{Span, TimelineReport, Work};
 use maud::{Markup, html};
 
-use super::scroll;
+use super::{bounds, scroll};
 use crate::table::significant;
 
 /// Most steps that are drawn.
@@ -82,7 +82,7 @@ fn drawing(timeline: &TimelineReport) -> Option<Markup> {
     let busy: f64 = threads.iter().map(|bars| covered(bars)).sum::<f64>() / (end * threads.len() as f64);
     Some(html! {
         figure {
-            (scroll(&summary, &svg))
+            (scroll(&summary, &html! { div.drawing style=(bounds(WIDTH)) { (svg) } }))
             figcaption { (summary) ", " (format!("{:.0}", 100.0 * busy)) " % of their time at work." }
         }
     })

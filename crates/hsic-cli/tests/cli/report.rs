@@ -25,7 +25,7 @@ const FIGURE: &str = r#"{
 }"#;
 
 fn text(place: &Place, name: &str) -> String {
-    String::from_utf8(bytes(&place.path(name))).unwrap()
+    String::from_utf8(bytes(&place.path(name))).expect("text")
 }
 
 /// Nothing in the page is fetched or run.
