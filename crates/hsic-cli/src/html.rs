@@ -67,6 +67,19 @@ fn command(text: &str) -> Markup {
     }
 }
 
+/// Longest command that stands in a table as it is.
+const LONGEST_COMMAND: usize = 80;
+
+/// A command in a table: a long one is folded under its first words.
+fn folded(text: &str) -> Markup {
+    const WORDS: usize = 4;
+    if text.len() <= LONGEST_COMMAND {
+        return command(text);
+    }
+    let words: Vec<&str> = text.split(' ').take(WORDS).collect();
+    html! { details.folded { summary { code { (words.join(" ")) " \u{2026}" } } (command(text)) } }
+}
+
 /// A plot drawn in place, its identifiers its own.
 fn drawing(plot: &Plot, title: &str, prefix: &str, draw: Draw) -> Markup {
     let svg = svg::inline(&draw(plot, title), prefix);

@@ -106,7 +106,7 @@ mod tests {
             \n\
             1 of 2 values with a band lies inside it.\n\
             \n\
-            Of 3 claims 1 holds, 1 holds partly, 1 does not hold.\n\
+            Of the claims 1 holds, 1 holds partly, 1 does not hold.\n\
             \n\
             Made by `hsic report`.\n";
         assert_eq!(reproduction(&sample()), expected);

@@ -63,12 +63,12 @@ pub(crate) fn warning(text: &str) {
 /// Where a report is and what it found.
 pub(crate) fn report(written: &Written) -> anyhow::Result<()> {
     let Written { html, markdown, figures, values, values_outside, claims, claims_failed, .. } = written;
-    let mut text = format!("{}\n{}\n{figures} figures", html.display(), markdown.display());
+    let mut text = format!("{}\n{}\nfigures: {figures}", html.display(), markdown.display());
     if *values > 0 {
-        let _ = write!(text, ", {values} values ({values_outside} outside their bands)");
+        let _ = write!(text, ", values: {values}, outside their bands: {values_outside}");
     }
     if *claims > 0 {
-        let _ = write!(text, ", {claims} claims ({claims_failed} do not hold)");
+        let _ = write!(text, ", claims: {claims}, that do not hold: {claims_failed}");
     }
     Ok(line(&text)?)
 }

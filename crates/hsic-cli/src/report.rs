@@ -12,14 +12,17 @@ use crate::table::{Row, significant};
 
 /// The figures of a reproduction.
 pub(crate) struct Reproduction {
-    /// In the order of their names.
+    /// In the order of the paper.
     pub(crate) figures: Vec<FigureRecord>,
 }
 
 impl Reproduction {
-    /// Puts figures into order: figure2 stands before figure10.
+    /// Puts figures into order, figure 2 of the paper before figure 10, and those that are not the paper's at the end.
     pub(crate) fn new(mut figures: Vec<FigureRecord>) -> Self {
-        figures.sort_by_cached_key(|figure| natural(&figure.name));
+        figures.sort_by_cached_key(|figure| {
+            let source = figure.source.to_lowercase();
+            (!source.starts_with("figure"), natural(&source), natural(&figure.name))
+        });
         Self { figures }
     }
 
@@ -32,10 +35,14 @@ impl Reproduction {
         joined(self.figures.iter().map(|figure| figure.profile.clone()), ", ")
     }
 
-    /// The command that makes it all.
+    /// The command that makes it all: that of each figure with `all` in place of its name, where they agree in the rest.
     pub(crate) fn command(&self) -> String {
-        let profile = self.figures.first().map_or("quick", |figure| &figure.profile);
-        format!("hsic reproduce all --profile {profile}")
+        let all = |figure: &FigureRecord| figure.command.replacen(&figure.name, "all", 1);
+        let commands = joined(self.figures.iter().map(all), "\n");
+        match self.figures.first() {
+            Some(figure) if commands.contains('\n') => format!("hsic reproduce all --profile {}", figure.profile),
+            _ => commands,
+        }
     }
 
     /// How it came about: name and text.
@@ -88,15 +95,15 @@ impl Reproduction {
         }
         let [holds, partly, fails] =
             [Verdict::Holds, Verdict::Partly, Verdict::Fails].map(|verdict| self.claims(verdict));
-        let claims = holds + partly + fails;
-        if claims > 0 {
-            let hold = |count: usize| if count == 1 { "holds" } else { "hold" };
-            let not = if fails == 1 { "does" } else { "do" };
-            sentences.push(format!(
-                "Of {claims} claims {holds} {}, {partly} {} partly, {fails} {not} not hold.",
-                hold(holds),
-                hold(partly)
-            ));
+        let plural = |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+        let parts = [
+            (holds, plural(holds, "holds", "hold")),
+            (partly, plural(partly, "holds partly", "hold partly")),
+            (fails, plural(fails, "does not hold", "do not hold")),
+        ];
+        let parts: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, part)| part).collect();
+        if !parts.is_empty() {
+            sentences.push(format!("Of the claims {}.", parts.join(", ")));
         }
         sentences
     }
@@ -253,7 +260,7 @@ pub(crate) mod tests {
         let figure = |name: &str, values| FigureRecord {
             name: name.to_owned(),
             title: "Depth | width".to_owned(),
-            source: "figure 3a".to_owned(),
+            source: name.replace("figure", "figure "),
             command: format!("hsic reproduce {name} --profile quick"),
             profile: "quick".to_owned(),
             seeds: vec![1, 2],
@@ -282,7 +289,19 @@ pub(crate) mod tests {
     fn figures_stand_in_the_order_of_their_numbers() {
         let names: Vec<_> = reproduction().figures.into_iter().map(|figure| figure.name).collect();
         assert_eq!(names, ["figure2", "figure10"]);
-        assert!(natural("figure3a") < natural("figure3b") && natural("2") < natural("figure1"));
+        assert!(natural("figure 3a") < natural("figure 3b") && natural("2") < natural("figure1"));
+        let mut figures = reproduction().figures;
+        figures[0].source = "an addition".to_owned();
+        assert_eq!(Reproduction::new(figures).figures[1].name, "figure2");
+    }
+
+    #[test]
+    fn the_command_is_that_of_all_figures_where_they_agree() {
+        let mut content = reproduction();
+        content.figures.iter_mut().for_each(|figure| figure.command.push_str(" --seeds 3"));
+        assert_eq!(content.command(), "hsic reproduce all --profile quick --seeds 3");
+        content.figures[1].command.push_str("0");
+        assert_eq!(content.command(), "hsic reproduce all --profile quick");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use hsic_bottleneck::figure::record::FigureRecord;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Draw, command, contents, drawing, identifier, page as whole, scroll};
+use super::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
 use crate::report::{Reproduction, duration, machine};
 use crate::table::{Row, Seeds, Standing};
 
@@ -33,7 +33,7 @@ pub(crate) fn page(content: &Reproduction, draw: Draw) -> String {
             @if groups.is_empty() {
                 p { "No figure has a value to compare with the paper." }
             } @else {
-                (values("Values of the paper and ours", &groups))
+                (values("The paper's values and ours, by figure", &groups))
                 p.note {
                     "Mean of the seeds, with the least and the largest in parentheses. The authors' protocol fits the \
                      readout on test data and lets batch normalization see the test batch; the fair protocol does \
@@ -103,7 +103,7 @@ fn value_row(row: &Row) -> Markup {
             td.number { (seeds(&row.ours)) }
             td.number { (row.difference) }
             td.band { (row.band) @if row.standing != Standing::Free { " " span.mark { (row.standing.mark()) } } }
-            td { (command(&row.command)) }
+            td { (folded(&row.command)) }
         }
     }
 }
@@ -124,11 +124,11 @@ fn section(id: &str, figure: &FigureRecord, draw: Draw) -> Markup {
             }
             @if !plot.values.is_empty() {
                 h3 { "Values" }
-                (values(&format!("Values of: {}", figure.title), &[(None, &plot.values)]))
+                (values("The paper's values and ours", &[(None, &plot.values)]))
             }
             @if !plot.claims.is_empty() {
                 h3 { "Claims" }
-                (claims(&figure.title, &plot.claims))
+                (claims(&plot.claims))
             }
             h3 { "How it was made" }
             p { (command(&figure.command)) }
@@ -137,8 +137,8 @@ fn section(id: &str, figure: &FigureRecord, draw: Draw) -> Markup {
     }
 }
 
-fn claims(title: &str, claims: &[Claim]) -> Markup {
-    let caption = format!("Claims of: {title}");
+fn claims(claims: &[Claim]) -> Markup {
+    let caption = "What is said of this figure, and what came of it";
     let table = html! {
         table {
             caption { (caption) }
@@ -154,7 +154,7 @@ fn claims(title: &str, claims: &[Claim]) -> Markup {
             }
         }
     };
-    scroll(&caption, &table)
+    scroll(caption, &table)
 }
 
 /// A verdict in a sign and words.
@@ -169,7 +169,7 @@ fn judged(verdict: Verdict) -> &'static str {
 fn details(figure: &FigureRecord) -> Markup {
     let seeds: Vec<String> = figure.seeds.iter().map(ToString::to_string).collect();
     let csv = format!("data:text/csv;charset=utf-8,{}", utf8_percent_encode(&figure.plot.csv(), NON_ALPHANUMERIC));
-    let caption = format!("Trainings of: {}", figure.title);
+    let caption = "Trainings of this figure";
     html! {
         details {
             summary { "Trainings, seeds, machine, data, points" }
@@ -184,7 +184,7 @@ fn details(figure: &FigureRecord) -> Markup {
                 }
             }
             @if !figure.runs.is_empty() {
-                (scroll(&caption, &html! {
+                (scroll(caption, &html! {
                     table {
                         caption { (caption) }
                         thead {
@@ -201,7 +201,7 @@ fn details(figure: &FigureRecord) -> Markup {
                                     th scope="row" { (run.label) }
                                     td.number { (run.seed) }
                                     td.number { (duration(run.seconds)) }
-                                    td { (command(&run.command)) }
+                                    td { (folded(&run.command)) }
                                 }
                             }
                         }
@@ -270,6 +270,20 @@ mod tests {
         for target in attributes(&page, "href").iter().filter_map(|target| target.strip_prefix('#')) {
             assert!(ids.contains(&target), "{target}");
         }
+    }
+
+    #[test]
+    fn a_long_command_is_folded_and_whole() {
+        let mut content = reproduction();
+        let long = format!("hsic train --dataset mnist {}", "--epochs 5 ".repeat(8).trim_end());
+        content.figures[0].plot.values[0].command.clone_from(&long);
+        let page = page(&content, draw);
+        let fold = "<details class=\"folded\"><summary><code>hsic train --dataset mnist \u{2026}</code></summary>";
+        assert_eq!(page.matches(fold).count(), 2);
+        let (_, rest) = page.split_once(fold).unwrap();
+        let (code, _) = rest.split_once("</code>").unwrap();
+        let text: String = code.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text).collect();
+        assert_eq!(text, long);
     }
 
     #[test]
