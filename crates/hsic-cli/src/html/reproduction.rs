@@ -117,7 +117,7 @@ fn section(id: &str, figure: &FigureRecord, draw: Draw) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (figure.title) }
-            p.note { "In the paper: " (figure.source) }
+            p.note { "Source: " (figure.source) }
             figure {
                 (drawing(plot, &figure.title, id, draw))
                 figcaption { (plot.caption) }
