@@ -89,38 +89,41 @@ impl Batch<f32> {
     }
 }
 
-/// Runs `each` on the batches `from..until` (counted in steps from the start of training), while the next ones are
-/// prepared on a thread beside it.
-///
-/// # Errors
-/// The first that `each` returns; it ends the loop.
-pub fn for_each_batch<E>(
-    dataset: &Dataset,
-    batch_size: usize,
-    seed: u64,
-    from: u64,
-    until: u64,
-    each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
-) -> Result<(), E> {
-    for_each_augmented(dataset, &Augmentation::default(), batch_size, seed, from..until, each)
+/// Which batches a training sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Rows of a batch, >= 2.
+    pub size: usize,
+    /// Fixes order and changes.
+    pub seed: u64,
+    /// Whether an epoch visits the rows in an order of its own, or in that of the file.
+    pub shuffle: bool,
+    /// Random changes of the rows.
+    pub augmentation: Augmentation,
 }
 
-/// As [`for_each_batch`], the rows changed at random; without changes its very batches.
+impl Batches {
+    fn order(&self, rows: usize, epoch: u64) -> Vec<usize> {
+        if self.shuffle { epoch_order(rows, self.seed, epoch) } else { (0..rows).collect() }
+    }
+}
+
+/// Runs `each` on the batches of a range (counted in steps from the start of training), while the next ones are prepared
+/// on a thread beside it.
 ///
 /// # Errors
 /// The first that `each` returns; it ends the loop.
 ///
 /// # Panics
 /// If changes are asked for that [`Augmentation::faults`] would name.
-pub fn for_each_augmented<E>(
+pub fn for_each_batch<E>(
     dataset: &Dataset,
-    augmentation: &Augmentation,
-    batch_size: usize,
-    seed: u64,
+    batches: &Batches,
     range: Range<u64>,
     mut each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
-    let steps = steps_per_epoch(dataset.rows(), batch_size);
+    let &Batches { size, seed, augmentation, .. } = batches;
+    let steps = steps_per_epoch(dataset.rows(), size);
     std::thread::scope(|scope| {
         let (ready, prepared) = sync_channel::<(u64, Batch)>(PREPARED);
         let (used, returned) = sync_channel::<Batch>(PREPARED + 2);
@@ -130,15 +133,15 @@ pub fn for_each_augmented<E>(
             for step in range {
                 let epoch = step / steps;
                 if order.0 != epoch {
-                    order = (epoch, epoch_order(dataset.rows(), seed, epoch));
+                    order = (epoch, batches.order(dataset.rows(), epoch));
                 }
-                let start = (step % steps) as usize * batch_size;
+                let start = (step % steps) as usize * size;
                 let mut batch = returned.try_recv().unwrap_or_default();
-                let rows = &order.1[start..(start + batch_size).min(dataset.rows())];
+                let rows = &order.1[start..(start + size).min(dataset.rows())];
                 if augmentation.is_none() {
                     batch.fill(dataset, rows);
                 } else {
-                    batch.fill_augmented(dataset, rows, augmentation, (seed, epoch), &mut scratch);
+                    batch.fill_augmented(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
                 }
                 if ready.send((step, batch)).is_err() {
                     // The loop has ended early.
@@ -172,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_shuffle_rows_come_as_in_the_file() {
+        let options = LoadOptions { train_size: Some(50), test_size: Some(10), ..LoadOptions::default() };
+        let digits = load("digits", &options).unwrap().train;
+        let plan = Batches { size: 20, seed: 5, shuffle: false, augmentation: Augmentation::default() };
+        let mut labels = Vec::new();
+        let seen = for_each_batch(&digits, &plan, 0..6, |_, batch| {
+            labels.extend(batch.labels.iter().map(|&label| label as u16));
+            Ok::<_, ()>(ControlFlow::Continue(()))
+        });
+        seen.unwrap();
+        assert_eq!(labels, [digits.labels.clone(), digits.labels].concat());
+    }
+
+    #[test]
     fn a_single_row_left_over_is_no_batch() {
         assert_eq!(steps_per_epoch(60_000, 256), 235);
         assert_eq!((steps_per_epoch(257, 256), steps_per_epoch(258, 256)), (1, 2));
@@ -182,7 +199,8 @@ mod tests {
         let options = LoadOptions { train_size: Some(300), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        for_each_augmented(&digits, augmentation, 64, 5, range, |step, batch| {
+        let batches = Batches { size: 64, seed: 5, shuffle: true, augmentation: *augmentation };
+        for_each_batch(&digits, &batches, range, |step, batch| {
             let values = batch.x.iter().map(|value| u64::from(value.to_bits()));
             for value in values.chain(batch.labels.iter().map(|&label| label as u64)).chain([step]) {
                 hash = (hash ^ value).wrapping_mul(0x0100_0000_01b3);
@@ -199,7 +217,8 @@ mod tests {
         let augmentation = Augmentation { flip: true, shift: 2, cutout: 5 };
         let batches = |range: Range<u64>| {
             let mut all = Vec::new();
-            let collected = for_each_augmented(&digits, &augmentation, 64, 5, range, |_, batch| {
+            let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation };
+            let collected = for_each_batch(&digits, &plan, range, |_, batch| {
                 all.push(batch.clone());
                 Ok::<_, ()>(ControlFlow::Continue(()))
             });

@@ -8,7 +8,7 @@ use crate::calibration::Readout;
 use crate::config::{TrainConfig, TrainOptions};
 use crate::dataset::Split;
 use crate::error::Error;
-use crate::evaluation::{Frozen, NormProtocol, ReadoutProtocol};
+use crate::evaluation::{Frozen, NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings, Formatted, format};
 use crate::log::{Observer, Warning, tell};
 use crate::network::Network;
@@ -60,6 +60,10 @@ pub(crate) fn conclude(
     let read = table.counts.assigned(&assignment);
     run.write_json(READOUT, &Readout::fit(&frozen, train, assignment.clone()))?;
     let test_table = frozen.outputs(test, usize::MAX);
+    let beside = config.authors_beside.then(|| {
+        let protocol = Protocol::authors(formatted, config.batch_size);
+        frozen.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+    });
     if stopped() {
         return Ok(None);
     }
@@ -93,6 +97,7 @@ pub(crate) fn conclude(
         threads: rayon::current_num_threads(),
         train_accuracy: table.accuracy(&config.protocol, &assignment),
         test_accuracy: test_table.accuracy(&config.protocol, &assignment),
+        authors_test_accuracy: beside,
         format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
         seconds: spent.seconds + start.elapsed().as_secs_f64(),
         milliseconds_per_step: spent.milliseconds_per_step,
@@ -165,6 +170,7 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
     options.format.format_epochs = Some(0);
     options.evaluation.readout = Some(ReadoutProtocol::Fair);
     options.evaluation.bn = Some(NormProtocol::Fair);
+    options.evaluation.authors_beside = Some(false);
     Ok(options.resolve()?)
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
 use crate::checkpoint::CheckpointRule;
-use crate::dataset::{Dataset, Normalize};
+use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings};
 use crate::network::models::{Width, parse_widths};
@@ -142,6 +142,8 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Whether an epoch visits the samples in an order of its own.
+    pub shuffle: bool,
     /// Which weights a block's input comes from.
     pub update: UpdateOrder,
     /// What runs at once.
@@ -156,11 +158,31 @@ pub struct TrainConfig {
     pub monitor_steps: u64,
     /// How unformatted outputs are judged.
     pub protocol: Protocol,
+    /// Whether the test accuracy by the authors' protocol is recorded too.
+    pub authors_beside: bool,
     /// Format training; no epochs for none.
     pub format: FormatSettings,
 }
 
 impl TrainConfig {
+    /// How the data are loaded.
+    #[must_use]
+    pub fn load_options(&self) -> LoadOptions {
+        let data = &self.options.data;
+        LoadOptions {
+            data_dir: data.data_dir.clone(),
+            seed: self.seed,
+            train_size: data.train_size,
+            test_size: data.test_size,
+            label_column: data.label_column.clone(),
+            test_fraction: data.test_fraction.unwrap_or(0.2),
+            standardize: data.standardize.unwrap_or(true),
+            standardization: None,
+            normalize: data.normalize.unwrap_or_default(),
+            validation: data.validation.unwrap_or(0.0),
+        }
+    }
+
     /// Checks what only the data can tell: whether its samples can be changed as asked.
     ///
     /// # Errors
@@ -213,6 +235,7 @@ impl FormatOptions {
                 OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
             },
             learning_rate: self.format_learning_rate,
+            decay: *self.format_decay.get_or_insert(Decay::Cosine),
             standardize: *self.format_standardize.get_or_insert(true),
             seed,
         }
@@ -340,6 +363,7 @@ impl TrainOptions {
         faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
         let batch_size = *training.batch_size.get_or_insert(256);
         faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
+        let shuffle = *training.shuffle.get_or_insert(true);
         let update = *training.update.get_or_insert(UpdateOrder::Jacobi);
         let natural = if update == UpdateOrder::Jacobi { Schedule::Parallel } else { Schedule::Sequential };
         let schedule = *training.schedule.get_or_insert(natural);
@@ -366,6 +390,7 @@ impl TrainOptions {
             norm: *self.evaluation.bn.get_or_insert(NormProtocol::Fair),
             batch_size,
         };
+        let authors_beside = *self.evaluation.authors_beside.get_or_insert(false);
         let format = self.format.resolve(seed, &mut faults);
         let read = method == "hsic" || approximation == Approximation::Exact;
         faults.check("approximation", approximation, read, "exact for another method than hsic");
@@ -404,6 +429,7 @@ impl TrainOptions {
             learning_rate,
             epochs,
             batch_size,
+            shuffle,
             update,
             schedule,
             seed,
@@ -411,6 +437,7 @@ impl TrainOptions {
             checkpoints,
             monitor_steps,
             protocol,
+            authors_beside,
             format,
         })
     }

@@ -47,6 +47,13 @@ pub struct Protocol {
 }
 
 impl Protocol {
+    /// The published code's: of outputs that are trained to name classes it takes the largest, with the batch's norm.
+    #[must_use]
+    pub fn authors(formatted: bool, batch_size: usize) -> Self {
+        let readout = if formatted { ReadoutProtocol::Fair } else { ReadoutProtocol::Authors };
+        Self { readout, norm: NormProtocol::Authors, batch_size }
+    }
+
     /// Whether it is for comparison with the paper's numbers only.
     #[must_use]
     pub fn is_authors(&self) -> bool {

@@ -38,10 +38,12 @@ pub struct FormatSettings {
     pub batch_size: usize,
     /// Optimizer.
     pub optimizer: Optimizer,
-    /// Learning rate at the start, falling to 0 by a cosine; `None` for 2 over the largest eigenvalue of the features'
+    /// Learning rate at the start; `None` for 2 over the largest eigenvalue of the features'
     /// second moments, half of what would be stable without momentum (the loss's curvature is at most half of that
     /// eigenvalue), for AdamW 1e-3.
     pub learning_rate: Option<f64>,
+    /// Its course.
+    pub decay: Decay,
     /// Whether features are brought to mean 0 and deviation 1.
     pub standardize: bool,
     /// Seed of the order.
@@ -198,7 +200,7 @@ pub fn format(
         Optimizer::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
         Optimizer::AdamW { .. } => 1e-3,
     });
-    let learning_rate = LearningRate { peak, decay: Decay::Cosine, warmup_steps: 0 };
+    let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
     for epoch in 0..settings.epochs {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
@@ -326,6 +328,7 @@ mod tests {
             batch_size: 50,
             optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
             learning_rate: None,
+            decay: Decay::Cosine,
             standardize,
             seed: 1,
         }

@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::batch::{Batch, for_each_augmented, steps_per_epoch};
+use crate::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
 use crate::checkpoint::Position;
 use crate::conclusion::{Spent, conclude, member_config};
 use crate::config::TrainConfig;
 use crate::dataset::{Shape, Split};
 use crate::error::Error;
-use crate::evaluation::Frozen;
+use crate::evaluation::{Frozen, Protocol};
 use crate::format::FormatInput;
 use crate::log::{EpochReport, MetricsFile, Observer, Warning, tell};
 use crate::monitor::Monitor;
@@ -187,7 +187,13 @@ fn train_one(
     let mut saved = Instant::now();
     let formatted = formatted(config)?;
     let mut monitor = Monitor::new(config.monitor_steps, formatted, config.bottleneck);
-    for_each_augmented(train, &config.augmentation, config.batch_size, config.seed, done..total, |step, batch| {
+    let batches = Batches {
+        size: config.batch_size,
+        seed: config.seed,
+        shuffle: config.shuffle,
+        augmentation: config.augmentation,
+    };
+    for_each_batch(train, &batches, done..total, |step, batch| {
         if step == 0 && !formatted {
             warn_of_labels(config, batch, &mut listeners)?;
         }
@@ -221,6 +227,10 @@ fn train_one(
                 true => Assignment::identity(train.classes()),
                 false => Assignment::fit(&table.counts),
             };
+            let beside = config.authors_beside.then(|| {
+                let protocol = Protocol::authors(formatted, config.batch_size);
+                frozen.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+            });
             let report = EpochReport {
                 epoch: done / steps,
                 step: done,
@@ -231,6 +241,7 @@ fn train_one(
                 nhsic_y,
                 train_accuracy: table.accuracy(&config.protocol, &assignment),
                 test_accuracy: frozen.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
+                authors_test_accuracy: beside,
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
         }

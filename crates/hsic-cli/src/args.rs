@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hsic_bottleneck::config::{DataOptions, FormatOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
+use hsic_bottleneck::figure::{FIGURES, Profile};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]
@@ -25,6 +27,7 @@ pub(crate) enum Command {
     Measure(MeasureArguments),
     Test(TestArguments),
     Data(DataArguments),
+    Reproduce(ReproduceArguments),
 }
 
 /// Train a network and save the run
@@ -313,6 +316,50 @@ pub(crate) struct DataFetchArguments {
     #[arg(long)]
     pub(crate) quiet: bool,
     /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Stands for every figure.
+pub(crate) const ALL: &str = "all";
+
+/// Make the figures of the paper, and ours, beside the paper's own values
+///
+/// Trains what a figure needs, each training once, and takes up what was interrupted. Under --output it leaves
+/// runs/ and, for each figure, figures/NAME/ with figure.svg, figure.png, points.csv, config.toml and figure.json.
+///
+/// Example: hsic reproduce unformatted --profile quick --data-dir data
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ReproduceArguments {
+    /// Which figure, or all of them
+    #[arg(value_parser = PossibleValuesParser::new(
+        [ALL].into_iter().chain(FIGURES.iter().map(|figure| figure.name()))
+    ))]
+    pub(crate) figure: String,
+    /// smoke: built-in digits, under 2 minutes; quick: real data, under 10; paper: the paper's settings, two hours
+    #[arg(long, value_enum, default_value = "quick")]
+    pub(crate) profile: Profile,
+    /// Trainings of each kind, with the seeds 1 to N, >= 1; curves are their means, in a band of all
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seeds: u64,
+    /// Folder that holds one folder a data set; CIFAR-10 may be cifar10-jpeg or cifar10-jpeg.tar.xz there
+    /// [default: HSIC_DATA, or the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of the trainings and figures [default: reproduction/PROFILE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Exit with 1 if a value lies outside its band
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Threads, >= 1 [default: all cores]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// No bars
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object in place of the table
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@ mod format;
 mod measure;
 pub(crate) mod predict;
 mod report;
+pub(crate) mod reproduce;
 mod test;
 mod train;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),
+        Command::Reproduce(arguments) => reproduce::run(arguments),
     }
 }
 

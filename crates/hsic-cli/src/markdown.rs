@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Reproduction, RunFacts};
+use crate::report::{ReproductionReport, RunFacts};
 use crate::table::Row;
 
 /// The last line of a report, by which one is known.
 pub(crate) const MADE_BY: &str = "Made by `hsic report`.";
 
 /// The summary table of a reproduction, and how it came about.
-pub(crate) fn reproduction(content: &Reproduction) -> String {
+pub(crate) fn reproduction(content: &ReproductionReport) -> String {
     let mut text = format!("# {}\n\n", prose(&content.title()));
     if content.values().next().is_some() {
         text.push_str(
@@ -101,7 +101,7 @@ mod tests {
             | MNIST after 5 epochs (%) | 97.5 | 98.00 | 97.88 (97.25 to 98.50) | +0.38 | 96 to 99 \u{2713} inside | `hsic train --dataset mnist` |\n\
             | ratio | \u{2014} | \u{2014} | 2 | \u{2014} | 0 to 1 **\u{2717} outside** | `hsic train \\| tee` |\n\
             \n\
-            profile: quick (shortened training); seeds: 1, 2; data: mnist (60000 + 10000); machine: Some CPU, 2 cores, \
+            profile: quick (real data, shortened training); seeds: 1, 2; data: mnist (60000 + 10000); machine: Some CPU, 2 cores, \
             8.0 GB of memory, linux x86\\_64; trained for: 90 s; command: `hsic reproduce all --profile quick`\n\
             \n\
             1 of 2 values with a band lies inside it.\n\

@@ -5,13 +5,16 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
+use hsic_bottleneck::figure::plot::mean;
+use hsic_bottleneck::figure::{Planned, Watcher};
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
 use hsic_bottleneck::readout::Confusion;
 use hsic_bottleneck::run::{RunError, Summary};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::commands::predict::Named;
+use crate::commands::reproduce::Checked;
 use crate::commands::{Info, Listed, Written};
 
 /// Prints a result.
@@ -191,6 +194,8 @@ fn confusion(table: &Confusion, class_names: &[String]) -> String {
 pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
+    /// Keeps warnings to itself too: the run records them.
+    mute: bool,
 }
 
 impl Progress {
@@ -198,7 +203,7 @@ impl Progress {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, quiet }
+        Self { bar, quiet, mute: false }
     }
 
     pub(crate) fn finish(&self) {
@@ -241,6 +246,9 @@ impl Observer for Progress {
     }
 
     fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+        if self.mute {
+            return Ok(());
+        }
         self.bar.suspend(|| note(&format!("warning: {warning}")));
         Ok(())
     }
@@ -330,5 +338,79 @@ impl TransferBar {
 
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Says that a reproduction was interrupted and how to go on.
+pub(crate) fn reproduction_interrupted(figure: &str, profile: &str) {
+    note(&format!("interrupted; go on with the same command: hsic reproduce {figure} --profile {profile}"));
+}
+
+/// Values beside the paper's.
+pub(crate) fn reproduction(values: &[Checked<'_>], output: &Path) -> anyhow::Result<()> {
+    let number = |value: f64| if value.is_finite() { format!("{value:.2}") } else { "-".to_owned() };
+    let lead = values.iter().map(|checked| checked.value.name.chars().count()).max().unwrap_or(0).max("value".len());
+    let mut text = format!("{:<lead$}  {:>9} {:>9} {:>9}  band\n", "value", "paper", "authors'", "ours");
+    for Checked { value, holds, .. } in values {
+        let band = value.band.map_or(String::new(), |(low, high)| format!("{} to {}", number(low), number(high)));
+        let _ = writeln!(
+            text,
+            "{:<lead$}  {:>9} {:>9} {:>9}  {band}{}",
+            value.name,
+            number(value.paper.unwrap_or(f64::NAN)),
+            number(mean(&value.authors)),
+            number(mean(&value.ours)),
+            if *holds { "" } else { "  OUTSIDE" }
+        );
+    }
+    let _ = write!(text, "figures: {}", output.join("figures").display());
+    Ok(line(&text)?)
+}
+
+/// A bar for all trainings and one for the training at work.
+pub(crate) struct ReproductionBars {
+    bars: MultiProgress,
+    whole: ProgressBar,
+    run: Progress,
+    quiet: bool,
+}
+
+impl ReproductionBars {
+    pub(crate) fn new(quiet: bool, total: usize) -> Self {
+        let bars = MultiProgress::new();
+        let whole = if quiet { ProgressBar::hidden() } else { bars.add(ProgressBar::new(total as u64)) };
+        let style = ProgressStyle::with_template("{bar:30} training {pos}/{len}  {elapsed}  {msg}");
+        whole.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bars, whole, run: Progress::new(true), quiet }
+    }
+
+    /// The training at work is finished.
+    pub(crate) fn done(&self) {
+        self.run.finish();
+        self.whole.inc(1);
+    }
+
+    /// A figure is there.
+    pub(crate) fn drawn(&self, name: &str, folder: &Path) {
+        if !self.quiet {
+            self.bars.suspend(|| note(&format!("{name}: {}", folder.display())));
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.run.finish();
+        self.whole.finish_and_clear();
+    }
+}
+
+impl Watcher for ReproductionBars {
+    fn begin(&mut self, planned: &Planned) {
+        let label = format!("{}, seed {}", planned.training.label, planned.seed);
+        self.whole.set_message(label);
+        self.run = Progress { bar: self.bars.add(Progress::new(self.quiet).bar), quiet: true, mute: true };
+    }
+
+    fn observer(&mut self) -> &mut dyn Observer {
+        &mut self.run
     }
 }

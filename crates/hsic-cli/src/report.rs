@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hsic_bottleneck::figure::FIGURES;
 use hsic_bottleneck::figure::plot::{Value, Verdict};
 use hsic_bottleneck::figure::record::{FigureRecord, Machine};
 use hsic_bottleneck::figure::run_page::RunReport;
@@ -11,18 +12,16 @@ use hsic_bottleneck::log::EpochReport;
 use crate::table::{Row, significant};
 
 /// The figures of a reproduction.
-pub(crate) struct Reproduction {
-    /// In the order of the paper.
+pub(crate) struct ReproductionReport {
+    /// In the order in which they are made.
     pub(crate) figures: Vec<FigureRecord>,
 }
 
-impl Reproduction {
-    /// Puts figures into order, figure 2 of the paper before figure 10, and those that are not the paper's at the end.
+impl ReproductionReport {
+    /// Puts figures into the order in which they are made; those that are not known come last.
     pub(crate) fn new(mut figures: Vec<FigureRecord>) -> Self {
-        figures.sort_by_cached_key(|figure| {
-            let source = figure.source.to_lowercase();
-            (!source.starts_with("figure"), natural(&source), natural(&figure.name))
-        });
+        let place = |figure: &FigureRecord| FIGURES.iter().position(|known| known.name() == figure.name);
+        figures.sort_by_cached_key(|figure| (place(figure).unwrap_or(usize::MAX), figure.name.clone()));
         Self { figures }
     }
 
@@ -48,9 +47,9 @@ impl Reproduction {
     /// How it came about: name and text.
     pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
         let meaning = match &*self.profile() {
-            "smoke" => " (the least that runs; its numbers say nothing of the method)",
-            "quick" => " (shortened training)",
-            "paper" => " (as long as in the paper)",
+            "smoke" => " (drawn digits, the least training: that everything runs)",
+            "quick" => " (real data, shortened training)",
+            "paper" => " (the paper's settings)",
             _ => "",
         };
         let seeds: BTreeSet<u64> = self.figures.iter().flat_map(|figure| figure.seeds.iter().copied()).collect();
@@ -107,20 +106,6 @@ impl Reproduction {
         }
         sentences
     }
-}
-
-/// A name as its words and numbers, by which `figure2` comes before `figure10`.
-fn natural(name: &str) -> Vec<(String, u64)> {
-    let mut parts = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let word = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let (text, numbers) = rest.split_at(word);
-        let end = numbers.find(|c: char| !c.is_ascii_digit()).unwrap_or(numbers.len());
-        parts.push((text.to_owned(), numbers[..end].parse().unwrap_or(0)));
-        rest = &numbers[end..];
-    }
-    parts
 }
 
 /// Distinct texts in the order of their first appearance.
@@ -187,6 +172,9 @@ impl RunFacts {
             let unformatted =
                 if summary.format_accuracy.is_some() || !summary.formatted { ", outputs unformatted" } else { "" };
             row(&format!("test accuracy{unformatted}"), percent(summary.test_accuracy));
+            if let Some(authors) = summary.authors_test_accuracy {
+                row(&format!("test accuracy{unformatted}, authors' protocol"), percent(authors));
+            }
             row(&format!("training accuracy{unformatted}"), percent(summary.train_accuracy));
             row("epochs", summary.epochs.to_string());
             row("steps", summary.steps.to_string());
@@ -238,7 +226,7 @@ pub(crate) mod tests {
     use crate::table::tests::value;
 
     /// Two figures; of their values one lies outside its band.
-    pub(crate) fn reproduction() -> Reproduction {
+    pub(crate) fn reproduction() -> ReproductionReport {
         let claim = |verdict| Claim { statement: "it learns".to_owned(), verdict, evidence: "97 %".to_owned() };
         let run = |seed| RunRecord {
             label: "hsic".to_owned(),
@@ -260,7 +248,7 @@ pub(crate) mod tests {
         let figure = |name: &str, values| FigureRecord {
             name: name.to_owned(),
             title: "Depth | width".to_owned(),
-            source: name.replace("figure", "figure "),
+            source: "figure 3a".to_owned(),
             command: format!("hsic reproduce {name} --profile quick"),
             profile: "quick".to_owned(),
             seeds: vec![1, 2],
@@ -280,19 +268,19 @@ pub(crate) mod tests {
                 claims: Vec::new(),
             },
         };
-        let mut tenth = figure("figure10", Vec::new());
+        let mut tenth = figure("widths", Vec::new());
         tenth.plot.claims = vec![claim(Verdict::Holds), claim(Verdict::Partly), claim(Verdict::Fails)];
-        Reproduction::new(vec![tenth, figure("figure2", vec![value(), ratio])])
+        ReproductionReport::new(vec![tenth, figure("needle", vec![value(), ratio])])
     }
 
     #[test]
-    fn figures_stand_in_the_order_of_their_numbers() {
-        let names: Vec<_> = reproduction().figures.into_iter().map(|figure| figure.name).collect();
-        assert_eq!(names, ["figure2", "figure10"]);
-        assert!(natural("figure 3a") < natural("figure 3b") && natural("2") < natural("figure1"));
+    fn figures_stand_in_the_order_in_which_they_are_made() {
+        let names =
+            |content: ReproductionReport| content.figures.into_iter().map(|figure| figure.name).collect::<Vec<_>>();
+        assert_eq!(names(reproduction()), ["needle", "widths"]);
         let mut figures = reproduction().figures;
-        figures[0].source = "an addition".to_owned();
-        assert_eq!(Reproduction::new(figures).figures[1].name, "figure2");
+        figures[0].name = "another".to_owned();
+        assert_eq!(names(ReproductionReport::new(figures)), ["widths", "another"]);
     }
 
     #[test]
@@ -300,7 +288,7 @@ pub(crate) mod tests {
         let mut content = reproduction();
         content.figures.iter_mut().for_each(|figure| figure.command.push_str(" --seeds 3"));
         assert_eq!(content.command(), "hsic reproduce all --profile quick --seeds 3");
-        content.figures[1].command.push_str("0");
+        content.figures[1].command.push('0');
         assert_eq!(content.command(), "hsic reproduce all --profile quick");
     }
 

@@ -226,6 +226,8 @@ options! {
         /// Batch norm in evaluation: fair (running statistics), or authors (those of the evaluated batch, for
         /// like-for-like comparison only) [default: fair]
         bn: NormProtocol,
+        /// Record the test accuracy by the authors' protocol beside the one above [default: false]
+        authors_beside: bool,
     }
 }
 
@@ -238,8 +240,10 @@ options! {
         format_input: FormatInput,
         /// Optimizer of the layer [default: sgd]
         format_optimizer: OptimizerName,
-        /// Its learning rate, > 0, falling to 0 by a cosine [default: from the features' curvature; adamw: 1e-3]
+        /// Its learning rate, > 0 [default: from the features' curvature; adamw: 1e-3]
         format_learning_rate: f64,
+        /// Course of that rate [default: cosine]
+        format_decay: Decay,
         /// Momentum of sgd, in [0, 1) [default: 0.9]
         format_momentum: f64,
         /// Weight decay, >= 0 [default: 0]
@@ -258,6 +262,8 @@ options! {
         epochs: u64,
         /// Rows of a batch, >= 2 [default: 256]
         batch_size: usize,
+        /// Visit the samples of each epoch in an order of its own, or in that of the file (the authors') [default: true]
+        shuffle: bool,
         /// Which weights a block's input comes from [default: jacobi]
         update: UpdateOrder,
         /// What runs at once [default: parallel; gauss-seidel: sequential]

@@ -1,13 +1,11 @@
 //! A run as curves: all that its folder tells, and what of it is worth a figure.
 
-use std::fs;
-
 use super::plot::{Axis, Heat, Marks, Panel, Plot, Scale, Series, Style};
 use crate::config::TrainConfig;
 use crate::error::Error;
-use crate::log::{EpochReport, Record, TimelineReport, Warning};
+use crate::log::{EpochReport, Record, TimelineReport, Warning, read_records};
 use crate::monitor::MonitorReport;
-use crate::run::{METRICS, Run, RunError, SUMMARY, Summary};
+use crate::run::{METRICS, Run, SUMMARY, Summary};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
 const MOST_CURVES: usize = 8;
@@ -65,7 +63,9 @@ impl RunReport {
             warnings: Vec::new(),
             members,
         };
-        for record in records(run)? {
+        let metrics = run.file(METRICS);
+        let records = if metrics.exists() { read_records(&metrics)? } else { Vec::new() };
+        for record in records {
             match record {
                 Record::Epoch(epoch) => report.epochs.push(epoch),
                 Record::Monitor(monitor) => report.monitor.push(monitor),
@@ -76,27 +76,6 @@ impl RunReport {
         }
         Ok(report)
     }
-}
-
-/// The records of `metrics.jsonl`; none without such a file.
-fn records(run: &Run) -> Result<Vec<Record>, RunError> {
-    let path = run.file(METRICS);
-    let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|source| RunError::Io { path: path.clone(), source })?,
-    };
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let parsed = text[..whole].lines().enumerate().map(|(index, line)| {
-        serde_json::from_str(line).map_err(|error| {
-            // The parser counts lines within what it is given, and none where a key is missing.
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let message = error.to_string().replace(&place, "");
-            let column = if error.line() > 0 { format!(" column {}", error.column()) } else { String::new() };
-            let found = format!("line {}{column}: {message}", index + 1);
-            RunError::malformed(&path, found, "a record of training a line")
-        })
-    });
-    parsed.collect()
 }
 
 /// What a run has to show, each figure with its title; nothing for what it has no records of.
@@ -142,7 +121,13 @@ fn accuracy(epochs: &[EpochReport]) -> Option<Plot> {
     let of = |name: &str, value: fn(&EpochReport) -> f64| {
         Series::plain(name, Style::Line, epochs.iter().map(|report| (report.epoch as f64, percent(value(report)))))
     };
-    let series = vec![of("training", |report| report.train_accuracy), of("test", |report| report.test_accuracy)];
+    let mut series = vec![of("training", |report| report.train_accuracy), of("test", |report| report.test_accuracy)];
+    let authors =
+        epochs.iter().filter_map(|report| Some((report.epoch as f64, percent(report.authors_test_accuracy?))));
+    let authors = Series::plain("test, authors' protocol", Style::Line, authors);
+    if !authors.points.is_empty() {
+        series.push(authors);
+    }
     let caption = format!(
         "Accuracy on (part of) the training data and on the test data after each epoch, {} in all.",
         last.epoch
@@ -328,6 +313,7 @@ mod tests {
             nhsic_y: if nhsic { by_block(0.5) } else { Vec::new() },
             train_accuracy: 0.5,
             test_accuracy: 0.25,
+            authors_test_accuracy: None,
         }
     }
 
@@ -455,15 +441,24 @@ mod tests {
     }
 
     #[test]
+    fn the_authors_protocol_has_a_curve_where_it_was_asked_for() {
+        let both = EpochReport { authors_test_accuracy: Some(0.375), ..epoch(2, 2, true) };
+        let report = RunReport { epochs: vec![epoch(1, 2, true), both], ..report() };
+        let plots = plots(&report);
+        let curves = series(titled(&plots, "Accuracy").unwrap(), 0);
+        assert_eq!((curves.len(), ends(&curves[2])), (3, vec![(2.0, 37.5)]));
+    }
+
+    #[test]
     fn a_line_that_cannot_be_read_is_named_and_one_in_the_making_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let run = Run::create(folder.path(), &report().config).unwrap();
         let line = serde_json::to_string(&Record::Epoch(epoch(1, 2, true))).unwrap();
-        fs::write(run.file(METRICS), format!("{line}\n{line}\n{}", &line[..9])).unwrap();
+        std::fs::write(run.file(METRICS), format!("{line}\n{line}\n{}", &line[..9])).unwrap();
         assert_eq!(RunReport::read(&run).unwrap().epochs.len(), 2);
-        fs::write(run.file(METRICS), format!("{line}\n{}\n", &line[..9])).unwrap();
+        std::fs::write(run.file(METRICS), format!("{line}\n{}\n", &line[..9])).unwrap();
         let error = RunReport::read(&run).unwrap_err().to_string();
         assert!(error.contains("metrics.jsonl: line 2 column 9: EOF while parsing"), "{error}");
-        assert!(error.ends_with("expected a record of training a line"), "{error}");
+        assert!(error.ends_with("expected a record a line"), "{error}");
     }
 }

@@ -62,18 +62,6 @@ pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
 
 /// The same, a table's columns standardized by given means and deviations.
 fn load_as(config: &TrainConfig, standardization: Option<Standardization>) -> Result<Split, Error> {
-    let data = &config.options.data;
-    let options = LoadOptions {
-        data_dir: data.data_dir.clone(),
-        seed: config.seed,
-        train_size: data.train_size,
-        test_size: data.test_size,
-        label_column: data.label_column.clone(),
-        test_fraction: data.test_fraction.unwrap_or(0.2),
-        standardize: data.standardize.unwrap_or(true),
-        standardization,
-        normalize: data.normalize.unwrap_or_default(),
-        validation: data.validation.unwrap_or(0.0),
-    };
+    let options = LoadOptions { standardization, ..config.load_options() };
     Ok(dataset::load(&config.dataset, &options)?)
 }

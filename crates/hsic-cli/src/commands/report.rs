@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use hsic_bottleneck::figure::RECORD;
 use hsic_bottleneck::figure::plot::Verdict;
 use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::run_page::{RunReport, plots};
@@ -12,7 +13,7 @@ use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run, write_atomically};
 use serde::Serialize;
 
 use crate::args::ReportArguments;
-use crate::report::{Reproduction, RunFacts};
+use crate::report::{ReproductionReport, RunFacts};
 use crate::{draw, html, markdown, printer};
 
 /// Where reproductions lie, and which is taken first.
@@ -89,7 +90,7 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The figures in a folder; one that is still being made is left out with a warning.
-fn reproduction(folder: &Path) -> anyhow::Result<Reproduction> {
+fn reproduction(folder: &Path) -> anyhow::Result<ReproductionReport> {
     let within = || folder.display().to_string();
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).with_context(within)? {
@@ -98,15 +99,15 @@ fn reproduction(folder: &Path) -> anyhow::Result<Reproduction> {
     entries.sort();
     let mut figures = Vec::new();
     for entry in entries.into_iter().filter(|entry| entry.is_dir()) {
-        let path = entry.join("figure.json");
+        let path = entry.join(RECORD);
         if path.is_file() {
             figures.push(figure(&path)?);
         } else {
-            printer::warning(&format!("{}: no figure.json, this figure is left out", entry.display()));
+            printer::warning(&format!("{}: no {RECORD}, this figure is left out", entry.display()));
         }
     }
-    ensure!(!figures.is_empty(), "{}: no figure, expected a folder with a figure.json for each", folder.display());
-    Ok(Reproduction::new(figures))
+    ensure!(!figures.is_empty(), "{}: no figure, expected a folder with a {RECORD} for each", folder.display());
+    Ok(ReproductionReport::new(figures))
 }
 
 fn figure(path: &Path) -> anyhow::Result<FigureRecord> {

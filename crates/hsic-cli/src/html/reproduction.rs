@@ -6,11 +6,11 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
-use crate::report::{Reproduction, duration, machine};
+use crate::report::{ReproductionReport, duration, machine};
 use crate::table::{Row, Seeds, Standing};
 
 /// The page.
-pub(crate) fn page(content: &Reproduction, draw: Draw) -> String {
+pub(crate) fn page(content: &ReproductionReport, draw: Draw) -> String {
     let named: Vec<(String, &FigureRecord)> = content
         .figures
         .iter()
@@ -47,7 +47,7 @@ pub(crate) fn page(content: &Reproduction, draw: Draw) -> String {
     whole(&content.title(), &body)
 }
 
-fn introduction(content: &Reproduction) -> Markup {
+fn introduction(content: &ReproductionReport) -> Markup {
     html! {
         p {
             "The HSIC bottleneck trains a deep network without back-propagation. Each block learns by itself: its outputs \

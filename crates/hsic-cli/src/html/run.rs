@@ -105,6 +105,7 @@ mod tests {
                 nhsic_y: vec![5.0, 6.0],
                 train_accuracy: 0.5,
                 test_accuracy: 0.4321,
+                authors_test_accuracy: None,
             }],
             monitor: Vec::new(),
             format: Vec::new(),

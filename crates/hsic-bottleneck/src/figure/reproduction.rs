@@ -1,0 +1,236 @@
+//! A folder of trainings and figures: each training is done once, taken up where it was interrupted, and found again.
+//!
+//! `runs/` holds a run's folder a training, named by what is trained and a fingerprint of its options; `figures/NAME/`
+//! holds what a figure shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::record::{FigureRecord, Machine, RunRecord};
+use super::trained::{DataCache, Place, Trained, Training, Trainings, folder_name, identity};
+use super::{Figure, Scope};
+use crate::config::{ConfigError, TrainConfig, TrainOptions};
+use crate::error::Error;
+use crate::log::Observer;
+use crate::run::{Run, RunError, write_atomically};
+use crate::trainer::{Outcome, train};
+
+/// What a figure shows, and how it was made.
+pub const RECORD: &str = "figure.json";
+
+/// The options of a figure's trainings.
+pub const CONFIG: &str = "config.toml";
+
+/// A training with a seed, and where it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The training.
+    pub training: Training,
+    /// Its seed.
+    pub seed: u64,
+    /// Name of its folder.
+    pub folder: String,
+}
+
+/// Hears how far a reproduction is.
+pub trait Watcher {
+    /// A training begins.
+    fn begin(&mut self, planned: &Planned);
+
+    /// Who hears of its steps.
+    fn observer(&mut self) -> &mut dyn Observer;
+}
+
+/// A folder of trainings and figures.
+pub struct Reproduction {
+    folder: PathBuf,
+    scope: Scope,
+    data: DataCache,
+}
+
+/// What stands in a figure's `config.toml`.
+#[derive(Serialize)]
+struct Configs {
+    training: Vec<NamedOptions>,
+}
+
+/// A training there.
+#[derive(Serialize)]
+struct NamedOptions {
+    label: String,
+    options: TrainOptions,
+}
+
+impl Reproduction {
+    /// In a folder, new or that of an earlier reproduction.
+    #[must_use]
+    pub fn new(folder: &Path, scope: Scope) -> Self {
+        Self { folder: folder.into(), scope, data: DataCache::default() }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where a figure's files are.
+    #[must_use]
+    pub fn figure_folder(&self, figure: &dyn Figure) -> PathBuf {
+        self.folder.join("figures").join(figure.name())
+    }
+
+    /// The trainings of some figures that are not finished yet, each once.
+    ///
+    /// # Errors
+    /// `Config` for options that cannot be used; `Run` for a folder that holds another training.
+    pub fn missing(&self, figures: &[&dyn Figure]) -> Result<Vec<Planned>, Error> {
+        let mut seen = BTreeSet::new();
+        let mut missing = Vec::new();
+        for figure in figures {
+            for planned in self.plan(*figure)? {
+                if seen.insert(planned.folder.clone()) && self.finished(&planned)?.is_none() {
+                    missing.push(planned);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    fn plan(&self, figure: &dyn Figure) -> Result<Vec<Planned>, Error> {
+        let mut plan = Vec::new();
+        for training in figure.trainings(&self.scope) {
+            for &seed in &self.scope.seeds {
+                let folder = folder_name(&training, seed)?;
+                plan.push(Planned { training: training.clone(), seed, folder });
+            }
+        }
+        Ok(plan)
+    }
+
+    fn config(planned: &Planned) -> Result<TrainConfig, ConfigError> {
+        planned.training.seeded(planned.seed).resolve()
+    }
+
+    /// The run of a training, if its folder is there.
+    fn open(&self, planned: &Planned) -> Result<Option<Run>, Error> {
+        let path = self.folder.join("runs").join(&planned.folder);
+        if !path.join("config.toml").exists() {
+            return Ok(None);
+        }
+        let run = Run::open(&path)?;
+        let place = planned.training.place;
+        if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
+            let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
+            return Err(RunError::malformed(&run.file("config.toml"), "other options", &expected).into());
+        }
+        Ok(Some(run))
+    }
+
+    fn finished(&self, planned: &Planned) -> Result<Option<Run>, Error> {
+        Ok(self.open(planned)?.filter(Run::is_finished))
+    }
+
+    /// Carries a training out, from where it was interrupted if it was. `launch` trains a run in a process of its own and
+    /// says whether it is finished; it is not if it was stopped.
+    ///
+    /// # Errors
+    /// What training says, or `launch`.
+    pub fn train(
+        &self,
+        planned: &Planned,
+        watcher: &mut dyn Watcher,
+        launch: &dyn Fn(&Run) -> Result<bool, Error>,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        watcher.begin(planned);
+        let config = Self::config(planned)?;
+        let run = match self.open(planned)? {
+            Some(run) => run,
+            None => Run::create(&self.folder.join("runs").join(&planned.folder), &config)?,
+        };
+        match planned.training.place {
+            Place::Shared => {
+                let data = self.data.load(&config)?;
+                train(&config, &data, &run, &mut [watcher.observer()], stop)
+            }
+            Place::Own => {
+                if !launch(&run)? {
+                    return Ok(Outcome::Interrupted { step: 0 });
+                }
+                let trained = Trained::open(run, &planned.training, planned.seed, &self.data)?;
+                Ok(Outcome::Finished(Box::new(trained.summary)))
+            }
+        }
+    }
+
+    /// What a figure shows of its trainings, all of which are finished.
+    ///
+    /// # Errors
+    /// `Run` for a run that is not there or damaged; what the figure says.
+    pub fn plot(&self, figure: &dyn Figure) -> Result<FigureRecord, Error> {
+        let mut trained: BTreeMap<String, Vec<Trained<'_>>> = BTreeMap::new();
+        let (mut runs, mut data) = (Vec::new(), Vec::<String>::new());
+        for planned in self.plan(figure)? {
+            let path = self.folder.join("runs").join(&planned.folder);
+            let run = self.open(&planned)?.ok_or_else(|| RunError::malformed(&path, "nothing", "a finished run"))?;
+            let record = run.data()?;
+            let told = format!("{} ({} + {})", record.name, record.train_rows, record.test_rows);
+            if !data.contains(&told) {
+                data.push(told);
+            }
+            let run = Trained::open(run, &planned.training, planned.seed, &self.data)?;
+            runs.push(RunRecord {
+                label: planned.training.label.clone(),
+                seed: planned.seed,
+                command: planned.training.command(planned.seed),
+                seconds: run.summary.seconds,
+            });
+            trained.entry(planned.training.label).or_default().push(run);
+        }
+        let profile = self.scope.profile.name();
+        let seeds = self.scope.seeds.len();
+        Ok(FigureRecord {
+            name: figure.name().to_owned(),
+            title: figure.title().to_owned(),
+            source: figure.source().to_owned(),
+            command: format!("hsic reproduce {} --profile {profile} --seeds {seeds}", figure.name()),
+            profile: profile.to_owned(),
+            seeds: self.scope.seeds.clone(),
+            data,
+            machine: Machine::here(),
+            runs,
+            plot: figure.plot(&self.scope, &Trainings(trained))?,
+        })
+    }
+
+    /// Writes a figure's files: record, points, options, and its pictures by name.
+    ///
+    /// # Errors
+    /// `Run` if one cannot be written.
+    pub fn save(
+        &self,
+        figure: &dyn Figure,
+        record: &FigureRecord,
+        pictures: &[(&str, &[u8])],
+    ) -> Result<PathBuf, Error> {
+        let folder = self.figure_folder(figure);
+        std::fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder.clone(), source })?;
+        let malformed = |error: &dyn std::fmt::Display| RunError::malformed(&folder, error, "a figure");
+        let trainings = figure.trainings(&self.scope).into_iter();
+        let named = trainings.map(|training| NamedOptions { label: training.label, options: training.options });
+        let configs = Configs { training: named.collect() };
+        let config = toml::to_string(&configs).map_err(|error| malformed(&error))?;
+        let json = serde_json::to_string_pretty(record).map_err(|error| malformed(&error))?;
+        write_atomically(&folder.join(CONFIG), config.as_bytes())?;
+        write_atomically(&folder.join("points.csv"), record.plot.csv().as_bytes())?;
+        for (name, bytes) in pictures {
+            write_atomically(&folder.join(name), bytes)?;
+        }
+        write_atomically(&folder.join(RECORD), json.as_bytes())?;
+        Ok(folder)
+    }
+}

@@ -1,0 +1,77 @@
+//! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
+
+use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
+use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
+use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
+use super::{Figure, Scope, Set, Training, Trainings};
+use crate::error::Error;
+
+pub(super) struct Widths;
+
+/// Width of all layers, and the paper's accuracy after format training.
+const WIDTHS: [(usize, f64); 3] = [(8, 87.14), (32, 94.48), (64, 95.35)];
+
+fn label(width: usize) -> String {
+    format!("width {width}")
+}
+
+impl Figure for Widths {
+    fn name(&self) -> &'static str {
+        "widths"
+    }
+
+    fn title(&self) -> &'static str {
+        "Format training on nets of width 8, 32 and 64"
+    }
+
+    fn source(&self) -> &'static str {
+        "figure 7a of the paper, figure 6a of the authors' code"
+    }
+
+    fn trainings(&self, scope: &Scope) -> Vec<Training> {
+        let of = |(width, _): (usize, f64)| {
+            let mut options = hsic(scope, Set::Mnist, 2e-4, 5.0, 50.0);
+            options.network.widths = Some(format!("{width}x{}", scope.pick(3, 6, 6)));
+            options.network.outputs = Some(width);
+            options.training.epochs = Some(scope.pick(2, 5, 5));
+            options.training.batch_size = Some(scope.pick(64, 256, 256));
+            let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, 0.01));
+            [
+                Training::new(label(width), code),
+                Training::new(fair(&label(width)), with_fair_format(options, FORMAT_EPOCHS)),
+            ]
+        };
+        WIDTHS.into_iter().flat_map(of).collect()
+    }
+
+    fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
+        let mut plot = Plot {
+            caption: "784-Wx7, rate 2e-4, sigma 5, beta 50, then format training at rate 0.01 on outputs as they are \
+                      (authors' protocol), or as ours does."
+                .to_owned(),
+            columns: 1,
+            ..Plot::default()
+        };
+        let mut all = Vec::new();
+        for (width, end) in WIDTHS {
+            let paper = vec![(FORMAT_EPOCHS as f64, end)];
+            let variant = Variant { label: label(width), fair: Some(fair(&label(width))), name: label(width), paper };
+            let (series, value) = curves(scope, trained, scope.label(Set::Mnist), &variant, (3.0, 10.0))?;
+            plot.values.push(value);
+            all.extend(series);
+        }
+        let ends: Vec<f64> = plot.values.iter().map(|value| mean(&value.ours)).collect();
+        plot.claims.push(Claim {
+            statement: "A wider net classifies better".to_owned(),
+            verdict: if ends.is_sorted() { Verdict::Holds } else { Verdict::Fails },
+            evidence: format!("{:.2}, {:.2}, {:.2} % with width 8, 32, 64", ends[0], ends[1], ends[2]),
+        });
+        plot.panels.push(Panel {
+            title: scope.label(Set::Mnist).to_owned(),
+            x: Axis::linear("epoch of format training"),
+            y: Axis::linear("test accuracy (%)"),
+            marks: Marks::Series(all),
+        });
+        Ok(plot)
+    }
+}

@@ -1,0 +1,163 @@
+//! `hsic reproduce`.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use hsic_bottleneck::Error;
+use hsic_bottleneck::figure::plot::Value;
+use hsic_bottleneck::figure::record::FigureRecord;
+use hsic_bottleneck::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
+use hsic_bottleneck::run::{Run, RunError};
+use hsic_bottleneck::trainer::Outcome;
+use serde::Serialize;
+
+use super::{interrupted, on_threads, stop_on_signal};
+use crate::args::{ALL, ReproduceArguments};
+use crate::printer::{self, ReproductionBars};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Reproduced<'a> {
+    output: &'a Path,
+    profile: Profile,
+    seeds: &'a [u64],
+    figures: Vec<&'a str>,
+    values: Vec<Checked<'a>>,
+    outside: usize,
+}
+
+/// A value of a figure.
+#[derive(Serialize)]
+pub(crate) struct Checked<'a> {
+    pub(crate) figure: &'a str,
+    #[serde(flatten)]
+    pub(crate) value: &'a Value,
+    pub(crate) holds: bool,
+}
+
+pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
+    let figures = chosen(&arguments.figure);
+    anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
+    let sources = match arguments.profile {
+        Profile::Smoke => Sources::default(),
+        Profile::Quick | Profile::Paper => Sources::find(arguments.data_dir.as_deref())?,
+    };
+    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
+    let scope = Scope { profile: arguments.profile, seeds: seeds.clone(), sources };
+    let output = arguments.output.unwrap_or_else(|| Path::new("reproduction").join(arguments.profile.name()));
+    let stop = stop_on_signal()?;
+    let program = std::env::current_exe().context("the program's own path")?;
+    let reproduction = Reproduction::new(&output, scope);
+    let records = on_threads(arguments.threads, || {
+        let mut bars = ReproductionBars::new(arguments.quiet, reproduction.missing(&figures)?.len());
+        let mut records = Vec::new();
+        for &figure in &figures {
+            for planned in reproduction.missing(&[figure])? {
+                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)?;
+                if let Outcome::Interrupted { .. } = outcome {
+                    return Ok(None);
+                }
+                bars.done();
+            }
+            let record = reproduction.plot(figure)?;
+            let folder = reproduction.save(figure, &record, &[])?;
+            bars.drawn(&record.name, &folder);
+            records.push(record);
+        }
+        bars.finish();
+        Ok::<_, anyhow::Error>(Some(records))
+    })??;
+    let Some(records) = records else {
+        printer::reproduction_interrupted(&arguments.figure, arguments.profile.name());
+        return Ok(interrupted());
+    };
+    let values = checked(&records);
+    let outside = values.iter().filter(|value| !value.holds).count();
+    if arguments.json {
+        let figures = records.iter().map(|record| record.name.as_str()).collect();
+        let profile = arguments.profile;
+        printer::json(&Reproduced { output: &output, profile, seeds: &seeds, figures, values, outside })?;
+    } else {
+        printer::reproduction(&values, &output)?;
+    }
+    Ok(if arguments.check && outside > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The figures that a name stands for.
+fn chosen(name: &str) -> Vec<&'static dyn Figure> {
+    if name == ALL {
+        return FIGURES.to_vec();
+    }
+    FIGURES.iter().copied().filter(|figure| figure.name() == name).collect()
+}
+
+/// The values of all figures, and whether each lies in its band.
+fn checked(records: &[FigureRecord]) -> Vec<Checked<'_>> {
+    let mut all = Vec::new();
+    for record in records {
+        let values = record.plot.values.iter();
+        all.extend(values.map(|value| Checked { figure: &record.name, value, holds: value.holds() }));
+    }
+    all
+}
+
+/// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
+/// is taken up from its last checkpoint another time.
+fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
+    let io = |source| RunError::Io { path: run.path().into(), source };
+    let mut command = Command::new(program);
+    command.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(io)?;
+    let status = loop {
+        if stop.load(Ordering::Relaxed) {
+            // It may have heard the same signal and be gone already.
+            drop(child.kill());
+            child.wait().map_err(io)?;
+            return Ok(false);
+        }
+        match child.try_wait().map_err(io)? {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    if status.success() && run.is_finished() {
+        return Ok(true);
+    }
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut said).map_err(io)?;
+    }
+    let found = format!("training that ended with {status}: {}", said.trim());
+    Err(RunError::Malformed { path: run.path().into(), found, expected: "a finished run".to_owned() }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use hsic_bottleneck::figure::Profile;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    #[test]
+    fn the_command_that_a_figure_names_is_read_as_the_training_it_did() {
+        for profile in [Profile::Smoke, Profile::Quick, Profile::Paper] {
+            let scope = Scope { profile, seeds: vec![3], sources: Sources::default() };
+            for figure in FIGURES {
+                for training in figure.trainings(&scope) {
+                    let command = training.command(3);
+                    let words = command.split(' ').map(|word| word.trim_matches('\''));
+                    let arguments =
+                        Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
+                    let Command::Train(arguments) = arguments.command else { panic!("{command}") };
+                    let read = arguments.options.resolve().unwrap();
+                    assert_eq!(read, training.seeded(3).resolve().unwrap(), "{command}");
+                }
+            }
+        }
+    }
+}
