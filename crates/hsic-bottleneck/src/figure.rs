@@ -19,6 +19,7 @@ pub mod plot;
 pub mod record;
 mod reproduction;
 mod resnet;
+pub mod run_page;
 mod scope;
 mod settings;
 mod sigmas;

@@ -215,17 +215,23 @@ pub enum Record {
     Warning(Warning),
 }
 
-/// Reads the records of a `metrics.jsonl`.
+/// Reads the records of a `metrics.jsonl`. A last line that is still being written is left out.
 ///
 /// # Errors
 /// `Io`; `Malformed` with the line.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, RunError> {
     let text = std::fs::read_to_string(path).map_err(|source| RunError::Io { path: path.into(), source })?;
     let read = |(index, line): (usize, &str)| {
-        serde_json::from_str(line)
-            .map_err(|error| RunError::malformed(path, format_args!("line {}: {error}", index + 1), "a record a line"))
+        serde_json::from_str(line).map_err(|error| {
+            // The parser counts lines within what it is given, and none where a key is missing.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let message = error.to_string().replace(&place, "");
+            let column = if error.line() > 0 { format!(" column {}", error.column()) } else { String::new() };
+            RunError::malformed(path, format_args!("line {}{column}: {message}", index + 1), "a record a line")
+        })
     };
-    text.lines().enumerate().map(read).collect()
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    text[..whole].lines().enumerate().map(read).collect()
 }
 
 /// Appends records to `metrics.jsonl`, a line each.

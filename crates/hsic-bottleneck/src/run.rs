@@ -64,8 +64,14 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
-/// What a run makes in its folder, beside `checkpoint/`.
-const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, SUMMARY];
+/// What a run and its report make in its folder, beside `checkpoint/`.
+const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, SUMMARY, REPORT_HTML, REPORT_MARKDOWN];
+
+/// The page of `hsic report`.
+pub const REPORT_HTML: &str = "report.html";
+
+/// The same in short.
+pub const REPORT_MARKDOWN: &str = "report.md";
 
 /// How unformatted outputs are read.
 pub(crate) const READOUT: &str = "readout.json";
@@ -326,6 +332,12 @@ impl Run {
     pub fn member(&self, config: &TrainConfig) -> Result<Self, RunError> {
         let path = self.file(&format!("{MEMBER}{}", config.bottleneck.sigma));
         if path.join(CONFIG).exists() { Self::open(&path) } else { Self::create(&path, config) }
+    }
+
+    /// The run of one of several networks, in a folder of this run's, if it has been started.
+    #[must_use]
+    pub fn started_member(&self, sigma: f64) -> Option<Self> {
+        Self::open(&self.file(&format!("{MEMBER}{sigma}"))).ok()
     }
 
     /// Saves the layer of format training and what it sees.

@@ -23,6 +23,7 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     Predict(PredictArguments),
     Export(ExportArguments),
+    Report(ReportArguments),
     Measure(MeasureArguments),
     Test(TestArguments),
     Data(DataArguments),
@@ -140,6 +141,25 @@ pub(crate) struct ExportArguments {
     /// Overwrite the file if there is one
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Make a page and a Markdown table of a reproduction or of a run, finished or not
+///
+/// A reproduction's page has every figure, its values beside the paper's, its claims with their verdicts and how each was
+/// made; a run's has its curves by epoch and by block. The page is one file: it needs no network and no script.
+///
+/// Example: hsic report reproduction/quick
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ReportArguments {
+    /// Folder of a reproduction or of a run [default: reproduction/paper, else quick, else smoke]
+    pub(crate) run: Option<PathBuf>,
+    /// Folder for report.html and report.md; earlier reports in it are replaced [default: RUN]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which kernel.

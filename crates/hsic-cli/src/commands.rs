@@ -6,6 +6,7 @@ mod export;
 mod format;
 mod measure;
 pub(crate) mod predict;
+mod report;
 pub(crate) mod reproduce;
 mod test;
 mod train;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 pub(crate) use data::{Info, Listed};
+pub(crate) use report::Written;
 
 use crate::args::{Arguments, Command};
 
@@ -28,6 +30,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Format(arguments) => format::run(*arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),

@@ -5,7 +5,12 @@
 
 mod args;
 mod commands;
+mod draw;
+mod html;
+mod markdown;
 mod printer;
+mod report;
+mod table;
 
 use std::process::ExitCode;
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::commands::predict::Named;
 use crate::commands::reproduce::Checked;
-use crate::commands::{Info, Listed};
+use crate::commands::{Info, Listed, Written};
 
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -60,6 +60,24 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// Prints what a user should know though the work goes on.
+pub(crate) fn warning(text: &str) {
+    note(&format!("warning: {text}"));
+}
+
+/// Where a report is and what it found.
+pub(crate) fn report(written: &Written) -> anyhow::Result<()> {
+    let Written { html, markdown, figures, values, values_outside, claims, claims_failed, .. } = written;
+    let mut text = format!("{}\n{}\nfigures: {figures}", html.display(), markdown.display());
+    if *values > 0 {
+        let _ = write!(text, ", values: {values}, outside their bands: {values_outside}");
+    }
+    if *claims > 0 {
+        let _ = write!(text, ", claims: {claims}, that do not hold: {claims_failed}");
+    }
+    Ok(line(&text)?)
 }
 
 /// Says that a run was interrupted and how to go on.

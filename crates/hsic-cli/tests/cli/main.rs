@@ -5,6 +5,7 @@ mod errors;
 mod life;
 mod predict;
 mod protocols;
+mod report;
 mod statistics;
 mod train;
 

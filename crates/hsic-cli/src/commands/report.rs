@@ -1,0 +1,129 @@
+//! `hsic report`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use hsic_bottleneck::figure::RECORD;
+use hsic_bottleneck::figure::plot::Verdict;
+use hsic_bottleneck::figure::record::FigureRecord;
+use hsic_bottleneck::figure::run_page::{RunReport, plots};
+use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run, write_atomically};
+use serde::Serialize;
+
+use crate::args::ReportArguments;
+use crate::report::{ReproductionReport, RunFacts};
+use crate::{draw, html, markdown, printer};
+
+/// Where reproductions lie, and which is taken first.
+const PLACES: &[&str] = &["reproduction/paper", "reproduction/quick", "reproduction/smoke"];
+
+/// Folder of a reproduction with a folder for each figure.
+const FIGURES: &str = "figures";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(crate) struct Written {
+    /// `reproduction` or `run`.
+    pub(crate) kind: &'static str,
+    pub(crate) html: PathBuf,
+    pub(crate) markdown: PathBuf,
+    pub(crate) figures: usize,
+    pub(crate) values: usize,
+    pub(crate) values_outside: usize,
+    pub(crate) claims: usize,
+    pub(crate) claims_failed: usize,
+}
+
+pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
+    let folder = match arguments.run {
+        Some(folder) => folder,
+        None => {
+            let found = PLACES.iter().map(PathBuf::from).find(|place| place.is_dir());
+            found.context("no reproduction here, expected the folder of one or of a run, or one made by: hsic reproduce all --profile quick")?
+        }
+    };
+    let output = arguments.output.unwrap_or_else(|| folder.clone());
+    let mut written = Written {
+        kind: "run",
+        html: output.join(REPORT_HTML),
+        markdown: output.join(REPORT_MARKDOWN),
+        figures: 0,
+        values: 0,
+        values_outside: 0,
+        claims: 0,
+        claims_failed: 0,
+    };
+    let (page, text) = if folder.join(FIGURES).is_dir() {
+        let content = reproduction(&folder.join(FIGURES))?;
+        written.kind = "reproduction";
+        written.figures = content.figures.len();
+        written.values = content.values().count();
+        written.values_outside = content.values_outside();
+        written.claims = content.figures.iter().map(|figure| figure.plot.claims.len()).sum();
+        written.claims_failed = content.claims(Verdict::Fails);
+        (html::reproduction(&content, draw::svg), markdown::reproduction(&content))
+    } else if let Ok(run) = Run::open(&folder) {
+        let report = RunReport::read(&run)?;
+        let settings = run.file("config.toml");
+        let settings = fs::read_to_string(&settings).with_context(|| settings.display().to_string())?;
+        let facts = RunFacts::of(&report, &folder);
+        written.figures = plots(&report).len();
+        (html::run(&report, &facts, &settings, draw::svg), markdown::run(&facts))
+    } else {
+        let found = if folder.is_dir() { "neither figures/ nor config.toml" } else { "no such folder" };
+        bail!("{}: {found}, expected the folder of a reproduction or of a run", folder.display());
+    };
+    for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {
+        check_own(path, known)?;
+    }
+    fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+    write_atomically(&written.html, page.as_bytes())?;
+    write_atomically(&written.markdown, text.as_bytes())?;
+    if arguments.json {
+        printer::json(&written)?;
+    } else {
+        printer::report(&written)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The figures in a folder; one that is still being made is left out with a warning.
+fn reproduction(folder: &Path) -> anyhow::Result<ReproductionReport> {
+    let within = || folder.display().to_string();
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).with_context(within)? {
+        entries.push(entry.with_context(within)?.path());
+    }
+    entries.sort();
+    let mut figures = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.is_dir()) {
+        let path = entry.join(RECORD);
+        if path.is_file() {
+            figures.push(figure(&path)?);
+        } else {
+            printer::warning(&format!("{}: no {RECORD}, this figure is left out", entry.display()));
+        }
+    }
+    ensure!(!figures.is_empty(), "{}: no figure, expected a folder with a {RECORD} for each", folder.display());
+    Ok(ReproductionReport::new(figures))
+}
+
+fn figure(path: &Path) -> anyhow::Result<FigureRecord> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    match serde_json::from_str(&text) {
+        Ok(figure) => Ok(figure),
+        Err(error) => bail!("{}: {error}, expected the record of a figure", path.display()),
+    }
+}
+
+/// What another program or a person wrote under a report's name stays.
+fn check_own(path: &Path, known: &str) -> anyhow::Result<()> {
+    if path.exists() {
+        let text = fs::read(path).with_context(|| path.display().to_string())?;
+        let own = String::from_utf8_lossy(&text).contains(known);
+        ensure!(own, "{}: not written by hsic report, expected no such file or an earlier report", path.display());
+    }
+    Ok(())
+}

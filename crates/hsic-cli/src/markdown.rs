@@ -1,0 +1,120 @@
+//! Reports in Markdown.
+
+use std::fmt::Write as _;
+
+use crate::report::{ReproductionReport, RunFacts};
+use crate::table::Row;
+
+/// The last line of a report, by which one is known.
+pub(crate) const MADE_BY: &str = "Made by `hsic report`.";
+
+/// The summary table of a reproduction, and how it came about.
+pub(crate) fn reproduction(content: &ReproductionReport) -> String {
+    let mut text = format!("# {}\n\n", prose(&content.title()));
+    if content.values().next().is_some() {
+        text.push_str(
+            "| quantity | paper | ours, authors' protocol | ours, fair protocol | difference (fair - paper) | band | command |\n\
+             | --- | ---: | ---: | ---: | ---: | --- | --- |\n",
+        );
+    }
+    for figure in content.figures.iter().filter(|figure| !figure.plot.values.is_empty()) {
+        let _ = writeln!(text, "| **{}** | | | | | | |", prose(&figure.title));
+        for value in &figure.plot.values {
+            text.push_str(&line(&Row::of(value)));
+        }
+    }
+    let facts: Vec<String> =
+        content.facts().into_iter().map(|(name, fact)| format!("{}: {}", name.to_lowercase(), prose(&fact))).collect();
+    let _ = writeln!(text, "\n{}; command: {}", facts.join("; "), code(&content.command()));
+    for sentence in content.tally() {
+        let _ = writeln!(text, "\n{}", prose(&sentence));
+    }
+    let _ = writeln!(text, "\n{MADE_BY}");
+    text
+}
+
+fn line(row: &Row) -> String {
+    let mut text = String::new();
+    let (authors, ours) = (row.authors.to_string(), row.ours.to_string());
+    for cell in [&row.quantity, &row.paper, &authors, &ours, &row.difference] {
+        let _ = write!(text, "| {} ", prose(cell));
+    }
+    let mark = row.standing.mark();
+    let mark = match row.standing.is_broken() {
+        true => format!(" **{mark}**"),
+        false if mark.is_empty() => String::new(),
+        false => format!(" {mark}"),
+    };
+    let _ = writeln!(text, "| {}{mark} | {} |", row.band, code(&row.command));
+    text
+}
+
+/// What a run came to, in a table.
+pub(crate) fn run(facts: &RunFacts) -> String {
+    let mut text = format!("# {}\n\n{}\n\n| quantity | value |\n| --- | --- |\n", prose(&facts.title), facts.state);
+    for (name, value) in &facts.rows {
+        let _ = writeln!(text, "| {} | {} |", prose(name), prose(value));
+    }
+    for warning in &facts.warnings {
+        let _ = writeln!(text, "\nWarning: {}", prose(warning));
+    }
+    let _ = writeln!(text, "\nCommand: {}\n\n{MADE_BY}", code(&facts.command));
+    text
+}
+
+/// Text that Markdown leaves as it is, on one line.
+fn prose(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in one_line(text).chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '*' | '_' | '`' | '[' | ']' | '|' | '#' => escaped.extend(['\\', character]),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A command. Between longer fences it may hold backticks; a bar ends a cell even so.
+fn code(text: &str) -> String {
+    let text = one_line(text).replace('|', "\\|");
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::reproduction as sample;
+
+    #[test]
+    fn the_table_of_a_small_reproduction_is_exactly_this() {
+        let expected = "# Reproduction of the HSIC bottleneck, profile quick\n\
+            \n\
+            | quantity | paper | ours, authors' protocol | ours, fair protocol | difference (fair - paper) | band | command |\n\
+            | --- | ---: | ---: | ---: | ---: | --- | --- |\n\
+            | **Depth \\| width** | | | | | | |\n\
+            | MNIST after 5 epochs (%) | 97.5 | 98.00 | 97.88 (97.25 to 98.50) | +0.38 | 96 to 99 \u{2713} inside | `hsic train --dataset mnist` |\n\
+            | ratio | \u{2014} | \u{2014} | 2 | \u{2014} | 0 to 1 **\u{2717} outside** | `hsic train \\| tee` |\n\
+            \n\
+            profile: quick (real data, shortened training); seeds: 1, 2; data: mnist (60000 + 10000); machine: Some CPU, 2 cores, \
+            8.0 GB of memory, linux x86\\_64; trained for: 90 s; command: `hsic reproduce all --profile quick`\n\
+            \n\
+            1 of 2 values with a band lies inside it.\n\
+            \n\
+            Of the claims 1 holds, 1 holds partly, 1 does not hold.\n\
+            \n\
+            Made by `hsic report`.\n";
+        assert_eq!(reproduction(&sample()), expected);
+    }
+
+    #[test]
+    fn what_has_a_meaning_in_markdown_is_escaped() {
+        assert_eq!(prose("a|b <script> *x*\n_y_"), "a\\|b &lt;script> \\*x\\* \\_y\\_");
+        assert_eq!((code("a `b`"), code("a\nb")), ("`` a `b` ``".to_owned(), "`a b`".to_owned()));
+    }
+}

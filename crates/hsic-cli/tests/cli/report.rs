@@ -1,0 +1,134 @@
+//! `report`: pages and tables of runs and of reproductions.
+
+use crate::{Place, bytes, stderr};
+
+const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64 --epochs 2 --quiet";
+
+/// A record of a figure with one value in its band and one claim.
+const FIGURE: &str = r#"{
+ "name": "figure2", "title": "Depth & <b>width</b>", "source": "figure 2a", "command": "hsic reproduce figure2",
+ "profile": "quick", "seeds": [1, 2], "data": ["digits (600 + 200)"],
+ "machine": {"processor": "", "cores": 2, "memory_bytes": 0, "system": "linux x86_64"},
+ "runs": [{"label": "hsic", "seed": 1, "command": "hsic train", "seconds": 1.5}],
+ "plot": {
+  "caption": "A caption.", "columns": 1,
+  "panels": [{
+   "title": "a panel",
+   "x": {"label": "x", "scale": "linear", "range": null, "names": []},
+   "y": {"label": "y (%)", "scale": "linear", "range": null, "names": []},
+   "marks": {"series": [{"name": "ours", "style": "line", "points": [{"x": 1.0, "y": 2.0, "low": 1.0, "high": 3.0}]}]}
+  }],
+  "values": [{"name": "accuracy", "unit": "%", "paper": 97.0, "authors": [], "ours": [98.0, 98.5], "band": [95.0, 98.0],
+   "command": "hsic train --seed 1"}],
+  "claims": [{"statement": "it learns", "verdict": "holds", "evidence": "98 %"}]
+ }
+}"#;
+
+fn text(place: &Place, name: &str) -> String {
+    String::from_utf8(bytes(&place.path(name))).expect("text")
+}
+
+/// Nothing in the page is fetched or run.
+fn assert_alone(page: &str) {
+    for reference in ["http:", "https:", "src=", "<script", "<link", "@import", "<iframe", "<object", "href=\"/"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn a_runs_page_has_its_accuracy_and_needs_nothing_else() {
+    let place = Place::new();
+    let summary = place.json(&format!("train {SMALL} --monitor-steps 5 --run r --json"));
+    let written = place.json("report r --json");
+    assert_eq!((&written["kind"], &written["html"]), (&"run".into(), &"r/report.html".into()));
+    // Accuracy, confusion, loss, dependence, plane, gradients.
+    assert_eq!(written["figures"], 6);
+    let (page, table) = (text(&place, "r/report.html"), text(&place, "r/report.md"));
+    let accuracy = format!("{:.2} %", 100.0 * summary["test_accuracy"].as_f64().unwrap());
+    assert!(page.contains(&format!("<td>{accuracy}</td>")), "{accuracy}");
+    assert!(table.starts_with("# mlp on digits by hsic\n"), "{table}");
+    assert!(table.contains(&format!("| test accuracy, outputs unformatted | {accuracy} |")), "{table}");
+    assert!(page.contains("<meta name=\"viewport\"") && page.contains("batch-size = 64"));
+    assert_alone(&page);
+
+    // A report is a part of the run: both can be made anew.
+    assert!(place.run("report r").status.success());
+    let again = place.run(&format!("train {SMALL} --run r --force"));
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert!(!place.path("r/report.html").exists());
+}
+
+#[test]
+fn a_run_that_is_not_finished_is_reported_as_far_as_it_is() {
+    let place = Place::new();
+    assert!(place.run(&format!("train {SMALL} --run r")).status.success());
+    std::fs::remove_file(place.path("r/summary.json")).unwrap();
+    assert_eq!(place.json("report r --output out --json")["markdown"], "out/report.md");
+    let table = text(&place, "out/report.md");
+    assert!(table.contains("| epochs so far | 2 of 2 |") && table.contains("`hsic train --resume r`"), "{table}");
+    assert!(!place.path("r/report.md").exists());
+    place.write("r/metrics.jsonl", "{\"type\":\"epoch\"}\n");
+    let error = place.fails("report r");
+    assert!(error.starts_with("error: r/metrics.jsonl: line 1: missing field `epoch`"), "{error}");
+}
+
+#[test]
+fn a_reproduction_is_found_by_itself_and_its_values_are_judged() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("reproduction/quick/figures/figure2")).unwrap();
+    std::fs::create_dir_all(place.path("reproduction/quick/figures/unfinished")).unwrap();
+    std::fs::create_dir_all(place.path("reproduction/smoke/figures")).unwrap();
+    place.write("reproduction/quick/figures/figure2/figure.json", FIGURE);
+    let output = place.run("report --json");
+    assert_eq!(
+        stderr(&output),
+        "warning: reproduction/quick/figures/unfinished: no figure.json, this figure is left out\n"
+    );
+    let written: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(written["html"], "reproduction/quick/report.html");
+    let counts = ["figures", "values", "values_outside", "claims", "claims_failed"].map(|key| written[key].clone());
+    assert_eq!(counts, [1, 1, 1, 1, 0].map(serde_json::Value::from));
+    let page = text(&place, "reproduction/quick/report.html");
+    assert!(page.contains("\u{2717} outside") && page.contains("Depth &amp; &lt;b&gt;width&lt;/b&gt;"));
+    assert_alone(&page);
+    let table = text(&place, "reproduction/quick/report.md");
+    let row = "| accuracy (%) | 97 | \u{2014} | 98.25 (98.00 to 98.50) | +1.25 | 95 to 98 **\u{2717} outside** | \
+               `hsic train --seed 1` |\n";
+    assert!(table.contains(row), "{table}");
+}
+
+#[test]
+fn what_is_neither_a_run_nor_a_reproduction_is_named() {
+    let place = Place::new();
+    let error = place.fails("report");
+    assert!(error.contains("hsic reproduce all --profile quick"), "{error}");
+    let error = place.fails("report nowhere");
+    assert!(error.contains("nowhere: no such folder, expected the folder of a reproduction or of a run"), "{error}");
+    std::fs::create_dir(place.path("empty")).unwrap();
+    assert!(place.fails("report empty").contains("empty: neither figures/ nor config.toml"));
+    std::fs::create_dir(place.path("empty/figures")).unwrap();
+    assert!(place.fails("report empty").contains("empty/figures: no figure, expected"));
+}
+
+#[test]
+fn a_damaged_record_of_a_figure_is_named_with_its_line() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("r/figures/figure2")).unwrap();
+    place.write("r/figures/figure2/figure.json", &FIGURE.replace("\"seeds\": [1, 2]", "\"seeds\": [1, -2]"));
+    let error = place.fails("report r");
+    assert!(error.contains("r/figures/figure2/figure.json: invalid value: integer `-2`"), "{error}");
+    assert!(error.contains("at line 3 column") && error.contains("expected the record of a figure"), "{error}");
+    assert!(!place.path("r/report.html").exists());
+}
+
+#[test]
+fn a_file_of_the_same_name_that_is_no_report_stays() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("r/figures/figure2")).unwrap();
+    place.write("r/figures/figure2/figure.json", FIGURE);
+    place.write("r/report.md", "mine");
+    let error = place.fails("report r");
+    assert!(error.contains("r/report.md: not written by hsic report"), "{error}");
+    assert_eq!(text(&place, "r/report.md"), "mine");
+    assert!(!place.path("r/report.html").exists());
+}
