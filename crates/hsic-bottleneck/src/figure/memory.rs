@@ -102,11 +102,7 @@ impl Figure for Memory {
                 "one more block costs {local:.3} MiB beyond its weights, by back-propagation {chain:.3} MiB"
             ),
         });
-        let panels: [(&str, &str, &dyn Fn(&str, usize) -> Vec<f64>); 2] = [
-            ("Whole process", "peak memory (MiB)", &peak),
-            ("Without the weights", "peak memory beyond the weights (MiB)", &beyond),
-        ];
-        for (title, axis, value) in panels {
+        let mut panel = |title: &str, axis: &str, value: &dyn Fn(&str, usize) -> Vec<f64>| {
             let of = |method: &&str| {
                 let points = depths.iter().map(|&depth| (depth as f64, value(method, depth)));
                 Series::of_seeds(method, Style::Line, points)
@@ -117,7 +113,9 @@ impl Figure for Memory {
                 y: Axis::linear(axis),
                 marks: Marks::Series(METHODS.iter().map(of).collect()),
             });
-        }
+        };
+        panel("Whole process", "peak memory (MiB)", &peak);
+        panel("Without the weights", "peak memory beyond the weights (MiB)", &beyond);
         Ok(plot)
     }
 }

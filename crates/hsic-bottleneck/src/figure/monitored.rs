@@ -2,7 +2,7 @@
 //! trains.
 
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
-use super::settings::{as_code, backprop};
+use super::settings::{as_code, backprop, by_epoch};
 use super::{Profile, Scope, Set, Trained, Training, Trainings};
 use crate::config::{Numbers, TrainOptions};
 use crate::error::Error;
@@ -60,7 +60,36 @@ fn hidden(values: &[f64]) -> f64 {
     values.get(values.len().wrapping_sub(2)).copied().unwrap_or(f64::NAN)
 }
 
-/// Panels of the three quantities, and the values at start and end.
+/// What the monitor sees of Z_L.
+struct Quantity {
+    title: &'static str,
+    label: &'static str,
+    of: fn(&MonitorReport) -> f64,
+    /// What the paper's figure shows at the start and the end.
+    paper: fn(&Paper) -> [f64; 2],
+    /// How far from the paper's value ours may lie.
+    margin: f64,
+}
+
+const QUANTITIES: [Quantity; 2] = [
+    Quantity {
+        title: "Input",
+        label: "nHSIC(X, Z_L)",
+        of: |report| hidden(&report.nhsic_x),
+        paper: |paper| paper.x,
+        margin: 3.0,
+    },
+    Quantity {
+        title: "Labels",
+        label: "nHSIC(Y, Z_L)",
+        of: |report| hidden(&report.nhsic_y),
+        paper: |paper| paper.y,
+        margin: 1.0,
+    },
+];
+
+/// Panels of nHSIC with input and labels and of training accuracy, and the values at start and end. Accuracy is that of
+/// the whole training data: on the batch of a step, after it, a deep net is some points better than elsewhere.
 ///
 /// # Errors
 /// `Run` for a record that cannot be read.
@@ -70,63 +99,51 @@ pub(super) fn plot(
     variants: &[Variant],
     caption: String,
 ) -> Result<Plot, Error> {
-    type Quantity = (&'static str, &'static str, fn(&MonitorReport) -> f64);
-    let quantities: [Quantity; 3] = [
-        ("Input", "nHSIC(X, Z_L)", |report| hidden(&report.nhsic_x)),
-        ("Labels", "nHSIC(Y, Z_L)", |report| hidden(&report.nhsic_y)),
-        ("Accuracy", "accuracy on the batch (%)", |report| 100.0 * report.batch_accuracy),
-    ];
+    let of_paper = |value: f64| (scope.profile == Profile::Paper).then_some(value);
     let mut plot = Plot { caption, columns: 3, ..Plot::default() };
-    let of_paper = scope.profile == Profile::Paper;
     let mut series: [Vec<Series>; 3] = Default::default();
     for Variant { label, paper } in variants {
         let monitored = |label: &str| trained.of(label).iter().map(Trained::monitored).collect::<Result<Vec<_>, _>>();
-        let (runs, code) = (monitored(label)?, monitored(&in_code(label))?);
+        let both = [monitored(&in_code(label))?, monitored(label)?];
+        let runs = &both[1];
         let reports = runs.iter().map(Vec::len).min().unwrap_or(0);
-        for ((_, quantity, value), series) in quantities.iter().zip(&mut series) {
+        let mut state = |what: &str, unit: &str, paper: f64, [authors, ours]: [Vec<f64>; 2], margin: f64| {
+            plot.values.push(Value {
+                name: format!("{label}, {what}"),
+                unit: unit.to_owned(),
+                paper: of_paper(paper),
+                authors,
+                ours,
+                band: of_paper(paper).map(|paper| (paper - margin, paper + margin)),
+                command: trained.command(label),
+            });
+        };
+        for (Quantity { label: what, of, paper: known, margin, .. }, series) in QUANTITIES.iter().zip(&mut series) {
             let at = |index: usize| {
                 let step = runs.first().map_or(0, |run| run[index].step);
-                (step as f64, runs.iter().map(|run| value(&run[index])).collect())
+                (step as f64, runs.iter().map(|run| of(&run[index])).collect())
             };
             series.push(Series::of_seeds(label, Style::Curve, (0..reports).map(at)));
-            let end = |run: &Vec<MonitorReport>| {
-                let last: Vec<f64> = run.iter().rev().take(LAST).map(value).collect();
-                mean(&last)
-            };
-            let mut state = |when: &str, paper: f64, [authors, ours]: [Vec<f64>; 2], margin: (f64, f64)| {
-                plot.values.push(Value {
-                    name: format!("{label}, {quantity} {when}"),
-                    unit: if quantity.ends_with("(%)") { "%" } else { "" }.to_owned(),
-                    paper: of_paper.then_some(paper),
-                    authors,
-                    ours,
-                    band: of_paper.then_some((paper - margin.0, paper + margin.1)),
-                    command: trained.command(label),
-                });
-            };
-            let both = [&code, &runs];
-            let start = || both.map(|runs| runs.iter().filter_map(|run| run.first()).map(value).collect());
-            let ends = both.map(|runs| runs.iter().map(end).collect());
-            match *quantity {
-                "nHSIC(X, Z_L)" => {
-                    state("at the start", paper.x[0], start(), (3.0, 3.0));
-                    state("at the end", paper.x[1], ends, (3.0, 3.0));
-                }
-                "nHSIC(Y, Z_L)" => {
-                    state("at the start", paper.y[0], start(), (1.0, 1.0));
-                    state("at the end", paper.y[1], ends, (1.0, 1.0));
-                }
-                _ => state("at the end", paper.accuracy, ends, (2.0, 2.0)),
-            }
+            let end = |run: &Vec<MonitorReport>| mean(&run.iter().rev().take(LAST).map(of).collect::<Vec<_>>());
+            let starts = both.each_ref().map(|runs| runs.iter().filter_map(|run| run.first()).map(of).collect());
+            let ends = both.each_ref().map(|runs| runs.iter().map(end).collect());
+            let [first, last] = known(paper);
+            state(&format!("{what} at the start"), "", first, starts, *margin);
+            state(&format!("{what} at the end"), "", last, ends, *margin);
         }
+        let accuracy = |label: &str| trained.each(label, |run| 100.0 * run.summary.train_accuracy);
+        let ends = [accuracy(&in_code(label)), accuracy(label)];
+        state("training accuracy at the end", "%", paper.accuracy, ends, 2.0);
+        series[2].push(by_epoch(trained, label, label, &[], |report| Some(report.train_accuracy))?);
     }
-    for ((title, label, _), series) in quantities.into_iter().zip(series) {
-        plot.panels.push(Panel {
-            title: title.to_owned(),
-            x: Axis::linear("step"),
-            y: Axis::linear(label),
-            marks: Marks::Series(series),
-        });
+    let [x, y, accuracy] = series;
+    for (Quantity { title, label, .. }, series) in QUANTITIES.iter().zip([x, y]) {
+        plot.panels.push(panel(title, "step", label, series));
     }
+    plot.panels.push(panel("Accuracy", "epoch", "training accuracy (%)", accuracy));
     Ok(plot)
+}
+
+fn panel(title: &str, x: &str, y: &str, series: Vec<Series>) -> Panel {
+    Panel { title: title.to_owned(), x: Axis::linear(x), y: Axis::linear(y), marks: Marks::Series(series) }
 }
