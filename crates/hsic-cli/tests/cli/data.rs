@@ -103,7 +103,7 @@ fn pets(rows: u8) -> Vec<(String, Vec<u8>)> {
     let image = |index: u8| {
         let (part, shade) = (if index % 4 == 3 { "test" } else { "train" }, 40 * (index % 2) + index);
         let mut png = Vec::new();
-        PngEncoder::new(&mut png).write_image(&[shade; 4], 2, 2, ExtendedColorType::L8).unwrap();
+        PngEncoder::new(&mut png).write_image(&[shade; 4], 2, 2, ExtendedColorType::L8).expect("a PNG file");
         (format!("{part}/{}/{index}.png", ["cat", "dog"][usize::from(index / 2 % 2)]), png)
     };
     (0..rows).map(image).collect()
