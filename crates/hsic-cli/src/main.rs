@@ -5,6 +5,8 @@
 
 mod args;
 mod commands;
+#[expect(dead_code, reason = "no command draws yet")]
+mod draw;
 mod printer;
 
 use std::process::ExitCode;
