@@ -1,8 +1,200 @@
-//! Stands in for the drawing of plots until it is merged.
+//! Figures as pictures: SVG text that stands alone, and PNG.
+//!
+//! The same figure gives the same bytes: nothing here depends on the clock, the machine or a hash's order.
 
-use hsic_bottleneck::figure::plot::Plot;
+mod axes;
+mod canvas;
+mod heat;
+mod key;
+mod look;
+mod panel;
+mod series;
+mod text;
+mod ticks;
 
-/// A box with the caption's length.
-pub(crate) fn svg(plot: &Plot, _: &str) -> String {
-    format!("<svg viewBox=\"0 0 960 400\"><rect width=\"{}\" height=\"100\"/></svg>", plot.caption.len())
+use std::sync::Arc;
+
+use hsic_bottleneck::figure::plot::{Marks, Plot};
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{self, Options, Tree, fontdb};
+use thiserror::Error;
+
+use canvas::{Anchor, Canvas, Frame, Place};
+use key::{Entry, Legend};
+use look::Look;
+use panel::Prepared;
+
+/// Pixels around everything.
+const MARGIN: f64 = 18.0;
+/// Pixels between panels beside each other, and below each other.
+const GAP: (f64, f64) = (22.0, 20.0);
+/// Font size of the figure's title, and pixels from line to line.
+const TITLE: (f64, f64) = (18.0, 24.0);
+/// The same of the caption.
+const CAPTION: (f64, f64) = (12.5, 17.0);
+/// The least width of a frame in pixels.
+const LEAST_FRAME: f64 = 60.0;
+/// The longest side of a PNG in pixels.
+const LARGEST_SIDE: f32 = 20_000.0;
+
+/// Why a picture could not be rasterised.
+#[derive(Debug, Error)]
+pub(crate) enum DrawError {
+    /// The text is no SVG.
+    #[error("picture is no SVG")]
+    Svg(#[from] usvg::Error),
+    /// The size has no sense.
+    #[error("picture of {width} x {height} pixels: expected sides of 1 to {LARGEST_SIDE}")]
+    Size {
+        /// Pixels across.
+        width: f32,
+        /// Pixels down.
+        height: f32,
+    },
+    /// The pixels could not be written.
+    #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]
+    Png {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// What the encoder says.
+        reason: String,
+    },
 }
+
+/// A figure as SVG, readable in light and dark surroundings and without color vision.
+///
+/// It follows the reader's system; inside of a page, `data-theme="light"` or `"dark"` on any element around wins.
+pub(crate) fn svg(plot: &Plot, title: &str) -> String {
+    let (columns, slot) = columns(plot);
+    let width = 2.0 * MARGIN + columns as f64 * slot + (columns - 1) as f64 * GAP.0;
+    let room = width - 2.0 * MARGIN;
+    let mut body = Canvas::default();
+    let mut top = MARGIN;
+    for line in text::wrap(title, TITLE.0 * 1.05, room, 3) {
+        body.text((MARGIN, top + 15.0), TITLE.0, "fig-text fig-bold fig-ink", Anchor::Start, &line, "");
+        top += TITLE.1;
+    }
+    for line in text::wrap(&plot.caption, CAPTION.0, room, 8) {
+        body.text((MARGIN, top + 12.0), CAPTION.0, "fig-text fig-soft", Anchor::Start, &line, "");
+        top += CAPTION.1;
+    }
+    let looks = look::looks(&plot.panels);
+    let legend = shared_legend(plot, &looks, room);
+    if let Some(legend) = &legend {
+        top += 8.0;
+        legend.draw(&mut body, (MARGIN, top));
+        top += legend.height();
+    }
+    let height = draw_panels(&mut body, plot, &looks, legend.is_some(), (columns, slot), top + 12.0) + MARGIN;
+    let shades = plot.panels.iter().any(|panel| matches!(panel.marks, Marks::Heat(_)));
+    let (w, h) = (text::coordinate(width), text::coordinate(height.ceil()));
+    let mut picture = Canvas::default();
+    picture.raw(&format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
+         class=\"fig-picture\">"
+    ));
+    picture.raw(&format!("<title>{}</title>\n<desc>{}</desc>", text::escape(title), text::escape(&description(plot))));
+    picture.raw(&format!("<style>\n{}</style>", look::style_sheet(shades)));
+    picture.rect(Frame { left: 0.0, top: 0.0, width, height: height.ceil() }, "fig-bg", "");
+    picture.raw(&body.finish());
+    picture.raw("</svg>");
+    picture.finish()
+}
+
+/// A picture's pixels, in its light look, `scale` of them to each of the SVG's in both directions.
+///
+/// # Errors
+/// The text is no SVG, or has no pixels or too many.
+pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, DrawError> {
+    let tree = tree(svg)?;
+    let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
+    let good = |side: f32| (0.5..=LARGEST_SIDE).contains(&side);
+    let pixmap = (good(width) && good(height)).then(|| Pixmap::new(width.round() as u32, height.round() as u32));
+    let mut pixmap = pixmap.flatten().ok_or(DrawError::Size { width, height })?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
+    let (width, height) = (pixmap.width(), pixmap.height());
+    pixmap.encode_png().map_err(|error| DrawError::Png { width, height, reason: error.to_string() })
+}
+
+/// The picture's elements, its text set in the fonts that come with the program: the same on every machine.
+fn tree(svg: &str) -> Result<Tree, usvg::Error> {
+    let mut fonts = fontdb::Database::new();
+    fonts.load_font_data(ttf_noto_sans::REGULAR.to_vec());
+    fonts.load_font_data(ttf_noto_sans::BOLD.to_vec());
+    let options = Options { fontdb: Arc::new(fonts), font_family: "Noto Sans".to_owned(), ..Options::default() };
+    Tree::from_str(svg, &options)
+}
+
+/// Panels beside each other, and the width of each.
+fn columns(plot: &Plot) -> (usize, f64) {
+    let columns = plot.columns.clamp(1, plot.panels.len().max(1));
+    (columns, [640.0, 440.0, 346.0][columns.min(3) - 1])
+}
+
+/// One legend above all panels, if there are several and all have the same series.
+fn shared_legend(plot: &Plot, looks: &[Vec<Look>], room: f64) -> Option<Legend> {
+    let all: Vec<Vec<Entry>> =
+        plot.panels.iter().zip(looks).map(|(panel, looks)| panel::entries(panel, looks)).collect();
+    let mut listed = all.into_iter().filter(|entries| !entries.is_empty());
+    let (first, second) = (listed.next()?, listed.next()?);
+    (first == second && listed.all(|entries| entries == first)).then(|| Legend::new(first, room))
+}
+
+/// Draws all panels below `top`; returns where they end.
+fn draw_panels(
+    canvas: &mut Canvas,
+    plot: &Plot,
+    looks: &[Vec<Look>],
+    keyed: bool,
+    (columns, slot): (usize, f64),
+    mut top: f64,
+) -> f64 {
+    let mut rows: Vec<(f64, Vec<Prepared<'_>>)> = Vec::new();
+    for (panels, looks) in plot.panels.chunks(columns).zip(looks.chunks(columns)) {
+        let height = panels.iter().map(|panel| panel::natural_height(panel, slot)).fold(0.0, f64::max);
+        let prepared = panels.iter().zip(looks).map(|(panel, looks)| Prepared::new(panel, looks, slot, height, keyed));
+        rows.push((height, prepared.collect()));
+    }
+    // Frames above each other begin and end at the same place.
+    let mut sides = vec![(0.0_f64, 0.0_f64); columns];
+    for (_, row) in &rows {
+        for (side, panel) in sides.iter_mut().zip(row) {
+            let (left, right) = panel.sides();
+            *side = (side.0.max(left), side.1.max(right));
+        }
+    }
+    for (height, row) in &rows {
+        let above = row.iter().map(Prepared::above).fold(0.0, f64::max);
+        let mut below = 0.0_f64;
+        for (column, panel) in row.iter().enumerate() {
+            let corner: Place = (MARGIN + column as f64 * (slot + GAP.0), top);
+            let (left, right) = sides[column];
+            let width = (slot - left - right).max(LEAST_FRAME);
+            let frame = Frame { left: corner.0 + left, top: top + above, width, height: *height };
+            let horizontal = panel.horizontal(width, left);
+            panel.draw(canvas, corner, frame, &horizontal);
+            below = below.max(horizontal.room());
+        }
+        top += above + height + below + GAP.1;
+    }
+    if rows.is_empty() { top } else { top - GAP.1 }
+}
+
+/// What a reader who does not see it is told.
+fn description(plot: &Plot) -> String {
+    let mut text = plot.caption.trim().to_owned();
+    for panel in &plot.panels {
+        let names: Vec<&str> = match &panel.marks {
+            Marks::Series(series) => series.iter().map(|one| one.name.trim()).collect(),
+            Marks::Heat(_) => vec!["a table of shades"],
+        };
+        let names = names.join(", ");
+        text.push_str(&format!(" {}: {} over {}: {names}.", panel.title.trim(), panel.y.label, panel.x.label));
+    }
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::{interrupted, on_threads, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
+use crate::draw;
 use crate::printer::{self, ReproductionBars};
 
 /// What `--json` prints.
@@ -64,7 +65,10 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
                 bars.done();
             }
             let record = reproduction.plot(figure)?;
-            let folder = reproduction.save(figure, &record, &[])?;
+            let svg = draw::svg(&record.plot, &record.title);
+            let png = draw::png(&svg, 2.0)?;
+            let pictures = [("figure.svg", svg.as_bytes()), ("figure.png", &png)];
+            let folder = reproduction.save(figure, &record, &pictures)?;
             bars.drawn(&record.name, &folder);
             records.push(record);
         }

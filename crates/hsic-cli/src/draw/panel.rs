@@ -1,0 +1,213 @@
+//! One panel: its title, its legend, its axes and what lies between them.
+
+use hsic_bottleneck::figure::plot::{Axis, Heat, Marks, Panel, Scale, Series, Style};
+
+use super::axes::{Horizontal, TICK, Vertical};
+use super::canvas::{Anchor, Canvas, Frame, Place};
+use super::key::{self, Entry, Legend};
+use super::look::Look;
+use super::ticks::Span;
+use super::{heat, series, text};
+
+/// Font size of a panel's title.
+const TITLE: f64 = 13.5;
+/// Pixels from line to line of a title.
+const TITLE_LINE: f64 = 18.0;
+/// Least pixels right of a frame: half of a tick's text.
+const RIGHT: f64 = 16.0;
+/// Pixels of a row of a heat table.
+const ROW: f64 = 26.0;
+
+/// A panel with what is known before the frames of all panels are.
+pub(super) struct Prepared<'a> {
+    panel: &'a Panel,
+    looks: &'a [Look],
+    x: Span,
+    y: Span,
+    vertical: Vertical,
+    title: Vec<String>,
+    legend: Legend,
+    /// Whether the lines' names stand at their ends.
+    at_ends: bool,
+    notes: Vec<String>,
+    scale: bool,
+    right: f64,
+}
+
+/// Pixels down that a panel's frame should have at least.
+pub(super) fn natural_height(panel: &Panel, slot: f64) -> f64 {
+    let usual = (0.62 * slot).clamp(210.0, 330.0);
+    match &panel.marks {
+        Marks::Series(series) => {
+            let ridges = series.iter().filter(|series| series.style == Style::Ridge).count();
+            usual.max(26.0 * ridges.min(40) as f64 + 40.0)
+        }
+        Marks::Heat(heat) => (ROW * heat.values.len() as f64).clamp(60.0, 800.0),
+    }
+}
+
+/// Legend entries of a panel's series.
+pub(super) fn entries(panel: &Panel, looks: &[Look]) -> Vec<Entry> {
+    let Marks::Series(all) = &panel.marks else { return Vec::new() };
+    let (x, y) = spans(panel, all);
+    let drawable =
+        |one: &Series| one.points.iter().any(|point| x.share(point.x).is_some() && y.share(point.y).is_some());
+    let named_on_axis = |one: &Series| one.style == Style::Ridge && !panel.y.names.is_empty();
+    let listed = all.iter().zip(looks).filter(|(one, _)| !named_on_axis(one));
+    listed.map(|(one, &look)| Entry::new(one, look, !drawable(one))).collect()
+}
+
+/// Spans of both axes around points that can be drawn.
+fn spans(panel: &Panel, all: &[Series]) -> (Span, Span) {
+    let can = |scale: Scale, value: f64| value.is_finite() && (scale == Scale::Linear || value > 0.0);
+    let points = || {
+        let points = all.iter().flat_map(|series| &series.points);
+        points.filter(|point| can(panel.x.scale, point.x) && can(panel.y.scale, point.y))
+    };
+    let x = Span::fit(&panel.x, points().map(|point| point.x), 0.03);
+    (x, Span::fit(&panel.y, points().flat_map(|point| [point.y, point.low, point.high]), 0.06))
+}
+
+/// The axes of a heat table: its names, or the numbers of rows and columns. Rows count from above.
+fn heat_axes(panel: &Panel, heat: &Heat) -> (Axis, Axis) {
+    let (rows, columns) = (heat.values.len(), heat::columns(heat));
+    let numbered = |axis: &Axis, count: usize| {
+        let whole = Axis::linear(&axis.label).within(-0.5, (count.max(1) as f64) - 0.5);
+        if axis.names.is_empty() { whole.named(0..count) } else { Axis { names: axis.names.clone(), ..whole } }
+    };
+    let (x, mut y) = (numbered(&panel.x, columns), numbered(&panel.y, rows));
+    for (value, _) in &mut y.names {
+        *value = rows as f64 - 1.0 - *value;
+    }
+    (x, y)
+}
+
+impl<'a> Prepared<'a> {
+    /// Measures a panel in a slot of this width whose frame has this height. `keyed` says that a legend of the whole
+    /// figure names its series.
+    pub(super) fn new(panel: &'a Panel, looks: &'a [Look], slot: f64, height: f64, keyed: bool) -> Self {
+        let title = text::wrap(&panel.title, TITLE * 1.05, slot, 2);
+        let name_room = 0.3 * slot;
+        let series = match &panel.marks {
+            Marks::Series(series) => series,
+            Marks::Heat(table) => {
+                let (x_axis, y_axis) = heat_axes(panel, table);
+                let fit = |axis| Span::fit(axis, [], 0.0);
+                let (x, y) = (fit(&x_axis), fit(&y_axis));
+                let vertical = Vertical::new(&y_axis, y, height, name_room);
+                let notes: Vec<String> =
+                    table.row_notes.iter().map(|note| text::shorten(note.trim(), TICK, name_room)).collect();
+                let widest = notes.iter().map(|note| text::width(note, TICK)).fold(0.0, f64::max);
+                let right = if widest > 0.0 { widest + 8.0 } else { 4.0 };
+                let frame = Frame { left: 0.0, top: 0.0, width: slot - vertical.room() - right, height };
+                let scale = heat::needs_scale(table, frame);
+                let legend = Legend::default();
+                return Self { panel, looks, x, y, vertical, title, legend, at_ends: false, notes, scale, right };
+            }
+        };
+        let (x, y) = spans(panel, series);
+        let vertical = Vertical::new(&panel.y, y, height, name_room);
+        let mut prepared = Self {
+            panel,
+            looks,
+            x,
+            y,
+            vertical,
+            title,
+            legend: Legend::default(),
+            at_ends: false,
+            notes: Vec::new(),
+            scale: false,
+            right: RIGHT,
+        };
+        if !keyed {
+            let frame = Frame { left: 0.0, top: 0.0, width: slot - prepared.vertical.room() - RIGHT, height };
+            match prepared.end_names(series, frame, name_room) {
+                Some(names) => {
+                    prepared.at_ends = true;
+                    prepared.right = key::end_room(&names);
+                }
+                None => prepared.legend = Legend::new(entries(panel, looks), slot),
+            }
+        }
+        prepared
+    }
+
+    /// Names at the lines' ends, if there is room.
+    fn end_names(&self, all: &[Series], frame: Frame, room: f64) -> Option<Vec<key::EndName>> {
+        // Names of ridges stand on the axis or in a legend.
+        if all.iter().any(|one| one.style == Style::Ridge) {
+            return None;
+        }
+        let end = |(one, &look): (&'a Series, &Look)| -> Option<(Place, &'a str, Look)> {
+            let points = series::drawn(one, self.x, self.y, frame);
+            series::end(&points, frame).map(|place| (place, one.name.trim(), look))
+        };
+        let Marks::Series(all) = &self.panel.marks else { return None };
+        let ends: Vec<_> = all.iter().zip(self.looks).map(end).collect();
+        key::end_names(frame, room, &ends)
+    }
+
+    /// Pixels left of the frame, and right of it.
+    pub(super) fn sides(&self) -> (f64, f64) {
+        (self.vertical.room(), self.right)
+    }
+
+    /// Pixels above the frame.
+    pub(super) fn above(&self) -> f64 {
+        let scale = if self.scale { 20.0 } else { 0.0 };
+        self.title.len() as f64 * TITLE_LINE + self.legend.height() + scale + 8.0
+    }
+
+    /// The horizontal axis for a frame of this width with this much room at its left.
+    pub(super) fn horizontal(&self, width: f64, left: f64) -> Horizontal {
+        match &self.panel.marks {
+            Marks::Heat(table) => Horizontal::new(&heat_axes(self.panel, table).0, self.x, width, left, false),
+            Marks::Series(all) => {
+                let mut values = all.iter().flat_map(|series| &series.points).map(|point| point.x);
+                let whole = values.all(|x| x.fract() == 0.0 || !x.is_finite());
+                Horizontal::new(&self.panel.x, self.x, width, left, whole)
+            }
+        }
+    }
+
+    /// Draws the panel; `corner` is the upper left of its slot.
+    pub(super) fn draw(&self, canvas: &mut Canvas, corner: Place, frame: Frame, horizontal: &Horizontal) {
+        let (left, mut top) = corner;
+        for line in &self.title {
+            let at = (left, top + 13.0);
+            canvas.text(at, TITLE, "fig-text fig-bold fig-ink", Anchor::Start, line, "");
+            top += TITLE_LINE;
+        }
+        self.legend.draw(canvas, (left, top));
+        let beside = frame.left - self.vertical.room();
+        match &self.panel.marks {
+            Marks::Heat(table) => {
+                if self.scale {
+                    heat::draw_scale(canvas, table, frame.left, frame.top - 20.0);
+                }
+                heat::draw(canvas, table, frame);
+                let row = frame.height / table.values.len().max(1) as f64;
+                for (index, note) in self.notes.iter().enumerate().take(table.values.len()) {
+                    let at = (frame.right() + 7.0, frame.top + (index as f64 + 0.5) * row + 0.36 * TICK);
+                    canvas.text(at, TICK, "fig-text fig-soft", Anchor::Start, note, "");
+                }
+            }
+            Marks::Series(all) => {
+                self.vertical.draw_grid(canvas, frame);
+                horizontal.draw_grid(canvas, frame);
+                series::draw(canvas, all, self.looks, self.x, self.y, frame);
+                if all.iter().all(|one| series::drawn(one, self.x, self.y, frame).is_empty()) {
+                    let middle = (frame.x(0.5), frame.y(0.5));
+                    canvas.text(middle, 12.0, "fig-text fig-soft", Anchor::Middle, "no values", "");
+                }
+                if self.at_ends {
+                    let names = self.end_names(all, frame, f64::INFINITY).unwrap_or_default();
+                    key::draw_end_names(canvas, frame, &names);
+                }
+            }
+        }
+        self.vertical.draw(canvas, frame, beside);
+        horizontal.draw(canvas, frame);
+    }
+}
