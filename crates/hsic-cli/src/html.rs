@@ -80,16 +80,17 @@ fn folded(text: &str) -> Markup {
     html! { details.folded { summary { code { (words.join(" ")) " \u{2026}" } } (command(text)) } }
 }
 
-/// A plot drawn in place, its identifiers its own.
+/// A plot drawn in place, its identifiers its own. Heading and caption stand around it as text of the page.
 fn drawing(plot: &Plot, title: &str, prefix: &str, draw: Draw) -> Markup {
-    let svg = svg::inline(&draw(plot, title), prefix);
+    let bare = Plot { caption: String::new(), ..plot.clone() };
+    let svg = svg::inline(&draw(&bare, ""), prefix, title);
     let bounds = svg::width(&svg).map(bounds);
     scroll(&format!("Figure: {title}"), &html! { div.drawing style=[bounds] { (PreEscaped(svg)) } })
 }
 
 /// How wide a drawing of so many pixels is shown: no larger than it is, and no smaller than its text can be read.
 fn bounds(width: f64) -> String {
-    format!("max-width: {width}px; min-width: {}px", (0.8 * width).round())
+    format!("max-width: {width}px; min-width: {}px", (0.9 * width).round())
 }
 
 /// A list of contents: target and text.

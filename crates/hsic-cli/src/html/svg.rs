@@ -1,5 +1,7 @@
 //! SVG within a page.
 
+use maud::html;
+
 /// Attributes whose value is a list of identifiers.
 const LISTS: &[&str] = &["aria-labelledby=\"", "aria-describedby=\""];
 
@@ -7,8 +9,9 @@ const LISTS: &[&str] = &["aria-labelledby=\"", "aria-describedby=\""];
 const SINGLES: &[&str] = &[" id=\"", "url(#", "href=\"#"];
 
 /// A drawing as it may stand in a page beside others: without what comes before its first tag (a page allows no XML
-/// declaration) and without name spaces, and with `prefix-` before its identifiers and their uses.
-pub(super) fn inline(svg: &str, prefix: &str) -> String {
+/// declaration) and without name spaces, with `prefix-` before its identifiers and their uses, and named by `label` for
+/// those who do not see it.
+pub(super) fn inline(svg: &str, prefix: &str, label: &str) -> String {
     let begin = svg.find("<svg").unwrap_or(0);
     let mut text = String::with_capacity(svg.len());
     for piece in svg[begin..].split_inclusive('>') {
@@ -33,8 +36,8 @@ pub(super) fn inline(svg: &str, prefix: &str) -> String {
         }
         text.push_str(&tag);
     }
-    text.truncate(text.trim_end().len());
-    text
+    let label = html! { (label) }.into_string();
+    text.trim_end().replacen("<svg", &format!("<svg aria-label=\"{label}\""), 1)
 }
 
 /// Pixels that a drawing is wide, by the box that its first tag names.
@@ -54,9 +57,9 @@ mod tests {
         let svg = "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://x\" \
                    aria-labelledby=\"t d\"><title id=\"t\">the id=\"t\" of url(#a)</title>\
                    <g clip-path=\"url(#a)\"><use href=\"#b\"/></g><clipPath id=\"a\"/></svg>\n";
-        let expected = "<svg aria-labelledby=\"p-t p-d\"><title id=\"p-t\">the id=\"t\" of url(#a)</title>\
+        let expected = "<svg aria-label=\"a &quot;b&quot;\" aria-labelledby=\"p-t p-d\"><title id=\"p-t\">the id=\"t\" of url(#a)</title>\
                         <g clip-path=\"url(#p-a)\"><use href=\"#p-b\"/></g><clipPath id=\"p-a\"/></svg>";
-        assert_eq!(inline(svg, "p"), expected);
+        assert_eq!(inline(svg, "p", "a \"b\""), expected);
     }
 
     #[test]
