@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
-use hsic_bottleneck::figure::plot::mean;
 use hsic_bottleneck::figure::{Planned, Watcher};
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
 use hsic_bottleneck::readout::Confusion;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::commands::predict::Named;
 use crate::commands::reproduce::Checked;
 use crate::commands::{Info, Listed, Written};
+use crate::table::Row;
 
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -352,21 +352,31 @@ pub(crate) fn reproduction_interrupted(figure: &str, profile: &str) {
 
 /// Values beside the paper's.
 pub(crate) fn reproduction(values: &[Checked<'_>], output: &Path) -> anyhow::Result<()> {
-    let number = |value: f64| if value.is_finite() { format!("{value:.2}") } else { "-".to_owned() };
-    let lead = values.iter().map(|checked| checked.value.name.chars().count()).max().unwrap_or(0).max("value".len());
-    let mut text = format!("{:<lead$}  {:>9} {:>9} {:>9}  band\n", "value", "paper", "authors'", "ours");
-    for Checked { value, holds, .. } in values {
-        let band = value.band.map_or(String::new(), |(low, high)| format!("{} to {}", number(low), number(high)));
-        let _ = writeln!(
-            text,
-            "{:<lead$}  {:>9} {:>9} {:>9}  {band}{}",
-            value.name,
-            number(value.paper.unwrap_or(f64::NAN)),
-            number(mean(&value.authors)),
-            number(mean(&value.ours)),
-            if *holds { "" } else { "  OUTSIDE" }
-        );
-    }
+    let rows: Vec<Row> = values.iter().map(|checked| Row::of(checked.value)).collect();
+    let width = |text: fn(&Row) -> String, head: &str| {
+        rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0).max(head.chars().count())
+    };
+    let columns: [(&str, fn(&Row) -> String); 6] = [
+        ("value", |row| row.quantity.clone()),
+        ("paper", |row| row.paper.clone()),
+        ("authors' protocol", |row| row.authors.to_string()),
+        ("ours", |row| row.ours.to_string()),
+        ("band", |row| row.band.clone()),
+        ("", |row| if row.standing.is_broken() { row.standing.mark().to_owned() } else { String::new() }),
+    ];
+    let widths = columns.map(|(head, text)| width(text, head));
+    let mut text = String::new();
+    let mut print = |cells: [String; 6]| {
+        let [name, cells @ ..] = &cells;
+        let mut line = format!("{name:<lead$}", lead = widths[0]);
+        for (cell, width) in cells.iter().zip(&widths[1..]) {
+            let _ = write!(line, "  {cell:>width$}");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    print(columns.map(|(head, _)| head.to_owned()));
+    rows.iter().for_each(|row| print(columns.map(|(_, text)| text(row))));
     let _ = write!(text, "figures: {}", output.join("figures").display());
     Ok(line(&text)?)
 }

@@ -223,6 +223,23 @@ pub enum Verdict {
 }
 
 impl Plot {
+    /// The same without points and values that are no finite number, which a file could not hold.
+    #[must_use]
+    pub(super) fn finite(mut self) -> Self {
+        for panel in &mut self.panels {
+            if let Marks::Series(series) = &mut panel.marks {
+                let finite = |point: &Point| [point.x, point.y, point.low, point.high].iter().all(|v| v.is_finite());
+                series.iter_mut().for_each(|series| series.points.retain(finite));
+            }
+        }
+        for value in &mut self.values {
+            value.paper = value.paper.filter(|paper| paper.is_finite());
+            value.authors.retain(|value| value.is_finite());
+            value.ours.retain(|value| value.is_finite());
+        }
+        self
+    }
+
     /// Every point as comma-separated values: `panel,series,x,y,low,high`; of a table of shades, series is the row's
     /// name and x the column's number.
     #[must_use]
@@ -280,6 +297,8 @@ mod tests {
         assert!(!value.holds());
         value.ours = vec![f64::NAN];
         assert!(!value.holds());
+        let kept = Plot { values: vec![value.clone()], ..Plot::default() }.finite();
+        assert!(kept.values[0].ours.is_empty() && !kept.values[0].holds());
         value.band = None;
         assert!(value.holds());
     }

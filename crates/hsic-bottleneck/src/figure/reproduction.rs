@@ -203,7 +203,7 @@ impl Reproduction {
             data,
             machine: Machine::here(),
             runs,
-            plot: figure.plot(&self.scope, &Trainings(trained))?,
+            plot: figure.plot(&self.scope, &Trainings(trained))?.finite(),
         })
     }
 
