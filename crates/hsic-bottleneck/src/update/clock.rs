@@ -18,7 +18,7 @@ impl Clock {
 
     /// The span of work on a block that this thread began at `begin` and ends now.
     pub(super) fn span(self, work: Work, block: usize, begin: Instant) -> Span {
-        let milliseconds = |at: Instant| 1e3 * at.saturating_duration_since(self.start).as_secs_f64();
+        let milliseconds = |at: Instant| at.saturating_duration_since(self.start).as_nanos() as f64 / 1e6;
         let thread = rayon::current_thread_index().unwrap_or(0);
         Span {
             work,
