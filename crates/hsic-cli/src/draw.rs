@@ -162,7 +162,7 @@ fn draw_panels(
     for (_, row) in &rows {
         for (side, panel) in sides.iter_mut().zip(row) {
             let (left, right) = panel.sides();
-            *side = (side.0.max(left), side.1.max(right));
+            *side = (side.0.max(left), if panel.is_noted() { side.1.max(right) } else { side.1 });
         }
     }
     for (height, row) in &rows {
@@ -170,7 +170,8 @@ fn draw_panels(
         let mut below = 0.0_f64;
         for (column, panel) in row.iter().enumerate() {
             let corner: Place = (MARGIN + column as f64 * (slot + GAP.0), top);
-            let (left, right) = sides[column];
+            let (left, noted) = sides[column];
+            let right = if panel.is_noted() { noted } else { panel.sides().1 };
             let width = (slot - left - right).max(LEAST_FRAME);
             let frame = Frame { left: corner.0 + left, top: top + above, width, height: *height };
             let horizontal = panel.horizontal(width, left);

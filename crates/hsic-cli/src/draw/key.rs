@@ -20,7 +20,7 @@ const NUDGE: f64 = 12.0;
 /// An entry of a legend.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    /// Name, and whether nothing of it is drawn.
+    /// Name, and a word where nothing of it is drawn.
     name: String,
     look: Look,
     area: bool,
@@ -29,7 +29,8 @@ pub(super) struct Entry {
 impl Entry {
     /// The entry of a series; `empty` if none of its points can be drawn.
     pub(super) fn new(series: &Series, look: Look, empty: bool) -> Self {
-        let name = if empty { format!("{} (no values)", series.name.trim()) } else { series.name.trim().to_owned() };
+        let name = series.name.trim();
+        let name = if empty && !name.is_empty() { format!("{name} (no values)") } else { name.to_owned() };
         Self { name, look, area: series.style == Style::Ridge }
     }
 }
@@ -86,7 +87,7 @@ fn sample(canvas: &mut Canvas, entry: &Entry, (x, y): Place) {
     let look = &entry.look;
     if entry.area {
         let frame = Frame { left: x, top: y - 4.0, width: 26.0, height: 9.0 };
-        canvas.rect(frame, &look.class('f'), " fill-opacity=\"0.55\"");
+        canvas.rect(frame, &look.class('f'), " fill-opacity=\"0.8\"");
     }
     let y = if entry.area { y - 4.0 } else { y };
     let line = super::canvas::through(&[(x, y), (x + 26.0, y)]);

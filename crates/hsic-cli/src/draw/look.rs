@@ -72,6 +72,18 @@ impl Look {
 
 /// Looks of each panel's series; a name that comes again in another panel looks the same there.
 pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
+    let own = |style| matches!(style, Style::Line | Style::Curve | Style::Ridge);
+    let mut names: Vec<&str> = Vec::new();
+    for panel in panels {
+        let Marks::Series(series) = &panel.marks else { continue };
+        for one in series.iter().filter(|one| own(one.style)) {
+            if !names.contains(&one.name.as_str()) {
+                names.push(&one.name);
+            }
+        }
+    }
+    // Colors for all names, or else from the first one on in each panel.
+    let enough = names.len() <= COLORS.len();
     let mut known: Vec<(&str, usize)> = Vec::new();
     let mut all = Vec::with_capacity(panels.len());
     for panel in panels {
@@ -79,7 +91,6 @@ pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
             all.push(Vec::new());
             continue;
         };
-        let own = |style| matches!(style, Style::Line | Style::Curve | Style::Ridge);
         let mut taken: Vec<usize> = Vec::new();
         let mut numbers: Vec<Option<usize>> = vec![None; series.len()];
         for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| own(series.style)) {
@@ -89,10 +100,9 @@ pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
         }
         for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| own(series.style)) {
             if number.is_none() {
-                let new = (0..LOOKS).find(|look| !taken.contains(look) && known.iter().all(|(_, other)| other != look));
-                // A look with a color of its own in this panel comes before one that no panel has yet.
-                let new = new.filter(|&look| look < COLORS.len());
-                let new = new.or_else(|| (0..LOOKS).find(|look| !taken.contains(look))).unwrap_or_default();
+                let free =
+                    |look: &usize| !taken.contains(look) && !(enough && known.iter().any(|(_, other)| other == look));
+                let new = (0..LOOKS).find(free).unwrap_or(taken.len() % LOOKS);
                 known.push((&series.name, new));
                 taken.push(new);
                 *number = Some(new);

@@ -64,8 +64,11 @@ fn spans(panel: &Panel, all: &[Series]) -> (Span, Span) {
         let points = all.iter().flat_map(|series| &series.points);
         points.filter(|point| can(panel.x.scale, point.x) && can(panel.y.scale, point.y))
     };
+    let heights = || points().flat_map(|point| [point.y, point.low, point.high]).filter(|&y| can(panel.y.scale, y));
     let x = Span::fit(&panel.x, points().map(|point| point.x), 0.03);
-    (x, Span::fit(&panel.y, points().flat_map(|point| [point.y, point.low, point.high]), 0.06))
+    let y = Span::fit(&panel.y, heights(), 0.06);
+    let fixed = panel.y.range.is_some() || !panel.y.names.is_empty();
+    (x, if fixed { y } else { y.rounded(heights().fold(f64::INFINITY, f64::min)) })
 }
 
 /// The axes of a heat table: its names, or the numbers of rows and columns. Rows count from above.
@@ -153,6 +156,11 @@ impl<'a> Prepared<'a> {
         (self.vertical.room(), self.right)
     }
 
+    /// Whether names or notes stand right of the frame.
+    pub(super) fn is_noted(&self) -> bool {
+        self.right > RIGHT
+    }
+
     /// Pixels above the frame.
     pub(super) fn above(&self) -> f64 {
         let scale = if self.scale { 20.0 } else { 0.0 };
@@ -173,7 +181,7 @@ impl<'a> Prepared<'a> {
 
     /// Draws the panel; `corner` is the upper left of its slot.
     pub(super) fn draw(&self, canvas: &mut Canvas, corner: Place, frame: Frame, horizontal: &Horizontal) {
-        let (left, mut top) = corner;
+        let (left, mut top) = (corner.0, frame.top - self.above());
         for line in &self.title {
             let at = (left, top + 13.0);
             canvas.text(at, TITLE, "fig-text fig-bold fig-ink", Anchor::Start, line, "");
