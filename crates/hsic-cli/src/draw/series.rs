@@ -55,9 +55,11 @@ pub(super) fn draw(canvas: &mut Canvas, series: &[Series], looks: &[Look], x: Sp
         line(canvas, points, look, frame);
     }
     let rest: Vec<_> = all.iter().filter(|(series, ..)| !matches!(series.style, Style::Guide | Style::Ridge)).collect();
+    // The more bands, the fainter each.
+    let opacity = 0.15 * (6.0 / rest.len() as f64).min(1.0);
     for (_, look, points) in &rest {
         if points.len() > 1 && points.iter().any(|point| point.low > point.high) {
-            area(canvas, points, look, frame, 0.15);
+            area(canvas, points, look, frame, opacity);
         }
     }
     for (_, look, points) in &rest {
@@ -85,7 +87,7 @@ fn area(canvas: &mut Canvas, points: &[Drawn], look: &Look, frame: Frame, opacit
     let lower = points.iter().rev().map(|point| (point.at.0, point.low));
     let area = frame.clip_area(&upper.chain(lower).collect::<Vec<_>>());
     if area.len() > 2 {
-        let opacity = format!(" fill-opacity=\"{opacity}\"");
+        let opacity = format!(" fill-opacity=\"{opacity:.2}\"");
         canvas.path(&(through(&area) + "z"), &look.class('f'), &opacity);
     }
 }

@@ -147,9 +147,41 @@ fn single() -> Plot {
     plot(1, vec![panel("MNIST", Axis::linear("epoch"), Axis::linear("test accuracy (%)"), series)])
 }
 
+/// Too many series, too few points, values without a place.
+fn hostile() -> Plot {
+    let many = |i: usize| {
+        learning(&format!("number {i} of a series with a long name"), Style::Line, 0.1 + 0.05 * i as f64, 90.0)
+    };
+    let linear = || Axis::linear("x");
+    let one = |series| panel("p", linear(), linear(), series);
+    let log = |series| panel("p", Axis::log("x"), Axis::log("y"), series);
+    let panels = vec![
+        one((0..20).map(many).collect()),
+        one(vec![Series::of_seeds("a", Style::Line, [(3.0, vec![1.0, 2.0])])]),
+        one(vec![Series::plain("a", Style::Line, [(1.0, 5.0), (2.0, 5.0)])]),
+        one(vec![]),
+        log(vec![Series::plain("a", Style::Curve, [(0.0, 1.0), (-1.0, 2.0), (1.0, 0.0)])]),
+        log(vec![Series::plain("a", Style::Curve, [(1e-200, 1e200), (1e200, 1e-200)])]),
+        Panel { marks: Marks::Heat(Heat { values: vec![], row_notes: vec!["a".to_owned()] }), ..one(vec![]) },
+        Panel {
+            marks: Marks::Heat(Heat { values: vec![vec![], vec![f64::NAN, 2.0]], row_notes: vec![] }),
+            ..one(vec![])
+        },
+        Panel { marks: Marks::Heat(Heat { values: vec![vec![0.123; 90]; 90], row_notes: vec![] }), ..one(vec![]) },
+    ];
+    plot(3, panels)
+}
+
 /// Every sample with its name.
 fn samples() -> Vec<(&'static str, Plot)> {
-    vec![("training", training()), ("ridges", ridges()), ("tables", tables()), ("mixed", mixed()), ("single", single())]
+    vec![
+        ("training", training()),
+        ("ridges", ridges()),
+        ("tables", tables()),
+        ("mixed", mixed()),
+        ("single", single()),
+        ("hostile", hostile()),
+    ]
 }
 
 /// Writes the samples for the eye: `HSIC_SAMPLES=folder cargo test -p hsic-cli draw -- --ignored`.
@@ -308,27 +340,7 @@ fn a_page_can_force_either_theme_and_no_name_is_without_prefix() {
 
 #[test]
 fn twenty_series_a_single_point_equal_values_and_nothing_are_drawn() {
-    let many = |i: usize| {
-        learning(&format!("number {i} of a series with a long name"), Style::Line, 0.1 + 0.05 * i as f64, 90.0)
-    };
-    let linear = || Axis::linear("x");
-    let one = |series| panel("p", linear(), linear(), series);
-    let log = |series| panel("p", Axis::log("x"), Axis::log("y"), series);
-    let panels = vec![
-        one((0..20).map(many).collect()),
-        one(vec![Series::of_seeds("a", Style::Line, [(3.0, vec![1.0, 2.0])])]),
-        one(vec![Series::plain("a", Style::Line, [(1.0, 5.0), (2.0, 5.0)])]),
-        one(vec![]),
-        log(vec![Series::plain("a", Style::Curve, [(0.0, 1.0), (-1.0, 2.0), (1.0, 0.0)])]),
-        log(vec![Series::plain("a", Style::Curve, [(1e-200, 1e200), (1e200, 1e-200)])]),
-        Panel { marks: Marks::Heat(Heat { values: vec![], row_notes: vec!["a".to_owned()] }), ..one(vec![]) },
-        Panel {
-            marks: Marks::Heat(Heat { values: vec![vec![], vec![f64::NAN, 2.0]], row_notes: vec![] }),
-            ..one(vec![])
-        },
-        Panel { marks: Marks::Heat(Heat { values: vec![vec![0.123; 90]; 90], row_notes: vec![] }), ..one(vec![]) },
-    ];
-    let svg = svg(&plot(3, panels), "hostile");
+    let svg = svg(&hostile(), "hostile");
     check(&svg);
     let texts: Vec<String> = text_boxes(&svg, true).into_iter().map(|(text, _)| text).collect();
     assert_eq!(texts.iter().filter(|text| *text == "no values").count(), 3);

@@ -149,6 +149,7 @@ impl Span {
         let (first, last) = ((self.low - 1e-9).ceil() as i32, (self.high + 1e-9).floor() as i32);
         let decades = (last - first + 1).max(0) as usize;
         let every = decades.div_ceil(wanted.max(2)).max(1) as i32;
+        let every = [1, 2, 3, 5, 10, 20, 50, 100, 200].into_iter().find(|&round| round >= every).unwrap_or(every);
         // Where they fit, and also where there would be fewer than two ticks without.
         let digits: &[i32] = if 3 * decades <= wanted + 1 || decades < 2 { &[1, 2, 5] } else { &[1] };
         let share = |value: f64| (value - self.low) / (self.high - self.low);
@@ -161,7 +162,7 @@ impl Span {
                 }
                 if digits.contains(&digit) && power.rem_euclid(every) == 0 {
                     major.push((place, (digit, power)));
-                } else if decades <= 8 || digit == 1 {
+                } else if decades <= 8 || (digit == 1 && decades <= 40) {
                     minor.push(place);
                 }
             }
@@ -310,6 +311,7 @@ mod tests {
         assert_eq!(texts(&axis(1.0, 100.0), 8, false), ["1", "2", "5", "10", "20", "50", "100"]);
         assert_eq!(texts(&axis(0.001, 1000.0), 8, false), ["0.001", "0.01", "0.1", "1", "10", "100", "1000"]);
         assert_eq!(texts(&axis(1e-6, 1.0), 4, false), ["10^-6", "10^-4", "10^-2", "10^0"]);
+        assert_eq!(texts(&axis(1e-90, 1e90), 8, false), ["10^-50", "10^0", "10^50"]);
         assert_eq!(texts(&axis(2.2, 3.8), 3, false), ["2.5", "3.0", "3.5"]);
         assert_eq!(Span::fit(&axis(1.0, 100.0), [], 0.0).share(10.0), Some(0.5));
     }
