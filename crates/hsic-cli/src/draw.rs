@@ -151,33 +151,34 @@ fn draw_panels(
     (columns, slot): (usize, f64),
     mut top: f64,
 ) -> f64 {
-    let mut rows: Vec<(f64, Vec<Prepared<'_>>)> = Vec::new();
+    let mut rows: Vec<Vec<Prepared<'_>>> = Vec::new();
     for (panels, looks) in plot.panels.chunks(columns).zip(looks.chunks(columns)) {
         let height = panels.iter().map(|panel| panel::natural_height(panel, slot)).fold(0.0, f64::max);
         let prepared = panels.iter().zip(looks).map(|(panel, looks)| Prepared::new(panel, looks, slot, height, keyed));
-        rows.push((height, prepared.collect()));
+        rows.push(prepared.collect());
     }
     // Frames above each other begin and end at the same place.
     let mut sides = vec![(0.0_f64, 0.0_f64); columns];
-    for (_, row) in &rows {
+    for row in &rows {
         for (side, panel) in sides.iter_mut().zip(row) {
             let (left, right) = panel.sides();
-            *side = (side.0.max(left), side.1.max(right));
+            *side = (side.0.max(left), if panel.is_noted() { side.1.max(right) } else { side.1 });
         }
     }
-    for (height, row) in &rows {
+    for row in &rows {
         let above = row.iter().map(Prepared::above).fold(0.0, f64::max);
         let mut below = 0.0_f64;
         for (column, panel) in row.iter().enumerate() {
             let corner: Place = (MARGIN + column as f64 * (slot + GAP.0), top);
-            let (left, right) = sides[column];
+            let (left, noted) = sides[column];
+            let right = if panel.is_noted() { noted } else { panel.sides().1 };
             let width = (slot - left - right).max(LEAST_FRAME);
-            let frame = Frame { left: corner.0 + left, top: top + above, width, height: *height };
+            let frame = Frame { left: corner.0 + left, top: top + above, width, height: panel.height() };
             let horizontal = panel.horizontal(width, left);
             panel.draw(canvas, corner, frame, &horizontal);
-            below = below.max(horizontal.room());
+            below = below.max(panel.height() + horizontal.room());
         }
-        top += above + height + below + GAP.1;
+        top += above + below + GAP.1;
     }
     if rows.is_empty() { top } else { top - GAP.1 }
 }

@@ -1,6 +1,6 @@
 //! The axes of a panel: room that they take, ticks that fit, names, labels.
 
-use hsic_bottleneck::figure::plot::Axis;
+use hsic_bottleneck::figure::plot::{Axis, Scale};
 
 use super::canvas::{Anchor, Canvas, Frame, through};
 use super::text;
@@ -28,13 +28,13 @@ impl Vertical {
     pub(super) fn new(axis: &Axis, span: Span, height: f64, room: f64) -> Self {
         let numbers = axis.names.is_empty();
         let ticks = if numbers {
-            let apart = if axis.scale == hsic_bottleneck::figure::plot::Scale::Log { 24.0 } else { 40.0 };
+            let apart = if axis.scale == Scale::Log { 24.0 } else { 40.0 };
             span.ticks((height / apart) as usize, false)
         } else {
             let name = |text: &str| Label::name(text::shorten(text, TICK, room));
             Ticks { major: thinned(named(axis, span), height, 11.0, name), minor: Vec::new() }
         };
-        Self { ticks, label: text::wrap(&axis.label, LABEL, height + 30.0, 2), numbers }
+        Self { ticks, label: text::wrap(&axis.label, LABEL, height, 2), numbers }
     }
 
     /// Pixels left of the frame.
@@ -168,11 +168,9 @@ impl Horizontal {
 
 /// Names of an axis that lie on it, each at its share of the length, in that order.
 fn named(axis: &Axis, span: Span) -> Vec<(f64, &str)> {
-    let place = |(value, name): &'_ (f64, String)| {
-        span.share(*value).filter(|s| (0.0..=1.0).contains(s)).map(|s| (s, name.len()))
-    };
-    let mut names: Vec<(f64, &str)> =
-        axis.names.iter().filter_map(|entry| place(entry).map(|(share, _)| (share, entry.1.trim()))).collect();
+    let place = |value: f64| span.share(value).filter(|share| (0.0..=1.0).contains(share));
+    let named = axis.names.iter().filter_map(|(value, name)| Some((place(*value)?, name.trim())));
+    let mut names: Vec<(f64, &str)> = named.collect();
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
     names
 }
@@ -218,6 +216,10 @@ fn names_below(names: &[(f64, &str)], width: f64, left: f64) -> Below {
     let whole = |name: &str| wrapped(name).join(" ").split_whitespace().eq(name.split_whitespace());
     if names.iter().all(|(_, name)| whole(name) && wrapped(name).len() <= 2) {
         return Below::Level(names.iter().map(|&(share, name)| (share, wrapped(name))).collect());
+    }
+    let widest = names.iter().map(|(_, name)| text::width(name, TICK)).fold(0.0, f64::max);
+    if widest < 24.0 {
+        return Below::Level(thinned(names.to_vec(), width, widest + 7.0, |name| vec![name.to_owned()]));
     }
     let (sine, cosine) = SLOPE.to_radians().sin_cos();
     let sloped: Vec<(f64, String)> = thinned(names.to_vec(), width, 15.0, str::to_owned)

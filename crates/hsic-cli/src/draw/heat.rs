@@ -56,12 +56,13 @@ pub(super) fn draw(canvas: &mut Canvas, heat: &Heat, frame: Frame) {
         let widest = texts.iter().flatten().map(|text| text::width(text, size)).fold(0.0, f64::max);
         widest <= width - 2.0 && size <= height
     };
+    // A line of ground between cells that are not tiny.
+    let gap = if width.min(height) > 8.0 { 0.5 } else { 0.0 };
     let size = SIZES.into_iter().find(|&size| fits(size));
     for (row, (values, texts)) in heat.values.iter().zip(&texts).enumerate() {
         for (column, (&value, text)) in values.iter().zip(texts).enumerate() {
             let (left, top) = (frame.left + column as f64 * width, frame.top + row as f64 * height);
-            // Half a pixel of ground between cells.
-            let cell = Frame { left: left + 0.5, top: top + 0.5, width: width - 1.0, height: height - 1.0 };
+            let cell = Frame { left: left + gap, top: top + gap, width: width - 2.0 * gap, height: height - 2.0 * gap };
             let shade = shade(value, low, high);
             let (ground, ink) = shade.map_or_else(
                 || ("fig-bg".to_owned(), "fig-soft".to_owned()),
@@ -83,7 +84,7 @@ fn shade(value: f64, low: f64, high: f64) -> Option<usize> {
     value.is_finite().then(|| (share * (SHADES - 1) as f64).round() as usize)
 }
 
-/// Draws shades from the least to the largest value: for cells too small for their numbers.
+/// Whether the cells are too small for their numbers, so that shades need a scale.
 pub(super) fn needs_scale(heat: &Heat, frame: Frame) -> bool {
     let smallest = SIZES[SIZES.len() - 1];
     let (rows, columns) = (heat.values.len().max(1), columns(heat).max(1));
@@ -95,7 +96,7 @@ pub(super) fn needs_scale(heat: &Heat, frame: Frame) -> bool {
 
 /// Draws the shades with the least and the largest value at their ends.
 pub(super) fn draw_scale(canvas: &mut Canvas, heat: &Heat, left: f64, top: f64) {
-    let Some((low, high)) = extent(heat) else { return };
+    let Some((low, high)) = extent(heat).filter(|(low, high)| low < high) else { return };
     let decimals = decimals(heat);
     let (first, last) = (cell_text(low, decimals), cell_text(high, decimals));
     let start = left + text::width(&first, 11.0) + 6.0;

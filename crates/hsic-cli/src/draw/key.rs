@@ -20,7 +20,7 @@ const NUDGE: f64 = 12.0;
 /// An entry of a legend.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    /// Name, and whether nothing of it is drawn.
+    /// Name, and a word where nothing of it is drawn.
     name: String,
     look: Look,
     area: bool,
@@ -29,7 +29,8 @@ pub(super) struct Entry {
 impl Entry {
     /// The entry of a series; `empty` if none of its points can be drawn.
     pub(super) fn new(series: &Series, look: Look, empty: bool) -> Self {
-        let name = if empty { format!("{} (no values)", series.name.trim()) } else { series.name.trim().to_owned() };
+        let name = series.name.trim();
+        let name = if empty && !name.is_empty() { format!("{name} (no values)") } else { name.to_owned() };
         Self { name, look, area: series.style == Style::Ridge }
     }
 }
@@ -86,7 +87,7 @@ fn sample(canvas: &mut Canvas, entry: &Entry, (x, y): Place) {
     let look = &entry.look;
     if entry.area {
         let frame = Frame { left: x, top: y - 4.0, width: 26.0, height: 9.0 };
-        canvas.rect(frame, &look.class('f'), " fill-opacity=\"0.55\"");
+        canvas.rect(frame, &look.class('f'), " fill-opacity=\"0.8\"");
     }
     let y = if entry.area { y - 4.0 } else { y };
     let line = super::canvas::through(&[(x, y), (x + 26.0, y)]);
@@ -151,5 +152,54 @@ pub(super) fn draw_end_names(canvas: &mut Canvas, frame: Frame, names: &[EndName
         }
         let class = format!("fig-text {}", look.class('t'));
         canvas.text((x, y + 4.0), SIZE, &class, Anchor::Start, name, "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsic_bottleneck::figure::plot::{Axis, Marks, Panel};
+
+    const FRAME: Frame = Frame { left: 0.0, top: 0.0, width: 200.0, height: 100.0 };
+
+    /// Any look.
+    fn look() -> Look {
+        let series = vec![Series::plain("a", Style::Line, [])];
+        let (x, y) = (Axis::linear("x"), Axis::linear("y"));
+        let panel = Panel { title: String::new(), x, y, marks: Marks::Series(series) };
+        super::super::look::looks(&[panel])[0][0]
+    }
+
+    /// Heights of names of lines that end at these places.
+    fn heights(ends: &[Place]) -> Option<Vec<f64>> {
+        let ends: Vec<_> = ends.iter().map(|&end| Some((end, "name", look()))).collect();
+        end_names(FRAME, 60.0, &ends).map(|names| names.iter().map(|name| name.y).collect())
+    }
+
+    #[test]
+    fn names_at_the_ends_are_pushed_apart_and_stay_beside_the_frame() {
+        assert_eq!(heights(&[(195.0, 50.0), (195.0, 10.0)]), Some(vec![10.0, 50.0]));
+        assert_eq!(heights(&[(195.0, 50.0), (195.0, 54.0)]), Some(vec![50.0, 64.0]));
+        assert_eq!(heights(&[(195.0, 99.0), (195.0, 95.0)]), Some(vec![88.0, 102.0]));
+    }
+
+    #[test]
+    fn there_are_no_names_at_the_ends_where_they_are_crowded_wide_or_far() {
+        assert_eq!(heights(&[(195.0, 50.0), (195.0, 51.0), (195.0, 52.0)]), None);
+        assert_eq!(heights(&[(100.0, 50.0)]), None);
+        assert_eq!(end_names(FRAME, 10.0, &[Some(((195.0, 50.0), "name", look()))]), None);
+        assert_eq!(end_names(FRAME, 60.0, &[None]), None);
+    }
+
+    #[test]
+    fn a_legend_breaks_into_lines_and_shortens_what_is_wider() {
+        let entry = |name: &str, empty| Entry::new(&Series::plain(name, Style::Line, []), look(), empty);
+        let names = [("first", false), ("second", false), ("", true), ("x", true), ("a name without an end", false)];
+        let legend = Legend::new(names.map(|(name, empty)| entry(name, empty)), 150.0);
+        let texts = |line: &Vec<(f64, Entry)>| line.iter().map(|(_, entry)| entry.name.clone()).collect::<Vec<_>>();
+        let lines: Vec<Vec<String>> = legend.lines.iter().map(texts).collect();
+        assert_eq!(lines[..2], [vec!["first".to_owned(), "second".to_owned()], vec!["x (no values)".to_owned()]]);
+        assert_eq!((lines.len(), legend.height()), (3, 3.0 * LINE + 5.0));
+        assert!(lines[2][0].ends_with('\u{2026}'), "{}", lines[2][0]);
     }
 }

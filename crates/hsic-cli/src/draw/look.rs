@@ -72,27 +72,29 @@ impl Look {
 
 /// Looks of each panel's series; a name that comes again in another panel looks the same there.
 pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
+    let mut names: Vec<&str> = Vec::new();
+    for series in panels.iter().flat_map(series_of).filter(|series| is_own(series.style)) {
+        if !names.contains(&series.name.as_str()) {
+            names.push(&series.name);
+        }
+    }
+    // A color for each name of the figure, or else from the first color on in each panel.
+    let enough = names.len() <= COLORS.len();
     let mut known: Vec<(&str, usize)> = Vec::new();
     let mut all = Vec::with_capacity(panels.len());
-    for panel in panels {
-        let Marks::Series(series) = &panel.marks else {
-            all.push(Vec::new());
-            continue;
-        };
-        let own = |style| matches!(style, Style::Line | Style::Curve | Style::Ridge);
+    for series in panels.iter().map(series_of) {
         let mut taken: Vec<usize> = Vec::new();
         let mut numbers: Vec<Option<usize>> = vec![None; series.len()];
-        for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| own(series.style)) {
-            *number = known.iter().find(|(name, _)| *name == series.name).map(|&(_, number)| number);
-            *number = number.filter(|number| !taken.contains(number));
+        for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| is_own(series.style)) {
+            let same = known.iter().find(|(name, _)| *name == series.name).map(|&(_, number)| number);
+            *number = same.filter(|number| !taken.contains(number));
             taken.extend(*number);
         }
-        for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| own(series.style)) {
+        for (number, series) in numbers.iter_mut().zip(series).filter(|(_, series)| is_own(series.style)) {
             if number.is_none() {
-                let new = (0..LOOKS).find(|look| !taken.contains(look) && known.iter().all(|(_, other)| other != look));
-                // A look with a color of its own in this panel comes before one that no panel has yet.
-                let new = new.filter(|&look| look < COLORS.len());
-                let new = new.or_else(|| (0..LOOKS).find(|look| !taken.contains(look))).unwrap_or_default();
+                let used =
+                    |look: &usize| taken.contains(look) || (enough && known.iter().any(|known| known.1 == *look));
+                let new = (0..LOOKS).find(|look| !used(look)).unwrap_or(taken.len() % LOOKS);
                 known.push((&series.name, new));
                 taken.push(new);
                 *number = Some(new);
@@ -101,6 +103,19 @@ pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
         all.push(panel_looks(series, &numbers));
     }
     all
+}
+
+/// Series of a panel; none of a table.
+fn series_of(panel: &Panel) -> &[Series] {
+    match &panel.marks {
+        Marks::Series(series) => series,
+        Marks::Heat(_) => &[],
+    }
+}
+
+/// Whether a style has a color of its own.
+fn is_own(style: Style) -> bool {
+    matches!(style, Style::Line | Style::Curve | Style::Ridge)
 }
 
 /// Looks of the series of one panel, of which some have numbers.
@@ -139,26 +154,25 @@ fn mark(number: usize) -> usize {
     (number + 3 * (number / COLORS.len())) % MARKS
 }
 
-/// The earlier series that a series of the paper is compared with: `HSIC` for `HSIC (paper)`.
+/// The earlier series that a series of the paper is compared with: `HSIC` or `HSIC (ours)` for `HSIC (paper)`.
 fn partner(paper: &Series, earlier: &[Series]) -> Option<usize> {
     let own = |style| matches!(style, Style::Line | Style::Curve);
-    let mut found = None;
-    for stem in stems(&paper.name) {
-        let fits = |series: &Series| own(series.style) && stems(&series.name).any(|other| other == stem);
-        found = found.or_else(|| earlier.iter().rposition(fits));
-    }
-    found
+    let is = |series: &Series, stem: &str| {
+        stems(&series.name).any(|(other, rest)| other == stem && (rest.is_empty() || rest.contains("ours")))
+    };
+    stems(&paper.name).find_map(|(stem, _)| earlier.iter().rposition(|series| own(series.style) && is(series, stem)))
 }
 
-/// A name, and the same without what stands behind: in parentheses, after the last comma, the last word `paper`.
-fn stems(name: &str) -> impl Iterator<Item = &str> {
+/// A name, and the same without what stands behind, in parentheses, after the last comma, or the last word of `paper`
+/// and `ours`; each with what was left out.
+fn stems(name: &str) -> impl Iterator<Item = (&str, &str)> {
     let name = name.trim();
-    let parenthesis = name.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')).map(|(stem, _)| stem);
-    let word = ["paper", "ours"].iter().find_map(|word| name.strip_suffix(word));
-    let comma = name.rsplit_once(',').map(|(stem, _)| stem);
-    let trimmed = |stem: &'_ str| -> usize { stem.trim_end_matches([' ', ',', ':', '-']).len() };
-    let lengths = [Some(name.len()), parenthesis.map(trimmed), word.map(trimmed), comma.map(trimmed)];
-    lengths.into_iter().flatten().filter(|&length| length > 0).map(move |length| &name[..length])
+    let parenthesis = name.strip_suffix(')').and_then(|rest| rest.rfind('('));
+    let word = ["paper", "ours"].iter().find_map(|word| name.strip_suffix(word)).map(str::len);
+    let ends = [Some(name.len()), parenthesis, word, name.rfind(',')];
+    let stem = move |end: usize| name[..end].trim_end_matches([' ', ',', ':', '-']);
+    let stems = ends.into_iter().flatten().map(stem).filter(|stem| !stem.is_empty());
+    stems.map(move |stem| (stem, &name[stem.len()..]))
 }
 
 /// How many shapes of marks there are.
@@ -224,7 +238,8 @@ const CROSS: [Place; 12] = [
 /// that a page's own are not met.
 pub(super) fn style_sheet(shades: bool) -> String {
     let mut sheet = String::from(
-        ".fig-text{font-family:\"Noto Sans\",Ubuntu,system-ui,sans-serif}\n\
+        ".fig-picture{max-width:100%;height:auto}\n\
+         .fig-text{font-family:\"Noto Sans\",Ubuntu,system-ui,sans-serif}\n\
          .fig-bold{font-weight:700}\n",
     );
     let (light, dark) = (rules(0, shades), rules(1, shades));
@@ -265,7 +280,7 @@ fn rules(theme: usize, shades: bool) -> Vec<String> {
     if shades {
         for shade in 0..SHADES {
             let color = shade_color(theme, shade);
-            let ink = if brightness(color) > 0.179 { "#111820" } else { "#ffffff" };
+            let ink = if brightness(color) > 0.179 { "#000000" } else { "#ffffff" };
             rules.push(format!(".fig-h{shade}{{fill:#{:02x}{:02x}{:02x}}}", color[0], color[1], color[2]));
             rules.push(format!(".fig-i{shade}{{fill:{ink}}}"));
         }
@@ -337,11 +352,47 @@ mod tests {
             ("HSIC (paper)", Style::Paper),
             ("BP, paper", Style::Paper),
             ("PCA (paper)", Style::Paper),
+            ("HSIC, 5 layers", Style::Line),
+            ("HSIC, 50 layers", Style::Paper),
+            ("HSIC, 5 layers, paper", Style::Paper),
         ];
         let looks = looks(&panels(&[&names])).remove(0);
         let colors: Vec<_> = looks.iter().map(|look| (look.color, look.open)).collect();
-        assert_eq!(colors, [(Some(0), false), (Some(1), false), (Some(0), true), (Some(1), true), (None, true)]);
+        let (ours, paper) = (|color| (Some(color), false), |color| (Some(color), true));
+        let expected = [ours(0), ours(1), paper(0), paper(1), (None, true), ours(2), paper(0), paper(2)];
+        assert_eq!(colors, expected, "50 layers are compared with HSIC as a whole, not with 5 layers");
         assert_eq!(looks[2].mark, looks[0].mark);
+    }
+
+    /// Contrast of two colors (WCAG 2.2), from 1 to 21.
+    fn contrast(a: &str, b: &str) -> f64 {
+        let channel = |color: &str, i: usize| u8::from_str_radix(&color[2 * i + 1..2 * i + 3], 16).unwrap();
+        let [a, b] = [a, b].map(|color| brightness(std::array::from_fn(|i| channel(color, i))) + 0.05);
+        a.max(b) / a.min(b)
+    }
+
+    /// A color in the rules of a theme.
+    fn fill(theme: usize, class: &str) -> String {
+        let start = format!(".{class}{{fill:");
+        let rules = rules(theme, true);
+        let rule = rules.iter().find_map(|rule| rule.strip_prefix(&start)).unwrap();
+        rule.trim_end_matches('}').to_owned()
+    }
+
+    #[test]
+    fn every_text_stands_out_from_its_ground_in_both_themes() {
+        for theme in [0, 1] {
+            let ground = fill(theme, "fig-bg");
+            let classes = (0..COLORS.len()).map(|i| format!("fig-t{i}"));
+            for class in classes.chain(["fig-tn", "fig-ink", "fig-soft"].map(str::to_owned)) {
+                let contrast = contrast(&fill(theme, &class), &ground);
+                assert!(contrast >= 4.5, "{class} of theme {theme}: {contrast}");
+            }
+            for shade in 0..SHADES {
+                let [ink, cell] = ["i", "h"].map(|kind| fill(theme, &format!("fig-{kind}{shade}")));
+                assert!(contrast(&ink, &cell) >= 4.5, "shade {shade} of theme {theme}");
+            }
+        }
     }
 
     #[test]

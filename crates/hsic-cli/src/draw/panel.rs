@@ -32,6 +32,7 @@ pub(super) struct Prepared<'a> {
     notes: Vec<String>,
     scale: bool,
     right: f64,
+    height: f64,
 }
 
 /// Pixels down that a panel's frame should have at least.
@@ -52,7 +53,11 @@ pub(super) fn entries(panel: &Panel, looks: &[Look]) -> Vec<Entry> {
     let (x, y) = spans(panel, all);
     let drawable =
         |one: &Series| one.points.iter().any(|point| x.share(point.x).is_some() && y.share(point.y).is_some());
-    let named_on_axis = |one: &Series| one.style == Style::Ridge && !panel.y.names.is_empty();
+    // A ridge, or a single point, at a name of an axis that is its own needs no entry.
+    let named_on_axis = |one: &Series| {
+        let mut names = panel.x.names.iter().chain(&panel.y.names).map(|(_, name)| name.trim());
+        (one.style == Style::Ridge || one.points.len() == 1) && names.any(|name| name == one.name.trim())
+    };
     let listed = all.iter().zip(looks).filter(|(one, _)| !named_on_axis(one));
     listed.map(|(one, &look)| Entry::new(one, look, !drawable(one))).collect()
 }
@@ -64,8 +69,11 @@ fn spans(panel: &Panel, all: &[Series]) -> (Span, Span) {
         let points = all.iter().flat_map(|series| &series.points);
         points.filter(|point| can(panel.x.scale, point.x) && can(panel.y.scale, point.y))
     };
+    let heights = || points().flat_map(|point| [point.y, point.low, point.high]).filter(|&y| can(panel.y.scale, y));
     let x = Span::fit(&panel.x, points().map(|point| point.x), 0.03);
-    (x, Span::fit(&panel.y, points().flat_map(|point| [point.y, point.low, point.high]), 0.06))
+    let y = Span::fit(&panel.y, heights(), 0.06);
+    let fixed = panel.y.range.is_some() || !panel.y.names.is_empty();
+    (x, if fixed { y } else { y.rounded(heights().fold(f64::INFINITY, f64::min)) })
 }
 
 /// The axes of a heat table: its names, or the numbers of rows and columns. Rows count from above.
@@ -73,7 +81,7 @@ fn heat_axes(panel: &Panel, heat: &Heat) -> (Axis, Axis) {
     let (rows, columns) = (heat.values.len(), heat::columns(heat));
     let numbered = |axis: &Axis, count: usize| {
         let whole = Axis::linear(&axis.label).within(-0.5, (count.max(1) as f64) - 0.5);
-        if axis.names.is_empty() { whole.named(0..count) } else { Axis { names: axis.names.clone(), ..whole } }
+        if axis.names.is_empty() { whole.named(0..count.max(1)) } else { Axis { names: axis.names.clone(), ..whole } }
     };
     let (x, mut y) = (numbered(&panel.x, columns), numbered(&panel.y, rows));
     for (value, _) in &mut y.names {
@@ -83,11 +91,14 @@ fn heat_axes(panel: &Panel, heat: &Heat) -> (Axis, Axis) {
 }
 
 impl<'a> Prepared<'a> {
-    /// Measures a panel in a slot of this width whose frame has this height. `keyed` says that a legend of the whole
+    /// Measures a panel in a slot of this width, in a row whose tallest frame has this height. `keyed` says that a legend of the whole
     /// figure names its series.
-    pub(super) fn new(panel: &'a Panel, looks: &'a [Look], slot: f64, height: f64, keyed: bool) -> Self {
+    pub(super) fn new(panel: &'a Panel, looks: &'a [Look], slot: f64, row: f64, keyed: bool) -> Self {
         let title = text::wrap(&panel.title, TITLE * 1.05, slot, 2);
-        let name_room = 0.3 * slot;
+        let (name_room, natural) = (0.3 * slot, natural_height(panel, slot));
+        // A table keeps the shape of its cells; curves are stretched a little.
+        let stretched = matches!(panel.marks, Marks::Series(_));
+        let height = if stretched { row.min(1.5 * natural) } else { natural };
         let series = match &panel.marks {
             Marks::Series(series) => series,
             Marks::Heat(table) => {
@@ -102,7 +113,20 @@ impl<'a> Prepared<'a> {
                 let frame = Frame { left: 0.0, top: 0.0, width: slot - vertical.room() - right, height };
                 let scale = heat::needs_scale(table, frame);
                 let legend = Legend::default();
-                return Self { panel, looks, x, y, vertical, title, legend, at_ends: false, notes, scale, right };
+                return Self {
+                    panel,
+                    looks,
+                    x,
+                    y,
+                    vertical,
+                    title,
+                    legend,
+                    at_ends: false,
+                    notes,
+                    scale,
+                    right,
+                    height,
+                };
             }
         };
         let (x, y) = spans(panel, series);
@@ -119,10 +143,11 @@ impl<'a> Prepared<'a> {
             notes: Vec::new(),
             scale: false,
             right: RIGHT,
+            height,
         };
         if !keyed {
             let frame = Frame { left: 0.0, top: 0.0, width: slot - prepared.vertical.room() - RIGHT, height };
-            match prepared.end_names(series, frame, name_room) {
+            match prepared.end_names(frame, name_room) {
                 Some(names) => {
                     prepared.at_ends = true;
                     prepared.right = key::end_room(&names);
@@ -134,7 +159,8 @@ impl<'a> Prepared<'a> {
     }
 
     /// Names at the lines' ends, if there is room.
-    fn end_names(&self, all: &[Series], frame: Frame, room: f64) -> Option<Vec<key::EndName>> {
+    fn end_names(&self, frame: Frame, room: f64) -> Option<Vec<key::EndName>> {
+        let Marks::Series(all) = &self.panel.marks else { return None };
         // Names of ridges stand on the axis or in a legend.
         if all.iter().any(|one| one.style == Style::Ridge) {
             return None;
@@ -143,7 +169,6 @@ impl<'a> Prepared<'a> {
             let points = series::drawn(one, self.x, self.y, frame);
             series::end(&points, frame).map(|place| (place, one.name.trim(), look))
         };
-        let Marks::Series(all) = &self.panel.marks else { return None };
         let ends: Vec<_> = all.iter().zip(self.looks).map(end).collect();
         key::end_names(frame, room, &ends)
     }
@@ -151,6 +176,16 @@ impl<'a> Prepared<'a> {
     /// Pixels left of the frame, and right of it.
     pub(super) fn sides(&self) -> (f64, f64) {
         (self.vertical.room(), self.right)
+    }
+
+    /// Whether names or notes stand right of the frame.
+    pub(super) fn is_noted(&self) -> bool {
+        self.right > RIGHT
+    }
+
+    /// Pixels down of the frame.
+    pub(super) fn height(&self) -> f64 {
+        self.height
     }
 
     /// Pixels above the frame.
@@ -173,7 +208,7 @@ impl<'a> Prepared<'a> {
 
     /// Draws the panel; `corner` is the upper left of its slot.
     pub(super) fn draw(&self, canvas: &mut Canvas, corner: Place, frame: Frame, horizontal: &Horizontal) {
-        let (left, mut top) = corner;
+        let (left, mut top) = (corner.0, frame.top - self.above());
         for line in &self.title {
             let at = (left, top + 13.0);
             canvas.text(at, TITLE, "fig-text fig-bold fig-ink", Anchor::Start, line, "");
@@ -202,7 +237,7 @@ impl<'a> Prepared<'a> {
                     canvas.text(middle, 12.0, "fig-text fig-soft", Anchor::Middle, "no values", "");
                 }
                 if self.at_ends {
-                    let names = self.end_names(all, frame, f64::INFINITY).unwrap_or_default();
+                    let names = self.end_names(frame, f64::INFINITY).unwrap_or_default();
                     key::draw_end_names(canvas, frame, &names);
                 }
             }

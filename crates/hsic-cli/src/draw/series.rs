@@ -51,13 +51,15 @@ pub(super) fn draw(canvas: &mut Canvas, series: &[Series], looks: &[Look], x: Sp
     let base = |points: &[Drawn]| points.iter().map(|point| point.low).fold(f64::NEG_INFINITY, f64::max);
     ridges.sort_by(|(.., a), (.., b)| base(a).total_cmp(&base(b)));
     for (_, look, points) in ridges {
-        area(canvas, points, look, frame, 0.62);
+        area(canvas, points, look, frame, 0.8);
         line(canvas, points, look, frame);
     }
     let rest: Vec<_> = all.iter().filter(|(series, ..)| !matches!(series.style, Style::Guide | Style::Ridge)).collect();
+    // The more bands, the fainter each.
+    let opacity = 0.15 * (6.0 / rest.len() as f64).min(1.0);
     for (_, look, points) in &rest {
         if points.len() > 1 && points.iter().any(|point| point.low > point.high) {
-            area(canvas, points, look, frame, 0.15);
+            area(canvas, points, look, frame, opacity);
         }
     }
     for (_, look, points) in &rest {
@@ -85,7 +87,7 @@ fn area(canvas: &mut Canvas, points: &[Drawn], look: &Look, frame: Frame, opacit
     let lower = points.iter().rev().map(|point| (point.at.0, point.low));
     let area = frame.clip_area(&upper.chain(lower).collect::<Vec<_>>());
     if area.len() > 2 {
-        let opacity = format!(" fill-opacity=\"{opacity}\"");
+        let opacity = format!(" fill-opacity=\"{opacity:.2}\"");
         canvas.path(&(through(&area) + "z"), &look.class('f'), &opacity);
     }
 }
@@ -178,7 +180,7 @@ mod tests {
         let at = |i: usize| Drawn { at: (i as f64 / 1000.0, if i == 777 { -5.0 } else { 1.0 }), low: 0.0, high: 0.0 };
         let points: Vec<Drawn> = (0..10_000).map(at).collect();
         let thin = thinned(&points);
-        assert_eq!(thin.len(), 61, "20 columns of 3 points, one with 4");
+        assert_eq!(thin.len(), 41, "20 columns of 2 points, one with 3");
         assert!(thin.contains(&points[777]) && thin.contains(&points[9999]));
     }
 }

@@ -147,9 +147,41 @@ fn single() -> Plot {
     plot(1, vec![panel("MNIST", Axis::linear("epoch"), Axis::linear("test accuracy (%)"), series)])
 }
 
+/// Too many series, too few points, values without a place.
+fn hostile() -> Plot {
+    let many = |i: usize| {
+        learning(&format!("number {i} of a series with a long name"), Style::Line, 0.1 + 0.05 * i as f64, 90.0)
+    };
+    let linear = || Axis::linear("x");
+    let one = |series| panel("p", linear(), linear(), series);
+    let log = |series| panel("p", Axis::log("x"), Axis::log("y"), series);
+    let panels = vec![
+        one((0..20).map(many).collect()),
+        one(vec![Series::of_seeds("a", Style::Line, [(3.0, vec![1.0, 2.0])])]),
+        one(vec![Series::plain("a", Style::Line, [(1.0, 5.0), (2.0, 5.0)])]),
+        one(vec![]),
+        log(vec![Series::plain("a", Style::Curve, [(0.0, 1.0), (-1.0, 2.0), (1.0, 0.0)])]),
+        log(vec![Series::plain("a", Style::Curve, [(1e-200, 1e200), (1e200, 1e-200)])]),
+        Panel { marks: Marks::Heat(Heat { values: vec![], row_notes: vec!["a".to_owned()] }), ..one(vec![]) },
+        Panel {
+            marks: Marks::Heat(Heat { values: vec![vec![], vec![f64::NAN, 2.0]], row_notes: vec![] }),
+            ..one(vec![])
+        },
+        Panel { marks: Marks::Heat(Heat { values: vec![vec![0.123; 90]; 90], row_notes: vec![] }), ..one(vec![]) },
+    ];
+    plot(3, panels)
+}
+
 /// Every sample with its name.
 fn samples() -> Vec<(&'static str, Plot)> {
-    vec![("training", training()), ("ridges", ridges()), ("tables", tables()), ("mixed", mixed()), ("single", single())]
+    vec![
+        ("training", training()),
+        ("ridges", ridges()),
+        ("tables", tables()),
+        ("mixed", mixed()),
+        ("single", single()),
+        ("hostile", hostile()),
+    ]
 }
 
 /// Writes the samples for the eye: `HSIC_SAMPLES=folder cargo test -p hsic-cli draw -- --ignored`.
@@ -161,5 +193,199 @@ fn samples_are_written() {
         let svg = svg(&plot, &format!("Sample of {name}: accuracy of networks trained without back-propagation"));
         std::fs::write(folder.join(format!("{name}.png")), png(&svg, 2.0).unwrap()).unwrap();
         std::fs::write(folder.join(format!("{name}.svg")), svg).unwrap();
+    }
+}
+
+/// Numbers in the drawing commands of the first path of this class.
+fn path_numbers(svg: &str, class: &str) -> Vec<f64> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let path = document.descendants().find(|node| node.has_tag_name("path") && node.attribute("class") == Some(class));
+    let commands = path.unwrap().attribute("d").unwrap();
+    commands.split(['M', 'L', ' ', 'z']).filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect()
+}
+
+/// Boxes of the picture's texts, a little lower than the font's full height; sloped and upright ones are left out unless
+/// `all`.
+fn text_boxes(svg: &str, all: bool) -> Vec<(String, Rect)> {
+    fn walk(group: &Group, all: bool, found: &mut Vec<(String, Rect)>) {
+        for node in group.children() {
+            match node {
+                Node::Group(group) => walk(group, all, found),
+                Node::Text(text) if all || text.abs_transform().kx == 0.0 => {
+                    let b = text.abs_bounding_box();
+                    let rect = Rect::from_xywh(b.x(), b.y() + 0.2 * b.height(), b.width(), 0.6 * b.height()).unwrap();
+                    found.push((text.chunks().iter().map(|chunk| chunk.text()).collect(), rect));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(tree(svg).unwrap().root(), all, &mut found);
+    found
+}
+
+/// Checks what holds for every picture: XML, no broken numbers, an area.
+fn check(svg: &str) {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    for attribute in document.descendants().flat_map(|node| node.attributes()) {
+        let value = attribute.value();
+        assert!(!value.contains("NaN") && !value.contains("inf"), "{} = {value}", attribute.name());
+    }
+    for side in ["width", "height"] {
+        let side: f64 = document.root_element().attribute(side).unwrap().parse().unwrap();
+        assert!((1.0..1e5).contains(&side), "{side}");
+    }
+}
+
+#[test]
+fn the_same_figure_gives_the_same_bytes() {
+    for (name, plot) in samples() {
+        let svg = super::svg(&plot, name);
+        assert_eq!(svg, super::svg(&plot.clone(), name));
+        check(&svg);
+    }
+    let svg = svg(&single(), "twice");
+    assert_eq!(png(&svg, 1.0).unwrap(), png(&svg, 1.0).unwrap());
+}
+
+#[test]
+fn known_points_lie_where_the_axes_put_them() {
+    let points = [(0.0, 0.0), (5.0, 25.0), (10.0, 100.0)];
+    let (x, y) = (Axis::linear("epoch").within(0.0, 10.0), Axis::linear("accuracy (%)").within(0.0, 100.0));
+    let svg = svg(&plot(1, vec![panel("p", x, y, vec![Series::plain("", Style::Line, points)])]), "t");
+    // The axis begins with its line: from the frame's upper left to its lower left.
+    let frame = path_numbers(&svg, "fig-axis");
+    let (left, top, bottom) = (frame[0], frame[1], frame[3]);
+    assert_eq!((frame[2], bottom - top), (left, 330.0));
+    let right = 18.0 + 640.0 - 16.0;
+    let line = path_numbers(&svg, "fig-s0");
+    let expected = [left, bottom, (left + right) / 2.0, bottom - 82.5, right, top];
+    assert!(line.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.011), "{line:?} is not {expected:?}");
+    assert_eq!(line.len(), 6);
+}
+
+#[test]
+fn no_text_is_cut_off_or_lies_on_another() {
+    for (name, plot) in samples() {
+        let svg = svg(&plot, &format!("Sample of {name}, with a title of some length"));
+        let size = tree(&svg).unwrap().size();
+        for (text, b) in text_boxes(&svg, true) {
+            let inside = b.left() >= 0.0 && b.top() >= 0.0 && b.right() <= size.width() && b.bottom() <= size.height();
+            assert!(inside, "{name}: {text} is at {b:?} in {size:?}");
+        }
+        let boxes = text_boxes(&svg, false);
+        for (index, (text, a)) in boxes.iter().enumerate() {
+            for (other, b) in &boxes[..index] {
+                let apart =
+                    a.left() >= b.right() || b.left() >= a.right() || a.top() >= b.bottom() || b.top() >= a.bottom();
+                assert!(apart, "{name}: {text} at {a:?} lies on {other} at {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_is_wider_than_it_was_taken_for() {
+    let words = [
+        "back-propagation",
+        "HSIC (paper)",
+        "0.001",
+        "\u{2212}10\u{2009}000",
+        "test accuracy (%)",
+        "WMWM \u{3b2}\u{2026}",
+    ];
+    for word in words {
+        let svg = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='400' height='40'><text y='20' font-size='20'>{word}</text></svg>"
+        );
+        let real = f64::from(text_boxes(&svg, true)[0].1.width());
+        let taken = text::width(word, 20.0);
+        assert!((real..1.25 * real).contains(&taken), "{word}: {real} pixels, taken for {taken}");
+    }
+}
+
+#[test]
+fn a_png_has_the_pixels_of_the_picture_and_shows_its_title_in_the_light_look() {
+    let svg = svg(&training(), "Title");
+    let size = tree(&svg).unwrap().size();
+    let pixmap = Pixmap::decode_png(&png(&svg, 2.0).unwrap()).unwrap();
+    assert_eq!((pixmap.width(), pixmap.height()), (2 * size.width() as u32, 2 * size.height() as u32));
+    let gray = |x, y| pixmap.pixel(x, y).map(|pixel| pixel.green()).unwrap();
+    assert_eq!(gray(0, 0), 255, "the ground is white");
+    let dark = (36..140).flat_map(|x| (36..72).map(move |y| (x, y))).filter(|&(x, y)| gray(x, y) < 100).count();
+    assert!((300..1500).contains(&dark), "{dark} dark pixels in the title");
+}
+
+#[test]
+fn a_picture_without_sense_is_an_error() {
+    assert!(matches!(png("<html/>", 1.0), Err(DrawError::Svg(_))));
+    let svg = svg(&Plot::default(), "");
+    check(&svg);
+    for scale in [0.0, f32::NAN, 1e6] {
+        assert!(matches!(png(&svg, scale), Err(DrawError::Size { .. })), "{scale}");
+    }
+}
+
+#[test]
+fn a_page_can_force_either_theme_and_no_name_is_without_prefix() {
+    let svg = svg(&tables(), "t");
+    assert!(svg.contains("\n.fig-bg{fill:#ffffff}") && svg.contains("[data-theme=\"dark\"] .fig-bg{fill:#14181f}"));
+    assert!(svg.contains("@media (prefers-color-scheme:dark){\n.fig-bg{fill:#14181f}"));
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let mut classes = document.descendants().filter_map(|node| node.attribute("class")).flat_map(str::split_whitespace);
+    assert!(classes.all(|class| class.starts_with("fig-")));
+    assert!(document.descendants().all(|node| !node.has_attribute("id")), "two figures of a page would share it");
+}
+
+#[test]
+fn twenty_series_a_single_point_equal_values_and_nothing_are_drawn() {
+    let svg = svg(&hostile(), "hostile");
+    check(&svg);
+    let texts: Vec<String> = text_boxes(&svg, true).into_iter().map(|(text, _)| text).collect();
+    assert_eq!(texts.iter().filter(|text| *text == "no values").count(), 3);
+    assert!(texts.iter().any(|text| text.starts_with("number 19 of")) && texts.contains(&"a (no values)".to_owned()));
+}
+
+/// Numbers of which most break something.
+fn number() -> impl Strategy<Value = f64> {
+    let extreme =
+        [0.0, -0.0, 1.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 5e-324, 1e-300, 1e300];
+    prop_oneof![proptest::sample::select(extreme.to_vec()), -10.0..10.0, proptest::num::f64::ANY]
+}
+
+/// An axis of any kind.
+fn axis() -> impl Strategy<Value = Axis> {
+    let names = proptest::collection::vec((number(), "[a-z &<\u{3b2}]{0,40}"), 0..4);
+    (any::<bool>(), proptest::option::of((number(), number())), names).prop_map(|(log, range, names)| {
+        let axis = if log { Axis::log("x") } else { Axis::linear("x") };
+        Axis { range, names, ..axis }
+    })
+}
+
+/// What can lie in a panel.
+fn marks() -> impl Strategy<Value = Marks> {
+    let style = proptest::sample::select(vec![Style::Line, Style::Curve, Style::Paper, Style::Guide, Style::Ridge]);
+    let point = (number(), number(), number(), number()).prop_map(|(x, y, low, high)| Point { x, y, low, high });
+    let series = ("[a-z<\"&]{0,9}", style, proptest::collection::vec(point, 0..5))
+        .prop_map(|(name, style, points)| Series { name, style, points });
+    let table = proptest::collection::vec(proptest::collection::vec(number(), 0..4), 0..4);
+    prop_oneof![
+        proptest::collection::vec(series, 0..4).prop_map(Marks::Series),
+        table.prop_map(|values| Marks::Heat(Heat { values, row_notes: vec!["note".to_owned()] })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_figure_panics_or_leaves_broken_numbers(
+        panels in proptest::collection::vec((axis(), axis(), marks()), 0..4),
+        columns in 0_usize..5,
+        title in "\\PC{0,90}",
+    ) {
+        let panel = |(x, y, marks)| Panel { title: title.clone(), x, y, marks };
+        let plot = Plot { columns, panels: panels.into_iter().map(panel).collect(), ..Plot::default() };
+        check(&svg(&plot, &title));
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     let advance = |c: char| match c {
         ' '..='~' => f64::from(ADVANCES[c as usize - 0x20]),
         '\u{2009}' => 200.0,
+        '\u{2026}' => 800.0,
         '\u{2014}' | '\u{2192}' => 1000.0,
         c if (c as u32) < 0x2e80 => 640.0,
         _ => 1000.0, // ideographs and pictures fill a square
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn a_text_is_wrapped_at_words_and_cut_where_lines_run_out() {
         assert_eq!(wrap("one two three", 10.0, width("one two", 10.0), 5), ["one two", "three"]);
-        assert_eq!(wrap("one two three", 10.0, width("one two", 10.0), 1), ["one tw\u{2026}"]);
+        assert_eq!(wrap("one two three", 10.0, width("one two", 10.0), 1), ["one t\u{2026}"]);
         assert_eq!(wrap("unbreakable", 10.0, width("unbrea", 10.0), 2), ["unbr\u{2026}"]);
         assert!(wrap(" \n ", 10.0, 100.0, 2).is_empty());
     }

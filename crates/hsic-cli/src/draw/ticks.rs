@@ -51,10 +51,6 @@ impl Span {
         let (least, most) = extent(&mut values.into_iter());
         let pad = if least < most { margin * (most - least) } else { 0.0 };
         let (mut low, mut high) = (least - pad, most + pad);
-        // Nothing below zero is hinted at where nothing lies there.
-        if !log && least >= 0.0 {
-            low = low.max(0.0);
-        }
         let (first, last) = extent(&mut axis.names.iter().map(|&(value, _)| value));
         if first <= last {
             (low, high) = (low.min(first - 0.5), high.max(last + 0.5));
@@ -63,6 +59,27 @@ impl Span {
             (low, high) = (0.0, 1.0);
         }
         Self { low, high, log }.widened()
+    }
+
+    /// The same without room below zero if no value lies there, and on to the next tick where that is near.
+    pub(super) fn rounded(self, least: f64) -> Self {
+        let Self { mut low, mut high, log } = self;
+        if log {
+            return self;
+        }
+        let (digit, power) = round_up((high - low) / 6.0);
+        let step = f64::from(digit) * 10_f64.powi(power);
+        let (below, above) = ((low / step).floor() * step, (high / step).ceil() * step);
+        if low - below < 0.3 * step {
+            low = below;
+        }
+        if above - high < 0.3 * step {
+            high = above;
+        }
+        if least >= 0.0 {
+            low = low.max(0.0);
+        }
+        Self { low, high, log }
     }
 
     /// The same, or a range around its only value.
@@ -87,12 +104,8 @@ impl Span {
 
     /// Ticks at multiples of 1, 2 or 5 times a power of ten.
     fn linear_ticks(&self, wanted: usize, whole: bool) -> Ticks {
-        let (mut digit, mut power) = round_up((self.high - self.low) / wanted.max(1) as f64);
-        if whole && power < 0 {
-            (digit, power) = (1, 0);
-        }
+        let (digit, power, values) = self.steps(wanted, whole);
         let step = f64::from(digit) * 10_f64.powi(power);
-        let values = self.multiples(step);
         let parts = if digit == 5 { 5.0 } else { 2.0 };
         let minor = if whole && step / parts < 1.0 { Vec::new() } else { self.multiples(step / parts) };
         let share = |value: f64| (value - self.low) / (self.high - self.low);
@@ -101,6 +114,26 @@ impl Span {
             minor: minor.into_iter().filter(|value| !near_any(*value, &values, step)).map(share).collect(),
             major: values.iter().map(|&value| share(value)).zip(labels).collect(),
         }
+    }
+
+    /// A step's digit and power of ten, and its multiples: about as many as wanted, two where that is possible.
+    fn steps(&self, wanted: usize, whole: bool) -> (u8, i32, Vec<f64>) {
+        let (mut digit, mut power) = round_up((self.high - self.low) / wanted.max(1) as f64);
+        if whole && power < 0 {
+            (digit, power) = (1, 0);
+        }
+        for _ in 0..4 {
+            let values = self.multiples(f64::from(digit) * 10_f64.powi(power));
+            if values.len() > 1 || (whole && (digit, power) == (1, 0)) {
+                return (digit, power, values);
+            }
+            (digit, power) = match digit {
+                1 => (5, power - 1),
+                5 => (2, power),
+                _ => (1, power),
+            };
+        }
+        (digit, power, self.multiples(f64::from(digit) * 10_f64.powi(power)))
     }
 
     /// Multiples of a step in the span.
@@ -116,6 +149,7 @@ impl Span {
         let (first, last) = ((self.low - 1e-9).ceil() as i32, (self.high + 1e-9).floor() as i32);
         let decades = (last - first + 1).max(0) as usize;
         let every = decades.div_ceil(wanted.max(2)).max(1) as i32;
+        let every = [1, 2, 3, 5, 10, 20, 50, 100, 200].into_iter().find(|&round| round >= every).unwrap_or(every);
         // Where they fit, and also where there would be fewer than two ticks without.
         let digits: &[i32] = if 3 * decades <= wanted + 1 || decades < 2 { &[1, 2, 5] } else { &[1] };
         let share = |value: f64| (value - self.low) / (self.high - self.low);
@@ -128,7 +162,7 @@ impl Span {
                 }
                 if digits.contains(&digit) && power.rem_euclid(every) == 0 {
                     major.push((place, (digit, power)));
-                } else if decades <= 8 || digit == 1 {
+                } else if decades <= 8 || (digit == 1 && decades <= 40) {
                     minor.push(place);
                 }
             }
@@ -144,8 +178,7 @@ impl Span {
     /// Ticks of a logarithmic axis shorter than a decade: at equal steps of the value.
     fn narrow_log_ticks(&self, wanted: usize) -> Ticks {
         let linear = Self { low: 10_f64.powf(self.low), high: 10_f64.powf(self.high), log: false };
-        let (digit, power) = round_up((linear.high - linear.low) / wanted.max(1) as f64);
-        let values = linear.multiples(f64::from(digit) * 10_f64.powi(power));
+        let (_, power, values) = linear.steps(wanted, false);
         let labels = linear_labels(&values, power);
         let place = |value: f64| self.share(value).unwrap_or_default();
         Ticks { major: values.iter().map(|&value| place(value)).zip(labels).collect(), minor: Vec::new() }
@@ -278,14 +311,17 @@ mod tests {
         assert_eq!(texts(&axis(1.0, 100.0), 8, false), ["1", "2", "5", "10", "20", "50", "100"]);
         assert_eq!(texts(&axis(0.001, 1000.0), 8, false), ["0.001", "0.01", "0.1", "1", "10", "100", "1000"]);
         assert_eq!(texts(&axis(1e-6, 1.0), 4, false), ["10^-6", "10^-4", "10^-2", "10^0"]);
+        assert_eq!(texts(&axis(1e-90, 1e90), 8, false), ["10^-50", "10^0", "10^50"]);
         assert_eq!(texts(&axis(2.2, 3.8), 3, false), ["2.5", "3.0", "3.5"]);
         assert_eq!(Span::fit(&axis(1.0, 100.0), [], 0.0).share(10.0), Some(0.5));
     }
 
     #[test]
-    fn a_span_leaves_a_margin_and_nothing_below_zero() {
+    fn a_span_leaves_a_margin_and_ends_at_a_near_tick_but_not_below_zero() {
         let span = |values: &[f64]| Span::fit(&Axis::linear(""), values.iter().copied(), 0.1);
-        assert_eq!(span(&[0.5, 10.5]), Span { low: 0.0, high: 11.5, log: false });
+        assert_eq!(span(&[0.5, 10.5]), Span { low: -0.5, high: 11.5, log: false });
+        assert_eq!(span(&[0.5, 10.5]).rounded(0.5), Span { low: 0.0, high: 12.0, log: false });
+        assert_eq!(span(&[-10.0, 10.0]).rounded(-10.0), Span { low: -12.0, high: 12.0, log: false });
         assert_eq!(span(&[-10.0, f64::NAN, f64::INFINITY, 10.0]), Span { low: -12.0, high: 12.0, log: false });
         assert_eq!(span(&[5.0, 5.0]), Span { low: 4.5, high: 5.5, log: false });
         assert_eq!(span(&[0.0]), Span { low: -1.0, high: 1.0, log: false });
