@@ -15,7 +15,7 @@ use crate::augment::Augmentation;
 use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
-use crate::format::{FormatInput, FormatSettings};
+use crate::format::{FormatInput, FormatSettings, FormatStart};
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
@@ -228,6 +228,7 @@ impl FormatOptions {
         faults.check("format-batch-size", batch_size, batch_size >= 1, "a whole number >= 1");
         FormatSettings {
             input: *self.format_input.get_or_insert(FormatInput::Last),
+            start: *self.format_start.get_or_insert(FormatStart::Zero),
             epochs: *self.format_epochs.get_or_insert(0),
             batch_size,
             optimizer: match name {

@@ -27,6 +27,18 @@ pub enum FormatInput {
     All,
 }
 
+/// Weights that the layer starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum FormatStart {
+    /// All 0: the loss has no other valley than one.
+    Zero,
+    /// Uniform in +-1 / sqrt(inputs), as PyTorch's layers start and so the authors' does. At a small rate the layer is busy
+    /// forgetting them for some epochs.
+    Uniform,
+}
+
 /// How the layer is trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FormatSettings {
@@ -34,6 +46,8 @@ pub struct FormatSettings {
     pub input: FormatInput,
     /// Passes over the training data; 0 for no format training.
     pub epochs: u64,
+    /// Where it starts.
+    pub start: FormatStart,
     /// Rows of a batch.
     pub batch_size: usize,
     /// Optimizer.
@@ -64,6 +78,15 @@ impl SoftmaxLayer {
     #[must_use]
     pub fn new(inputs: usize, classes: usize) -> Self {
         Self { inputs, classes, parameters: vec![0.0; classes * (inputs + 1)] }
+    }
+
+    /// With weights and biases drawn from +-1 / sqrt(inputs).
+    #[must_use]
+    pub fn uniform(inputs: usize, classes: usize, stream: &mut Stream) -> Self {
+        let mut layer = Self::new(inputs, classes);
+        let bound = 1.0 / (inputs as f64).sqrt();
+        layer.parameters.iter_mut().for_each(|value| *value = (bound * (2.0 * stream.uniform() - 1.0)) as f32);
+        layer
     }
 
     /// From W (classes x inputs, row-major) and b (classes).
@@ -191,7 +214,12 @@ pub fn format(
         (vec![0.0; columns], vec![1.0; columns])
     };
 
-    let mut layer = SoftmaxLayer::new(columns, classes);
+    let mut layer = match settings.start {
+        FormatStart::Zero => SoftmaxLayer::new(columns, classes),
+        FormatStart::Uniform => {
+            SoftmaxLayer::uniform(columns, classes, &mut Stream::new(settings.seed, "format-init", 0))
+        }
+    };
     let mut state = OptimizerState::default();
     let mut step = Step::default();
     let mut epochs = Vec::new();
@@ -325,6 +353,7 @@ mod tests {
         FormatSettings {
             input,
             epochs: 20,
+            start: FormatStart::Zero,
             batch_size: 50,
             optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
             learning_rate: None,

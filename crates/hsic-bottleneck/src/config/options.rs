@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
-use crate::format::FormatInput;
+use crate::format::{FormatInput, FormatStart};
 use crate::network::{Activation, Feature, Norm};
 use crate::optimizer::Decay;
 use crate::update::{Schedule, UpdateOrder};
@@ -239,6 +239,8 @@ options! {
         format_epochs: u64,
         /// What the softmax layer sees: the last block's outputs or the features of all blocks [default: last]
         format_input: FormatInput,
+        /// Weights that the layer starts from: zero, or uniform (the authors') [default: zero]
+        format_start: FormatStart,
         /// Optimizer of the layer [default: sgd]
         format_optimizer: OptimizerName,
         /// Its learning rate, > 0 [default: from the features' curvature; adamw: 1e-3]

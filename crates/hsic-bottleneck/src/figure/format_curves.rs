@@ -2,11 +2,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::plot::{Series, Style, Value};
-use super::{Profile, Scope, Trained, Trainings};
+use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
+use super::{Profile, Scope, Set, Trained, Trainings};
 use crate::error::Error;
 use crate::evaluation::Frozen;
-use crate::format::{FormatInput, FormatSettings, format};
+use crate::format::{FormatInput, FormatSettings, FormatStart, format};
 use crate::optimizer::{Decay, Optimizer};
 
 /// Epochs of format training.
@@ -39,6 +39,7 @@ pub(super) fn fair_format(run: &Trained<'_>) -> Result<Vec<f64>, Error> {
         let (network, data) = (run.network()?, run.data()?);
         let settings = FormatSettings {
             input: FormatInput::Last,
+            start: FormatStart::Zero,
             epochs: FORMAT_EPOCHS,
             batch_size: 256,
             optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
@@ -53,8 +54,18 @@ pub(super) fn fair_format(run: &Trained<'_>) -> Result<Vec<f64>, Error> {
     })
 }
 
-/// A variant's curves (fair, authors', the paper's) and its value after the last epoch. `what` begins the value's name;
-/// `margin` is how far below and above the paper's value the mean may lie in the paper's profile.
+/// A variant as it is shown.
+pub(super) struct Curves {
+    /// By the authors' protocol, then the paper's.
+    pub(super) authors: Vec<Series>,
+    /// By the fair protocol.
+    pub(super) fair: Series,
+    /// After the first epoch and after the last.
+    pub(super) values: Vec<Value>,
+}
+
+/// A variant's curves and values. `what` begins the values' names; `margin` is how far below and above the paper's last
+/// value the mean may lie in the paper's profile.
 ///
 /// # Errors
 /// `Run` for a record that cannot be read; what [`fair_format`] says.
@@ -64,35 +75,82 @@ pub(super) fn curves(
     what: &str,
     variant: &Variant,
     margin: (f64, f64),
-) -> Result<(Vec<Series>, Value), Error> {
+) -> Result<Curves, Error> {
     let (mut authors, mut fair) = (Vec::new(), Vec::new());
     for run in trained.of(&variant.label) {
         authors.push(run.format_epochs()?);
     }
-    for run in trained.of(variant.fair.as_ref().unwrap_or(&variant.label)) {
+    let fair_label = variant.fair.as_ref().unwrap_or(&variant.label);
+    for run in trained.of(fair_label) {
         fair.push(if variant.fair.is_some() { run.format_epochs()? } else { fair_format(run)? });
     }
-    let curve = |name: String, seeds: &[Vec<f64>]| {
-        let epochs = seeds.iter().map(Vec::len).min().unwrap_or(0);
-        let at = |epoch: usize| seeds.iter().map(|seed| 100.0 * seed[epoch]).collect();
-        Series::of_seeds(&name, Style::Line, (0..epochs).map(|epoch| ((epoch + 1) as f64, at(epoch))))
+    let epochs = |seeds: &[Vec<f64>]| seeds.iter().map(Vec::len).min().unwrap_or(0);
+    let at = |seeds: &[Vec<f64>], epoch: usize| -> Vec<f64> {
+        seeds.iter().filter_map(|seed| seed.get(epoch)).map(|accuracy| 100.0 * accuracy).collect()
     };
-    let name = &variant.name;
-    let of_paper = scope.profile == Profile::Paper && !variant.paper.is_empty();
-    let mut series = vec![curve(format!("{name}, fair"), &fair), curve(format!("{name}, authors' protocol"), &authors)];
-    if of_paper {
-        series.push(Series::plain(&format!("{name}, paper"), Style::Paper, variant.paper.iter().copied()));
+    let curve = |seeds: &[Vec<f64>]| {
+        let points = (0..epochs(seeds)).map(|epoch| ((epoch + 1) as f64, at(seeds, epoch)));
+        Series::of_seeds(&variant.name, Style::Line, points)
+    };
+    let mut shown = vec![curve(&authors)];
+    let of_paper = |paper: f64| (scope.profile == Profile::Paper).then_some(paper);
+    if scope.profile == Profile::Paper {
+        shown.push(Series::plain(&format!("{}, paper", variant.name), Style::Paper, variant.paper.iter().copied()));
     }
-    let last = |seeds: &[Vec<f64>]| seeds.iter().filter_map(|seed| seed.last()).map(|value| 100.0 * value).collect();
-    let paper = variant.paper.last().map(|&(_, value)| value).filter(|_| of_paper);
-    let value = Value {
-        name: format!("{what}, {name}"),
-        unit: "%".to_owned(),
-        paper,
-        authors: last(&authors),
-        ours: last(&fair),
-        band: paper.map(|paper| (paper - margin.0, (paper + margin.1).min(100.0))),
-        command: trained.command(&variant.label),
-    };
-    Ok((series, value))
+    let last = epochs(&authors).min(epochs(&fair));
+    let mut values = Vec::new();
+    for (epoch, when) in [(1, " after 1 format epoch"), (last, "")] {
+        let paper =
+            variant.paper.iter().find(|&&(at, _)| at == epoch as f64 || (when.is_empty() && at >= epoch as f64));
+        values.push(Value {
+            name: format!("{what}, {}{when}", variant.name),
+            unit: "%".to_owned(),
+            paper: paper.and_then(|&(_, value)| of_paper(value)),
+            authors: at(&authors, epoch.saturating_sub(1)),
+            ours: at(&fair, epoch.saturating_sub(1)),
+            band: paper
+                .filter(|_| when.is_empty())
+                .and_then(|&(_, value)| of_paper(value))
+                .map(|paper| (paper - margin.0, (paper + margin.1).min(100.0))),
+            command: trained.command(fair_label),
+        });
+    }
+    Ok(Curves { authors: shown, fair: curve(&fair), values })
+}
+
+/// Two panels, one a protocol, and the values of some variants.
+///
+/// # Errors
+/// As [`curves`].
+pub(super) fn plot(
+    scope: &Scope,
+    trained: &Trainings<'_>,
+    variants: &[Variant],
+    margin: (f64, f64),
+    caption: &str,
+) -> Result<Plot, Error> {
+    let mut plot = Plot { caption: caption.to_owned(), columns: 2, ..Plot::default() };
+    let what = scope.label(Set::Mnist);
+    let (mut authors, mut fair) = (Vec::new(), Vec::new());
+    for variant in variants {
+        let curves = curves(scope, trained, what, variant, margin)?;
+        plot.values.extend(curves.values);
+        authors.extend(curves.authors);
+        fair.push(curves.fair);
+    }
+    for (title, series) in [("authors' protocol", authors), ("fair protocol", fair)] {
+        plot.panels.push(Panel {
+            title: format!("{what}, {title}"),
+            x: Axis::linear("epoch of format training"),
+            y: Axis::linear("test accuracy (%)"),
+            marks: Marks::Series(series),
+        });
+    }
+    Ok(plot)
+}
+
+/// The last values by the two protocols of a plot of such curves: means over the seeds, one a variant.
+pub(super) fn ends(plot: &Plot) -> [Vec<f64>; 2] {
+    let last = || plot.values.iter().skip(1).step_by(2);
+    [last().map(|value| mean(&value.authors)).collect(), last().map(|value| mean(&value.ours)).collect()]
 }

@@ -1,7 +1,7 @@
 //! Figure 6 of the paper (5 in the authors' code): format training after 1, 5, 10 epochs of HSIC training.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::plot::{Claim, Plot, Verdict};
 use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
@@ -45,35 +45,21 @@ impl Figure for FormatEpochs {
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
-        let mut plot = Plot {
-            caption:
-                "784-256x6-128, rate 1e-4, sigma 5, beta 50. The layer on top learns at rate 0.005 on outputs as they \
-                      are, all in the order of the code (authors' protocol), or as ours does: samples shuffled, blocks at \
-                      once, standardized outputs, momentum, a rate that falls."
-                    .to_owned(),
-            columns: 1,
-            ..Plot::default()
-        };
-        let mut all = Vec::new();
-        for (epochs, first, last) in TRAINED {
-            let paper = vec![(1.0, first), (FORMAT_EPOCHS as f64, last)];
-            let variant =
-                Variant { label: label(epochs), fair: Some(fair(&label(epochs))), name: label(epochs), paper };
-            let (series, value) = curves(scope, trained, scope.label(Set::Mnist), &variant, (3.0, 10.0))?;
-            plot.values.push(value);
-            all.extend(series);
-        }
-        let ends: Vec<f64> = plot.values.iter().map(|value| mean(&value.ours)).collect();
+        let variants = TRAINED.map(|(epochs, first, last)| Variant {
+            label: label(epochs),
+            fair: Some(fair(&label(epochs))),
+            name: label(epochs),
+            paper: vec![(1.0, first), (FORMAT_EPOCHS as f64, last)],
+        });
+        let caption = "784-256x6-128, rate 1e-4, sigma 5, beta 50. Authors' protocol: samples and blocks in the order of the \
+                       code, a layer that learns at rate 0.005 on outputs as they are, from random weights. Fair: samples \
+                       shuffled, blocks at once, a layer on standardized outputs with momentum and a rate that falls.";
+        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), caption)?;
+        let [_, ends] = ends(&plot);
         plot.claims.push(Claim {
             statement: "The longer HSIC trains, the better the layer on top classifies".to_owned(),
             verdict: if ends.is_sorted() { Verdict::Holds } else { Verdict::Fails },
             evidence: format!("{:.2}, {:.2}, {:.2} % after 1, 5, 10 epochs", ends[0], ends[1], ends[2]),
-        });
-        plot.panels.push(Panel {
-            title: scope.label(Set::Mnist).to_owned(),
-            x: Axis::linear("epoch of format training"),
-            y: Axis::linear("test accuracy (%)"),
-            marks: Marks::Series(all),
         });
         Ok(plot)
     }

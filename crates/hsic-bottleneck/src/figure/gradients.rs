@@ -75,8 +75,8 @@ impl Figure for Gradients {
                 let at = |block: usize| (block as f64 + 1.0, first.iter().map(|norms| norms[block]).collect());
                 series.push(Series::of_seeds(&format!("{depth} blocks"), Style::Curve, (0..=depth).map(at)));
                 // The output block differs in kind: one of class scores, or of ten units.
-                let factor = |norms: &&Vec<f64>| norms[0] / norms[depth - 1];
-                let factors: Vec<f64> = first.iter().map(factor).collect();
+                let ratio = |norms: &&Vec<f64>| norms[0] / norms[depth - 1];
+                let factors: Vec<f64> = first.iter().map(ratio).collect();
                 spreads.push(mean(&factors));
                 plot.values.push(Value {
                     name: format!("{label}: first block's gradient over the last hidden block's"),
@@ -89,7 +89,7 @@ impl Figure for Gradients {
                 });
             }
             let told: Vec<String> =
-                DEPTHS.iter().zip(&spreads).map(|(d, s)| format!("{s:.3e} at {d} blocks")).collect();
+                DEPTHS.iter().zip(&spreads).map(|(d, s)| format!("{} at {d} blocks", factor(*s))).collect();
             let local = method == "HSIC";
             let tame = spreads.iter().all(|&factor| (0.02..=50.0).contains(&factor));
             plot.claims.push(Claim {
@@ -100,13 +100,31 @@ impl Figure for Gradients {
                 verdict: if tame == local { Verdict::Holds } else { Verdict::Fails },
                 evidence: format!("first block over last hidden block: {}", told.join(", ")),
             });
+            let y = wide(&series);
             plot.panels.push(Panel {
                 title: method.to_owned(),
                 x: Axis::linear("block, from the input"),
-                y: Axis::log("norm of the gradient"),
+                y,
                 marks: Marks::Series(series),
             });
         }
         Ok(plot)
     }
+}
+
+/// An axis of at least four decades: less is no vanishing and no explosion, and shall not look like it.
+fn wide(series: &[Series]) -> Axis {
+    let values = series.iter().flat_map(|series| &series.points).map(|point| point.y.log10());
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let axis = Axis::log("norm of the gradient");
+    if !low.is_finite() || high - low > 4.0 {
+        return axis;
+    }
+    let middle = f64::midpoint(low, high).round();
+    axis.within(10f64.powf(middle - 2.0), 10f64.powf(middle + 2.0))
+}
+
+/// A factor for a sentence.
+fn factor(value: f64) -> String {
+    if (0.01..1000.0).contains(&value) { format!("{value:.2}") } else { format!("{value:.1e}") }
 }

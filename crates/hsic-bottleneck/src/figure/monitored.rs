@@ -60,6 +60,16 @@ fn hidden(values: &[f64]) -> f64 {
     values.get(values.len().wrapping_sub(2)).copied().unwrap_or(f64::NAN)
 }
 
+/// The monitor's reports without those of each epoch's last batch where it is a short one: nHSIC depends on the rows of a
+/// batch.
+fn of_whole_batches(run: &Trained<'_>) -> Result<Vec<MonitorReport>, Error> {
+    let steps = run.summary.steps / run.summary.epochs.max(1);
+    let whole = run.run.data()?.train_rows % run.config.batch_size == 0;
+    let mut reports = run.monitored()?;
+    reports.retain(|report| whole || !report.step.is_multiple_of(steps));
+    Ok(reports)
+}
+
 /// What the monitor sees of Z_L.
 struct Quantity {
     title: &'static str,
@@ -103,7 +113,7 @@ pub(super) fn plot(
     let mut plot = Plot { caption, columns: 3, ..Plot::default() };
     let mut series: [Vec<Series>; 3] = Default::default();
     for Variant { label, paper } in variants {
-        let monitored = |label: &str| trained.of(label).iter().map(Trained::monitored).collect::<Result<Vec<_>, _>>();
+        let monitored = |label: &str| trained.of(label).iter().map(of_whole_batches).collect::<Result<Vec<_>, _>>();
         let both = [monitored(&in_code(label))?, monitored(label)?];
         let runs = &both[1];
         let reports = runs.iter().map(Vec::len).min().unwrap_or(0);

@@ -64,7 +64,7 @@ impl Figure for Outputs {
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
         let mut plot = Plot {
-            caption: "Means over the test data, seed 1; the net is that of the figure `unformatted`. Units stand in the order \
+            caption: "Means over the test data, seed 1; the net is that of the figure on unformatted outputs. Units stand in the order \
                       of the classes that the assignment (fitted on training data) gives them; on the right the share of \
                       the class that is read right."
                 .to_owned(),

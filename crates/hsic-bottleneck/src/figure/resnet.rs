@@ -77,8 +77,10 @@ impl Figure for Resnet {
             let (hsic, backprop) = (format!("{name}, HSIC + format"), format!("{name}, BP"));
             let (curve, end) = paper(set);
             let variant = Variant { label: hsic, fair: None, name: "HSIC + format".to_owned(), paper: curve };
-            let (mut series, value) = curves(scope, trained, &format!("{name}, resnet-conv"), &variant, (2.0, 8.0))?;
-            plot.values.push(value);
+            let curves = curves(scope, trained, &format!("{name}, resnet-conv"), &variant, (2.0, 8.0))?;
+            plot.values.extend(curves.values);
+            let mut series = curves.authors;
+            series.push(Series { name: "HSIC + format, fair".to_owned(), ..curves.fair });
             series.push(by_epoch(trained, &backprop, "BP", &[], |report| Some(report.test_accuracy))?);
             if of_paper {
                 series.push(Series::plain("BP, paper", Style::Paper, [(5.0, end)]));

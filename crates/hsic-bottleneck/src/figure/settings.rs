@@ -8,7 +8,7 @@ use crate::config::{Numbers, OptimizerName, TrainOptions};
 use crate::error::Error;
 use crate::evaluation::{Frozen, Protocol};
 use crate::figure::plot::Style;
-use crate::format::FormatInput;
+use crate::format::{FormatInput, FormatStart};
 use crate::log::EpochReport;
 use crate::optimizer::Decay;
 use crate::readout::Assignment;
@@ -56,13 +56,15 @@ pub(super) fn with_fair_format(mut options: TrainOptions, epochs: u64) -> TrainO
     options
 }
 
-/// Adds format training as theirs: one layer on the last outputs as they are, SGD at a constant rate, weight decay 1e-3.
+/// Adds format training as theirs: one layer on the last outputs as they are, from random weights, SGD at
+/// a constant rate, weight decay 1e-3.
 pub(super) fn with_authors_format(mut options: TrainOptions, epochs: u64, learning_rate: f64) -> TrainOptions {
     let format = &mut options.format;
     format.format_epochs = Some(epochs);
     format.format_learning_rate = Some(learning_rate);
     format.format_decay = Some(Decay::Constant);
     format.format_momentum = Some(0.0);
+    format.format_start = Some(FormatStart::Uniform);
     format.format_weight_decay = Some(1e-3);
     format.format_standardize = Some(false);
     format.format_batch_size = options.training.batch_size;

@@ -1,7 +1,7 @@
 //! Figure 7b of the paper (6b in the authors' code): one kernel width, and nets of three widths combined.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::plot::{Claim, Plot, Verdict};
 use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::config::{Numbers, TrainOptions};
@@ -71,38 +71,28 @@ impl Figure for Sigmas {
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
-        let mut plot = Plot {
-            caption: "784-128x6-64, batch 512, rate 1e-4, beta 50, then format training at rate 0.004. In the published code \
-                      the combined nets alone have momentum and batch norm of the test batch; the fair curves train every \
-                      layer alike."
-                .to_owned(),
-            columns: 1,
-            ..Plot::default()
-        };
-        let ends = |first, last| vec![(1.0, first), (FORMAT_EPOCHS as f64, last)];
+        let at = |first, last| vec![(1.0, first), (FORMAT_EPOCHS as f64, last)];
         let mut variants: Vec<Variant> = SIGMAS
             .iter()
             .map(|&(sigma, first, last)| Variant {
                 label: label(sigma),
                 fair: Some(fair(&label(sigma))),
                 name: label(sigma),
-                paper: ends(first, last),
+                paper: at(first, last),
             })
             .collect();
         variants.push(Variant {
             label: COMBINED.to_owned(),
             fair: Some(fair(COMBINED)),
             name: COMBINED.to_owned(),
-            paper: ends(COMBINED_PAPER.0, COMBINED_PAPER.1),
+            paper: at(COMBINED_PAPER.0, COMBINED_PAPER.1),
         });
-        let mut all = Vec::new();
-        for variant in &variants {
-            let (series, value) = curves(scope, trained, scope.label(Set::Mnist), variant, (3.0, 30.0))?;
-            plot.values.push(value);
-            all.extend(series);
-        }
-        let ours: Vec<f64> = plot.values.iter().map(|value| mean(&value.ours)).collect();
-        let authors: Vec<f64> = plot.values.iter().map(|value| mean(&value.authors)).collect();
+        let caption = "784-128x6-64, batch 512, rate 1e-4, beta 50, then format training. Authors' protocol: samples and blocks \
+                       in the order of the code, a layer that learns at rate 0.004 on outputs as they are, from random \
+                       weights; the combined nets alone have momentum and batch norm of the test batch. Fair: all layers \
+                       alike, standardized outputs, momentum, a rate that falls.";
+        let mut plot = plot(scope, trained, &variants, (3.0, 30.0), caption)?;
+        let [authors, ours] = ends(&plot);
         let best = |values: &[f64]| values[..3].iter().copied().fold(f64::MIN, f64::max);
         plot.claims.push(Claim {
             statement: "Combining kernel widths is better than the best single one".to_owned(),
@@ -118,12 +108,6 @@ impl Figure for Sigmas {
                 authors[3],
                 best(&authors)
             ),
-        });
-        plot.panels.push(Panel {
-            title: scope.label(Set::Mnist).to_owned(),
-            x: Axis::linear("epoch of format training"),
-            y: Axis::linear("test accuracy (%)"),
-            marks: Marks::Series(all),
         });
         Ok(plot)
     }

@@ -1,7 +1,7 @@
 //! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, curves, fair};
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Verdict, mean};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::plot::{Claim, Plot, Verdict};
 use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
@@ -45,32 +45,22 @@ impl Figure for Widths {
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
-        let mut plot = Plot {
-            caption: "784-Wx7, rate 2e-4, sigma 5, beta 50, then format training at rate 0.01 on outputs as they are \
-                      (authors' protocol), or as ours does."
-                .to_owned(),
-            columns: 1,
-            ..Plot::default()
-        };
-        let mut all = Vec::new();
-        for (width, end) in WIDTHS {
-            let paper = vec![(FORMAT_EPOCHS as f64, end)];
-            let variant = Variant { label: label(width), fair: Some(fair(&label(width))), name: label(width), paper };
-            let (series, value) = curves(scope, trained, scope.label(Set::Mnist), &variant, (3.0, 10.0))?;
-            plot.values.push(value);
-            all.extend(series);
-        }
-        let ends: Vec<f64> = plot.values.iter().map(|value| mean(&value.ours)).collect();
+        let variants = WIDTHS.map(|(width, end)| Variant {
+            label: label(width),
+            fair: Some(fair(&label(width))),
+            name: label(width),
+            paper: vec![(FORMAT_EPOCHS as f64, end)],
+        });
+        let caption = "784-Wx7, rate 2e-4, sigma 5, beta 50, then format training. Authors' protocol: samples and blocks in \
+                       the order of the code, a layer that learns at rate 0.01 on outputs as they are, from random weights. \
+                       Fair: samples shuffled, blocks at once, a layer on standardized outputs with momentum and a rate that \
+                       falls.";
+        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), caption)?;
+        let [_, ends] = ends(&plot);
         plot.claims.push(Claim {
             statement: "A wider net classifies better".to_owned(),
             verdict: if ends.is_sorted() { Verdict::Holds } else { Verdict::Fails },
             evidence: format!("{:.2}, {:.2}, {:.2} % with width 8, 32, 64", ends[0], ends[1], ends[2]),
-        });
-        plot.panels.push(Panel {
-            title: scope.label(Set::Mnist).to_owned(),
-            x: Axis::linear("epoch of format training"),
-            y: Axis::linear("test accuracy (%)"),
-            marks: Marks::Series(all),
         });
         Ok(plot)
     }
