@@ -6,6 +6,7 @@ mod life;
 mod predict;
 mod protocols;
 mod report;
+mod reproduce;
 mod statistics;
 mod train;
 
