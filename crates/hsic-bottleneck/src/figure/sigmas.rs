@@ -1,7 +1,7 @@
 //! Figure 7b of the paper (6b in the authors' code): one kernel width, and nets of three widths combined.
 
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
-use super::plot::{Claim, Plot, Verdict};
+use super::plot::{Claim, Plot, Verdict, mean};
 use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::config::{Numbers, TrainOptions};
@@ -94,6 +94,8 @@ impl Figure for Sigmas {
         let mut plot = plot(scope, trained, &variants, (3.0, 30.0), caption)?;
         let [authors, ours] = ends(&plot);
         let best = |values: &[f64]| values[..3].iter().copied().fold(f64::MIN, f64::max);
+        let first: Vec<f64> = plot.values.iter().step_by(2).map(|value| mean(&value.ours)).collect();
+        let slow: Vec<f64> = plot.values.iter().step_by(2).map(|value| mean(&value.authors)).collect();
         plot.claims.push(Claim {
             statement: "Combining kernel widths is better than the best single one".to_owned(),
             verdict: match (ours[3] > best(&ours), authors[3] > best(&authors)) {
@@ -107,6 +109,33 @@ impl Figure for Sigmas {
                 best(&ours),
                 authors[3],
                 best(&authors)
+            ),
+        });
+        plot.claims.push(Claim {
+            statement: "Combined nets are read right after one epoch of format training, single ones are not".to_owned(),
+            verdict: if first[3] > best(&first) + 1.0 { Verdict::Holds } else { Verdict::Fails },
+            evidence: format!(
+                "after one epoch, authors' layers: combined {:.2} %, single {:.2}, {:.2}, {:.2} %; fair layers: combined \
+                 {:.2} %, single {:.2}, {:.2}, {:.2} %. It is the layer's momentum, which the code gives to the combined \
+                 nets alone; the others start from random weights at a small rate and need epochs to forget them",
+                slow[3], slow[0], slow[1], slow[2], first[3], first[0], first[1], first[2]
+            ),
+        });
+        plot.claims.push(Claim {
+            statement: "Sigma 1 learns much less than sigma 5".to_owned(),
+            verdict: match ours[1] - ours[0] {
+                gap if gap > 15.0 => Verdict::Holds,
+                gap if gap > 1.0 => Verdict::Partly,
+                _ => Verdict::Fails,
+            },
+            evidence: format!(
+                "sigma 1 and 5: {:.2} and {:.2} % with the authors' layer, {:.2} and {:.2} % with a fair one: {:.0} % of the gap \
+                 are the layer's",
+                authors[0],
+                authors[1],
+                ours[0],
+                ours[1],
+                100.0 * (1.0 - (ours[1] - ours[0]) / (authors[1] - authors[0]))
             ),
         });
         Ok(plot)
