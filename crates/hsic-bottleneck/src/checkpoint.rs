@@ -72,11 +72,10 @@ impl Run {
         record: &UpdateRecord,
     ) -> Result<(), RunError> {
         let path = self.file(CHECKPOINT);
-        let tensors = network.tensors();
-        let mut views: Vec<_> = tensor_file::views(&tensors).collect();
+        let mut tensors: Vec<_> = tensor_file::of_network(network).collect();
         for (block, state) in record.optimizers.iter().enumerate() {
             for (part, values) in [("first", &state.first), ("second", &state.second)] {
-                views.push((format!("optimizer.{block}.{part}"), vec![values.len()], &values[..]));
+                tensors.push((format!("optimizer.{block}.{part}"), vec![values.len()], values[..].into()));
             }
         }
         let optimizer_steps = record.optimizers.iter().map(|state| state.steps).collect();
@@ -84,7 +83,7 @@ impl Run {
         let state = serde_json::to_string(&state).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
         fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
-        tensor_file::save(&path, views, Some(&state))
+        tensor_file::save(&path, tensors, Some(&state))
     }
 
     /// Takes up the saved state: the network's tensors, optimizer state, and where training stands. `None` if no

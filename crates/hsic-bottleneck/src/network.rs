@@ -46,6 +46,33 @@ pub struct NamedTensor<T> {
     pub values: Vec<T>,
 }
 
+/// A tensor where a network keeps it.
+pub struct StoredTensor<'n, T> {
+    /// As in [`NamedTensor`].
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    block: &'n dyn Block<T>,
+    spec: TensorSpec,
+    /// Entries of the block's parameters and statistics before it.
+    start: usize,
+}
+
+impl<T: Scalar> StoredTensor<'_, T> {
+    /// Its entries, flat in row-major order.
+    #[must_use]
+    pub fn values(&self) -> Vec<T> {
+        let mut start = self.start;
+        for part in [self.block.parameters()].into_iter().chain(self.block.statistics()) {
+            if start < part.len() {
+                return self.spec.places().map(|place| part[start + place]).collect();
+            }
+            start -= part.len();
+        }
+        Vec::new()
+    }
+}
+
 impl<T: Scalar> Network<T> {
     /// A network of the given blocks.
     ///
@@ -179,17 +206,25 @@ impl<T: Scalar> Network<T> {
     /// All tensors under the names, in the shapes and the order of PyTorch: those of one flat `Sequential`.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor<T>> {
+        let named = |tensor: StoredTensor<'_, T>| {
+            let values = tensor.values();
+            NamedTensor { name: tensor.name, shape: tensor.shape, values }
+        };
+        self.stored_tensors().into_iter().map(named).collect()
+    }
+
+    /// The same, each where it is kept: what is written tensor by tensor needs no copy of the whole network.
+    #[must_use]
+    pub fn stored_tensors(&self) -> Vec<StoredTensor<'_, T>> {
         let mut tensors = Vec::new();
         let mut module = 0;
         for block in &self.blocks {
-            let mut stored = block.parameters().to_vec();
-            block.statistics().into_iter().for_each(|statistics| stored.extend_from_slice(statistics));
-            let mut stored = &stored[..];
+            let mut start = 0;
             for spec in block.layout() {
-                let name = format!("{}.{}", module + spec.module, spec.name);
-                let values = spec.places().map(|place| stored[place]).collect();
-                stored = &stored[spec.len()..];
-                tensors.push(NamedTensor { name, values, shape: spec.shape });
+                let (name, shape) = (format!("{}.{}", module + spec.module, spec.name), spec.shape.clone());
+                let len = spec.len();
+                tensors.push(StoredTensor { name, shape, block: &**block, spec, start });
+                start += len;
             }
             module += block.modules().len();
         }

@@ -322,7 +322,7 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn save_weights(&self, network: &Network) -> Result<(), RunError> {
-        tensor_file::save(&self.file(WEIGHTS), tensor_file::views(&network.tensors()), None)
+        tensor_file::save(&self.file(WEIGHTS), tensor_file::of_network(network), None)
     }
 
     /// The run of one of several networks, in a folder of this run's: taken up if it is there, made if not.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use crate::network::{NamedTensor, Network};
+use crate::network::{NamedTensor, Network, StoredTensor};
 use crate::run::{RunError, replace};
 
 /// What a file holds.
@@ -19,18 +19,31 @@ pub(crate) struct Stored {
     pub(crate) state: Option<String>,
 }
 
+/// A tensor's entries, from a list or from where a network keeps them.
+pub(crate) enum Values<'a> {
+    Slice(&'a [f32]),
+    Stored(StoredTensor<'a, f32>),
+}
+
+impl<'a> From<&'a [f32]> for Values<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self::Slice(values)
+    }
+}
+
 /// Streams tensors (name, shape, entries) to a file aside, which then takes the place of `path`. Equal arguments give
 /// equal bytes.
 ///
 /// The format: length of the header (u64), the header (JSON, padded with spaces to a multiple of 8), the entries. The
 /// safetensors crate's own writer is not used: it makes a file of a random name, which a killed process would leave
 /// behind, readable by its owner alone.
-pub(crate) fn save<'a>(
+pub(crate) fn save<'a, V: Into<Values<'a>>>(
     path: &Path,
-    tensors: impl IntoIterator<Item = (String, Vec<usize>, &'a [f32])>,
+    tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
     state: Option<&str>,
 ) -> Result<(), RunError> {
-    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    let with = |(name, shape, values): (String, Vec<usize>, V)| (name, shape, values.into());
+    let mut tensors: Vec<(String, Vec<usize>, Values<'a>)> = tensors.into_iter().map(with).collect();
     tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     replace(path, |aside| {
         let mut header = header(&tensors, state)?.into_bytes();
@@ -39,21 +52,24 @@ pub(crate) fn save<'a>(
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
         for (_, _, values) in &tensors {
-            file.write_all(bytemuck::cast_slice(values))?;
+            match values {
+                Values::Slice(values) => file.write_all(bytemuck::cast_slice(values))?,
+                Values::Stored(tensor) => file.write_all(bytemuck::cast_slice(&tensor.values()))?,
+            }
         }
         file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
     })
 }
 
 /// Where each tensor lies, and the state, under one key.
-fn header(tensors: &[(String, Vec<usize>, &[f32])], state: Option<&str>) -> std::io::Result<String> {
+fn header(tensors: &[(String, Vec<usize>, Values<'_>)], state: Option<&str>) -> std::io::Result<String> {
     let mut entries = Vec::new();
     if let Some(state) = state {
         entries.push(format!(r#""__metadata__":{{"state":{}}}"#, serde_json::to_string(state)?));
     }
     let mut start = 0;
-    for (name, shape, values) in tensors {
-        let end = start + size_of_val(*values);
+    for (name, shape, _) in tensors {
+        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
         let name = serde_json::to_string(name)?;
         entries.push(format!(r#"{name}:{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#));
         start = end;
@@ -61,7 +77,13 @@ fn header(tensors: &[(String, Vec<usize>, &[f32])], state: Option<&str>) -> std:
     Ok(format!("{{{}}}", entries.join(",")))
 }
 
-/// The tensors of a network, as [`save`] takes them.
+/// The tensors of a network, as [`save`] takes them: copied one at a time.
+pub(crate) fn of_network(network: &Network) -> impl Iterator<Item = (String, Vec<usize>, Values<'_>)> {
+    let tensors = network.stored_tensors().into_iter();
+    tensors.map(|tensor| (tensor.name.clone(), tensor.shape.clone(), Values::Stored(tensor)))
+}
+
+/// Tensors of a list, as [`save`] takes them.
 pub(crate) fn views(tensors: &[NamedTensor<f32>]) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
     tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), &tensor.values[..]))
 }
@@ -95,7 +117,7 @@ pub(crate) fn restore(
     mut stored: HashMap<String, NamedTensor<f32>>,
 ) -> Result<(), RunError> {
     let mut tensors = Vec::new();
-    for tensor in network.tensors() {
+    for tensor in network.stored_tensors() {
         let Some(found) = stored.remove(&tensor.name) else {
             let found = format!("no tensor {}", tensor.name);
             return Err(RunError::malformed(path, found, "every tensor of the network"));
