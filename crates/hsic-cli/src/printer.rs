@@ -350,13 +350,16 @@ pub(crate) fn reproduction_interrupted(figure: &str, profile: &str) {
     note(&format!("interrupted; go on with the same command: hsic reproduce {figure} --profile {profile}"));
 }
 
+/// Head of a column, and its cell of a row.
+type Column = (&'static str, fn(&Row) -> String);
+
 /// Values beside the paper's.
 pub(crate) fn reproduction(values: &[Checked<'_>], output: &Path) -> anyhow::Result<()> {
     let rows: Vec<Row> = values.iter().map(|checked| Row::of(checked.value)).collect();
     let width = |text: fn(&Row) -> String, head: &str| {
         rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0).max(head.chars().count())
     };
-    let columns: [(&str, fn(&Row) -> String); 6] = [
+    let columns: [Column; 6] = [
         ("value", |row| row.quantity.clone()),
         ("paper", |row| row.paper.clone()),
         ("authors' protocol", |row| row.authors.to_string()),
