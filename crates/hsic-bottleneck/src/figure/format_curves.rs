@@ -3,11 +3,12 @@
 use std::sync::atomic::AtomicBool;
 
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
-use super::{Profile, Scope, Set, Trained, Trainings};
+use super::settings::{as_code, with_authors_format, with_fair_format};
+use super::{Profile, Scope, Set, Trained, Training, Trainings};
+use crate::config::TrainOptions;
 use crate::error::Error;
 use crate::evaluation::Frozen;
-use crate::format::{FormatInput, FormatSettings, FormatStart, format};
-use crate::optimizer::{Decay, Optimizer};
+use crate::format::{FormatInput, format};
 
 /// Epochs of format training.
 pub(super) const FORMAT_EPOCHS: u64 = 5;
@@ -15,6 +16,12 @@ pub(super) const FORMAT_EPOCHS: u64 = 5;
 /// The label of a training whose format training is ours, beside that of the authors'.
 pub(super) fn fair(label: &str) -> String {
     format!("{label}, fair")
+}
+
+/// Both trainings of a curve: in the code's order with the authors' layer at this rate, and ours.
+pub(super) fn trainings(label: &str, options: TrainOptions, format_rate: f64) -> [Training; 2] {
+    let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, format_rate));
+    [Training::new(label, code), Training::new(fair(label), with_fair_format(options, FORMAT_EPOCHS))]
 }
 
 /// One curve of such a figure.
@@ -37,17 +44,9 @@ pub(super) struct Variant {
 pub(super) fn fair_format(run: &Trained<'_>) -> Result<Vec<f64>, Error> {
     run.derived("fair-format", |run| {
         let (network, data) = (run.network()?, run.data()?);
-        let settings = FormatSettings {
-            input: FormatInput::Last,
-            start: FormatStart::Zero,
-            epochs: FORMAT_EPOCHS,
-            batch_size: 256,
-            optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
-            learning_rate: None,
-            decay: Decay::Cosine,
-            standardize: true,
-            seed: run.config.seed,
-        };
+        let mut options = with_fair_format(TrainOptions::default(), FORMAT_EPOCHS);
+        options.training.seed = Some(run.config.seed);
+        let settings = options.resolve()?.format;
         let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last);
         let formatted = format(&frozen, &data, &settings, &AtomicBool::new(false))?;
         Ok(formatted.map(|formatted| formatted.epochs).unwrap_or_default())

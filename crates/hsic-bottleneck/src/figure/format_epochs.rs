@@ -1,8 +1,8 @@
 //! Figure 6 of the paper (5 in the authors' code): format training after 1, 5, 10 epochs of HSIC training.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
-use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
+use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
 
@@ -35,11 +35,7 @@ impl Figure for FormatEpochs {
             options.network.outputs = Some(scope.pick(32, 128, 128));
             options.training.epochs = Some(epochs);
             options.training.batch_size = Some(scope.pick(64, 256, 256));
-            let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, 0.005));
-            [
-                Training::new(label(epochs), code),
-                Training::new(fair(&label(epochs)), with_fair_format(options, FORMAT_EPOCHS)),
-            ]
+            trainings(&label(epochs), options, 0.005)
         };
         TRAINED.into_iter().flat_map(of).collect()
     }

@@ -122,8 +122,8 @@ impl Figure for Needle {
     fn plot(&self, _: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
         let mut plot = Plot {
             caption: "Density of the last unit's activation over the test data by class (root scale, each class to its own \
-                      peak), seed 1. Every block of HSIC is trained on one-hot labels; back-propagation has a linear layer of \
-                      ten class scores on the unit."
+                      peak), seed 1. Every block of HSIC is trained on one-hot labels, where the code gives the last one the digit \
+                      itself; back-propagation has a linear layer of ten class scores on the unit."
                 .to_owned(),
             columns: 2,
             ..Plot::default()

@@ -1,8 +1,8 @@
 //! Figure 7b of the paper (6b in the authors' code): one kernel width, and nets of three widths combined.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict, mean};
-use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
+use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::config::{Numbers, TrainOptions};
 use crate::error::Error;
@@ -18,6 +18,9 @@ const COMBINED_PAPER: (f64, f64) = (93.6, 93.64);
 
 const COMBINED: &str = "combined";
 
+/// Learning rate of the authors' layer.
+const RATE: f64 = 0.004;
+
 fn label(sigma: f64) -> String {
     format!("sigma {sigma}")
 }
@@ -29,10 +32,6 @@ fn options(scope: &Scope, sigma: f64) -> TrainOptions {
     options.training.epochs = Some(scope.pick(2, 5, 5));
     options.training.batch_size = Some(scope.pick(64, 256, 512));
     options
-}
-
-fn code(options: TrainOptions) -> TrainOptions {
-    as_code(with_authors_format(options, FORMAT_EPOCHS, 0.004))
 }
 
 impl Figure for Sigmas {
@@ -49,25 +48,19 @@ impl Figure for Sigmas {
     }
 
     fn trainings(&self, scope: &Scope) -> Vec<Training> {
-        let of = |options: TrainOptions, label: &str| {
-            [
-                Training::new(label, code(options.clone())),
-                Training::new(fair(label), with_fair_format(options, FORMAT_EPOCHS)),
-            ]
-        };
-        let mut trainings: Vec<Training> =
-            SIGMAS.iter().flat_map(|&(sigma, ..)| of(options(scope, sigma), &label(sigma))).collect();
+        let mut all: Vec<Training> =
+            SIGMAS.iter().flat_map(|&(sigma, ..)| trainings(&label(sigma), options(scope, sigma), RATE)).collect();
         let mut combined = options(scope, 1.0);
         combined.objective.sigma = Some(Numbers(SIGMAS.iter().map(|&(sigma, ..)| sigma).collect()));
         combined.evaluation.authors_beside = None;
-        let [mut authors, fair] = of(combined, COMBINED);
+        let [mut authors, fair] = trainings(COMBINED, combined, RATE);
         // In the code the combined nets alone have a layer with momentum, and batch norm of each batch, in testing too.
         authors.options.format.format_momentum = Some(0.9);
         authors.options.format.format_weight_decay = Some(1e-4);
         authors.options.evaluation.readout = Some(ReadoutProtocol::Authors);
         authors.options.evaluation.bn = Some(NormProtocol::Authors);
-        trainings.extend([authors, fair]);
-        trainings
+        all.extend([authors, fair]);
+        all
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {

@@ -1,8 +1,8 @@
 //! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
 
-use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot};
+use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
-use super::settings::{as_code, hsic, with_authors_format, with_fair_format};
+use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
 
@@ -35,11 +35,7 @@ impl Figure for Widths {
             options.network.outputs = Some(width);
             options.training.epochs = Some(scope.pick(2, 5, 5));
             options.training.batch_size = Some(scope.pick(64, 256, 256));
-            let code = as_code(with_authors_format(options.clone(), FORMAT_EPOCHS, 0.01));
-            [
-                Training::new(label(width), code),
-                Training::new(fair(&label(width)), with_fair_format(options, FORMAT_EPOCHS)),
-            ]
+            trainings(&label(width), options, 0.01)
         };
         WIDTHS.into_iter().flat_map(of).collect()
     }

@@ -105,6 +105,48 @@ fn the_monitor_measures_every_block_of_any_method() {
 }
 
 #[test]
+fn the_authors_accuracy_beside_the_fair_one_is_that_of_their_protocol() {
+    let place = Place::new();
+    let beside = place.json(&format!("train {SMALL} --authors-beside true --run beside --json"));
+    let authors = place.json(&format!("train {SMALL} --readout authors --bn authors --run authors --json"));
+    let fair = place.json(&format!("train {SMALL} --run fair --json"));
+    assert_eq!(beside["authors_test_accuracy"], authors["test_accuracy"]);
+    assert_eq!(beside["test_accuracy"], fair["test_accuracy"]);
+    let by_epoch = |run: &str, key: &str| -> Vec<Value> {
+        records(&place, run, "epoch").iter().map(|record| record[key].clone()).collect()
+    };
+    assert_eq!(by_epoch("beside", "authors_test_accuracy"), by_epoch("authors", "test_accuracy"));
+    assert_eq!(bytes(&place.path("beside/weights.safetensors")), bytes(&place.path("fair/weights.safetensors")));
+}
+
+#[test]
+fn a_layer_from_random_weights_is_slower_at_a_small_rate_than_one_from_zero() {
+    let place = Place::new();
+    let layer = "--outputs 32 --format-epochs 1 --format-learning-rate 0.004 --format-momentum 0 --format-decay constant \
+                 --format-standardize false";
+    let accuracy = |run: &str, start: &str| {
+        let summary = place.json(&format!("train {SMALL} {layer} --format-start {start} --run {run} --json"));
+        summary["format_accuracy"].as_f64().unwrap()
+    };
+    // Ten classes: what is drawn at random names one in ten.
+    let (zero, uniform) = (accuracy("zero", "zero"), accuracy("uniform", "uniform"));
+    assert!(uniform < 0.5 * zero, "{uniform} {zero}");
+    place.json(&format!("train {SMALL} {layer} --format-start uniform --run again --json"));
+    assert_eq!(bytes(&place.path("again/format.safetensors")), bytes(&place.path("uniform/format.safetensors")));
+}
+
+#[test]
+fn samples_in_the_order_of_the_file_are_another_training() {
+    let place = Place::new();
+    for (run, more) in [("file", "--shuffle false"), ("threads", "--shuffle false --threads 1"), ("own", "")] {
+        place.json(&format!("train {SMALL} {more} --run {run} --json"));
+    }
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    assert_eq!(weights("file"), weights("threads"));
+    assert_ne!(weights("file"), weights("own"));
+}
+
+#[test]
 fn the_authors_protocol_is_said_to_be_theirs() {
     let place = Place::new();
     let output = place.run(&format!("train {SMALL} --run r --readout authors --bn authors"));
