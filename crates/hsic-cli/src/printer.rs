@@ -346,8 +346,8 @@ impl TransferBar {
 }
 
 /// Says that a reproduction was interrupted and how to go on.
-pub(crate) fn reproduction_interrupted(figure: &str, profile: &str) {
-    note(&format!("interrupted; go on with the same command: hsic reproduce {figure} --profile {profile}"));
+pub(crate) fn reproduction_interrupted() {
+    note("interrupted; the same command goes on from here");
 }
 
 /// Head of a column, and its cell of a row.

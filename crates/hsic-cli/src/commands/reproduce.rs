@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         Ok::<_, anyhow::Error>(Some(records))
     })??;
     let Some(records) = records else {
-        printer::reproduction_interrupted(&arguments.figure, arguments.profile.name());
+        printer::reproduction_interrupted();
         return Ok(interrupted());
     };
     let values = checked(&records);
