@@ -128,5 +128,5 @@ fn batch(m: usize, shape: Shape, index: u64) -> Batch {
             }
         }
     }
-    Batch { x, columns, labels, classes: CLASSES }
+    Batch { x, columns, labels, classes: CLASSES, step: 0 }
 }

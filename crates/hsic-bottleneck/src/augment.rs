@@ -44,14 +44,14 @@ impl Augmentation {
         let side = dataset.shape.height.min(dataset.shape.width);
         let images = matches!(dataset.samples, Samples::Bytes(_));
         let mut faults = Vec::new();
-        let mut check = |key, value: String, asked: bool, fits: bool, largest: usize| {
+        let mut check = |key: &str, value: String, asked: bool, fits: bool, largest: usize| {
             let expected = if !images {
                 format!("a data set of images; {} is a table", dataset.name)
             } else {
                 format!("at most {largest} for images of {}", dataset.shape)
             };
             if asked && !(images && fits) {
-                faults.push(Fault { key, value, expected });
+                faults.push(Fault { key: key.to_owned(), value, expected });
             }
         };
         check("flip", self.flip.to_string(), self.flip, true, 0);

@@ -24,6 +24,8 @@ pub struct Batch<T = f32> {
     pub labels: Vec<usize>,
     /// Number of classes of the data set.
     pub classes: usize,
+    /// Index of the training step that it is for, from 0: what is drawn at random in a step follows from it.
+    pub step: u64,
 }
 
 impl<T: Scalar> Batch<T> {
@@ -143,6 +145,7 @@ pub fn for_each_batch<E>(
                 } else {
                     batch.fill_augmented(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
                 }
+                batch.step = step;
                 if ready.send((step, batch)).is_err() {
                     // The loop has ended early.
                     return;

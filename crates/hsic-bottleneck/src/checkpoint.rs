@@ -4,13 +4,17 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::Network;
+use crate::network::learner::RecordMismatch;
+use crate::network::{LearnerRecord, Network};
 use crate::optimizer::OptimizerState;
 use crate::run::{Run, RunError};
 use crate::tensor_file;
 use crate::update::UpdateRecord;
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
+
+/// Tensors of a learner.
+const LEARNER_PARTS: [&str; 4] = ["parameters", "statistics", "first", "second"];
 
 /// When checkpoints are saved: at whatever comes first of those given. The end of training always saves.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,6 +62,9 @@ struct State {
     #[serde(flatten)]
     position: Position,
     optimizer_steps: Vec<u64>,
+    /// Of what the method trains beside each block.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    learner_steps: Vec<Vec<u64>>,
 }
 
 impl Run {
@@ -78,8 +85,19 @@ impl Run {
                 tensors.push((format!("optimizer.{block}.{part}"), vec![values.len()], values[..].into()));
             }
         }
+        for (block, learners) in record.learners.iter().enumerate() {
+            for (index, learner) in learners.iter().enumerate() {
+                let parts =
+                    [&learner.parameters, &learner.statistics, &learner.optimizer.first, &learner.optimizer.second];
+                for (part, values) in LEARNER_PARTS.into_iter().zip(parts) {
+                    tensors.push((format!("learner.{block}.{index}.{part}"), vec![values.len()], values[..].into()));
+                }
+            }
+        }
         let optimizer_steps = record.optimizers.iter().map(|state| state.steps).collect();
-        let state = State { position: position.clone(), optimizer_steps };
+        let steps = |learners: &Vec<LearnerRecord>| learners.iter().map(|learner| learner.optimizer.steps).collect();
+        let learner_steps = record.learners.iter().map(steps).collect();
+        let state = State { position: position.clone(), optimizer_steps, learner_steps };
         let state = serde_json::to_string(&state).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
         fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
@@ -101,7 +119,7 @@ impl Run {
         let state: State = serde_json::from_str(&text)
             .map_err(|error| RunError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
         let blocks = network.blocks();
-        let State { position, optimizer_steps } = state;
+        let State { position, optimizer_steps, learner_steps } = state;
         let sums = position.epoch_sums.len();
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
             let found = format!("state of {} blocks", optimizer_steps.len());
@@ -119,8 +137,30 @@ impl Run {
             let (first, second) = (part("first")?, part("second")?);
             record.optimizers.push(OptimizerState { first, second, steps });
         }
+        for (block, steps) in learner_steps.into_iter().enumerate() {
+            let mut learners = Vec::with_capacity(steps.len());
+            for (index, steps) in steps.into_iter().enumerate() {
+                let mut part = |part: &str| {
+                    let name = format!("learner.{block}.{index}.{part}");
+                    let values = stored.tensors.remove(&name).map(|tensor| tensor.values);
+                    let missing =
+                        || RunError::malformed(&path, format_args!("no {name}"), "every tensor of the method");
+                    values.ok_or_else(missing)
+                };
+                let [parameters, statistics, first, second] = LEARNER_PARTS;
+                let (parameters, statistics) = (part(parameters)?, part(statistics)?);
+                let optimizer = OptimizerState { first: part(first)?, second: part(second)?, steps };
+                learners.push(LearnerRecord { parameters, statistics, optimizer });
+            }
+            record.learners.push(learners);
+        }
         tensor_file::restore(&path, network, stored.tensors)?;
         Ok(Some((position, record)))
+    }
+
+    /// Says that a checkpoint is that of another network or method.
+    pub(crate) fn foreign(&self, mismatch: &RecordMismatch) -> RunError {
+        RunError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
     }
 
     /// Says that a checkpoint lies beyond the end of its run.
@@ -169,6 +209,9 @@ mod tests {
         for block in network(1).blocks() {
             let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
             record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
+            let optimizer = OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11 };
+            let learner = LearnerRecord { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
+            record.learners.push(vec![learner; 2]);
         }
         run.save_checkpoint(&position, &network(1), &record).unwrap();
         (folder, run, position, record)
@@ -234,12 +277,12 @@ mod tests {
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
         let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, crate::network::Norm::Batch, 1);
-        let empty = UpdateRecord { optimizers: vec![OptimizerState::default(); 3] };
+        let empty = UpdateRecord { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
         assert_eq!(fails(&wide, &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, crate::network::Norm::None, 1);
         assert_eq!(fails(&bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
         assert_eq!(fails(&wide, &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
-        let deep = UpdateRecord { optimizers: vec![OptimizerState::default(); 4] };
+        let deep = UpdateRecord { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
         assert_eq!(fails(&network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
         let mut short = record.clone();
         short.optimizers[1].first.pop();

@@ -17,13 +17,13 @@ use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings, FormatStart};
 use crate::network::models::{Width, parse_widths};
-use crate::network::{Activation, BlockSpec, Feature, NETWORKS, Norm};
+use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
-use crate::update::{METHODS, Schedule, UpdateOrder};
+use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
 
 pub use options::{
     DataOptions, EvaluationOptions, FormatOptions, NetworkOptions, Numbers, ObjectiveOptions, OptimizerName,
-    OptimizerOptions, TrainingOptions,
+    OptimizerOptions, RuleOptions, TrainingOptions,
 };
 
 /// Name of a network that is a list of blocks.
@@ -33,7 +33,7 @@ const CUSTOM: &str = "custom";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Its name, as flag and TOML key.
-    pub key: &'static str,
+    pub key: String,
     /// What was given.
     pub value: String,
     /// What may be given.
@@ -89,6 +89,9 @@ pub struct TrainOptions {
     /// `[objective]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub objective: ObjectiveOptions,
+    /// `[rule]`
+    #[cfg_attr(feature = "clap", command(flatten))]
+    pub rule: RuleOptions,
     /// `[optimizer]`
     #[cfg_attr(feature = "clap", command(flatten))]
     pub optimizer: OptimizerOptions,
@@ -124,6 +127,8 @@ pub struct TrainConfig {
     pub norm: Norm,
     /// What the objective sees of a map.
     pub feature: Feature,
+    /// What happens between blocks.
+    pub entrance: Entrance,
     /// The blocks of a network of one's own; empty for a model by name.
     pub blocks: Vec<BlockSpec>,
     /// Name of the method.
@@ -194,24 +199,29 @@ impl TrainConfig {
 }
 
 /// Collects what is out of range.
-struct Faults(Vec<Fault>);
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn check(&mut self, key: &'static str, value: impl fmt::Display, valid: bool, expected: &str) {
+    /// Notes a setting that is not `valid`.
+    pub fn check(&mut self, key: &str, value: impl fmt::Display, valid: bool, expected: &str) {
         if !valid {
-            self.0.push(Fault { key, value: value.to_string(), expected: expected.to_owned() });
+            self.0.push(Fault { key: key.to_owned(), value: value.to_string(), expected: expected.to_owned() });
         }
     }
 
-    fn positive(&mut self, key: &'static str, value: f64) {
+    /// Notes a setting that is no finite number > 0.
+    pub fn positive(&mut self, key: &str, value: f64) {
         self.check(key, value, value > 0.0 && value.is_finite(), "a finite number > 0");
     }
 
-    fn not_negative(&mut self, key: &'static str, value: f64) {
+    /// Notes a setting that is no finite number >= 0.
+    pub fn not_negative(&mut self, key: &str, value: f64) {
         self.check(key, value, value >= 0.0 && value.is_finite(), "a finite number >= 0");
     }
 
-    fn share(&mut self, key: &'static str, value: f64) {
+    /// Notes a setting that lies outside [0, 1).
+    pub fn share(&mut self, key: &str, value: f64) {
         self.check(key, value, (0.0..1.0).contains(&value), "a number in [0, 1)");
     }
 }
@@ -262,6 +272,7 @@ impl TrainOptions {
             network: self.network.or(other.network),
             blocks: if self.blocks.is_empty() { other.blocks } else { self.blocks },
             objective: self.objective.or(other.objective),
+            rule: self.rule.or(other.rule),
             optimizer: self.optimizer.or(other.optimizer),
             training: self.training.or(other.training),
             evaluation: self.evaluation.or(other.evaluation),
@@ -274,7 +285,27 @@ impl TrainOptions {
     /// # Errors
     /// `Faults` with every value that cannot be used.
     pub fn resolve(mut self) -> Result<TrainConfig, ConfigError> {
-        let mut faults = Faults(Vec::new());
+        let mut faults = Faults::default();
+        let method = self.objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
+        let known = Method::named(&method);
+        match known {
+            Some(known) => {
+                let expected = format!("not given for {method}, which does not read it");
+                for key in self.rule.given().into_iter().filter(|key| !known.reads.contains(key)) {
+                    faults.check(&key.replace('_', "-"), "...", false, &expected);
+                }
+                (known.settle)(&mut self, &mut faults);
+            }
+            None => {
+                let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
+                faults.check("method", &method, false, &names.join(", "));
+            }
+        }
+        let needs_layer = known.is_some_and(|known| known.outputs == Outputs::Features);
+        if needs_layer {
+            self.format.format_epochs.get_or_insert(10);
+            self.format.format_input.get_or_insert(FormatInput::All);
+        }
         let data = &mut self.data;
         let dataset = data.dataset.get_or_insert_with(|| "digits".to_owned()).clone();
         let test_fraction = *data.test_fraction.get_or_insert(0.2);
@@ -313,11 +344,13 @@ impl TrainOptions {
         let activation = *network.activation.get_or_insert(own);
         let norm = *network.norm.get_or_insert(Norm::Batch);
         let feature = *network.feature.get_or_insert(Feature::Pool(2));
+        let entrance = Entrance {
+            between: *network.between.get_or_insert_default(),
+            dropout: *network.dropout.get_or_insert(0.0),
+        };
+        faults.share("dropout", entrance.dropout);
 
         let objective = &mut self.objective;
-        let method = objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
-        let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-        faults.check("method", &method, known.contains(&method.as_str()), &known.join(", "));
         let sigmas = objective.sigma.get_or_insert_with(|| Numbers(vec![5.0])).0.clone();
         faults.check("sigma", "", !sigmas.is_empty(), "a finite number > 0, or several as 1,5,10");
         let sigma = sigmas.first().copied().unwrap_or(1.0);
@@ -393,6 +426,8 @@ impl TrainOptions {
         };
         let authors_beside = *self.evaluation.authors_beside.get_or_insert(false);
         let format = self.format.resolve(seed, &mut faults);
+        let expected = format!("at least 1 for {method}, whose outputs name no classes");
+        faults.check("format-epochs", 0, !needs_layer || format.epochs > 0, &expected);
         let read = method == "hsic" || approximation == Approximation::Exact;
         faults.check("approximation", approximation, read, "exact for another method than hsic");
         if let Approximation::Nystroem(landmarks) = approximation {
@@ -422,6 +457,7 @@ impl TrainOptions {
             activation,
             norm,
             feature,
+            entrance,
             method,
             sigmas,
             bottleneck,
@@ -455,6 +491,16 @@ mod tests {
         let text = toml::to_string(&config.options).unwrap();
         let again: TrainOptions = toml::from_str(&text).unwrap();
         assert_eq!(again.resolve().unwrap(), config);
+    }
+
+    #[test]
+    fn a_setting_that_the_method_does_not_read_is_told() {
+        let mut options = TrainOptions::default();
+        options.rule.recompute = Some(crate::update::backprop::Recompute::Auto);
+        let message = options.clone().resolve().unwrap_err().to_string();
+        assert_eq!(message, "recompute = ...: expected not given for hsic, which does not read it");
+        options.objective.method = Some("backprop".to_owned());
+        assert!(options.resolve().is_ok());
     }
 
     #[test]

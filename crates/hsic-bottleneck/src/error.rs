@@ -29,6 +29,16 @@ pub enum Error {
     /// The objective cannot be prepared for a batch.
     #[error("the batch")]
     Batch(#[source] hsic::Error),
+    /// The method cannot train this network or these data.
+    #[error("{method} cannot train {found}: expected {expected}")]
+    Method {
+        /// Name of the method.
+        method: &'static str,
+        /// What it met.
+        found: String,
+        /// What it takes.
+        expected: &'static str,
+    },
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

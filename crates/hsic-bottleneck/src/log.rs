@@ -1,5 +1,6 @@
 //! What training says while it runs: typed records, and who hears them.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -26,6 +27,9 @@ pub struct EpochReport {
     pub nhsic_x: Vec<f64>,
     /// Mean nHSIC(Z, Y), by block; empty for a method that does not use it.
     pub nhsic_y: Vec<f64>,
+    /// Means of what else the method measures, by name and block.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub terms: BTreeMap<String, Vec<f64>>,
     /// Accuracy on (part of) the training data, a fraction.
     pub train_accuracy: f64,
     /// Accuracy on the test data, a fraction.

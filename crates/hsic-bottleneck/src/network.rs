@@ -5,7 +5,9 @@ pub mod block;
 pub mod conv;
 mod convolution;
 pub mod dense;
+pub mod entrance;
 pub mod feature;
+pub mod learner;
 pub mod models;
 pub mod norm;
 pub mod residual;
@@ -18,7 +20,9 @@ pub use activation::Activation;
 pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
+pub use entrance::{Between, Entered, Entrance};
 pub use feature::Feature;
+pub use learner::{Learner, LearnerRecord};
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
 pub use norm::Norm;
 pub use residual::Residual;
@@ -96,6 +100,18 @@ impl<T: Scalar> Network<T> {
     /// Chooses what objectives see of the blocks' maps; all of them at first.
     pub fn set_feature(&mut self, feature: Feature) {
         self.feature = feature;
+    }
+
+    /// The same blocks, each but the first behind `entrance`; masks follow from the seed.
+    #[must_use]
+    pub fn with_entrances(mut self, entrance: Entrance, seed: u64) -> Self {
+        if !entrance.is_open() {
+            let behind = |(index, block): (usize, Box<dyn Block<T>>)| -> Box<dyn Block<T>> {
+                if index == 0 { block } else { Box::new(Entered::new(block, entrance, seed, index)) }
+            };
+            self.blocks = self.blocks.into_iter().enumerate().map(behind).collect();
+        }
+        self
     }
 
     /// A multilayer perceptron: `inputs` - widths - `outputs`, every layer with `norm` and activation, the output

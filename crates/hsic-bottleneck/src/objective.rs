@@ -1,5 +1,6 @@
 //! What one block is trained for: a function of its own activations and of the batch.
 
+pub mod classified;
 pub mod cross_entropy;
 pub mod hsic;
 
@@ -8,7 +9,10 @@ use ::hsic::scalar::vectorize;
 use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
+use crate::dataset::Shape;
+use crate::network::{Feature, Learner};
 
+pub use self::classified::Classified;
 pub use self::hsic::HsicObjective;
 
 /// The value of a local objective at one block, by named terms.
@@ -43,12 +47,36 @@ pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
     (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
 }
 
+/// Where in a network an objective is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a, T> {
+    /// Index of the block, from 0.
+    pub block: usize,
+    /// Whether no block follows.
+    pub last: bool,
+    /// Sizes of the block's output as a map.
+    pub shape: Shape,
+    /// The block's input (m x inputs).
+    pub x: MatRef<'a, T>,
+}
+
 /// A local learning rule's objective.
 pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// Computed once a batch for all blocks.
     type Shared: Send + Sync;
     /// Memory of one thread, used again from call to call.
     type Scratch: Default + Send;
+
+    /// What the objective sees of a block's map; `chosen` is the user's choice.
+    fn feature(&self, chosen: Feature) -> Feature {
+        chosen
+    }
+
+    /// What the rule trains beside a block (number `block`, `last` or not, with outputs of sizes `shape`), with fresh
+    /// weights; nothing, unless the rule says otherwise.
+    fn learners(&self, _block: usize, _last: bool, _shape: Shape) -> Vec<Learner<T>> {
+        Vec::new()
+    }
 
     /// What all blocks share for this batch, in the memory of an earlier batch's.
     ///
@@ -61,16 +89,18 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ::hsic::Error>;
 
-    /// The objective of block number `block` at its activations `z` (m x d), its gradient dL/dz into `dz`.
+    /// The objective of a block at its activations `z` (m x d, as [`feature`](Self::feature) shows them), its gradient
+    /// dL/dz into `dz`. Gradients of the block's learners are left in them; whoever trains the block steps them with it.
     ///
     /// # Errors
     /// What [`::hsic::Error`] says of `z`.
     fn signal(
         &self,
         shared: &Self::Shared,
-        block: usize,
+        site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ::hsic::Error>;
 }

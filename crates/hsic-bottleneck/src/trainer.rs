@@ -1,5 +1,6 @@
 //! The training loop: batches, steps, evaluation, checkpoints, and those who listen.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -20,7 +21,7 @@ use crate::objective::Signal;
 use crate::readout::Assignment;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
-use crate::update::{METHODS, Method, MethodSettings, Update};
+use crate::update::{Method, MethodSettings, Outputs, Update};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
@@ -38,42 +39,49 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         Some(kind) => (kind.blocks)(&settings),
         None => config.blocks.clone(),
     };
-    let formatted = method(config)?.formatted;
-    let blocks = if formatted { with_classifier(blocks, classes) } else { blocks };
-    let mut network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
+    let blocks = if formatted(config)? { with_classifier(blocks, classes) } else { blocks };
+    let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
+    let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
     Ok(network)
 }
 
-/// The method that a configuration names.
+/// The method that a configuration names, for data of so many classes.
 ///
 /// # Errors
 /// `Config` if the name is not known or a number is out of its range.
-pub fn build_method(config: &TrainConfig) -> Result<Box<dyn Update>, Error> {
+pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Update>, Error> {
     let settings = MethodSettings {
         bottleneck: config.bottleneck,
         approximation: config.approximation,
+        rule: config.options.rule.clone(),
+        classes,
         seed: config.seed,
         optimizer: config.optimizer,
         order: config.update,
         schedule: config.schedule,
     };
-    (method(config)?.build)(&settings).map_err(Error::Batch)
+    (method(config)?.build)(&settings)
 }
 
 /// Whether the method that a configuration names trains class scores.
 pub(crate) fn formatted(config: &TrainConfig) -> Result<bool, Error> {
-    Ok(method(config)?.formatted)
+    Ok(outputs(config)? == Outputs::Classes)
+}
+
+/// What the outputs of the method that a configuration names mean.
+pub(crate) fn outputs(config: &TrainConfig) -> Result<Outputs, Error> {
+    Ok(method(config)?.outputs)
 }
 
 /// The entry of the method that a configuration names.
 fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
-    let method = METHODS.iter().find(|method| method.name == config.method);
-    method.ok_or_else(|| unknown("method", &config.method))
+    Method::named(&config.method).ok_or_else(|| unknown("method", &config.method))
 }
 
-fn unknown(key: &'static str, value: &str) -> Error {
-    let fault = crate::config::Fault { key, value: value.to_owned(), expected: "a registered name".to_owned() };
+fn unknown(key: &str, value: &str) -> Error {
+    let fault =
+        crate::config::Fault { key: key.to_owned(), value: value.to_owned(), expected: "a registered name".to_owned() };
     Error::Config(crate::config::ConfigError::Faults(vec![fault]))
 }
 
@@ -101,6 +109,15 @@ impl Outcome {
 struct Means {
     steps: u64,
     sums: Vec<[f64; 3]>,
+    /// Of the second and third sum.
+    names: [&'static str; 2],
+}
+
+/// Means of an epoch, by block.
+struct EpochMeans {
+    loss: Vec<f64>,
+    /// Those that have a name.
+    terms: BTreeMap<String, Vec<f64>>,
 }
 
 impl Means {
@@ -111,16 +128,19 @@ impl Means {
             sum[0] += signal.loss;
             sum[1] += signal.terms[0].1;
             sum[2] += signal.terms[1].1;
+            for (name, (own, _)) in self.names.iter_mut().zip(signal.terms) {
+                // A block may have no such term (the classifier among blocks of another rule).
+                *name = if name.is_empty() { own } else { name };
+            }
         }
     }
 
-    fn take(&mut self) -> [Vec<f64>; 3] {
+    fn take(&mut self) -> EpochMeans {
         let steps = self.steps.max(1) as f64;
-        let named = self.sums.iter().any(|sum| sum[1] != 0.0 || sum[2] != 0.0);
-        let means = [0, 1, 2].map(|part| {
-            let sums = self.sums.iter().filter(|_| part == 0 || named);
-            sums.map(|sum| sum[part] / steps).collect()
-        });
+        let means = |part: usize| self.sums.iter().map(|sum| sum[part] / steps).collect();
+        let named = self.names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let terms = named.map(|(index, &name)| (name.to_owned(), means(index + 1))).collect();
+        let means = EpochMeans { loss: means(0), terms };
         *self = Self::default();
         means
     }
@@ -164,7 +184,7 @@ fn train_one(
     config.check_data(train)?;
     let total = steps * config.epochs;
     let mut network = build_network(config, train.shape, train.classes())?;
-    let mut update = build_method(config)?;
+    let mut update = build_method(config, train.classes())?;
     run.record_data(&DataRecord::of(data))?;
     let mut from = Position { dead: vec![false; network.blocks().len()], ..Position::default() };
     if let Some((position, record)) = run.load_checkpoint(&mut network)? {
@@ -172,7 +192,7 @@ fn train_one(
             return Err(run.beyond(position.step, total).into());
         }
         from = position;
-        update.load(record);
+        update.load(&network, record).map_err(|mismatch| run.foreign(&mismatch))?;
         if from.step == total && run.is_finished() {
             let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
@@ -183,7 +203,7 @@ fn train_one(
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
     let mut done = from.step;
-    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone() };
+    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone(), ..Means::default() };
     let mut dead = from.dead.clone();
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
@@ -228,7 +248,7 @@ fn train_one(
             check_finite(&network)?;
         }
         if epoch_ends {
-            let [loss, nhsic_x, nhsic_y] = means.take();
+            let EpochMeans { loss, mut terms } = means.take();
             let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last).under(&config.protocol);
             let table = frozen.outputs(train, EPOCH_ROWS);
             let assignment = match formatted {
@@ -245,8 +265,9 @@ fn train_one(
                 seconds: seconds(),
                 learning_rate: rate,
                 loss,
-                nhsic_x,
-                nhsic_y,
+                nhsic_x: terms.remove("nhsic_x").unwrap_or_default(),
+                nhsic_y: terms.remove("nhsic_y").unwrap_or_default(),
+                terms,
                 train_accuracy: table.accuracy(&config.protocol, &assignment),
                 test_accuracy: frozen.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
                 authors_test_accuracy: beside,

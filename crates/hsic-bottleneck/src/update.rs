@@ -4,14 +4,16 @@ pub mod backprop;
 mod clock;
 pub mod local;
 
-use hsic::{Approximation, Bottleneck, Scalar};
+use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
+use crate::config::{Faults, OptimizerName, RuleOptions, TrainOptions};
 use crate::error::Error;
 use crate::log::Span;
-use crate::network::Network;
-use crate::objective::{HsicObjective, Signal};
+use crate::network::learner::RecordMismatch;
+use crate::network::{LearnerRecord, Network};
+use crate::objective::{Signal, hsic};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -49,11 +51,13 @@ pub struct StepReport {
     pub spans: Vec<Span>,
 }
 
-/// What must be kept to go on exactly: optimizer state by block.
+/// What must be kept to go on exactly.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateRecord<T = f32> {
-    /// By block.
+    /// Optimizer state, by block.
     pub optimizers: Vec<OptimizerState<T>>,
+    /// What the method trains beside each block; empty for a method that trains nothing else.
+    pub learners: Vec<Vec<LearnerRecord<T>>>,
 }
 
 /// A learning method: how one batch changes a network.
@@ -67,17 +71,24 @@ pub trait Update<T: Scalar = f32>: Send {
     /// What a checkpoint holds.
     fn record(&self) -> UpdateRecord<T>;
 
-    /// Goes on from a record.
-    fn load(&mut self, record: UpdateRecord<T>);
+    /// Goes on from a record of training this `network`.
+    ///
+    /// # Errors
+    /// `RecordMismatch` if the record is that of another network or method.
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch>;
 }
 
 /// What methods are made from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MethodSettings {
     /// The HSIC objective's numbers.
     pub bottleneck: Bottleneck,
     /// In which form it is computed.
     pub approximation: Approximation,
+    /// The numbers of other rules, defaults filled in.
+    pub rule: RuleOptions,
+    /// Classes of the data.
+    pub classes: usize,
     /// Seed of what a method draws.
     pub seed: u64,
     /// The optimizer of each block.
@@ -88,34 +99,68 @@ pub struct MethodSettings {
     pub schedule: Schedule,
 }
 
+/// What the outputs of a trained network mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// Unit k stands for class k; the output block is linear and trained to name classes.
+    Classes,
+    /// Each class has a unit, but which is read off training data.
+    Units,
+    /// Nothing names classes before a softmax layer has learned to, on the features of all blocks.
+    Features,
+}
+
 /// A learning method by name.
 pub struct Method {
     /// Name on the command line.
     pub name: &'static str,
-    /// One line: what it does, and its source.
+    /// One line: what it does.
     pub summary: &'static str,
-    /// Whether the last block is trained to name classes: unit k then stands for class k, and the output block is
-    /// linear.
-    pub formatted: bool,
+    /// Who published it, where.
+    pub reference: &'static str,
+    /// What a step costs beside a step of back-propagation, in operations and memory.
+    pub cost: &'static str,
+    /// The file that it is in: what its head says is its explanation.
+    pub source: &'static str,
+    /// What the network's outputs mean.
+    pub outputs: Outputs,
+    /// Whether no gradient travels between blocks.
+    pub local: bool,
+    /// Whether all blocks can be updated at once after (or during) one forward pass.
+    pub parallel: bool,
+    /// Learning rates that a search tries, the default among them: as many for every method.
+    pub rates: [f64; 4],
+    /// Keys of [`RuleOptions`] that it reads.
+    pub reads: &'static [&'static str],
+    /// Fills in what the method has defaults of its own for, and checks its own numbers.
+    pub settle: fn(&mut TrainOptions, &mut Faults),
     /// Makes the method.
-    pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, hsic::Error>,
+    pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, Error>,
+}
+
+impl Method {
+    /// The method of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        METHODS.iter().copied().find(|method| method.name == name)
+    }
+
+    /// What the method is and how it works: the doc comment at the head of its file.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The rates that a search tries of a method that learns by AdamW.
+pub(crate) const ADAMW_RATES: [f64; 4] = [2.5e-4, 5e-4, 1e-3, 2e-3];
+
+/// Fills in AdamW and its rate where they are not given.
+pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
+    options.optimizer.optimizer.get_or_insert(OptimizerName::AdamW);
+    options.optimizer.learning_rate.get_or_insert(rate);
 }
 
 /// Every method.
-pub static METHODS: &[Method] = &[
-    Method {
-        name: "hsic",
-        summary: "HSIC bottleneck, block by block (Ma, Lewis, Kleijn 2020)",
-        formatted: false,
-        build: |settings| {
-            let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed)?;
-            Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
-        },
-    },
-    Method {
-        name: "backprop",
-        summary: "back-propagation of the cross-entropy through all blocks (the rival)",
-        formatted: true,
-        build: |settings| Ok(Box::new(Backprop::new(settings.optimizer))),
-    },
-];
+pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD];

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatStart};
-use crate::network::{Activation, Feature, Norm};
+use crate::network::{Activation, Between, Feature, Norm};
 use crate::optimizer::Decay;
+use crate::update::backprop::Recompute;
 use crate::update::{Schedule, UpdateOrder};
 
 /// Defines a stage's options: one definition for flag, TOML key and help.
@@ -36,6 +37,14 @@ macro_rules! options {
             #[must_use]
             pub fn or(self, other: Self) -> Self {
                 Self { $($field: self.$field.or(other.$field),)* }
+            }
+
+            /// The fields of the options that are given.
+            #[must_use]
+            pub fn given(&self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if self.$field.is_some() { keys.push(stringify!($field)); })*
+                keys
             }
         }
     };
@@ -91,6 +100,12 @@ options! {
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
         /// deviation of each channel) [default: pool:2]
         feature: Feature,
+        /// What happens to each row on its way from block to block: none, rms (to a mean square of 1), divisive:G (by
+        /// the deviation of each of G groups of columns, Pogodin and Latham 2020) [default: none]
+        between: Between,
+        /// Share of a block's outputs that training leaves out at random on their way to the next block, in [0, 1)
+        /// [default: 0]
+        dropout: f64,
     }
 }
 
@@ -144,7 +159,7 @@ impl fmt::Display for Numbers {
 options! {
     /// What a block is trained for.
     ObjectiveOptions, "Objective" {
-        /// Learning method [default: hsic]
+        /// Learning method, one of `hsic methods` [default: hsic]
         method: String,
         /// Width of the kernels, in units of the root of the columns, > 0; several, as 1,5,10, train a network each,
         /// whose outputs are averaged before format training [default: 5]
@@ -161,6 +176,15 @@ options! {
         /// rows), fourier:R (R random waves); their cost grows as the batch, not as its cube [default: exact]
         #[serde(default, with = "as_text")]
         approximation: Approximation,
+    }
+}
+
+options! {
+    /// What learning methods other than `hsic` are made of; each reads its own.
+    RuleOptions, "Learning rules (each method reads its own: see hsic methods NAME)" {
+        /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
+        /// root of the number of blocks [default: keep all]
+        recompute: Recompute,
     }
 }
 
@@ -197,9 +221,9 @@ pub enum OptimizerName {
 options! {
     /// How a gradient changes the weights.
     OptimizerOptions, "Optimizer" {
-        /// Optimizer [default: sgd]
+        /// Optimizer [default: the method's; hsic: sgd]
         optimizer: OptimizerName,
-        /// Learning rate, > 0 [default: 2e-3]
+        /// Learning rate, > 0 [default: the method's; hsic: 2e-3]
         learning_rate: f64,
         /// Course of the learning rate [default: cosine]
         decay: Decay,

@@ -64,6 +64,7 @@ impl Figure for Parallel {
             for threads in threads() {
                 for (name, method) in [("HSIC", "hsic"), ("BP", "backprop")] {
                     let mut options = TrainOptions { data: scope.data(Set::Mnist), ..TrainOptions::default() };
+                    options.optimizer.optimizer = Some(OptimizerName::Sgd);
                     options.objective.method = Some(method.to_owned());
                     options.network.widths = Some(format!("{}x{depth}", scope.pick(16, 256, 256)));
                     options.training.epochs = Some(1);

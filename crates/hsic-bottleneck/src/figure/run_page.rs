@@ -311,6 +311,7 @@ mod tests {
             loss: by_block(-1.0),
             nhsic_x: if nhsic { by_block(1.0) } else { Vec::new() },
             nhsic_y: if nhsic { by_block(0.5) } else { Vec::new() },
+            terms: Default::default(),
             train_accuracy: 0.5,
             test_accuracy: 0.25,
             authors_test_accuracy: None,

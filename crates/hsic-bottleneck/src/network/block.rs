@@ -12,13 +12,26 @@ pub struct Cache<T> {
     buffers: Vec<Vec<T>>,
     inner: Option<Box<Cache<T>>>,
     shared: bool,
+    draw: u64,
 }
 
 impl<T: Scalar> Cache<T> {
     /// A cache whose block may spread its work over all threads. Blocks that run at once had better not.
     #[must_use]
     pub fn shared() -> Self {
-        Self { buffers: Vec::new(), inner: None, shared: true }
+        Self { buffers: Vec::new(), inner: None, shared: true, draw: 0 }
+    }
+
+    /// Which random numbers a block draws that draws any (dropout): the step's index. The same number, the same draws, so
+    /// that a forward pass can be repeated.
+    #[must_use]
+    pub fn draw(&self) -> u64 {
+        self.draw
+    }
+
+    /// Says which step it is.
+    pub fn set_draw(&mut self, draw: u64) {
+        self.draw = draw;
     }
 
     /// Whether the block may spread its work over all threads.
@@ -35,7 +48,7 @@ impl<T: Scalar> Cache<T> {
 
     /// The same, and the cache of a block inside the block.
     pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
-        let Self { buffers, inner, shared } = self;
+        let Self { buffers, inner, shared, draw } = self;
         if buffers.len() < N {
             buffers.resize_with(N, Vec::new);
         }
@@ -49,7 +62,10 @@ impl<T: Scalar> Cache<T> {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
         });
-        (lent, inner.get_or_insert_with(|| Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared })))
+        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: 0 });
+        let inner = inner.get_or_insert_with(fresh);
+        inner.draw = *draw;
+        (lent, inner)
     }
 }
 

@@ -6,8 +6,31 @@
 use faer::{MatMut, MatRef};
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
 
-use super::{Objective, Signal};
+use super::{Objective, Signal, Site};
 use crate::batch::Batch;
+use crate::error::Error;
+use crate::network::Learner;
+use crate::update::{Local, Method, Outputs};
+
+/// The method `hsic`.
+pub static METHOD: Method = Method {
+    name: "hsic",
+    summary: "HSIC bottleneck: each block forgets the input and keeps the labels",
+    reference: "Ma, Lewis, Kleijn, AAAI 2020, arXiv 1908.01580",
+    cost: "no backward chain; m^2 (d + m) a block for its kernel, m rows and d columns; memory of one block in turn",
+    source: include_str!("hsic.rs"),
+    outputs: Outputs::Units,
+    local: true,
+    parallel: true,
+    rates: [5e-4, 1e-3, 2e-3, 4e-3],
+    reads: &[],
+    settle: |_, _| {},
+    build: |settings| {
+        let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
+        let objective = objective.map_err(Error::Batch)?;
+        Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+    },
+};
 
 /// The HSIC-bottleneck objective, the same for every block.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +85,10 @@ impl<T: Scalar> Objective<T> for HsicObjective {
     fn signal(
         &self,
         shared: &Self::Shared,
-        _block: usize,
+        _site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
+        _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, hsic::Error> {
         let terms = shared.evaluate_into(dz, z, scratch)?;

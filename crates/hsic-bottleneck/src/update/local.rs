@@ -18,8 +18,9 @@ use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::{Span, Work};
-use crate::network::{Block, Cache, Feature, Network};
-use crate::objective::{Objective, Signal, norm};
+use crate::network::learner::{RecordMismatch, load_learners};
+use crate::network::{Block, Cache, Feature, Learner, Network};
+use crate::objective::{Objective, Signal, Site, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.
@@ -44,19 +45,27 @@ impl<T, S: Default> Default for Scratch<T, S> {
 }
 
 /// What belongs to one block between and within steps.
-struct Slot<T> {
+struct Slot<T: Scalar> {
     z: Vec<T>,
     cache: Cache<T>,
-    optimizer: OptimizerState<T>,
+    own: Own<T>,
 }
 
-impl<T> Default for Slot<T>
-where
-    OptimizerState<T>: Default,
-    Cache<T>: Default,
-{
+impl<T: Scalar> Default for Slot<T> {
     fn default() -> Self {
-        Self { z: Vec::new(), cache: Cache::default(), optimizer: OptimizerState::default() }
+        Self { z: Vec::new(), cache: Cache::default(), own: Own::default() }
+    }
+}
+
+/// What a block's training remembers from step to step.
+struct Own<T: Scalar> {
+    optimizer: OptimizerState<T>,
+    learners: Vec<Learner<T>>,
+}
+
+impl<T: Scalar> Default for Own<T> {
+    fn default() -> Self {
+        Self { optimizer: OptimizerState::default(), learners: Vec::new() }
     }
 }
 
@@ -67,6 +76,7 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     order: UpdateOrder,
     schedule: Schedule,
     shared: Option<O::Shared>,
+    /// One a block, once the network has been seen.
     slots: Vec<Slot<T>>,
     scratches: Mutex<Vec<Scratch<T, O::Scratch>>>,
     places: Vec<Mutex<Place<'static, T>>>,
@@ -90,9 +100,22 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         }
     }
 
+    /// Makes the slots of a network that was not seen before.
+    fn meet(&mut self, network: &Network<T>) {
+        let blocks = network.blocks();
+        if self.slots.len() != blocks.len() {
+            self.slots.clear();
+            self.slots.extend(blocks.iter().enumerate().map(|(index, block)| {
+                let learners = self.objective.learners(index, index + 1 == blocks.len(), block.shape());
+                Slot { own: Own { optimizer: OptimizerState::default(), learners }, ..Slot::default() }
+            }));
+        }
+    }
+
     /// Block after block, activations in two buffers that take turns.
     fn sequential(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
-        let (m, feature) = (batch.rows(), network.feature());
+        let (m, feature) = (batch.rows(), self.objective.feature(network.feature()));
+        let last = network.blocks().len() - 1;
         let mut scratch = take(&self.scratches);
         let begin = Instant::now();
         let shared = prepare(&self.objective, batch, self.shared.take(), &mut scratch)?;
@@ -103,6 +126,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         let mut z = self.slots.get_mut(1).map(|slot| std::mem::take(&mut slot.z)).unwrap_or_default();
         x.clear();
         x.extend_from_slice(&batch.x);
+        cache.set_draw(batch.step);
         for (index, block) in network.blocks_mut().iter_mut().enumerate() {
             let begin = Instant::now();
             let len = m * block.outputs();
@@ -114,14 +138,15 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             }
             self.report.spans.push(clock.span(Work::Forward, index, begin));
             let begin = Instant::now();
-            let task = Task { index, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
+            let last = index == last;
+            let task = Task { index, last, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
             self.report.signals[index] = task.run(
                 &self.objective,
                 &shared,
                 self.optimizer,
                 rate,
                 &mut cache,
-                &mut self.slots[index].optimizer,
+                &mut self.slots[index].own,
                 &mut scratch,
             )?;
             if self.order == UpdateOrder::GaussSeidel {
@@ -146,7 +171,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     }
 
     fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
-        let (feature, blocks) = (network.feature(), network.blocks().len());
+        let (feature, blocks) = (self.objective.feature(network.feature()), network.blocks().len());
         let earlier = self.shared.take();
         let mut places = recycled(std::mem::take(&mut self.places));
         places.resize_with(blocks, Mutex::default);
@@ -166,6 +191,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             group: blocks.div_ceil(DEPTH),
         };
         let slots = &mut self.slots;
+        slots.iter_mut().for_each(|slot| slot.cache.set_draw(batch.step));
         rayon::join(|| desk.pass(0, network.blocks_mut(), slots, &batch.x), || desk.prepare(batch, earlier));
         let Desk { prepared, mut places, spans, .. } = desk;
         self.report.spans = spans.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +247,7 @@ struct Gate {
 
 /// One block between its forward pass and its signal.
 struct Place<'a, T: Scalar> {
-    task: Option<(Task<'a, T>, &'a mut Cache<T>, &'a mut OptimizerState<T>)>,
+    task: Option<(Task<'a, T>, &'a mut Cache<T>, &'a mut Own<T>)>,
     result: Option<Result<Signal, Error>>,
 }
 
@@ -263,14 +289,15 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         let mut x = x;
         for (index, (block, slot)) in (first..).zip(blocks.iter_mut().zip(slots)) {
             let begin = Instant::now();
-            let Slot { z, cache, optimizer } = slot;
+            let Slot { z, cache, own } = slot;
             let len = m * block.outputs();
             z.resize(len.max(z.len()), T::ZERO);
             block.forward(m, x, &mut z[..len], cache);
             block.absorb_statistics(m, cache);
             let z: &[T] = &z[..len];
-            let task = Task { index, block: block.as_mut(), feature, m, x, z };
-            lock(&self.places[index]).task = Some((task, cache, optimizer));
+            let last = index + 1 == self.places.len();
+            let task = Task { index, last, block: block.as_mut(), feature, m, x, z };
+            lock(&self.places[index]).task = Some((task, cache, own));
             self.record(Work::Forward, index, begin);
             x = z;
         }
@@ -299,10 +326,10 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
             let index = self.next.fetch_add(1, Ordering::AcqRel);
             let place = &self.places[index];
             let task = lock(place).task.take();
-            if let (Some((task, cache, state)), Some(Ok(shared))) = (task, self.prepared.get()) {
+            if let (Some((task, cache, own)), Some(Ok(shared))) = (task, self.prepared.get()) {
                 let begin = Instant::now();
                 let mut scratch = take(self.scratches);
-                let result = task.run(self.objective, shared, self.optimizer, self.rate, cache, state, &mut scratch);
+                let result = task.run(self.objective, shared, self.optimizer, self.rate, cache, own, &mut scratch);
                 give(self.scratches, scratch);
                 lock(place).result = Some(result);
                 self.record(Work::Block, index, begin);
@@ -321,6 +348,7 @@ fn recycled<A, B>(mut vector: Vec<A>) -> Vec<B> {
 /// One block's part of a step.
 struct Task<'a, T: Scalar> {
     index: usize,
+    last: bool,
     block: &'a mut dyn Block<T>,
     feature: Feature,
     m: usize,
@@ -337,20 +365,23 @@ impl<T: Scalar> Task<'_, T> {
         optimizer: Optimizer,
         rate: f64,
         cache: &mut Cache<T>,
-        state: &mut OptimizerState<T>,
+        own: &mut Own<T>,
         scratch: &mut Scratch<T, O::Scratch>,
     ) -> Result<Signal, Error> {
         let (m, d) = (self.m, self.block.outputs());
         let Scratch { objective: memory, feature, d_feature, dz, gradient } = scratch;
         let dz = grown(dz, m * d);
+        let map = self.block.shape();
+        let x = MatRef::from_row_major_slice(self.x, m, self.block.inputs());
+        let site = Site { block: self.index, last: self.last, shape: map, x };
+        let Own { optimizer: state, learners } = own;
         let mut evaluate = |z: &[T], dz: &mut [T]| {
             let columns = z.len() / m;
             let (z, dz) =
                 (MatRef::from_row_major_slice(z, m, columns), MatMut::from_row_major_slice_mut(dz, m, columns));
-            let signal = objective.signal(shared, self.index, z, dz, memory);
+            let signal = objective.signal(shared, site, z, dz, learners, memory);
             signal.map_err(|source| Error::at_block(self.index, source))
         };
-        let map = self.block.shape();
         let mut signal = if self.feature.is_whole(map) {
             evaluate(self.z, dz)?
         } else {
@@ -365,6 +396,7 @@ impl<T: Scalar> Task<'_, T> {
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
         signal.gradient_norm = norm(gradient);
         optimizer.step(rate, self.block.parameters_mut(), gradient, state);
+        learners.iter_mut().for_each(|learner| learner.step(optimizer, rate));
         Ok(signal)
     }
 }
@@ -405,7 +437,7 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         let clock = Clock::start();
         let blocks = network.blocks().len();
         cleared(&mut self.report.spans, blocks);
-        self.slots.resize_with(blocks, Slot::default);
+        self.meet(network);
         self.report.signals.resize(blocks, Signal::default());
         match self.schedule {
             Schedule::Sequential => self.sequential(network, batch, learning_rate, clock)?,
@@ -415,11 +447,20 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
     }
 
     fn record(&self) -> UpdateRecord<T> {
-        UpdateRecord { optimizers: self.slots.iter().map(|slot| slot.optimizer.clone()).collect() }
+        let learners = |slot: &Slot<T>| slot.own.learners.iter().map(Learner::record).collect();
+        UpdateRecord {
+            optimizers: self.slots.iter().map(|slot| slot.own.optimizer.clone()).collect(),
+            learners: self.slots.iter().map(learners).collect(),
+        }
     }
 
-    fn load(&mut self, record: UpdateRecord<T>) {
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
         self.slots.clear();
-        self.slots.extend(record.optimizers.into_iter().map(|optimizer| Slot { optimizer, ..Slot::default() }));
+        self.meet(network);
+        load_learners(self.slots.iter_mut().map(|slot| &mut slot.own.learners), record.learners)?;
+        for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
+            slot.own.optimizer = optimizer;
+        }
+        Ok(())
     }
 }

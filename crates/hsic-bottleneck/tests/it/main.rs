@@ -4,6 +4,7 @@
 
 mod archives;
 mod backprop;
+mod battery;
 mod cifar;
 mod datasets;
 mod folders;

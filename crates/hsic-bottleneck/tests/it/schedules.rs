@@ -13,7 +13,7 @@ fn batch(rows: usize, index: u64) -> Batch {
     let labels: Vec<usize> = (0..rows).map(|_| stream.below(4) as usize).collect();
     let x = labels.iter().flat_map(|&k| (0..20).map(move |j| (k, j))).map(|(k, j)| (k == j % 4) as u8 as f32);
     let x = x.map(|signal| signal + stream.normal() as f32).collect();
-    Batch { x, columns: 20, labels, classes: 4 }
+    Batch { x, columns: 20, labels, classes: 4, step: 0 }
 }
 
 /// The short batch has fewer rows than there are landmarks.
@@ -102,7 +102,7 @@ fn a_record_goes_on_bit_for_bit() {
         let mut again = Network::mlp(20, &[24, 16], 4, Activation::Tanh, Norm::Batch, 99);
         again.set_tensors(&tensors);
         let mut update = local_as(form, UpdateOrder::Jacobi, Schedule::Sequential);
-        update.load(record);
+        update.load(&network, record).unwrap();
         for index in 4..8 {
             update.step(&mut again, &batch(50, index), 1e-3).unwrap();
         }

@@ -97,6 +97,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
                 columns: 12,
                 labels: stored.labels.clone(),
                 classes: 4,
+                step: 0,
             };
             let report = update.step(&mut network, &batch, setting("learning_rate")).unwrap().clone();
             let tensors = network.tensors();

@@ -103,6 +103,7 @@ mod tests {
                 loss: vec![-1.0, -2.0],
                 nhsic_x: vec![3.0, 4.0],
                 nhsic_y: vec![5.0, 6.0],
+                terms: Default::default(),
                 train_accuracy: 0.5,
                 test_accuracy: 0.4321,
                 authors_test_accuracy: None,

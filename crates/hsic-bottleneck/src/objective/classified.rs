@@ -1,0 +1,88 @@
+//! A rule whose last block names classes: it learns by the cross-entropy of its outputs, the blocks before it by the rule.
+
+use faer::{MatMut, MatRef};
+use hsic::Scalar;
+
+use super::cross_entropy::cross_entropy;
+use super::{Objective, Signal, Site};
+use crate::batch::Batch;
+use crate::dataset::Shape;
+use crate::network::{Feature, Learner};
+
+/// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
+/// block before it, and that block does not see the classifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Classified<O>(pub O);
+
+/// What [`Classified`] shares: the labels, and what the rule shares.
+pub struct ClassifiedShared<S> {
+    labels: Vec<usize>,
+    inner: S,
+}
+
+/// Memory of one thread: that of the rule, and outputs in rows.
+pub struct ClassifiedScratch<T, S> {
+    inner: S,
+    outputs: Vec<T>,
+    gradient: Vec<T>,
+}
+
+impl<T, S: Default> Default for ClassifiedScratch<T, S> {
+    fn default() -> Self {
+        Self { inner: S::default(), outputs: Vec::new(), gradient: Vec::new() }
+    }
+}
+
+impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
+    type Shared = ClassifiedShared<O::Shared>;
+    type Scratch = ClassifiedScratch<T, O::Scratch>;
+
+    fn feature(&self, chosen: Feature) -> Feature {
+        self.0.feature(chosen)
+    }
+
+    fn learners(&self, block: usize, last: bool, shape: Shape) -> Vec<Learner<T>> {
+        if last { Vec::new() } else { self.0.learners(block, last, shape) }
+    }
+
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error> {
+        let (mut labels, inner) = earlier.map_or((Vec::new(), None), |shared| (shared.labels, Some(shared.inner)));
+        labels.clear();
+        labels.extend_from_slice(&batch.labels);
+        Ok(ClassifiedShared { labels, inner: self.0.prepare(batch, inner, &mut scratch.inner)? })
+    }
+
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        mut dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error> {
+        if !site.last {
+            return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
+        }
+        let (m, classes) = (z.nrows(), z.ncols());
+        let ClassifiedScratch { outputs, gradient, .. } = scratch;
+        outputs.clear();
+        outputs.extend((0..m * classes).map(|i| z[(i / classes, i % classes)]));
+        gradient.resize(m * classes, T::ZERO);
+        if let Some(at) = outputs.iter().position(|value| !value.is_finite()) {
+            return Err(hsic::Error::NotFinite { argument: "z", row: at / classes, col: at % classes });
+        }
+        let loss = cross_entropy(outputs, &shared.labels, classes, &mut gradient[..m * classes]);
+        for row in 0..m {
+            for column in 0..classes {
+                dz[(row, column)] = gradient[row * classes + column];
+            }
+        }
+        Ok(Signal { loss, ..Signal::default() })
+    }
+}
