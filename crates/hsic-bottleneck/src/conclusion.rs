@@ -15,10 +15,11 @@ use crate::network::Network;
 use crate::predict::Predictor;
 use crate::readout::Assignment;
 use crate::run::{READOUT, Run, SUMMARY, Summary};
-use crate::trainer::formatted;
+use crate::trainer::{formatted, method};
+use crate::update::Method;
 
 /// What training took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Spent {
     /// Steps of all networks.
     pub(crate) steps: u64,
@@ -26,6 +27,8 @@ pub(crate) struct Spent {
     pub(crate) seconds: f64,
     /// Median time of a step.
     pub(crate) milliseconds_per_step: f64,
+    /// Numbers that the method learned beside each block.
+    pub(crate) beside: Vec<usize>,
 }
 
 /// Judges trained networks (several only under a combined sigma), trains the softmax layer if one is asked for, and
@@ -103,6 +106,8 @@ pub(crate) fn conclude(
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
         parameters: networks.iter().map(Network::parameter_count).sum(),
+        auxiliary_parameters: spent.beside.iter().sum(),
+        parameters_at_once: parameters_at_once(method(config)?, networks, &spent.beside),
         formatted: format.is_some() || formatted,
         confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
         class_names: train.class_names.clone(),
@@ -172,6 +177,16 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
     options.evaluation.bn = Some(NormProtocol::Fair);
     options.evaluation.authors_beside = Some(false);
     Ok(options.resolve()?)
+}
+
+/// Most numbers that one update touches; networks of several sigmas are trained one by one.
+fn parameters_at_once(method: &Method, networks: &[Network], beside: &[usize]) -> usize {
+    let of = |network: &Network| {
+        let blocks = network.blocks().iter().enumerate();
+        let each = blocks.map(|(index, block)| block.parameters().len() + beside.get(index).copied().unwrap_or(0));
+        if method.local { each.max() } else { Some(each.sum()) }
+    };
+    networks.iter().filter_map(of).max().unwrap_or(0)
 }
 
 /// Peak resident memory of this process, where the system tells (Linux).

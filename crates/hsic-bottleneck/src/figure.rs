@@ -23,6 +23,7 @@ pub mod run_page;
 mod scope;
 mod settings;
 mod sigmas;
+pub(crate) mod store;
 mod trained;
 mod unformatted;
 mod widths;
@@ -30,9 +31,10 @@ mod widths;
 use crate::error::Error;
 use plot::Plot;
 
-pub use reproduction::{CONFIG, Planned, RECORD, Reproduction, Watcher};
+pub use reproduction::{CONFIG, RECORD, Reproduction};
 pub use scope::{Profile, Scope, Set, Sources};
-pub use trained::{Place, Trained, Training, Trainings};
+pub use store::{Launch, Planned, Watcher};
+pub use trained::{Place, Trained, Training, Trainings, flags};
 
 /// A figure: the trainings that it is made of, and what it shows of them.
 pub trait Figure: Sync {

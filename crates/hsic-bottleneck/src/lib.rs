@@ -6,6 +6,7 @@ pub mod augment;
 pub mod batch;
 pub mod calibration;
 pub mod checkpoint;
+pub mod comparison;
 pub mod conclusion;
 pub mod config;
 pub mod dataset;

@@ -50,6 +50,16 @@ pub enum RunError {
         /// What is in the way.
         path: PathBuf,
     },
+    /// Training in a process of its own came to no end.
+    #[error("{}: training ended with {status}: {said}", .path.display())]
+    Failed {
+        /// The run's folder.
+        path: PathBuf,
+        /// How the process ended.
+        status: String,
+        /// What it said.
+        said: String,
+    },
 }
 
 impl RunError {
@@ -121,6 +131,13 @@ pub struct Summary {
     pub peak_memory_bytes: Option<u64>,
     /// Learned numbers.
     pub parameters: usize,
+    /// Numbers that the method learned beside them for its own use.
+    #[serde(default)]
+    pub auxiliary_parameters: usize,
+    /// Most numbers that one update touches at once: those of a block and of what is learned beside it for a local rule,
+    /// all otherwise.
+    #[serde(default)]
+    pub parameters_at_once: usize,
     /// Whether the classes below come from trained class scores (format training, back-propagation) and not from
     /// unformatted outputs.
     #[serde(default)]

@@ -75,7 +75,7 @@ pub(crate) fn outputs(config: &TrainConfig) -> Result<Outputs, Error> {
 }
 
 /// The entry of the method that a configuration names.
-fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
+pub(crate) fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
     Method::named(&config.method).ok_or_else(|| unknown("method", &config.method))
 }
 
@@ -298,6 +298,12 @@ fn train_one(
         steps: total,
         seconds: seconds(),
         milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
+        beside: update
+            .record()
+            .learners
+            .iter()
+            .map(|block| block.iter().map(|own| own.parameters.len()).sum())
+            .collect(),
     };
     let summary = conclude(config, data, run, std::slice::from_ref(&network), spent, &mut listeners, stop)?;
     Ok(Outcome::concluded(summary, total))
@@ -317,7 +323,7 @@ fn train_combined(
         return Ok(Outcome::Finished(Box::new(summary)));
     }
     let mut networks = Vec::new();
-    let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0 };
+    let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new() };
     for &sigma in &config.sigmas {
         let own = member_config(config, sigma)?;
         let member = run.member(&own)?;
@@ -336,8 +342,9 @@ fn train_combined(
     let mut metrics = MetricsFile::open(&run.file(METRICS), 0)?;
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut metrics];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
+    let steps = spent.steps;
     let summary = conclude(config, data, run, &networks, spent, &mut listeners, stop)?;
-    Ok(Outcome::concluded(summary, spent.steps))
+    Ok(Outcome::concluded(summary, steps))
 }
 
 /// Says once when the labels' kernel is so wide that there is nothing to learn from.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hsic_bottleneck::config::{DataOptions, FormatOptions, TrainOptions};
+use hsic_bottleneck::comparison::Budget;
+use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
 use hsic_bottleneck::figure::{FIGURES, Profile};
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Test(TestArguments),
     Data(DataArguments),
     Reproduce(ReproduceArguments),
+    Compare(Box<CompareArguments>),
+    Methods(MethodsArguments),
 }
 
 /// Train a network and save the run
@@ -360,6 +363,61 @@ pub(crate) struct ReproduceArguments {
     #[arg(long)]
     pub(crate) quiet: bool,
     /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Compare learning methods on one network and one data set
+///
+/// Every method gets the same samples in the same order and the same search: four learning rates, each tried for a
+/// quarter of the budget on a part of the training data and judged on the rest of it (--validation, 0.1 by default).
+/// The best is trained on all training data, once a seed, and judged on the test data. Under --output it leaves runs/,
+/// comparison.json, comparison.csv, figure.svg, figure.png, report.html and report.md. What was interrupted is taken up
+/// by the same command.
+///
+/// Example: hsic compare --methods hsic,backprop,frozen --dataset mnist --widths 256x3 --budget 5epochs --seeds 3
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompareArguments {
+    /// Methods by name, separated by commas, or all (see hsic methods)
+    #[arg(long, default_value = "all")]
+    pub(crate) methods: String,
+    /// What each training is given: a time as 5min or 90s, of which whole epochs are made, or epochs as 10epochs
+    #[arg(long, default_value = "5epochs")]
+    pub(crate) budget: Budget,
+    /// Trainings of each method with its best rate, with the seeds 1 to N, >= 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seeds: u64,
+    #[command(flatten)]
+    pub(crate) data: DataOptions,
+    #[command(flatten)]
+    pub(crate) network: NetworkOptions,
+    /// Rows of a batch, >= 2 [default: 256]
+    #[arg(long)]
+    pub(crate) batch_size: Option<usize>,
+    /// Threads of each training, >= 1 [default: all cores]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Folder of the comparison, new or that of an earlier one [default: comparison/DATASET-MODEL]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// No bars
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the learning methods, or explain one
+///
+/// Example: hsic methods hsic
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct MethodsArguments {
+    /// Which method to explain
+    pub(crate) name: Option<String>,
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

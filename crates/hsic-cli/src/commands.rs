@@ -1,10 +1,13 @@
 //! One module a verb.
 
+pub(crate) mod compare;
 mod data;
 mod eval;
 mod export;
 mod format;
+mod launch;
 mod measure;
+mod methods;
 pub(crate) mod predict;
 mod report;
 pub(crate) mod reproduce;
@@ -18,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 pub(crate) use data::{Info, Listed};
+pub(crate) use methods::{Explained, ListedMethod, OptionHelp};
 pub(crate) use report::Written;
 
 use crate::args::{Arguments, Command};
@@ -35,6 +39,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),
         Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Compare(arguments) => compare::run(*arguments),
+        Command::Methods(arguments) => methods::run(&arguments),
     }
 }
 

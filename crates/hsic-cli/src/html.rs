@@ -1,5 +1,6 @@
 //! Reports as pages: one file that needs nothing else, fetches nothing and runs no script.
 
+mod comparison;
 mod reproduction;
 mod run;
 mod svg;
@@ -8,6 +9,7 @@ mod timeline;
 use hsic_bottleneck::figure::plot::Plot;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+pub(crate) use comparison::page as comparison;
 pub(crate) use reproduction::page as reproduction;
 pub(crate) use run::page as run;
 

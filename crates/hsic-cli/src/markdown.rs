@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{ReproductionReport, RunFacts};
+use hsic_bottleneck::comparison::ComparisonRecord;
+
+use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
 use crate::table::Row;
 
 /// The last line of a report, by which one is known.
@@ -46,6 +48,34 @@ fn line(row: &Row) -> String {
         false => format!(" {mark}"),
     };
     let _ = writeln!(text, "| {}{mark} | {} |", row.band, code(&row.command));
+    text
+}
+
+/// A comparison's table, how its rates were found, and how it came about.
+pub(crate) fn comparison(record: &ComparisonRecord) -> String {
+    let mut text = format!("# Learning methods: {} on {}\n\n", prose(&record.model), prose(&record.data.join(", ")));
+    let _ = writeln!(text, "| {} |", ComparedRow::HEADS.join(" | "));
+    let _ = writeln!(text, "| ---{} |", " | ---:".repeat(ComparedRow::HEADS.len() - 1));
+    for row in &record.rows {
+        let cells: Vec<String> = ComparedRow::of(row).cells().iter().map(|cell| prose(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    for row in &record.rows {
+        if let Some(failure) = &row.failure {
+            let _ = writeln!(text, "\n{}: {}", prose(&row.method), prose(failure));
+        }
+    }
+    let seeds: Vec<String> = record.seeds.iter().map(ToString::to_string).collect();
+    let _ = writeln!(text, "\n{}", prose(&record.search()));
+    let _ = writeln!(
+        text,
+        "\nbudget of each training: {}; seeds: {}; machine: {}; command: {}",
+        record.budget,
+        seeds.join(", "),
+        prose(&machine(&record.machine)),
+        code(&record.command)
+    );
+    let _ = writeln!(text, "\n{MADE_BY}");
     text
 }
 

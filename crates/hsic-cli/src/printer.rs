@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
+use hsic_bottleneck::comparison::ComparisonRecord;
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
 use hsic_bottleneck::figure::{Planned, Watcher};
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
@@ -14,7 +15,8 @@ use serde::Serialize;
 
 use crate::commands::predict::Named;
 use crate::commands::reproduce::Checked;
-use crate::commands::{Info, Listed, Written};
+use crate::commands::{Explained, Info, Listed, ListedMethod, OptionHelp, Written};
+use crate::report::ComparedRow;
 use crate::table::Row;
 
 /// Prints a result.
@@ -384,6 +386,85 @@ pub(crate) fn reproduction(values: &[Checked<'_>], output: &Path) -> anyhow::Res
     Ok(line(&text)?)
 }
 
+/// Lines of cells, each column as wide as its widest cell; all but the first are set to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (index, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let _ = if index == 0 { write!(line, "{cell:<width$}") } else { write!(line, "  {cell:>width$}") };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A comparison's table.
+pub(crate) fn comparison(record: &ComparisonRecord, folder: &Path) -> anyhow::Result<()> {
+    let mut rows = vec![ComparedRow::HEADS.map(str::to_owned).to_vec()];
+    rows.extend(record.rows.iter().map(|row| ComparedRow::of(row).cells().to_vec()));
+    let mut text = aligned(&rows);
+    for row in &record.rows {
+        if let Some(failure) = &row.failure {
+            let _ = writeln!(text, "{}: {failure}", row.method);
+        }
+    }
+    if record.rows.iter().any(|row| row.at_edge) {
+        text.push_str("* the least or the largest rate tried: a better one may lie beyond\n");
+    }
+    let _ = write!(text, "report: {}", folder.join(hsic_bottleneck::run::REPORT_HTML).display());
+    Ok(line(&text)?)
+}
+
+/// The learning methods.
+pub(crate) fn methods(list: &[ListedMethod]) -> anyhow::Result<()> {
+    let width = |of: fn(&ListedMethod) -> &str| list.iter().map(|method| of(method).len()).max().unwrap_or(0);
+    let lead = width(|method| method.name);
+    let mut text = String::new();
+    for method in list {
+        let ListedMethod { name, summary, reference, cost, local, parallel, .. } = method;
+        let kind = match (local, parallel) {
+            (true, true) => "local, blocks at once",
+            (true, false) => "local, block after block",
+            (false, true) => "a signal from the output, blocks at once",
+            (false, false) => "a gradient through all blocks",
+        };
+        let _ = write!(text, "{name:<lead$}  {summary}\n{:lead$}  {reference}\n{:lead$}  {kind}; {cost}\n", "", "");
+    }
+    text.push_str("hsic methods NAME explains one; hsic train --method NAME trains by it");
+    Ok(line(&text)?)
+}
+
+/// A learning method in full.
+pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
+    let Explained { listed, explanation, optimizer, learning_rate, rates, options } = method;
+    let mut text = format!("{}: {}\n\n{explanation}\n\n", listed.name, listed.summary);
+    let outputs = match listed.outputs {
+        "classes" => "unit k of the output block stands for class k",
+        "units" => "each class has a unit, which is read off training data",
+        _ => "a softmax layer learns on the features of all blocks afterwards (format training)",
+    };
+    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+    let facts = [
+        ("reference", listed.reference.to_owned()),
+        ("cost", listed.cost.to_owned()),
+        ("outputs", outputs.to_owned()),
+        ("default", format!("{optimizer}, learning rate {learning_rate:e}; hsic compare tries {}", rates.join(", "))),
+    ];
+    for (name, fact) in facts {
+        let _ = writeln!(text, "{name:<10} {fact}");
+    }
+    for OptionHelp { flag, help } in options {
+        let _ = writeln!(text, "\n{flag}\n    {}", help.replace('\n', "\n    "));
+    }
+    let _ = write!(text, "\nhsic train --method {}", listed.name);
+    Ok(line(&text)?)
+}
+
 /// A bar for all trainings and one for the training at work.
 pub(crate) struct ReproductionBars {
     bars: MultiProgress,
@@ -399,6 +480,12 @@ impl ReproductionBars {
         let style = ProgressStyle::with_template("{bar:30} training {pos}/{len}  {elapsed}  {msg}");
         whole.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bars, whole, run: Progress::new(true), quiet }
+    }
+
+    /// So many trainings are finished.
+    pub(crate) fn at(&self, finished: usize) {
+        self.run.finish();
+        self.whole.set_position(finished as u64);
     }
 
     /// The training at work is finished.

@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::record::{FigureRecord, Machine, RunRecord};
-use super::trained::{DataCache, Place, Trained, Training, Trainings, folder_name, identity};
+use super::store::{Launch, Planned, Store, Watcher};
+use super::trained::{Trained, Trainings};
 use super::{Figure, Scope};
-use crate::config::{ConfigError, TrainConfig, TrainOptions};
+use crate::config::TrainOptions;
 use crate::error::Error;
-use crate::log::Observer;
-use crate::run::{Run, RunError, write_atomically};
-use crate::trainer::{Outcome, train};
+use crate::run::{RunError, write_atomically};
+use crate::trainer::Outcome;
 
 /// What a figure shows, and how it was made.
 pub const RECORD: &str = "figure.json";
@@ -24,31 +24,11 @@ pub const RECORD: &str = "figure.json";
 /// The options of a figure's trainings.
 pub const CONFIG: &str = "config.toml";
 
-/// A training with a seed, and where it is kept.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Planned {
-    /// The training.
-    pub training: Training,
-    /// Its seed.
-    pub seed: u64,
-    /// Name of its folder.
-    pub folder: String,
-}
-
-/// Hears how far a reproduction is.
-pub trait Watcher {
-    /// A training begins.
-    fn begin(&mut self, planned: &Planned);
-
-    /// Who hears of its steps.
-    fn observer(&mut self) -> &mut dyn Observer;
-}
-
 /// A folder of trainings and figures.
 pub struct Reproduction {
     folder: PathBuf,
     scope: Scope,
-    data: DataCache,
+    store: Store,
 }
 
 /// What stands in a figure's `config.toml`.
@@ -68,7 +48,7 @@ impl Reproduction {
     /// In a folder, new or that of an earlier reproduction.
     #[must_use]
     pub fn new(folder: &Path, scope: Scope) -> Self {
-        Self { folder: folder.into(), scope, data: DataCache::default() }
+        Self { folder: folder.into(), scope, store: Store::new(folder.join("runs")) }
     }
 
     /// The folder.
@@ -92,7 +72,7 @@ impl Reproduction {
         let mut missing = Vec::new();
         for figure in figures {
             for planned in self.plan(*figure)? {
-                if seen.insert(planned.folder.clone()) && self.finished(&planned)?.is_none() {
+                if seen.insert(planned.folder.clone()) && self.store.finished(&planned)?.is_none() {
                     missing.push(planned);
                 }
             }
@@ -104,38 +84,13 @@ impl Reproduction {
         let mut plan = Vec::new();
         for training in figure.trainings(&self.scope) {
             for &seed in &self.scope.seeds {
-                let folder = folder_name(&training, seed)?;
-                plan.push(Planned { training: training.clone(), seed, folder });
+                plan.push(Store::plan(&training, seed)?);
             }
         }
         Ok(plan)
     }
 
-    fn config(planned: &Planned) -> Result<TrainConfig, ConfigError> {
-        planned.training.seeded(planned.seed).resolve()
-    }
-
-    /// The run of a training, if its folder is there.
-    fn open(&self, planned: &Planned) -> Result<Option<Run>, Error> {
-        let path = self.folder.join("runs").join(&planned.folder);
-        if !path.join("config.toml").exists() {
-            return Ok(None);
-        }
-        let run = Run::open(&path)?;
-        let place = planned.training.place;
-        if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
-            let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
-            return Err(RunError::malformed(&run.file("config.toml"), "other options", &expected).into());
-        }
-        Ok(Some(run))
-    }
-
-    fn finished(&self, planned: &Planned) -> Result<Option<Run>, Error> {
-        Ok(self.open(planned)?.filter(Run::is_finished))
-    }
-
-    /// Carries a training out, from where it was interrupted if it was. `launch` trains a run in a process of its own and
-    /// says whether it is finished; it is not if it was stopped.
+    /// Carries a training out, from where it was interrupted if it was.
     ///
     /// # Errors
     /// What training says, or `launch`.
@@ -143,28 +98,10 @@ impl Reproduction {
         &self,
         planned: &Planned,
         watcher: &mut dyn Watcher,
-        launch: &dyn Fn(&Run) -> Result<bool, Error>,
+        launch: Launch<'_>,
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
-        watcher.begin(planned);
-        let config = Self::config(planned)?;
-        let run = match self.open(planned)? {
-            Some(run) => run,
-            None => Run::create(&self.folder.join("runs").join(&planned.folder), &config)?,
-        };
-        match planned.training.place {
-            Place::Shared => {
-                let data = self.data.load(&config)?;
-                train(&config, &data, &run, &mut [watcher.observer()], stop)
-            }
-            Place::Own => {
-                if !launch(&run)? {
-                    return Ok(Outcome::Interrupted { step: 0 });
-                }
-                let trained = Trained::open(run, &planned.training, planned.seed, &self.data)?;
-                Ok(Outcome::Finished(Box::new(trained.summary)))
-            }
-        }
+        self.store.train(planned, watcher, launch, stop)
     }
 
     /// What a figure shows of its trainings, all of which are finished.
@@ -175,14 +112,12 @@ impl Reproduction {
         let mut trained: BTreeMap<String, Vec<Trained<'_>>> = BTreeMap::new();
         let (mut runs, mut data) = (Vec::new(), Vec::<String>::new());
         for planned in self.plan(figure)? {
-            let path = self.folder.join("runs").join(&planned.folder);
-            let run = self.open(&planned)?.ok_or_else(|| RunError::malformed(&path, "nothing", "a finished run"))?;
-            let record = run.data()?;
+            let run = self.store.trained(&planned)?;
+            let record = run.run.data()?;
             let told = format!("{} ({} + {})", record.name, record.train_rows, record.test_rows);
             if !data.contains(&told) {
                 data.push(told);
             }
-            let run = Trained::open(run, &planned.training, planned.seed, &self.data)?;
             runs.push(RunRecord {
                 label: planned.training.label.clone(),
                 seed: planned.seed,
@@ -240,7 +175,9 @@ mod tests {
     use super::*;
     use crate::config::OptimizerName;
     use crate::figure::plot::{Plot, Value};
-    use crate::figure::{Profile, Sources};
+    use crate::figure::{Profile, Sources, Training};
+    use crate::log::Observer;
+    use crate::run::Run;
 
     /// One small training and its accuracy.
     struct Small;

@@ -101,7 +101,13 @@ pub(super) fn folder_name(training: &Training, seed: u64) -> Result<String, Erro
 
 /// The command line that trains with these options: every difference from the defaults as a flag.
 pub(super) fn command(options: &TrainOptions) -> String {
-    let mut command = "hsic train".to_owned();
+    format!("hsic train{}", flags(options))
+}
+
+/// Every option that is given, as a flag with its value, each after a blank.
+#[must_use]
+pub fn flags(options: &TrainOptions) -> String {
+    let mut flags = String::new();
     if let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) {
         for (key, value) in stages.iter().filter_map(|(_, stage)| stage.as_table()).flatten() {
             let value = match value {
@@ -110,10 +116,10 @@ pub(super) fn command(options: &TrainOptions) -> String {
                 toml::Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
-            command.push_str(&format!(" --{key} {value}"));
+            flags.push_str(&format!(" --{key} {value}"));
         }
     }
-    command
+    flags
 }
 
 /// Data sets that are loaded, each once. Only the newest is kept: trainings come data set by data set.

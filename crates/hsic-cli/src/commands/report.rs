@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use hsic_bottleneck::comparison::ComparisonRecord;
 use hsic_bottleneck::figure::RECORD;
 use hsic_bottleneck::figure::plot::Verdict;
 use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::run_page::{RunReport, plots};
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run, write_atomically};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::compare;
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::{draw, html, markdown, printer};
@@ -25,7 +28,7 @@ const FIGURES: &str = "figures";
 /// What `--json` prints.
 #[derive(Serialize)]
 pub(crate) struct Written {
-    /// `reproduction` or `run`.
+    /// `reproduction`, `comparison` or `run`.
     pub(crate) kind: &'static str,
     pub(crate) html: PathBuf,
     pub(crate) markdown: PathBuf,
@@ -64,6 +67,11 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.claims = content.figures.iter().map(|figure| figure.plot.claims.len()).sum();
         written.claims_failed = content.claims(Verdict::Fails);
         (html::reproduction(&content, draw::svg), markdown::reproduction(&content))
+    } else if folder.join(compare::RECORD).is_file() {
+        let record = read::<ComparisonRecord>(&folder.join(compare::RECORD), "the record of a comparison")?;
+        written.kind = "comparison";
+        written.figures = 1;
+        (html::comparison(&record, draw::svg), markdown::comparison(&record))
     } else if let Ok(run) = Run::open(&folder) {
         let report = RunReport::read(&run)?;
         let settings = run.file("config.toml");
@@ -72,8 +80,8 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.figures = plots(&report).len();
         (html::run(&report, &facts, &settings, draw::svg), markdown::run(&facts))
     } else {
-        let found = if folder.is_dir() { "neither figures/ nor config.toml" } else { "no such folder" };
-        bail!("{}: {found}, expected the folder of a reproduction or of a run", folder.display());
+        let found = if folder.is_dir() { "no figures/, comparison.json or config.toml" } else { "no such folder" };
+        bail!("{}: {found}, expected the folder of a reproduction, a comparison or a run", folder.display());
     };
     for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {
         check_own(path, known)?;
@@ -101,7 +109,7 @@ fn reproduction(folder: &Path) -> anyhow::Result<ReproductionReport> {
     for entry in entries.into_iter().filter(|entry| entry.is_dir()) {
         let path = entry.join(RECORD);
         if path.is_file() {
-            figures.push(figure(&path)?);
+            figures.push(read::<FigureRecord>(&path, "the record of a figure")?);
         } else {
             printer::warning(&format!("{}: no {RECORD}, this figure is left out", entry.display()));
         }
@@ -110,11 +118,12 @@ fn reproduction(folder: &Path) -> anyhow::Result<ReproductionReport> {
     Ok(ReproductionReport::new(figures))
 }
 
-fn figure(path: &Path) -> anyhow::Result<FigureRecord> {
+/// A file's JSON; `what` it is to be.
+fn read<V: DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<V> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     match serde_json::from_str(&text) {
-        Ok(figure) => Ok(figure),
-        Err(error) => bail!("{}: {error}, expected the record of a figure", path.display()),
+        Ok(value) => Ok(value),
+        Err(error) => bail!("{}: {error}, expected {what}", path.display()),
     }
 }
 

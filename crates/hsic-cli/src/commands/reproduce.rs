@@ -1,20 +1,16 @@
 //! `hsic reproduce`.
 
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic_bottleneck::Error;
 use hsic_bottleneck::figure::plot::Value;
 use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
-use hsic_bottleneck::run::{Run, RunError};
 use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
+use super::launch::launch;
 use super::{interrupted, on_threads, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
 use crate::draw;
@@ -107,36 +103,6 @@ fn checked(records: &[FigureRecord]) -> Vec<Checked<'_>> {
         all.extend(values.map(|value| Checked { figure: &record.name, value, holds: value.holds() }));
     }
     all
-}
-
-/// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
-/// is taken up from its last checkpoint another time.
-fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
-    let io = |source| RunError::Io { path: run.path().into(), source };
-    let mut command = Command::new(program);
-    command.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(Stdio::piped()).spawn().map_err(io)?;
-    let status = loop {
-        if stop.load(Ordering::Relaxed) {
-            // It may have heard the same signal and be gone already.
-            drop(child.kill());
-            child.wait().map_err(io)?;
-            return Ok(false);
-        }
-        match child.try_wait().map_err(io)? {
-            Some(status) => break status,
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
-    };
-    if status.success() && run.is_finished() {
-        return Ok(true);
-    }
-    let mut said = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        stderr.read_to_string(&mut said).map_err(io)?;
-    }
-    let found = format!("training that ended with {status}: {}", said.trim());
-    Err(RunError::Malformed { path: run.path().into(), found, expected: "a finished run".to_owned() }.into())
 }
 
 #[cfg(test)]

@@ -103,9 +103,12 @@ fn what_is_neither_a_run_nor_a_reproduction_is_named() {
     let error = place.fails("report");
     assert!(error.contains("hsic reproduce all --profile quick"), "{error}");
     let error = place.fails("report nowhere");
-    assert!(error.contains("nowhere: no such folder, expected the folder of a reproduction or of a run"), "{error}");
+    assert!(
+        error.contains("nowhere: no such folder, expected the folder of a reproduction, a comparison or a run"),
+        "{error}"
+    );
     std::fs::create_dir(place.path("empty")).unwrap();
-    assert!(place.fails("report empty").contains("empty: neither figures/ nor config.toml"));
+    assert!(place.fails("report empty").contains("empty: no figures/, comparison.json or config.toml"));
     std::fs::create_dir(place.path("empty/figures")).unwrap();
     assert!(place.fails("report empty").contains("empty/figures: no figure, expected"));
 }

@@ -1,0 +1,118 @@
+//! `hsic compare`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use hsic_bottleneck::comparison::{Comparison, ComparisonRecord, Settled, methods_named};
+use hsic_bottleneck::config::{ConfigError, TrainOptions};
+use hsic_bottleneck::figure::flags;
+use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, write_atomically};
+
+use super::launch::launch;
+use super::{interrupted, stop_on_signal};
+use crate::args::CompareArguments;
+use crate::printer::{self, ReproductionBars};
+use crate::{draw, html, markdown};
+
+/// The record of a comparison in its folder.
+pub(crate) const RECORD: &str = "comparison.json";
+
+pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
+    let methods = methods_named(&arguments.methods).map_err(|fault| ConfigError::Faults(vec![fault]))?;
+    let mut options = TrainOptions { data: arguments.data, network: arguments.network, ..TrainOptions::default() };
+    options.training.batch_size = arguments.batch_size;
+    options.training.threads = arguments.threads;
+    let validation = options.data.validation;
+    anyhow::ensure!(validation != Some(0.0), "validation = 0: expected a number in (0, 1)");
+    // Whatever is amiss with the common options is told before anything is trained.
+    let resolved = options.clone().resolve()?.options;
+    let named = |text: Option<String>| text.unwrap_or_default();
+    let (dataset, model) = (named(resolved.data.dataset), named(resolved.network.model));
+    let output = arguments.output.unwrap_or_else(|| place(&dataset, &model));
+    let command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
+    let seeds = (1..=arguments.seeds).collect();
+    let comparison = Comparison::new(&output, options, methods, arguments.budget, seeds);
+
+    let stop = stop_on_signal()?;
+    let program = std::env::current_exe().context("the program's own path")?;
+    let mut bars = ReproductionBars::new(arguments.quiet, comparison.len());
+    while let Some((planned, settled)) = comparison.next()? {
+        bars.at(settled);
+        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)? == Settled::Interrupted {
+            bars.finish();
+            printer::reproduction_interrupted();
+            return Ok(interrupted());
+        }
+    }
+    bars.finish();
+    let record = comparison.record(&command)?;
+    save(comparison.folder(), &record)?;
+    if arguments.json {
+        printer::json(&record)?;
+    } else {
+        printer::comparison(&record, comparison.folder())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a comparison goes that is not told.
+fn place(dataset: &str, model: &str) -> PathBuf {
+    let stem = Path::new(dataset).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let stem = stem.split('.').next().unwrap_or_default().to_owned();
+    Path::new("comparison").join(format!("{stem}-{model}"))
+}
+
+/// The command that makes the comparison: what differs from the defaults.
+fn command(options: &TrainOptions, methods: &str, budget: &str, seeds: u64) -> String {
+    format!("hsic compare --methods {methods} --budget {budget} --seeds {seeds}{}", flags(options))
+}
+
+/// Writes what a comparison came to, in every form.
+fn save(folder: &Path, record: &ComparisonRecord) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let svg = draw::svg(&record.plot, &format!("Learning methods on {}", record.data.join(", ")));
+    let png = draw::png(&svg, 2.0)?;
+    let json = serde_json::to_string_pretty(record).context("the comparison's record")?;
+    for (name, bytes) in [
+        (RECORD, json.as_bytes()),
+        ("comparison.csv", record.csv().as_bytes()),
+        ("points.csv", record.plot.csv().as_bytes()),
+        ("figure.svg", svg.as_bytes()),
+        ("figure.png", &png),
+        (REPORT_HTML, html::comparison(record, draw::svg).as_bytes()),
+        (REPORT_MARKDOWN, markdown::comparison(record).as_bytes()),
+    ] {
+        write_atomically(&folder.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    #[test]
+    fn the_command_of_a_comparison_is_read_as_what_was_compared() {
+        let mut options = TrainOptions::default();
+        options.data.dataset = Some("mnist".to_owned());
+        options.network.widths = Some("64x2".to_owned());
+        options.training.batch_size = Some(100);
+        let text = command(&options, "hsic,backprop", "5epochs", 2);
+        let arguments = Arguments::try_parse_from(text.split(' ')).unwrap();
+        let Command::Compare(arguments) = arguments.command else { panic!("{text}") };
+        assert_eq!((arguments.data, arguments.network), (options.data, options.network));
+        assert_eq!((arguments.batch_size, arguments.seeds, &*arguments.methods), (Some(100), 2, "hsic,backprop"));
+        assert_eq!(arguments.budget.to_string(), "5epochs");
+    }
+
+    #[test]
+    fn a_comparison_goes_to_a_folder_named_by_data_and_network() {
+        assert_eq!(place("data/cifar10-jpeg.tar.xz", "vgg"), Path::new("comparison/cifar10-jpeg-vgg"));
+    }
+}

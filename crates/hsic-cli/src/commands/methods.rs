@@ -1,0 +1,124 @@
+//! `hsic methods`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args as _;
+use hsic_bottleneck::config::{OptimizerOptions, RuleOptions, TrainOptions};
+use hsic_bottleneck::update::{METHODS, Method, Outputs};
+use serde::Serialize;
+
+use crate::args::MethodsArguments;
+use crate::printer;
+
+/// A line of the list.
+#[derive(Serialize)]
+pub(crate) struct ListedMethod {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) reference: &'static str,
+    pub(crate) cost: &'static str,
+    /// Whether no gradient travels between blocks.
+    pub(crate) local: bool,
+    /// Whether all blocks can be updated at once.
+    pub(crate) parallel: bool,
+    /// What the outputs of its networks mean: `classes`, `units` or `features`.
+    pub(crate) outputs: &'static str,
+}
+
+/// A method in full.
+#[derive(Serialize)]
+pub(crate) struct Explained {
+    #[serde(flatten)]
+    pub(crate) listed: ListedMethod,
+    /// What it is and how it works.
+    pub(crate) explanation: String,
+    /// Optimizer and learning rate unless others are given.
+    pub(crate) optimizer: String,
+    pub(crate) learning_rate: f64,
+    /// Learning rates that `hsic compare` tries.
+    pub(crate) rates: [f64; 4],
+    /// Options that it reads and others do not.
+    pub(crate) options: Vec<OptionHelp>,
+}
+
+/// A flag and what it does.
+#[derive(Serialize)]
+pub(crate) struct OptionHelp {
+    pub(crate) flag: String,
+    pub(crate) help: String,
+}
+
+/// What `--json` prints of all.
+#[derive(Serialize)]
+struct List {
+    methods: Vec<ListedMethod>,
+}
+
+pub(crate) fn run(arguments: &MethodsArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.name {
+        None => {
+            let list = List { methods: METHODS.iter().map(|method| listed(method)).collect() };
+            if arguments.json { printer::json(&list)? } else { printer::methods(&list.methods)? }
+        }
+        Some(name) => {
+            let Some(method) = Method::named(name) else {
+                let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
+                bail!("method = {name}: expected {}", known.join(", "));
+            };
+            let explained = explained(method)?;
+            if arguments.json { printer::json(&explained)? } else { printer::method(&explained)? }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listed(method: &Method) -> ListedMethod {
+    ListedMethod {
+        name: method.name,
+        summary: method.summary,
+        reference: method.reference,
+        cost: method.cost,
+        local: method.local,
+        parallel: method.parallel,
+        outputs: match method.outputs {
+            Outputs::Classes => "classes",
+            Outputs::Units => "units",
+            Outputs::Features => "features",
+        },
+    }
+}
+
+fn explained(method: &'static Method) -> anyhow::Result<Explained> {
+    let mut options = TrainOptions::default();
+    options.objective.method = Some(method.name.to_owned());
+    let OptimizerOptions { optimizer, learning_rate, .. } = options.resolve()?.options.optimizer;
+    let command = RuleOptions::augment_args(clap::Command::new("rule"));
+    let help = |field: &&str| {
+        let argument = command.get_arguments().find(|argument| argument.get_id() == *field);
+        let help = argument.and_then(|argument| argument.get_help()).map(ToString::to_string).unwrap_or_default();
+        OptionHelp { flag: format!("--{}", field.replace('_', "-")), help }
+    };
+    Ok(Explained {
+        listed: listed(method),
+        explanation: method.explanation(),
+        optimizer: optimizer.map_or_else(String::new, |name| format!("{name:?}").to_lowercase()),
+        learning_rate: learning_rate.unwrap_or_default(),
+        rates: method.rates,
+        options: method.reads.iter().map(help).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_that_a_method_reads_is_a_flag_with_help() {
+        for method in METHODS {
+            for option in explained(method).unwrap().options {
+                assert!(option.help.len() > 10, "{} {}", method.name, option.flag);
+            }
+        }
+    }
+}
