@@ -1,13 +1,15 @@
 //! Learning methods side by side: the same network, the same data in the same order, the same effort to find a rate.
 //!
-//! For each method, one after the other: under a budget in minutes a pilot of one epoch tells what an epoch takes; the
-//! method's four learning rates are each tried on a part of the training data and judged on the rest of it; the best is
-//! trained on all training data, once a seed, and judged on the test data, once. Nothing is chosen by test data. Every
-//! training has a process of its own, so that its peak memory is known, and a folder of its own, so that a comparison that
-//! was interrupted goes on where it stood.
+//! For each method, one after the other: under a budget of time a pilot of one epoch tells what an epoch takes; four
+//! learning rates are each tried on a part of the training data and judged on the rest of it (the method's default, a
+//! quarter and four times of it, and a fourth beside the best of these); the best is trained on all training data, once a
+//! seed, and judged on the test data, once. Nothing is chosen by test data. Every training has a process of its own, so
+//! that its peak memory is known, and a folder of its own, so that a comparison that was interrupted goes on where it
+//! stood.
 
 mod budget;
 mod record;
+mod search;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -96,7 +98,7 @@ impl Comparison {
     #[must_use]
     pub fn len(&self) -> usize {
         let pilot = usize::from(self.budget.needs_pilot());
-        self.methods.iter().map(|method| pilot + method.rates.len() + self.seeds.len()).sum()
+        self.methods.len() * (pilot + search::TRIALS + self.seeds.len())
     }
 
     /// Whether there is nothing to compare.
@@ -181,11 +183,11 @@ impl Comparison {
     fn plan(&self, method: &'static Method) -> Result<Plan, Error> {
         let mut plan = Plan::default();
         let planned = |label: String, options| Store::plan(&Training::new(label, options).alone(), TRIAL_SEED);
-        let (epochs, trial_epochs) = match self.budget {
+        let default = self.default_rate(method)?;
+        (plan.epochs, plan.trial_epochs) = match self.budget {
             Budget::Epochs(epochs) => (epochs, trial_epochs(epochs)),
             Budget::Seconds(seconds) => {
-                let middle = method.rates[method.rates.len() / 2];
-                let options = self.on_validation(self.options(method, middle, 1));
+                let options = self.on_validation(self.options(method, default, 1));
                 let pilot = planned(format!("{}, pilot", method.name), options)?;
                 let epochs = match self.trained(&pilot)? {
                     Some(trained) => Some(budget::fitting_epochs(&trained, seconds, TRIAL_SHARE)?),
@@ -199,32 +201,33 @@ impl Comparison {
                 }
             }
         };
-        plan.epochs = epochs;
-        plan.trial_epochs = trial_epochs;
-        let mut best: Option<(f64, f64)> = None;
-        let mut open = false;
-        for rate in method.rates {
-            let options = self.on_validation(self.options(method, rate, trial_epochs));
+        for _ in 0..search::TRIALS {
+            let Some(rate) = search::next(default, &plan.tried) else { break };
+            let options = self.on_validation(self.options(method, rate, plan.trial_epochs));
             let trial = planned(format!("{}, rate {rate}", method.name), options)?;
-            match self.trained(&trial)? {
-                Some(trained) => {
-                    let accuracy = trained.summary.accuracy();
-                    if best.is_none_or(|(_, least)| accuracy > least) {
-                        best = Some((rate, accuracy));
-                    }
-                }
-                None => open |= self.store.failure(&trial)?.is_none(),
-            }
+            let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
+            let settled = accuracy.is_some() || self.store.failure(&trial)?.is_some();
             plan.trials.push(trial);
+            if !settled {
+                return Ok(plan);
+            }
+            plan.tried.push((rate, accuracy));
         }
-        if let (false, Some((rate, _))) = (open, best) {
+        if let Some(rate) = search::best(&plan.tried) {
             plan.rate = Some(rate);
-            let training = Training::new(method.name, self.options(method, rate, epochs)).alone();
+            let training = Training::new(method.name, self.options(method, rate, plan.epochs)).alone();
             for &seed in &self.seeds {
                 plan.finals.push(Store::plan(&training, seed)?);
             }
         }
         Ok(plan)
+    }
+
+    /// The method's own learning rate.
+    fn default_rate(&self, method: &Method) -> Result<f64, Error> {
+        let mut options = self.options.clone();
+        options.objective.method = Some(method.name.to_owned());
+        Ok(options.resolve()?.learning_rate.peak)
     }
 }
 
@@ -233,6 +236,8 @@ impl Comparison {
 struct Plan {
     pilot: Option<Planned>,
     trials: Vec<Planned>,
+    /// Rates of the trials that are settled, and their accuracies; `None` of one that failed.
+    tried: Vec<(f64, Option<f64>)>,
     trial_epochs: u64,
     /// The best rate, once all trials are settled.
     rate: Option<f64>,

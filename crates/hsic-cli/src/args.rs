@@ -369,11 +369,11 @@ pub(crate) struct ReproduceArguments {
 
 /// Compare learning methods on one network and one data set
 ///
-/// Every method gets the same samples in the same order and the same search: four learning rates, each tried for a
-/// quarter of the budget on a part of the training data and judged on the rest of it (--validation, 0.1 by default).
-/// The best is trained on all training data, once a seed, and judged on the test data. Under --output it leaves runs/,
-/// comparison.json, comparison.csv, figure.svg, figure.png, report.html and report.md. What was interrupted is taken up
-/// by the same command.
+/// Every method gets the same samples in the same order and the same search: four learning rates around its default,
+/// each tried for a quarter of the budget on a part of the training data and judged on the rest of it (--validation, 0.1
+/// by default). The best is trained on all training data, once a seed, and judged on the test data. Under --output it
+/// leaves runs/, comparison.json, comparison.csv, figure.svg, figure.png, report.html and report.md. What was interrupted
+/// is taken up by the same command.
 ///
 /// Example: hsic compare --methods hsic,backprop,frozen --dataset mnist --widths 256x3 --budget 5epochs --seeds 3
 #[derive(Debug, Args)]

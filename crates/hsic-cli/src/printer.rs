@@ -441,19 +441,18 @@ pub(crate) fn methods(list: &[ListedMethod]) -> anyhow::Result<()> {
 
 /// A learning method in full.
 pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
-    let Explained { listed, explanation, optimizer, learning_rate, rates, options } = method;
+    let Explained { listed, explanation, optimizer, learning_rate, options } = method;
     let mut text = format!("{}: {}\n\n{explanation}\n\n", listed.name, listed.summary);
     let outputs = match listed.outputs {
         "classes" => "unit k of the output block stands for class k",
         "units" => "each class has a unit, which is read off training data",
         _ => "a softmax layer learns on the features of all blocks afterwards (format training)",
     };
-    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
     let facts = [
         ("reference", listed.reference.to_owned()),
         ("cost", listed.cost.to_owned()),
         ("outputs", outputs.to_owned()),
-        ("default", format!("{optimizer}, learning rate {learning_rate:e}; hsic compare tries {}", rates.join(", "))),
+        ("default", format!("{optimizer}, learning rate {learning_rate:e}")),
     ];
     for (name, fact) in facts {
         let _ = writeln!(text, "{name:<10} {fact}");

@@ -36,8 +36,6 @@ pub(crate) struct Explained {
     /// Optimizer and learning rate unless others are given.
     pub(crate) optimizer: String,
     pub(crate) learning_rate: f64,
-    /// Learning rates that `hsic compare` tries.
-    pub(crate) rates: [f64; 4],
     /// Options that it reads and others do not.
     pub(crate) options: Vec<OptionHelp>,
 }
@@ -104,7 +102,6 @@ fn explained(method: &'static Method) -> anyhow::Result<Explained> {
         explanation: method.explanation(),
         optimizer: optimizer.map_or_else(String::new, |name| format!("{name:?}").to_lowercase()),
         learning_rate: learning_rate.unwrap_or_default(),
-        rates: method.rates,
         options: method.reads.iter().map(help).collect(),
     })
 }
