@@ -32,6 +32,46 @@ class Residual(nn.Module):
         return self.activation(self.norm(self.inner(x) + x))
 
 
+def rows_of(x):
+    """A batch as hsic stores it: a row a sample, maps channels last."""
+    return (x.permute(0, 2, 3, 1) if x.dim() == 4 else x).reshape(len(x), -1)
+
+
+def like(rows, x):
+    """Rows as a batch of the shape of x."""
+    if x.dim() != 4:
+        return rows
+    batch, channels, height, width = x.shape
+    return rows.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+class RowRms(nn.Module):
+    """Each row to a mean square of 1."""
+
+    def forward(self, x):
+        rows = rows_of(x)
+        return like(rows / (rows.square().mean(1, keepdim=True) + 1e-8).sqrt(), x)
+
+
+class DivisiveNorm(nn.Module):
+    """Each of several groups of columns less its mean, by a power of its variance."""
+
+    def __init__(self, groups):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x):
+        rows = rows_of(x)
+        groups, columns = min(self.groups, rows.shape[1]), rows.shape[1]
+        parts = []
+        for group in range(groups):
+            part = rows[:, group * columns // groups : (group + 1) * columns // groups]
+            part = part - part.mean(1, keepdim=True)
+            variance = (part.square().sum(1, keepdim=True) + 1) / part.shape[1]
+            parts.append(part / variance**0.2)
+        return like(torch.cat(parts, 1), x)
+
+
 def module_of(said):
     """A module from what the export says of it: its class, its numbers, the modules inside."""
     kind, numbers = said["class"], [int(number) for number in said["arguments"]]
@@ -40,6 +80,10 @@ def module_of(said):
         return Residual(*inner)
     if kind == "Sequential":
         return nn.Sequential(*inner)
+    if kind == "Dropout":
+        return nn.Dropout(said["arguments"][0])
+    if kind in ("RowRms", "DivisiveNorm"):
+        return globals()[kind](*numbers)
     if kind.startswith("BatchNorm"):
         return getattr(nn, kind)(numbers[0], affine=bool(numbers[1]))
     return getattr(nn, kind)(*numbers)
