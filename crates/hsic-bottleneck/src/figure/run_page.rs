@@ -97,6 +97,7 @@ pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
             add("Confusion", None, run.summary.as_ref().and_then(confusion));
         }
         add("Loss by block", member, loss(&run.epochs));
+        add("What the rule measures", member, measured(&run.epochs));
         add("Dependence by block", member, dependence(run));
         add("Plane of dependences", member, plane(run));
         add("Gradients", member, gradients(&run.monitor));
@@ -191,6 +192,19 @@ fn loss(epochs: &[EpochReport]) -> Option<Plot> {
     );
     let panel = panel("loss", "epoch", Axis::linear("loss"), series);
     (blocks > 0).then(|| plot(caption, 1, vec![panel]))
+}
+
+/// What a method measures beside its loss, a panel a quantity.
+fn measured(epochs: &[EpochReport]) -> Option<Plot> {
+    let terms = &epochs.first()?.terms;
+    let blocks = terms.values().map(Vec::len).max()?;
+    let of = |name: &String| {
+        let point = |report: &EpochReport, block| Some((report.epoch as f64, *report.terms.get(name)?.get(block)?));
+        let label = name.replace('_', " ");
+        panel(&label, "epoch", Axis::linear(&label), by_block(epochs, blocks, style(epochs.len()), point))
+    };
+    let caption = format!("What the rule measures at each block, the mean over an epoch's steps.{}", selection(blocks));
+    Some(plot(caption, terms.len(), terms.keys().map(of).collect()))
 }
 
 /// Both dependences of every block at a time.
@@ -461,5 +475,17 @@ mod tests {
         let error = RunReport::read(&run).unwrap_err().to_string();
         assert!(error.contains("metrics.jsonl: line 2 column 9: EOF while parsing"), "{error}");
         assert!(error.ends_with("expected a record a line"), "{error}");
+    }
+
+    #[test]
+    fn what_a_rule_measures_has_a_panel_a_quantity() {
+        let with = |value: f64| EpochReport {
+            terms: [("bp_cosine".to_owned(), vec![value, 0.5])].into(),
+            ..epoch(1, 2, false)
+        };
+        let plot = measured(&[with(0.25)]).unwrap();
+        let Marks::Series(series) = &plot.panels[0].marks else { panic!("no series") };
+        assert_eq!((plot.panels.len(), &*plot.panels[0].title, series[0].points[0].y), (1, "bp cosine", 0.25));
+        assert_eq!(measured(&[epoch(1, 2, true)]), None);
     }
 }
