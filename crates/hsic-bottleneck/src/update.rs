@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, hsic};
+use crate::objective::{Signal, hsic, mono_forward, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -163,4 +163,4 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD];
+pub static METHODS: &[&Method] = &[&hsic::METHOD, &predsim::METHOD, &mono_forward::METHOD, &backprop::METHOD];

@@ -11,6 +11,7 @@ use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatStart};
 use crate::network::{Activation, Between, Feature, Norm};
+use crate::objective::predsim::LocalLoss;
 use crate::optimizer::Decay;
 use crate::update::backprop::Recompute;
 use crate::update::{Schedule, UpdateOrder};
@@ -185,6 +186,12 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// predsim: which of its losses, pred, sim or both [default: both]
+        local_loss: LocalLoss,
+        /// predsim: weight of matching similarities, beside 1 less it for the classifiers, in [0, 1] [default: 0.99]
+        similarity_weight: f64,
+        /// predsim: most columns that a block's classifier sees of a map, >= 1 [default: 1024]
+        decoder_size: usize,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
-use crate::objective::{Objective, Signal, Site, norm};
+use crate::objective::{Objective, Signal, Site, grown, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.
@@ -104,9 +104,11 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     fn meet(&mut self, network: &Network<T>) {
         let blocks = network.blocks();
         if self.slots.len() != blocks.len() {
+            let feature = self.objective.feature(network.feature());
             self.slots.clear();
             self.slots.extend(blocks.iter().enumerate().map(|(index, block)| {
-                let learners = self.objective.learners(index, index + 1 == blocks.len(), block.shape());
+                let shape = feature.shape(block.shape());
+                let learners = self.objective.learners(index, index + 1 == blocks.len(), shape);
                 Slot { own: Own { optimizer: OptimizerState::default(), learners }, ..Slot::default() }
             }));
         }
@@ -408,14 +410,6 @@ fn prepare<O: Objective<T>, T: Scalar>(
     scratch: &mut Scratch<T, O::Scratch>,
 ) -> Result<O::Shared, Error> {
     objective.prepare(batch, earlier, &mut scratch.objective).map_err(Error::Batch)
-}
-
-/// The first `len` entries of a buffer that grows to its largest use.
-fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::ZERO);
-    }
-    &mut buffer[..len]
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
