@@ -3,8 +3,11 @@
 pub mod classified;
 pub mod classifier;
 pub mod cross_entropy;
+pub mod greedy;
 pub mod hsic;
+pub mod hsic_local;
 pub mod mono_forward;
+pub mod phsic;
 pub mod predsim;
 pub mod similarity;
 #[cfg(test)]
@@ -20,8 +23,10 @@ use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
 
 pub use self::classified::Classified;
+pub use self::greedy::Greedy;
 pub use self::hsic::HsicObjective;
 pub use self::mono_forward::MonoForward;
+pub use self::phsic::Phsic;
 pub use self::predsim::PredSim;
 
 /// The value of a local objective at one block, by named terms.
@@ -132,6 +137,15 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// says otherwise. `shape` are the sizes of the block's outputs as [`feature`](Self::feature) shows them.
     fn learners(&self, _block: usize, _last: bool, _shape: Shape) -> Vec<Learner<T>> {
         Vec::new()
+    }
+
+    /// Told before the first step how many blocks there are and how many steps training takes.
+    fn plan(&mut self, _blocks: usize, _steps: u64) {}
+
+    /// By what the learning rate of a block is multiplied in this step: 1, unless the rule trains blocks in turn. At 0 the
+    /// block rests: its signal is told, its gradient not asked for.
+    fn pace(&self, _shared: &Self::Shared, _block: usize, _last: bool) -> f64 {
+        1.0
     }
 
     /// What all blocks share for this batch, in the memory of an earlier batch's.

@@ -45,6 +45,14 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         if last { Vec::new() } else { self.0.learners(block, last, shape) }
     }
 
+    fn plan(&mut self, blocks: usize, steps: u64) {
+        self.0.plan(blocks, steps);
+    }
+
+    fn pace(&self, shared: &Self::Shared, block: usize, last: bool) -> f64 {
+        self.0.pace(&shared.inner, block, last)
+    }
+
     fn prepare(
         &self,
         batch: &Batch<T>,

@@ -5,7 +5,8 @@
 //!     cosine    S_ij = u_i . u_j                          df = N'(2 G u)
 //!     Gaussian  S_ij = exp(-|f_i - f_j|^2 / (2 sigma^2))  df = -(2 / sigma^2) (diag(W 1) - W) f,   W = G o S
 //!
-//! with a symmetric G = dL/dS and N' the way back through the normalization. The labels' matrix is the cosine of one-hot
+//! with a symmetric G = dL/dS and N' the way back through the normalization. Of the Gaussian one S - 1 is formed: at wide
+//! kernels S is near 1 and its rounding would be what remains of it; the losses that use it do not feel a constant. The labels' matrix is the cosine of one-hot
 //! rows less their mean: 1 for two samples of a class, -1/(C - 1) for others. Losses that are sums of S o S, S o T and
 //! S (T the labels' matrix) need three means, and their G is a S + b T + c: `predsim` is
 //! mean(S o S) - 2 mean(S o T), pHSIC the same with means taken off.
@@ -33,7 +34,7 @@ pub enum Similarity {
         /// Whether it is.
         centered: bool,
     },
-    /// exp(-|f_i - f_j|^2 / (2 sigma^2)), sigma not scaled by the columns.
+    /// exp(-|f_i - f_j|^2 / (2 sigma^2)) - 1, sigma not scaled by the columns.
     Gaussian {
         /// The width, > 0.
         sigma: f64,
@@ -178,7 +179,7 @@ impl<T: Scalar> Pairs<T> {
                         for (row, &own) in s.chunks_exact_mut(m).zip(inverse) {
                             for (s, &other) in row.iter_mut().zip(inverse) {
                                 let square = own + other - (*s + *s);
-                                *s = Scalar::exp(if square > T::ZERO { square * scale } else { T::ZERO });
+                                *s = Scalar::exp_m1(if square > T::ZERO { square * scale } else { T::ZERO });
                             }
                         }
                     },
@@ -259,7 +260,7 @@ impl<T: Scalar> Pairs<T> {
                     || {
                         for ((ds, s), total) in ds.chunks_exact_mut(m).zip(s.chunks_exact(m)).zip(&mut *inverse) {
                             for (ds, &s) in ds.iter_mut().zip(s) {
-                                *ds *= s;
+                                *ds = s.mul_add(*ds, *ds);
                             }
                             *total = sum(
                                 ds,
@@ -396,7 +397,7 @@ mod tests {
         let of = |a: &[f64], b: &[f64]| match similarity {
             Similarity::Gaussian { sigma } => {
                 let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
-                (-square / (2.0 * sigma * sigma)).exp()
+                (-square / (2.0 * sigma * sigma)).exp_m1()
             }
             Similarity::Cosine { centered } => {
                 let unit = |v: &[f64]| {

@@ -394,6 +394,11 @@ impl<T: Scalar> Task<'_, T> {
             self.feature.spread(map, self.z, feature, d_feature, dz);
             signal
         };
+        let pace = objective.pace(shared, self.index, self.last);
+        if pace == 0.0 {
+            return Ok(signal);
+        }
+        let rate = rate * pace;
         let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
         signal.gradient_norm = norm(gradient);
@@ -427,6 +432,10 @@ fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
 }
 
 impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
+    fn plan(&mut self, network: &Network<T>, steps: u64) {
+        self.objective.plan(network.blocks().len(), steps);
+    }
+
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
         let clock = Clock::start();
         let blocks = network.blocks().len();
