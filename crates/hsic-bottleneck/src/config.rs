@@ -428,8 +428,8 @@ impl TrainOptions {
         let format = self.format.resolve(seed, &mut faults);
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, !needs_layer || format.epochs > 0, &expected);
-        let read = method == "hsic" || approximation == Approximation::Exact;
-        faults.check("approximation", approximation, read, "exact for another method than hsic");
+        let read = method.starts_with("hsic") || approximation == Approximation::Exact;
+        faults.check("approximation", approximation, read, "exact for another method than hsic and hsic-local");
         if let Approximation::Nystroem(landmarks) = approximation {
             let expected = "at most as many landmarks as rows of a batch (batch-size)";
             faults.check("approximation", approximation, landmarks <= batch_size, expected);
@@ -536,7 +536,7 @@ mod tests {
         let mut options = of("nystroem:300").unwrap();
         options.objective.method = Some("backprop".to_owned());
         let expected = [
-            "approximation = nystroem:300: expected exact for another method than hsic",
+            "approximation = nystroem:300: expected exact for another method than hsic and hsic-local",
             "approximation = nystroem:300: expected at most as many landmarks as rows of a batch (batch-size)",
         ];
         assert_eq!(options.resolve().unwrap_err().to_string(), expected.join("\n"));

@@ -1,11 +1,21 @@
 //! What one block is trained for: a function of its own activations and of the batch.
 
 pub mod classified;
+pub mod classifier;
 pub mod cross_entropy;
+pub mod greedy;
 pub mod hsic;
+pub mod hsic_local;
+pub mod mono_forward;
+pub mod phsic;
+pub mod predsim;
+pub mod similarity;
+#[cfg(test)]
+mod testing;
 
 use ::hsic::Scalar;
 use ::hsic::scalar::vectorize;
+use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
@@ -13,7 +23,11 @@ use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
 
 pub use self::classified::Classified;
+pub use self::greedy::Greedy;
 pub use self::hsic::HsicObjective;
+pub use self::mono_forward::MonoForward;
+pub use self::phsic::Phsic;
+pub use self::predsim::PredSim;
 
 /// The value of a local objective at one block, by named terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,6 +61,53 @@ pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
     (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
 }
 
+/// The first `len` entries of a buffer that grows to its largest use.
+pub(crate) fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::ZERO);
+    }
+    &mut buffer[..len]
+}
+
+/// The entries of `z`, row by row, in memory that is used again.
+///
+/// # Errors
+/// `NotFinite` with the first entry that is no number.
+pub(crate) fn rows_of<'b, T: Scalar>(z: MatRef<'_, T>, buffer: &'b mut Vec<T>) -> Result<&'b mut [T], ::hsic::Error> {
+    let columns = z.ncols();
+    let rows = grown(buffer, z.nrows() * columns);
+    match z.transpose().try_as_col_major() {
+        Some(lines) => {
+            for (index, row) in rows.chunks_exact_mut(columns).enumerate() {
+                row.copy_from_slice(lines.col(index).as_slice());
+            }
+        }
+        None => rows.iter_mut().enumerate().for_each(|(i, value)| *value = z[(i / columns, i % columns)]),
+    }
+    match rows.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(::hsic::Error::NotFinite { argument: "z", row: at / columns, col: at % columns }),
+        None => Ok(rows),
+    }
+}
+
+/// The way back: `rows` into `dz`.
+pub(crate) fn write_rows<T: Scalar>(rows: &[T], mut dz: MatMut<'_, T>) {
+    let columns = dz.ncols();
+    match dz.rb_mut().transpose_mut().try_as_col_major_mut() {
+        Some(mut lines) => {
+            for (index, row) in rows.chunks_exact(columns).enumerate() {
+                lines.rb_mut().col_mut(index).as_slice_mut().copy_from_slice(row);
+            }
+        }
+        None => rows.iter().enumerate().for_each(|(i, &value)| dz[(i / columns, i % columns)] = value),
+    }
+}
+
+/// Whether all rows are one and the same.
+pub(crate) fn rows_are_equal<T: Scalar>(rows: &[T], columns: usize) -> bool {
+    rows.chunks_exact(columns).all(|row| row == &rows[..columns])
+}
+
 /// Where in a network an objective is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a, T> {
@@ -72,10 +133,19 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         chosen
     }
 
-    /// What the rule trains beside a block (number `block`, `last` or not, with outputs of sizes `shape`), with fresh
-    /// weights; nothing, unless the rule says otherwise.
+    /// What the rule trains beside a block (number `block`, `last` or not), with fresh weights; nothing, unless the rule
+    /// says otherwise. `shape` are the sizes of the block's outputs as [`feature`](Self::feature) shows them.
     fn learners(&self, _block: usize, _last: bool, _shape: Shape) -> Vec<Learner<T>> {
         Vec::new()
+    }
+
+    /// Told before the first step how many blocks there are and how many steps training takes.
+    fn plan(&mut self, _blocks: usize, _steps: u64) {}
+
+    /// By what the learning rate of a block is multiplied in this step: 1, unless the rule trains blocks in turn. At 0 the
+    /// block rests: its signal is told, its gradient not asked for.
+    fn pace(&self, _shared: &Self::Shared, _block: usize, _last: bool) -> f64 {
+        1.0
     }
 
     /// What all blocks share for this batch, in the memory of an earlier batch's.

@@ -185,6 +185,7 @@ fn train_one(
     let total = steps * config.epochs;
     let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config, train.classes())?;
+    update.plan(&network, total);
     run.record_data(&DataRecord::of(data))?;
     let mut from = Position { dead: vec![false; network.blocks().len()], ..Position::default() };
     if let Some((position, record)) = run.load_checkpoint(&mut network)? {

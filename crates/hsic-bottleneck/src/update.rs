@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, hsic};
+use crate::objective::{Signal, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -64,6 +64,10 @@ pub struct UpdateRecord<T = f32> {
 
 /// A learning method: how one batch changes a network.
 pub trait Update<T: Scalar = f32>: Send {
+    /// Told before the first step (or the next, after a record was loaded) how many steps training takes in all; without
+    /// it a method that trains blocks in turn trains all of them at once.
+    fn plan(&mut self, _network: &Network<T>, _steps: u64) {}
+
     /// One step. The report is of the network before it.
     ///
     /// # Errors
@@ -165,4 +169,13 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &frozen::METHOD];
+pub static METHODS: &[&Method] = &[
+    &hsic::METHOD,
+    &hsic_local::METHOD,
+    &phsic::METHOD,
+    &predsim::METHOD,
+    &mono_forward::METHOD,
+    &greedy::METHOD,
+    &backprop::METHOD,
+    &frozen::METHOD,
+];

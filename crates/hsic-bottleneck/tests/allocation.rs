@@ -8,7 +8,10 @@ use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::network::models::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
-use hsic_bottleneck::objective::HsicObjective;
+use hsic_bottleneck::objective::hsic::InputTerm;
+use hsic_bottleneck::objective::predsim::LocalLoss;
+use hsic_bottleneck::objective::similarity::Similarity;
+use hsic_bottleneck::objective::{Classified, Greedy, HsicObjective, MonoForward, Objective, Phsic, PredSim};
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -34,6 +37,12 @@ fn network(name: &str, widths: &str) -> Network {
     network
 }
 
+/// A rule, its output block a classifier.
+fn classified(rule: impl Objective + 'static) -> Box<dyn Update> {
+    let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    Box::new(Local::new(Classified(rule), adamw, UpdateOrder::Jacobi, Schedule::Parallel))
+}
+
 #[test]
 fn a_step_allocates_nothing_in_the_steady_state() {
     let batches: Vec<Batch> = (0..2).map(batch).collect();
@@ -50,6 +59,9 @@ fn a_step_allocates_nothing_in_the_steady_state() {
         let objective = HsicObjective::approximate(Bottleneck::default(), approximation, 1).expect("numbers in ranges");
         Box::new(Local::new(objective, sgd, UpdateOrder::Jacobi, Schedule::Parallel))
     };
+    let phsic = |similarity, groups| Phsic { similarity, groups, power: 0.5, balance: 2.0 };
+    let predsim = PredSim { loss: LocalLoss::Both, weight: 0.9, decoder_size: 64, classes: 4, seed: 1 };
+    let greedy = Greedy { layers: 2, width: None, decoupled: true, classes: 4, seed: 1, plan: None };
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         for (name, widths) in [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3")] {
@@ -61,6 +73,12 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("blocks", approximate("blocks:32")),
                 ("nystroem", approximate("nystroem:24")),
                 ("fourier", approximate("fourier:32")),
+                ("hsic", classified(objective(1.0).comparing(InputTerm::Block).classifying(1.0, 4))),
+                ("phsic", classified(phsic(Similarity::Gaussian { sigma: 5.0 }, 32))),
+                ("phsic, no groups", classified(phsic(Similarity::Cosine { centered: true }, 0))),
+                ("predsim", classified(predsim)),
+                ("mono-forward", classified(MonoForward { classes: 4, seed: 1 })),
+                ("greedy", classified(greedy)),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
             ];
             for (schedule, mut update) in updates {

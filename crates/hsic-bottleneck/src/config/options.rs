@@ -11,6 +11,9 @@ use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatStart};
 use crate::network::{Activation, Between, Feature, Norm};
+use crate::objective::hsic::InputTerm;
+use crate::objective::phsic::PhsicKernel;
+use crate::objective::predsim::LocalLoss;
 use crate::optimizer::Decay;
 use crate::update::backprop::Recompute;
 use crate::update::{Schedule, UpdateOrder};
@@ -185,6 +188,35 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// predsim: which of its losses, pred, sim or both [default: both]
+        local_loss: LocalLoss,
+        /// predsim: weight of matching similarities, beside 1 less it for the classifiers, in [0, 1] [default: 0.99]
+        similarity_weight: f64,
+        /// predsim: most columns that a block's classifier sees of a map, >= 1 [default: 1024]
+        decoder_size: usize,
+        /// phsic: kernel of two samples, cosine or gaussian [default: gaussian]
+        phsic_kernel: PhsicKernel,
+        /// phsic: width of the Gaussian kernel, not scaled by the columns, > 0 [default: 5]
+        phsic_sigma: f64,
+        /// phsic: groups of a block's outputs, each seen by its deviation, a fourth of the columns at the most; 0 to
+        /// compare outputs themselves [default: 32]
+        groups: usize,
+        /// phsic: power of a group's variance, > 0 [default: 0.5; 0.8 with --between divisive:G]
+        group_power: f64,
+        /// phsic: weight of pHSIC(Z, Y) beside pHSIC(Z, Z), >= 0 [default: 2]
+        balance: f64,
+        /// greedy: layers of a block's auxiliary network, the linear classifier among them, >= 1 [default: 2]
+        auxiliary: usize,
+        /// greedy: width (channels) of the others, >= 1 [default: the block's]
+        auxiliary_width: usize,
+        /// greedy: train all blocks at once instead of one after another [default: false]
+        decoupled: bool,
+        /// hsic, hsic-local: what nHSIC(Z, X) compares a block with: the network's input, the block's own (block), or
+        /// none [default: input]
+        x: InputTerm,
+        /// hsic, hsic-local: weight of the cross-entropy of a linear classifier of each block's own, added to its
+        /// objective, >= 0 [default: 0]
+        classifier: f64,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Conv<T = f32> {
     pool: usize,
     activation: Activation,
     norm: Norm,
+    /// Whether b is learned; else it is 0.
+    biased: bool,
     /// W (taps x channels x outputs), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
@@ -80,7 +82,25 @@ impl<T: Scalar> Conv<T> {
         let count = (geometry.depth() + 1) * outputs;
         let mut parameters: Vec<T> = (0..count).map(|_| T::of(stream.between(-bound, bound))).collect();
         parameters.extend(norm.parameters::<T>(outputs));
-        Self { geometry, planar, pool, activation, norm, parameters, statistics: norm.statistics(outputs) }
+        Self {
+            geometry,
+            planar,
+            pool,
+            activation,
+            norm,
+            biased: true,
+            parameters,
+            statistics: norm.statistics(outputs),
+        }
+    }
+
+    /// The same block with a bias of 0 that is not learned.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.biased = false;
+        let (start, outputs) = (self.weight_count(), self.geometry.outputs);
+        self.parameters[start..start + outputs].fill(T::ZERO);
+        self
     }
 
     fn weight_count(&self) -> usize {
@@ -280,10 +300,11 @@ impl<T: Scalar> Block<T> for Conv<T> {
         let plain = self.norm == Norm::None;
         // `factor` is 1/sqrt(var + eps) times the learned scale; the lines still need the former alone.
         factor.copy_from_slice(inverse);
-        if plain {
+        bias.fill(T::ZERO);
+        if plain && self.biased {
             bias.copy_from_slice(sum);
-        } else {
-            bias.fill(T::ZERO);
+        }
+        if !plain {
             norm::close_sums(m * g.out_height() * g.out_width(), sum, product, factor, self.affine(), affine);
         }
 

@@ -29,6 +29,8 @@ pub struct Dense<T = f32> {
     norm: Norm,
     /// Sizes of the input, if it is a map.
     map: Option<Shape>,
+    /// Whether b is learned; else it is 0.
+    biased: bool,
     /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
@@ -43,7 +45,16 @@ impl<T: Scalar> Dense<T> {
         let mut parameters: Vec<T> =
             (0..outputs * (inputs + 1)).map(|_| T::of(stream.between(-bound, bound))).collect();
         parameters.extend(norm.parameters::<T>(outputs));
-        Self { inputs, outputs, activation, norm, map: None, parameters, statistics: norm.statistics(outputs) }
+        Self {
+            inputs,
+            outputs,
+            activation,
+            norm,
+            map: None,
+            biased: true,
+            parameters,
+            statistics: norm.statistics(outputs),
+        }
     }
 
     /// The same block after a convolution: its inputs are a map, which PyTorch flattens channel by channel.
@@ -51,6 +62,14 @@ impl<T: Scalar> Dense<T> {
     pub fn after(mut self, map: Shape) -> Self {
         debug_assert_eq!(map.columns(), self.inputs, "a block takes the whole map");
         self.map = Some(map);
+        self
+    }
+
+    /// The same block with a bias of 0 that is not learned.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.biased = false;
+        self.parameters[self.outputs * self.inputs..][..self.outputs].fill(T::ZERO);
         self
     }
 
@@ -186,7 +205,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
         match self.norm {
             Norm::None => {
                 self.activation.chain(n, z, dz);
-                for row in dz.chunks_exact(d) {
+                for row in dz.chunks_exact(d).filter(|_| self.biased) {
                     for (sum, &value) in bias.iter_mut().zip(row) {
                         *sum += value;
                     }

@@ -86,13 +86,17 @@ impl Feature {
     /// Columns of the feature of a map of these sizes.
     #[must_use]
     pub fn columns(self, map: Shape) -> usize {
-        if self.is_whole(map) {
-            return map.columns();
-        }
+        self.shape(map).columns()
+    }
+
+    /// The feature of a map of these sizes as a map: channels last, too; of [`Feature::Channels`] one pixel.
+    #[must_use]
+    pub fn shape(self, map: Shape) -> Shape {
         match self {
-            Self::Flat => map.columns(),
-            Self::Pool(side) => side.min(map.height) * side.min(map.width) * map.channels,
-            Self::Channels => 2 * map.channels,
+            _ if self.is_whole(map) => map,
+            Self::Flat => map,
+            Self::Pool(side) => Shape { height: side.min(map.height), width: side.min(map.width), ..map },
+            Self::Channels => Shape { channels: 2 * map.channels, height: 1, width: 1 },
         }
     }
 

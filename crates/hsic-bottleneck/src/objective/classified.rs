@@ -4,7 +4,7 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
 use super::cross_entropy::cross_entropy;
-use super::{Objective, Signal, Site};
+use super::{Objective, Signal, Site, grown, rows_of, write_rows};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
@@ -45,6 +45,14 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         if last { Vec::new() } else { self.0.learners(block, last, shape) }
     }
 
+    fn plan(&mut self, blocks: usize, steps: u64) {
+        self.0.plan(blocks, steps);
+    }
+
+    fn pace(&self, shared: &Self::Shared, block: usize, last: bool) -> f64 {
+        self.0.pace(&shared.inner, block, last)
+    }
+
     fn prepare(
         &self,
         batch: &Batch<T>,
@@ -62,27 +70,19 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         shared: &Self::Shared,
         site: Site<'_, T>,
         z: MatRef<'_, T>,
-        mut dz: MatMut<'_, T>,
+        dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, hsic::Error> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
-        let (m, classes) = (z.nrows(), z.ncols());
         let ClassifiedScratch { outputs, gradient, .. } = scratch;
-        outputs.clear();
-        outputs.extend((0..m * classes).map(|i| z[(i / classes, i % classes)]));
-        gradient.resize(m * classes, T::ZERO);
-        if let Some(at) = outputs.iter().position(|value| !value.is_finite()) {
-            return Err(hsic::Error::NotFinite { argument: "z", row: at / classes, col: at % classes });
-        }
-        let loss = cross_entropy(outputs, &shared.labels, classes, &mut gradient[..m * classes]);
-        for row in 0..m {
-            for column in 0..classes {
-                dz[(row, column)] = gradient[row * classes + column];
-            }
-        }
+        let classes = z.ncols();
+        let outputs = rows_of(z, outputs)?;
+        let gradient = grown(gradient, outputs.len());
+        let loss = cross_entropy(outputs, &shared.labels, classes, gradient);
+        write_rows(gradient, dz);
         Ok(Signal { loss, ..Signal::default() })
     }
 }

@@ -1,16 +1,36 @@
 //! The HSIC bottleneck (Ma, Lewis, Kleijn 2020): less of the input, more of the labels.
 //!
-//! Block i minimizes w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y), X the network's input. Formulas: [`hsic::objective`]; what
-//! keeps large batches affordable: [`hsic::approximation`].
+//! Block i minimizes
+//!
+//!     L_i = w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y),   nHSIC(U, V) = tr(R_U R_V),   R = Kc (Kc + epsilon m I)^-1
+//!
+//! with Gaussian kernels exp(-D / (2 sigma^2 d)), X the network's input and Y the labels. No label is ever compared with
+//! an output unit, so the outputs are not formatted: which unit stands for which class is read off training data, or a
+//! softmax layer is trained on the frozen network (`--format-epochs`). Formulas: [`hsic::objective`]; what keeps large
+//! batches affordable (`--approximation`): [`hsic::approximation`].
+//!
+//! `--x` says what X is: `input` (the paper), `block`, the block's own input, as other implementations have it, or `none`,
+//! which leaves the term out (as `--x-weight 0`); on MNIST neither hurts. `--classifier W` adds W times the cross-entropy
+//! of a linear classifier that each block has of its own, trained with it. To train the output block itself to name
+//! classes, so that the network is the one of back-propagation, take the method `hsic-local`.
+//!
+//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
+//! from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
 
+use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
+use hsic::scalar::vectorize;
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
+use serde::{Deserialize, Serialize};
 
-use super::{Objective, Signal, Site};
+use super::classifier::{classify, zero_classifier};
+use super::{Objective, Signal, Site, grown, rows_of};
 use crate::batch::Batch;
+use crate::config::{Faults, TrainOptions};
+use crate::dataset::Shape;
 use crate::error::Error;
 use crate::network::Learner;
-use crate::update::{Local, Method, Outputs};
+use crate::update::{Local, Method, MethodSettings, Outputs};
 
 /// The method `hsic`.
 pub static METHOD: Method = Method {
@@ -23,14 +43,36 @@ pub static METHOD: Method = Method {
     local: true,
     parallel: true,
     rates: [5e-4, 1e-3, 2e-3, 4e-3],
-    reads: &[],
-    settle: |_, _| {},
+    reads: &["x", "classifier"],
+    settle,
     build: |settings| {
-        let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
-        let objective = objective.map_err(Error::Batch)?;
+        let objective = HsicObjective::of(settings)?;
         Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
     },
 };
+
+/// Defaults and ranges of the options that are HSIC's own.
+pub(super) fn settle(options: &mut TrainOptions, faults: &mut Faults) {
+    if *options.rule.x.get_or_insert(InputTerm::Input) == InputTerm::None {
+        let weight = *options.objective.x_weight.get_or_insert(0.0);
+        faults.check("x-weight", weight, weight == 0.0, "none or 0 with x = none");
+    }
+    faults.not_negative("classifier", *options.rule.classifier.get_or_insert(0.0));
+}
+
+/// What a block's nHSIC(Z, X) compares it with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum InputTerm {
+    /// The network's input.
+    #[default]
+    Input,
+    /// The block's own input.
+    Block,
+    /// Nothing: the term is left out.
+    None,
+}
 
 /// The HSIC-bottleneck objective, the same for every block.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +80,9 @@ pub struct HsicObjective {
     options: Bottleneck,
     approximation: Approximation,
     seed: u64,
+    x: InputTerm,
+    /// Weight of a classifier's cross-entropy, and its classes.
+    classifier: Option<(f64, usize)>,
 }
 
 impl HsicObjective {
@@ -56,13 +101,89 @@ impl HsicObjective {
     pub fn approximate(options: Bottleneck, approximation: Approximation, seed: u64) -> Result<Self, hsic::Error> {
         options.check()?;
         approximation.check()?;
-        Ok(Self { options, approximation, seed })
+        Ok(Self { options, approximation, seed, x: InputTerm::Input, classifier: None })
+    }
+
+    /// As a method's settings have it.
+    pub(super) fn of(settings: &MethodSettings) -> Result<Self, Error> {
+        let objective = Self::approximate(settings.bottleneck, settings.approximation, settings.seed);
+        let objective = objective.map_err(Error::Batch)?.comparing(settings.rule.x.unwrap_or_default());
+        Ok(objective.classifying(settings.rule.classifier.unwrap_or(0.0), settings.classes))
+    }
+
+    /// The same with nHSIC(Z, X) of another X.
+    #[must_use]
+    pub fn comparing(mut self, x: InputTerm) -> Self {
+        self.x = x;
+        if x == InputTerm::None {
+            self.options.x_weight = 0.0;
+        }
+        self
+    }
+
+    /// The same with `weight` (0: none) times the cross-entropy of a linear classifier of each block.
+    #[must_use]
+    pub fn classifying(mut self, weight: f64, classes: usize) -> Self {
+        self.classifier = (weight > 0.0).then_some((weight, classes));
+        self
+    }
+
+    /// The operator of a batch, in the memory of an earlier one.
+    fn operator<T: Scalar>(
+        &self,
+        x: MatRef<'_, T>,
+        (labels, classes): (&[usize], usize),
+        earlier: Option<ApproximateOperator<T>>,
+        workspace: &mut ApproximateWorkspace<T>,
+    ) -> Result<ApproximateOperator<T>, hsic::Error> {
+        match earlier {
+            Some(mut operator) => {
+                operator.fill(x, labels, classes, workspace)?;
+                Ok(operator)
+            }
+            None => ApproximateOperator::new(x, labels, classes, self.options, self.approximation, self.seed),
+        }
+    }
+}
+
+/// What blocks share of a batch.
+#[derive(Clone, Debug)]
+pub struct HsicShared<T> {
+    /// `None` where each block has one of its own, of its input.
+    operator: Option<ApproximateOperator<T>>,
+    labels: Vec<usize>,
+    classes: usize,
+}
+
+/// Memory of one thread.
+#[derive(Clone, Debug)]
+pub struct HsicScratch<T> {
+    workspace: ApproximateWorkspace<T>,
+    operator: Option<ApproximateOperator<T>>,
+    z: Vec<T>,
+    dz: Vec<T>,
+    scores: Vec<T>,
+}
+
+impl<T: Scalar> Default for HsicScratch<T> {
+    fn default() -> Self {
+        Self {
+            workspace: ApproximateWorkspace::default(),
+            operator: None,
+            z: Vec::new(),
+            dz: Vec::new(),
+            scores: Vec::new(),
+        }
     }
 }
 
 impl<T: Scalar> Objective<T> for HsicObjective {
-    type Shared = ApproximateOperator<T>;
-    type Scratch = ApproximateWorkspace<T>;
+    type Shared = HsicShared<T>;
+    type Scratch = HsicScratch<T>;
+
+    fn learners(&self, _block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
+        self.classifier.map(|(_, classes)| zero_classifier(shape.columns(), classes)).into_iter().collect()
+    }
 
     fn prepare(
         &self,
@@ -70,29 +191,81 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, hsic::Error> {
-        match earlier {
-            Some(mut operator) => {
-                operator.fill(batch.matrix(), &batch.labels, batch.classes, scratch)?;
-                Ok(operator)
-            }
-            None => {
-                let (x, classes) = (batch.matrix(), batch.classes);
-                ApproximateOperator::new(x, &batch.labels, classes, self.options, self.approximation, self.seed)
-            }
-        }
+        let classes = batch.classes;
+        let (operator, mut labels) = earlier.map_or((None, Vec::new()), |shared| (shared.operator, shared.labels));
+        labels.clone_from(&batch.labels);
+        let operator = match self.x {
+            InputTerm::Block => None,
+            _ => Some(self.operator(batch.matrix(), (&labels, classes), operator, &mut scratch.workspace)?),
+        };
+        Ok(HsicShared { operator, labels, classes })
     }
 
     fn signal(
         &self,
         shared: &Self::Shared,
-        _site: Site<'_, T>,
+        site: Site<'_, T>,
         z: MatRef<'_, T>,
-        dz: MatMut<'_, T>,
-        _learners: &mut [Learner<T>],
+        mut dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, hsic::Error> {
-        let terms = shared.evaluate_into(dz, z, scratch)?;
+        let HsicScratch { workspace, operator: own, z: rows, dz: gradient, scores } = scratch;
+        let operator = match &shared.operator {
+            Some(operator) => operator,
+            None => {
+                let operator = self.operator(site.x, (&shared.labels, shared.classes), own.take(), workspace)?;
+                &*own.insert(operator)
+            }
+        };
+        let terms = operator.evaluate_into(dz.rb_mut(), z, workspace)?;
+        let mut loss = terms.loss;
+        if let Some(((weight, _), classifier)) = self.classifier.zip(learners.first_mut()) {
+            let columns = z.ncols();
+            let z = rows_of(z, rows)?;
+            let gradient = grown(gradient, z.len());
+            loss += weight * classify(classifier, z, &shared.labels, weight, scores, gradient);
+            let gradient = MatRef::from_row_major_slice(gradient, shared.labels.len(), columns);
+            vectorize(
+                #[inline(always)]
+                || faer::zip!(dz.rb_mut(), gradient).for_each(|faer::unzip!(dz, own)| *dz += *own),
+            );
+        }
         let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
-        Ok(Signal { loss: terms.loss, terms: named, gradient_norm: 0.0, dead: terms.dead })
+        Ok(Signal { loss, terms: named, gradient_norm: 0.0, dead: terms.dead })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+
+    const VECTOR: Shape = Shape { channels: 4, height: 1, width: 1 };
+    const LABELS: [usize; 6] = [0, 1, 0, 1, 1, 0];
+
+    fn objective(x_weight: f64) -> HsicObjective {
+        let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight };
+        HsicObjective::new(options).unwrap()
+    }
+
+    fn bench(objective: HsicObjective) -> Bench<HsicObjective> {
+        Bench::new(objective, VECTOR, &LABELS, 2)
+    }
+
+    #[test]
+    fn gradients_with_a_classifier_agree_with_central_differences() {
+        for x in [InputTerm::Input, InputTerm::Block, InputTerm::None] {
+            bench(objective(0.7).comparing(x).classifying(0.4, 2)).check_gradients(1e-7);
+        }
+    }
+
+    #[test]
+    fn none_leaves_the_term_out_and_a_first_blocks_own_input_is_the_networks() {
+        let plain = bench(objective(1.0)).signal();
+        assert_eq!(bench(objective(1.0).comparing(InputTerm::None)).signal(), bench(objective(0.0)).signal());
+        assert_eq!(bench(objective(1.0).comparing(InputTerm::Block)).signal(), plain);
+        assert_eq!(bench(objective(1.0).classifying(0.0, 2)).signal(), plain);
+        assert_ne!(bench(objective(0.0)).signal().1, plain.1);
     }
 }

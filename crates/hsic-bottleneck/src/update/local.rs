@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
-use crate::objective::{Objective, Signal, Site, norm};
+use crate::objective::{Objective, Signal, Site, grown, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.
@@ -104,9 +104,11 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     fn meet(&mut self, network: &Network<T>) {
         let blocks = network.blocks();
         if self.slots.len() != blocks.len() {
+            let feature = self.objective.feature(network.feature());
             self.slots.clear();
             self.slots.extend(blocks.iter().enumerate().map(|(index, block)| {
-                let learners = self.objective.learners(index, index + 1 == blocks.len(), block.shape());
+                let shape = feature.shape(block.shape());
+                let learners = self.objective.learners(index, index + 1 == blocks.len(), shape);
                 Slot { own: Own { optimizer: OptimizerState::default(), learners }, ..Slot::default() }
             }));
         }
@@ -392,6 +394,11 @@ impl<T: Scalar> Task<'_, T> {
             self.feature.spread(map, self.z, feature, d_feature, dz);
             signal
         };
+        let pace = objective.pace(shared, self.index, self.last);
+        if pace == 0.0 {
+            return Ok(signal);
+        }
+        let rate = rate * pace;
         let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
         signal.gradient_norm = norm(gradient);
@@ -410,14 +417,6 @@ fn prepare<O: Objective<T>, T: Scalar>(
     objective.prepare(batch, earlier, &mut scratch.objective).map_err(Error::Batch)
 }
 
-/// The first `len` entries of a buffer that grows to its largest use.
-fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::ZERO);
-    }
-    &mut buffer[..len]
-}
-
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
 fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -433,6 +432,10 @@ fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
 }
 
 impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
+    fn plan(&mut self, network: &Network<T>, steps: u64) {
+        self.objective.plan(network.blocks().len(), steps);
+    }
+
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
         let clock = Clock::start();
         let blocks = network.blocks().len();
