@@ -10,6 +10,7 @@ use hsic_bottleneck::network::models::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::update::backprop::Recompute;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -62,6 +63,8 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("nystroem", approximate("nystroem:24")),
                 ("fourier", approximate("fourier:32")),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
+                ("recomputed by 1", Box::new(Backprop::new(sgd).recomputing(Recompute::Every(1)))),
+                ("recomputed by the root", Box::new(Backprop::new(sgd).recomputing(Recompute::Auto))),
             ];
             for (schedule, mut update) in updates {
                 let mut network = network(name, widths);
