@@ -1,7 +1,9 @@
 //! One training step of a method.
 
+mod angle;
 pub mod backprop;
 mod clock;
+pub mod direct_feedback;
 pub mod local;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
@@ -17,6 +19,7 @@ use crate::objective::{Signal, hsic};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
+pub use direct_feedback::DirectFeedback;
 pub use local::Local;
 
 /// Which weights a block's input comes from.
@@ -163,4 +166,4 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD];
+pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &direct_feedback::METHOD];

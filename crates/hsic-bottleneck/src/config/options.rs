@@ -185,6 +185,9 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// dfa, feedback-alignment, sign-symmetry: every so many steps, >= 1, compute back-propagation's gradient too and
+        /// record its cosine with the block's own (bp_cosine) [default: never]
+        angle_steps: u64,
     }
 }
 

@@ -411,7 +411,7 @@ fn prepare<O: Objective<T>, T: Scalar>(
 }
 
 /// The first `len` entries of a buffer that grows to its largest use.
-fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+pub(super) fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     if buffer.len() < len {
         buffer.resize(len, T::ZERO);
     }
@@ -419,16 +419,16 @@ fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
-fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
+pub(super) fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The scratch given back last, whose memory is still near.
-fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
+pub(super) fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
     lock(pool).pop().unwrap_or_default()
 }
 
-fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
+pub(super) fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
     lock(pool).push(scratch);
 }
 
