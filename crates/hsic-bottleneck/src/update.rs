@@ -4,7 +4,9 @@ mod angle;
 pub mod backprop;
 mod clock;
 pub mod direct_feedback;
+pub mod feedback_alignment;
 pub mod local;
+pub mod sign_symmetry;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
 pub use direct_feedback::DirectFeedback;
+pub use feedback_alignment::Feedback;
 pub use local::Local;
 
 /// Which weights a block's input comes from.
@@ -166,4 +169,5 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &direct_feedback::METHOD];
+pub static METHODS: &[&Method] =
+    &[&hsic::METHOD, &backprop::METHOD, &direct_feedback::METHOD, &feedback_alignment::METHOD, &sign_symmetry::METHOD];

@@ -11,7 +11,7 @@ use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::backprop::Recompute;
-use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Backprop, DirectFeedback, Feedback, Local, Schedule, Update, UpdateOrder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -63,6 +63,9 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("nystroem", approximate("nystroem:24")),
                 ("fourier", approximate("fourier:32")),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
+                ("direct feedback", Box::new(DirectFeedback::new(sgd, 1).with_angle(Some(7)))),
+                ("feedback", Box::new(Backprop::new(sgd).with_feedback(Feedback::Random, 1).with_angle(Some(7)))),
+                ("signs", Box::new(Backprop::new(sgd).with_feedback(Feedback::Sign, 1))),
                 ("recomputed by 1", Box::new(Backprop::new(sgd).recomputing(Recompute::Every(1)))),
                 ("recomputed by the root", Box::new(Backprop::new(sgd).recomputing(Recompute::Auto))),
             ];

@@ -182,8 +182,8 @@ options! {
 options! {
     /// What learning methods other than `hsic` are made of; each reads its own.
     RuleOptions, "Learning rules (each method reads its own: see hsic methods NAME)" {
-        /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
-        /// root of the number of blocks [default: keep all]
+        /// backprop, feedback-alignment, sign-symmetry: keep the input of every K-th block only and compute the others
+        /// again on the way back; auto: the root of the number of blocks [default: keep all]
         recompute: Recompute,
         /// dfa, feedback-alignment, sign-symmetry: every so many steps, >= 1, compute back-propagation's gradient too and
         /// record its cosine with the block's own (bp_cosine) [default: never]

@@ -19,7 +19,9 @@ use std::time::Instant;
 use hsic::Scalar;
 use serde::{Deserialize, Serialize};
 
+use super::angle::Angle;
 use super::clock::{Clock, cleared};
+use super::feedback_alignment::{Feedback, Transport};
 use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
@@ -120,10 +122,13 @@ impl<T: Scalar> Default for Slot<T> {
     }
 }
 
-/// Trains the whole network by the gradient of one loss.
+/// Trains the whole network by the gradient of one loss, or by what other weights make of it on its way back.
 pub struct Backprop<T: Scalar = f32> {
     optimizer: Optimizer,
     recompute: Option<Recompute>,
+    /// What gradients go back through, if not the blocks' own weights.
+    transport: Option<Transport<T>>,
+    angle: Angle<T>,
     optimizers: Vec<OptimizerState<T>>,
     /// For the blocks of one segment; of all blocks, if nothing is computed again.
     pool: Vec<Slot<T>>,
@@ -142,6 +147,8 @@ impl<T: Scalar> Backprop<T> {
         Self {
             optimizer,
             recompute: None,
+            transport: None,
+            angle: Angle::new(None),
             optimizers: Vec::new(),
             pool: Vec::new(),
             inputs: Vec::new(),
@@ -156,6 +163,24 @@ impl<T: Scalar> Backprop<T> {
     #[must_use]
     pub fn recomputing(mut self, recompute: Recompute) -> Self {
         self.recompute = Some(recompute);
+        self
+    }
+
+    /// Gradients go back through other weights, drawn from `seed` where they are random; no longer back-propagation.
+    #[must_use]
+    pub fn with_feedback(self, feedback: Feedback, seed: u64) -> Self {
+        self.through_transport(Transport::new(feedback, seed))
+    }
+
+    pub(super) fn through_transport(mut self, transport: Transport<T>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Compares the gradients with back-propagation's every so many steps.
+    #[must_use]
+    pub fn with_angle(mut self, every: Option<u64>) -> Self {
+        self.angle = Angle::new(every);
         self
     }
 }
@@ -241,6 +266,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
         let clock = Clock::start();
         let m = batch.rows();
+        if let Some(transport) = &mut self.transport {
+            transport.meet(network)?;
+        }
+        self.angle.measure(network, batch);
         let blocks = network.blocks_mut();
         let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
         let last = (blocks.len() - 1) / length;
@@ -283,9 +312,15 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     self.dx.resize(x.len(), T::ZERO);
                     &mut self.dx[..]
                 });
-                block.gradient(m, x, z, &mut self.dz, cache, &mut self.gradient, dx);
-                self.report.signals[index] =
-                    Signal { loss, terms: [("", 0.0); 2], gradient_norm: norm(&self.gradient), dead: false };
+                let (dz, gradient) = (&mut self.dz[..], &mut self.gradient[..]);
+                match self.transport.as_mut().filter(|_| index > 0) {
+                    Some(transport) => {
+                        transport.through(index, &mut **block, |block| block.gradient(m, x, z, dz, cache, gradient, dx))
+                    }
+                    None => block.gradient(m, x, z, dz, cache, gradient, dx),
+                }
+                let terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
+                self.report.signals[index] = Signal { loss, terms, gradient_norm: norm(&self.gradient), dead: false };
                 let state = &mut self.optimizers[index];
                 self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
                 std::mem::swap(&mut self.dz, &mut self.dx);

@@ -116,6 +116,13 @@ impl<T: Scalar> DirectFeedback<T> {
         self
     }
 
+    /// Takes these matrices, by block, in place of random ones; none for the last block.
+    #[cfg(test)]
+    pub(super) fn set_feedback(&mut self, network: &Network<T>, feedback: Vec<Vec<T>>) {
+        self.meet(network);
+        self.slots.iter_mut().zip(feedback).for_each(|(slot, feedback)| slot.feedback = feedback);
+    }
+
     /// Draws the feedback of a network that was not seen before.
     fn meet(&mut self, network: &Network<T>) {
         let (blocks, classes) = (network.blocks(), network.outputs());
@@ -248,12 +255,10 @@ mod tests {
         let linear = || network(&[5, 4, 3], Activation::Identity, Norm::None);
         let (mut direct, mut chained) = (linear(), linear());
         let mut update = DirectFeedback::new(SGD, 1);
-        update.meet(&direct);
         // B_1 = W_2 (classes x 4), B_0 = W_2 W_1 (classes x 5).
         let (w1, w2) = (&direct.blocks()[1].parameters()[..20], &direct.blocks()[2].parameters()[..12]);
-        update.slots[1].feedback = w2.to_vec();
-        update.slots[0].feedback =
-            (0..15).map(|i| (0..4).map(|k| w2[i / 5 * 4 + k] * w1[k * 5 + i % 5]).sum()).collect();
+        let product = (0..15).map(|i| (0..4).map(|k| w2[i / 5 * 4 + k] * w1[k * 5 + i % 5]).sum()).collect();
+        update.set_feedback(&direct, vec![product, w2.to_vec(), Vec::new()]);
         update.step(&mut direct, &batch(0), 0.5).unwrap();
         Backprop::new(SGD).step(&mut chained, &batch(0), 0.5).unwrap();
         // Sums of at most 12 products of numbers near 1, in another order: some units in the last place.
@@ -268,8 +273,8 @@ mod tests {
             let mut direct = network(&[5, 3], Activation::Tanh, norm);
             let mut chained = network(&[5, 3], Activation::Tanh, norm);
             let mut update = DirectFeedback::new(SGD, 1).with_angle(Some(1));
-            update.meet(&direct);
-            update.slots[0].feedback = direct.blocks()[1].parameters()[..15].to_vec();
+            let weights = direct.blocks()[1].parameters()[..15].to_vec();
+            update.set_feedback(&direct, vec![weights, Vec::new()]);
             let report = update.step(&mut direct, &batch(0), 0.5).unwrap().clone();
             let expected = Backprop::new(SGD).step(&mut chained, &batch(0), 0.5).unwrap().clone();
             assert_eq!(difference(&direct, &chained), 0.0, "{norm:?}");
