@@ -7,6 +7,7 @@ pub mod direct_feedback;
 pub mod feedback_alignment;
 pub mod local;
 pub mod sign_symmetry;
+pub mod target_propagation;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ pub use backprop::Backprop;
 pub use direct_feedback::DirectFeedback;
 pub use feedback_alignment::Feedback;
 pub use local::Local;
+pub use target_propagation::TargetPropagation;
 
 /// Which weights a block's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
