@@ -24,6 +24,7 @@ OURS = {
     "ours, sequential": ["--schedule", "sequential", "--method", "hsic"],
     "ours, parallel": ["--schedule", "parallel", "--method", "hsic"],
     "ours, back-propagation": ["--method", "backprop"],
+    "ours, back-propagation-recompute": ["--method", "backprop", "--recompute", "auto"],
 }
 RIVALS = [
     "tuned", "closed-form", "back-propagation", "back-propagation-checkpoint", "back-propagation-accumulation",

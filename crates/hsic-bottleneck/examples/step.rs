@@ -23,6 +23,7 @@ use hsic_bottleneck::network::models::{parse_widths, with_classifier};
 use hsic_bottleneck::network::{Feature, NETWORKS, NamedTensor, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::update::backprop::Recompute;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -37,6 +38,7 @@ const OPTIONS: &[&str] = &[
     "--schedule",
     "--method",
     "--x-weight",
+    "--recompute",
 ];
 
 /// What is trained, and how.
@@ -50,6 +52,7 @@ struct Settings {
     schedule: Schedule,
     backprop: bool,
     x_weight: f64,
+    recompute: Option<Recompute>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -124,6 +127,7 @@ impl Settings {
                 other => return Err(format!("--method {other}: expected hsic or backprop").into()),
             },
             x_weight: option("--x-weight", "1").parse()?,
+            recompute: given.get("--recompute").map(|text| text.parse()).transpose()?,
         })
     }
 
@@ -144,7 +148,11 @@ impl Settings {
     fn update(&self) -> Result<Box<dyn Update>, Box<dyn Error>> {
         let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
         if self.backprop {
-            return Ok(Box::new(Backprop::new(optimizer)));
+            let plain = Backprop::new(optimizer);
+            return Ok(Box::new(match self.recompute {
+                Some(recompute) => plain.recomputing(recompute),
+                None => plain,
+            }));
         }
         let objective = HsicObjective::new(Bottleneck { x_weight: self.x_weight, ..Bottleneck::default() })?;
         Ok(Box::new(Local::new(objective, optimizer, UpdateOrder::Jacobi, self.schedule)))

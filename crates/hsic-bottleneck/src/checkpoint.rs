@@ -46,6 +46,9 @@ pub struct Position {
     pub epoch_steps: u64,
     /// Sums of loss and terms over those steps, by block.
     pub epoch_sums: Vec<[f64; 3]>,
+    /// Steps among them at which a term was not measured.
+    #[serde(default)]
+    pub epoch_unmeasured: [u64; 2],
     /// Blocks that were warned of as dead.
     pub dead: Vec<bool>,
     /// Seconds of training so far, by all processes that took part.
@@ -200,6 +203,7 @@ mod tests {
             step: 12,
             epoch_steps: 2,
             epoch_sums: vec![[0.1 + 0.2, 1.0 / 3.0, -1e-300]; 3],
+            epoch_unmeasured: [0, 1],
             dead: vec![false, true, false],
             seconds: 1.5,
             milliseconds_per_step: 0.0,

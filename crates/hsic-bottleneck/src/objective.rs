@@ -34,7 +34,8 @@ pub use self::predsim::PredSim;
 pub struct Signal {
     /// What is minimized.
     pub loss: f64,
-    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty.
+    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty. NaN says that a term was not measured
+    /// at this step: it does not count for the mean.
     pub terms: [(&'static str, f64); 2],
     /// Euclidean norm of the gradient with respect to the block's parameters; the trainer of the block fills it in.
     pub gradient_norm: f64,

@@ -109,6 +109,8 @@ impl Outcome {
 struct Means {
     steps: u64,
     sums: Vec<[f64; 3]>,
+    /// Steps at which a term was not measured (is NaN), and which do not count for it.
+    unmeasured: [u64; 2],
     /// Of the second and third sum.
     names: [&'static str; 2],
 }
@@ -124,10 +126,15 @@ impl Means {
     fn add(&mut self, signals: &[Signal]) {
         self.steps += 1;
         self.sums.resize(signals.len(), [0.0; 3]);
+        let measured = [0, 1].map(|term| !signals.iter().any(|signal| signal.terms[term].1.is_nan()));
+        for (unmeasured, measured) in self.unmeasured.iter_mut().zip(measured) {
+            *unmeasured += u64::from(!measured);
+        }
         for (sum, signal) in self.sums.iter_mut().zip(signals) {
             sum[0] += signal.loss;
-            sum[1] += signal.terms[0].1;
-            sum[2] += signal.terms[1].1;
+            for term in (0..2).filter(|&term| measured[term]) {
+                sum[1 + term] += signal.terms[term].1;
+            }
             for (name, (own, _)) in self.names.iter_mut().zip(signal.terms) {
                 // A block may have no such term (the classifier among blocks of another rule).
                 *name = if name.is_empty() { own } else { name };
@@ -136,11 +143,12 @@ impl Means {
     }
 
     fn take(&mut self) -> EpochMeans {
-        let steps = self.steps.max(1) as f64;
-        let means = |part: usize| self.sums.iter().map(|sum| sum[part] / steps).collect();
-        let named = self.names.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        let terms = named.map(|(index, &name)| (name.to_owned(), means(index + 1))).collect();
-        let means = EpochMeans { loss: means(0), terms };
+        let means = |part: usize, steps: u64| self.sums.iter().map(|sum| sum[part] / steps as f64).collect();
+        let measured = self.unmeasured.map(|unmeasured| self.steps.saturating_sub(unmeasured));
+        let named = self.names.iter().zip(measured).enumerate();
+        let named = named.filter(|(_, (name, measured))| !name.is_empty() && *measured > 0);
+        let terms = named.map(|(index, (&name, measured))| (name.to_owned(), means(index + 1, measured))).collect();
+        let means = EpochMeans { loss: means(0, self.steps.max(1)), terms };
         *self = Self::default();
         means
     }
@@ -204,7 +212,12 @@ fn train_one(
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
     let mut done = from.step;
-    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone(), ..Means::default() };
+    let mut means = Means {
+        steps: from.epoch_steps,
+        sums: from.epoch_sums.clone(),
+        unmeasured: from.epoch_unmeasured,
+        ..Means::default()
+    };
     let mut dead = from.dead.clone();
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
@@ -281,6 +294,7 @@ fn train_one(
                 step: done,
                 epoch_steps: means.steps,
                 epoch_sums: means.sums.clone(),
+                epoch_unmeasured: means.unmeasured,
                 dead: dead.clone(),
                 seconds: seconds(),
                 milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
@@ -374,4 +388,23 @@ fn check_finite(network: &Network) -> Result<(), Error> {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_that_is_not_measured_at_every_step_has_the_mean_of_those_that_are() {
+        let mut means = Means::default();
+        for (loss, cosine) in [(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.25), (6.0, f64::NAN)] {
+            let measured = Signal { loss, terms: [("bp_cosine", cosine), ("", 0.0)], ..Signal::default() };
+            means.add(&[measured, Signal { loss, ..Signal::default() }]);
+        }
+        let EpochMeans { loss, terms } = means.take();
+        assert_eq!((loss, terms), (vec![3.0; 2], BTreeMap::from([("bp_cosine".to_owned(), vec![0.375, 0.0])])));
+        let never = Signal { loss: 1.0, terms: [("bp_cosine", f64::NAN), ("", 0.0)], ..Signal::default() };
+        means.add(&[never]);
+        assert!(means.take().terms.is_empty());
+    }
 }

@@ -1,9 +1,14 @@
 //! One training step of a method.
 
+mod angle;
 pub mod backprop;
 mod clock;
+pub mod direct_feedback;
+pub mod feedback_alignment;
 pub mod frozen;
 pub mod local;
+pub mod sign_symmetry;
+pub mod target_propagation;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
@@ -18,8 +23,11 @@ use crate::objective::{Signal, greedy, hsic, hsic_local, mono_forward, phsic, pr
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
+pub use direct_feedback::DirectFeedback;
+pub use feedback_alignment::Feedback;
 pub use frozen::RandomFeatures;
 pub use local::Local;
+pub use target_propagation::TargetPropagation;
 
 /// Which weights a block's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +184,10 @@ pub static METHODS: &[&Method] = &[
     &predsim::METHOD,
     &mono_forward::METHOD,
     &greedy::METHOD,
+    &direct_feedback::METHOD,
+    &feedback_alignment::METHOD,
+    &sign_symmetry::METHOD,
+    &target_propagation::METHOD,
     &backprop::METHOD,
     &frozen::METHOD,
 ];

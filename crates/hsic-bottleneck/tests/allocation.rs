@@ -13,7 +13,11 @@ use hsic_bottleneck::objective::predsim::LocalLoss;
 use hsic_bottleneck::objective::similarity::Similarity;
 use hsic_bottleneck::objective::{Classified, Greedy, HsicObjective, MonoForward, Objective, Phsic, PredSim};
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::backprop::Recompute;
+use hsic_bottleneck::update::target_propagation::{Inverse, TargetSettings};
+use hsic_bottleneck::update::{
+    Backprop, DirectFeedback, Feedback, Local, Schedule, TargetPropagation, Update, UpdateOrder,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -80,8 +84,18 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("mono-forward", classified(MonoForward { classes: 4, seed: 1 })),
                 ("greedy", classified(greedy)),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
+                ("direct feedback", Box::new(DirectFeedback::new(sgd, 1).with_angle(Some(7)))),
+                ("feedback", Box::new(Backprop::new(sgd).with_feedback(Feedback::Random, 1).with_angle(Some(7)))),
+                ("signs", Box::new(Backprop::new(sgd).with_feedback(Feedback::Sign, 1))),
+                ("recomputed by 1", Box::new(Backprop::new(sgd).recomputing(Recompute::Every(1)))),
+                ("recomputed by the root", Box::new(Backprop::new(sgd).recomputing(Recompute::Auto))),
             ];
-            for (schedule, mut update) in updates {
+            let targets = TargetSettings { inverse: Inverse::Drl, rate: 0.5, steps: 2, noise: 0.1 };
+            let inverses = (name == "mlp").then(|| {
+                let update: Box<dyn Update> = Box::new(TargetPropagation::new(sgd, targets, 1));
+                ("target propagation", update)
+            });
+            for (schedule, mut update) in updates.into_iter().chain(inverses) {
                 let mut network = network(name, widths);
                 let counted = pool.install(|| {
                     let mut run = |steps: usize| {

@@ -16,6 +16,7 @@ use crate::objective::phsic::PhsicKernel;
 use crate::objective::predsim::LocalLoss;
 use crate::optimizer::Decay;
 use crate::update::backprop::Recompute;
+use crate::update::target_propagation::Inverse;
 use crate::update::{Schedule, UpdateOrder};
 
 /// Defines a stage's options: one definition for flag, TOML key and help.
@@ -185,8 +186,8 @@ options! {
 options! {
     /// What learning methods other than `hsic` are made of; each reads its own.
     RuleOptions, "Learning rules (each method reads its own: see hsic methods NAME)" {
-        /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
-        /// root of the number of blocks [default: keep all]
+        /// backprop, feedback-alignment, sign-symmetry: keep the input of every K-th block only and compute the others
+        /// again on the way back; auto: the root of the number of blocks [default: keep all]
         recompute: Recompute,
         /// predsim: which of its losses, pred, sim or both [default: both]
         local_loss: LocalLoss,
@@ -217,6 +218,18 @@ options! {
         /// hsic, hsic-local: weight of the cross-entropy of a linear classifier of each block's own, added to its
         /// objective, >= 0 [default: 0]
         classifier: f64,
+        /// dfa, feedback-alignment, sign-symmetry, difference-target-propagation: every so many steps, >= 1, compute
+        /// back-propagation's gradient too and record its cosine with the block's own (bp_cosine) [default: never]
+        angle_steps: u64,
+        /// difference-target-propagation: what inverses learn: drl (the transposed Jacobian of their block) or reconstruct
+        /// (its input) [default: drl]
+        inverse: Inverse,
+        /// difference-target-propagation: steps of each inverse a batch, >= 1 [default: 1]
+        inverse_steps: u64,
+        /// difference-target-propagation: size of the noise that inverses learn from, > 0 [default: 0.1]
+        inverse_noise: f64,
+        /// difference-target-propagation: beta, the step along the error to the last block's target, > 0 [default: 0.5]
+        target_rate: f64,
     }
 }
 

@@ -5,10 +5,11 @@ use super::settings::{backprop, hsic};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
 use crate::update::Schedule;
+use crate::update::backprop::Recompute;
 
 pub(super) struct Memory;
 
-const METHODS: [&str; 3] = ["HSIC, blocks in turn", "HSIC, blocks at once", "BP"];
+const METHODS: [&str; 4] = ["HSIC, blocks in turn", "HSIC, blocks at once", "BP", "BP, recomputed"];
 
 fn depths(scope: &Scope) -> &'static [usize] {
     scope.pick(&[2, 8], &[5, 20, 50], &[5, 20, 50, 100, 200])
@@ -36,10 +37,11 @@ impl Figure for Memory {
         for &depth in depths(scope) {
             for method in METHODS {
                 let mut options = match method {
-                    "BP" => backprop(scope, Set::Digits, 0.005),
+                    "BP" | "BP, recomputed" => backprop(scope, Set::Digits, 0.005),
                     _ => hsic(scope, Set::Digits, 1e-3, 5.0, 500.0),
                 };
                 let schedule = if method == METHODS[0] { Schedule::Sequential } else { Schedule::Parallel };
+                options.rule.recompute = (method == METHODS[3]).then_some(Recompute::Auto);
                 options.evaluation.authors_beside = None;
                 options.network.widths = Some(format!("{}x{depth}", scope.pick(32, 256, 256)));
                 options.training.epochs = Some(1);
@@ -71,7 +73,8 @@ impl Figure for Memory {
         let mut plot = Plot {
             caption: format!(
                 "Peak resident memory of the whole process: dense blocks of width {}, batch {}, plain SGD, each training in a \
-                 process of its own. On the right the same without the weights.",
+                 process of its own; recomputed: the inputs of every sqrt(L)-th of L blocks are kept, the rest is computed again. \
+                 On the right the same without the weights.",
                 scope.pick(32, 256, 256),
                 scope.pick(100, 512, 512)
             ),

@@ -1,7 +1,16 @@
 //! Back-propagation, the rival: cross-entropy of the last block's outputs, gradients through all blocks.
 //!
-//! delta_L = dCE/da_L, delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i), dW_i = delta_i h_{i-1}'. Activations of all blocks are
-//! kept until the backward pass has used them.
+//!     delta_L = dCE/da_L,  delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i),  dW_i = delta_i h_{i-1}'
+//!
+//! Activations of all blocks are kept until the backward pass has used them.
+//!
+//! `--recompute K` (gradient checkpointing; Chen et al. 2016, arXiv 1604.06174) keeps the input of every K-th block only.
+//! On the way back a segment of K blocks runs forward once more from its kept input and is then differentiated: memory of
+//! about L/K + K blocks in place of L, least at K = sqrt(L), which `--recompute auto` takes, for one more forward pass
+//! (about a third more operations). The weights are those of plain back-propagation, bit by bit: dropout draws the masks
+//! of the step again, running statistics take a batch in once. K >= L recomputes nothing.
+//!
+//! Defaults: AdamW, rate 1e-3. Try rates as thoroughly as for the method that it is compared with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,13 +19,15 @@ use std::time::Instant;
 use hsic::Scalar;
 use serde::{Deserialize, Serialize};
 
+use super::angle::Angle;
 use super::clock::{Clock, cleared};
+use super::feedback_alignment::{Feedback, Transport};
 use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::log::Work;
+use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
-use crate::network::{Cache, Network};
+use crate::network::{Block, Cache, Network};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::{Signal, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
@@ -34,7 +45,13 @@ pub static METHOD: Method = Method {
     rates: ADAMW_RATES,
     reads: &["recompute"],
     settle: |options, _| adamw(options, 1e-3),
-    build: |settings| Ok(Box::new(Backprop::new(settings.optimizer))),
+    build: |settings| {
+        let plain = Backprop::new(settings.optimizer);
+        Ok(Box::new(match settings.rule.recompute {
+            Some(recompute) => plain.recomputing(recompute),
+            None => plain,
+        }))
+    },
 };
 
 /// Which activations are kept for the way back.
@@ -82,17 +99,41 @@ impl TryFrom<String> for Recompute {
     }
 }
 
-/// What belongs to one block between and within steps.
+impl Recompute {
+    /// Blocks of a segment in a network of so many.
+    #[must_use]
+    pub fn segment(self, blocks: usize) -> usize {
+        match self {
+            Self::Auto => (1..blocks).find(|length| length * length >= blocks).unwrap_or(1),
+            Self::Every(length) => length.min(blocks),
+        }
+    }
+}
+
+/// What a block leaves for the backward pass.
 struct Slot<T> {
     z: Vec<T>,
     cache: Cache<T>,
-    optimizer: OptimizerState<T>,
 }
 
-/// Trains the whole network by the gradient of one loss. Activations of all blocks are kept.
+impl<T: Scalar> Default for Slot<T> {
+    fn default() -> Self {
+        Self { z: Vec::new(), cache: Cache::shared() }
+    }
+}
+
+/// Trains the whole network by the gradient of one loss, or by what other weights make of it on its way back.
 pub struct Backprop<T: Scalar = f32> {
     optimizer: Optimizer,
-    slots: Vec<Slot<T>>,
+    recompute: Option<Recompute>,
+    /// What gradients go back through, if not the blocks' own weights.
+    transport: Option<Transport<T>>,
+    angle: Angle<T>,
+    optimizers: Vec<OptimizerState<T>>,
+    /// For the blocks of one segment; of all blocks, if nothing is computed again.
+    pool: Vec<Slot<T>>,
+    /// The input of each segment but the first.
+    inputs: Vec<Vec<T>>,
     dz: Vec<T>,
     dx: Vec<T>,
     gradient: Vec<T>,
@@ -100,17 +141,124 @@ pub struct Backprop<T: Scalar = f32> {
 }
 
 impl<T: Scalar> Backprop<T> {
-    /// With one optimizer a block.
+    /// With one optimizer a block; activations of all blocks are kept.
     #[must_use]
     pub fn new(optimizer: Optimizer) -> Self {
         Self {
             optimizer,
-            slots: Vec::new(),
+            recompute: None,
+            transport: None,
+            angle: Angle::new(None),
+            optimizers: Vec::new(),
+            pool: Vec::new(),
+            inputs: Vec::new(),
             dz: Vec::new(),
             dx: Vec::new(),
             gradient: Vec::new(),
             report: StepReport::default(),
         }
+    }
+
+    /// The same weights in less memory: see [`Recompute`].
+    #[must_use]
+    pub fn recomputing(mut self, recompute: Recompute) -> Self {
+        self.recompute = Some(recompute);
+        self
+    }
+
+    /// Gradients go back through other weights, drawn from `seed` where they are random; no longer back-propagation.
+    #[must_use]
+    pub fn with_feedback(self, feedback: Feedback, seed: u64) -> Self {
+        self.through_transport(Transport::new(feedback, seed))
+    }
+
+    pub(super) fn through_transport(mut self, transport: Transport<T>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Compares the gradients with back-propagation's every so many steps.
+    #[must_use]
+    pub fn with_angle(mut self, every: Option<u64>) -> Self {
+        self.angle = Angle::new(every);
+        self
+    }
+}
+
+/// Consecutive blocks that are kept together, and when what is done.
+#[derive(Clone, Copy)]
+struct Segment {
+    /// Index of the first block.
+    first: usize,
+    /// Whether running statistics take the batch in: not when a block runs again.
+    absorbs: bool,
+    draw: u64,
+    m: usize,
+    clock: Clock,
+}
+
+impl Segment {
+    /// The training pass of block `offset` of the segment.
+    fn forward<T: Scalar>(
+        self,
+        offset: usize,
+        block: &mut dyn Block<T>,
+        x: &[T],
+        z: &mut Vec<T>,
+        cache: &mut Cache<T>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), Error> {
+        let (index, begin) = (self.first + offset, Instant::now());
+        z.resize(self.m * block.outputs(), T::ZERO);
+        cache.set_draw(self.draw);
+        block.forward(self.m, x, z, cache);
+        if self.absorbs {
+            if !z.iter().all(|z| z.is_finite()) {
+                return Err(Error::Diverged { block: index });
+            }
+            block.absorb_statistics(self.m, cache);
+        }
+        spans.push(self.clock.span(Work::Forward, index, begin));
+        Ok(())
+    }
+
+    /// Runs the blocks, each in a slot of its own.
+    fn keep<T: Scalar>(
+        self,
+        blocks: &mut [Box<dyn Block<T>>],
+        x: &[T],
+        pool: &mut [Slot<T>],
+        spans: &mut Vec<Span>,
+    ) -> Result<(), Error> {
+        let mut x = x;
+        for (offset, (block, Slot { z, cache })) in blocks.iter_mut().zip(pool).enumerate() {
+            self.forward(offset, &mut **block, x, z, cache, spans)?;
+            x = z;
+        }
+        Ok(())
+    }
+
+    /// Runs the blocks for the last one's output alone, in the cache and the activations of the first two slots.
+    fn pass<T: Scalar>(
+        self,
+        blocks: &mut [Box<dyn Block<T>>],
+        x: &[T],
+        pool: &mut [Slot<T>],
+        output: &mut Vec<T>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), Error> {
+        let [Slot { z, cache }, rest @ ..] = pool else { return Ok(()) };
+        // A segment of one block needs no place in between.
+        let mut none = Vec::new();
+        let (mut from, mut to) = (z, rest.first_mut().map_or(&mut none, |slot| &mut slot.z));
+        let last = blocks.len() - 1;
+        for (offset, block) in blocks.iter_mut().enumerate() {
+            let x = if offset == 0 { x } else { &from[..] };
+            let z = if offset == last { &mut *output } else { &mut *to };
+            self.forward(offset, &mut **block, x, z, cache, spans)?;
+            std::mem::swap(&mut from, &mut to);
+        }
+        Ok(())
     }
 }
 
@@ -118,65 +266,145 @@ impl<T: Scalar> Update<T> for Backprop<T> {
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
         let clock = Clock::start();
         let m = batch.rows();
-        let blocks = network.blocks_mut();
-        self.slots.resize_with(blocks.len(), || Slot {
-            z: Vec::new(),
-            cache: Cache::shared(),
-            optimizer: OptimizerState::default(),
-        });
-        self.report.signals.resize(blocks.len(), Signal::default());
-        cleared(&mut self.report.spans, blocks.len());
-        let mut x: &[T] = &batch.x;
-        for (index, (block, slot)) in blocks.iter_mut().zip(&mut self.slots).enumerate() {
-            let begin = Instant::now();
-            slot.z.resize(m * block.outputs(), T::ZERO);
-            slot.cache.set_draw(batch.step);
-            block.forward(m, x, &mut slot.z, &mut slot.cache);
-            if !slot.z.iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
-            }
-            block.absorb_statistics(m, &mut slot.cache);
-            self.report.spans.push(clock.span(Work::Forward, index, begin));
-            x = &slot.z;
+        if let Some(transport) = &mut self.transport {
+            transport.meet(network)?;
         }
-        let last = blocks.len() - 1;
-        let classes = blocks[last].outputs();
-        let begin = Instant::now();
-        self.dz.resize(x.len(), T::ZERO);
-        let loss = cross_entropy(x, &batch.labels, classes, &mut self.dz);
-        self.report.spans.push(clock.span(Work::Operator, 0, begin));
-        for index in (0..=last).rev() {
-            let begin = Instant::now();
-            let block = &mut blocks[index];
-            let (before, rest) = self.slots.split_at_mut(index);
-            let Slot { z, cache, optimizer } = &mut rest[0];
-            let x = before.last().map_or(&batch.x[..], |slot| &slot.z);
-            self.gradient.resize(block.parameters().len(), T::ZERO);
-            let dx = (index > 0).then(|| {
-                self.dx.resize(x.len(), T::ZERO);
-                &mut self.dx[..]
-            });
-            block.gradient(m, x, z, &mut self.dz, cache, &mut self.gradient, dx);
-            self.report.signals[index] =
-                Signal { loss, terms: [("", 0.0); 2], gradient_norm: norm(&self.gradient), dead: false };
-            self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, optimizer);
-            std::mem::swap(&mut self.dz, &mut self.dx);
-            self.report.spans.push(clock.span(Work::Block, index, begin));
+        self.angle.measure(network, batch);
+        let blocks = network.blocks_mut();
+        let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
+        let last = (blocks.len() - 1) / length;
+        self.optimizers.resize_with(blocks.len(), OptimizerState::default);
+        self.pool.resize_with(length, Slot::default);
+        self.inputs.resize_with(last, Vec::new);
+        self.report.signals.resize(blocks.len(), Signal::default());
+        let spans = &mut self.report.spans;
+        cleared(spans, blocks.len());
+        let whole = Segment { first: 0, absorbs: true, draw: batch.step, m, clock };
+        for (index, blocks) in blocks.chunks_mut(length).enumerate() {
+            let segment = Segment { first: index * length, ..whole };
+            let (before, after) = self.inputs.split_at_mut(index);
+            let x = before.last().map_or(&batch.x, |x| x);
+            match after.first_mut() {
+                Some(output) => segment.pass(blocks, x, &mut self.pool, output, spans)?,
+                None => segment.keep(blocks, x, &mut self.pool, spans)?,
+            }
+        }
+        let mut loss = 0.0;
+        for (index, blocks) in blocks.chunks_mut(length).enumerate().rev() {
+            let segment = Segment { first: index * length, absorbs: false, ..whole };
+            let input = index.checked_sub(1).map_or(&batch.x, |before| &self.inputs[before]);
+            if index == last {
+                let begin = Instant::now();
+                let outputs = &self.pool[blocks.len() - 1].z;
+                self.dz.resize(outputs.len(), T::ZERO);
+                loss = cross_entropy(outputs, &batch.labels, outputs.len() / m, &mut self.dz);
+                spans.push(clock.span(Work::Operator, 0, begin));
+            } else {
+                segment.keep(blocks, input, &mut self.pool, spans)?;
+            }
+            for (offset, block) in blocks.iter_mut().enumerate().rev() {
+                let (begin, index) = (Instant::now(), segment.first + offset);
+                let (before, rest) = self.pool.split_at_mut(offset);
+                let Slot { z, cache } = &mut rest[0];
+                let x = before.last().map_or(input, |slot| &slot.z);
+                self.gradient.resize(block.parameters().len(), T::ZERO);
+                let dx = (index > 0).then(|| {
+                    self.dx.resize(x.len(), T::ZERO);
+                    &mut self.dx[..]
+                });
+                let (dz, gradient) = (&mut self.dz[..], &mut self.gradient[..]);
+                match self.transport.as_mut().filter(|_| index > 0) {
+                    Some(transport) => {
+                        transport.through(index, &mut **block, |block| block.gradient(m, x, z, dz, cache, gradient, dx))
+                    }
+                    None => block.gradient(m, x, z, dz, cache, gradient, dx),
+                }
+                let terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
+                self.report.signals[index] = Signal { loss, terms, gradient_norm: norm(&self.gradient), dead: false };
+                let state = &mut self.optimizers[index];
+                self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                std::mem::swap(&mut self.dz, &mut self.dx);
+                spans.push(clock.span(Work::Block, index, begin));
+            }
         }
         Ok(&self.report)
     }
 
     fn record(&self) -> UpdateRecord<T> {
-        let optimizers = self.slots.iter().map(|slot| slot.optimizer.clone()).collect();
-        UpdateRecord { optimizers, learners: Vec::new() }
+        UpdateRecord { optimizers: self.optimizers.clone(), learners: Vec::new() }
     }
 
     fn load(&mut self, _network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
-        self.slots = record
-            .optimizers
-            .into_iter()
-            .map(|optimizer| Slot { z: Vec::new(), cache: Cache::shared(), optimizer })
-            .collect();
+        self.optimizers = record.optimizers;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hsic::random::Stream;
+
+    use super::*;
+    use crate::dataset::Shape;
+    use crate::network::models::{parse_widths, with_classifier};
+    use crate::network::{Entrance, NETWORKS, NetworkSettings, Norm};
+
+    const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
+    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+
+    fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
+        let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
+        let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4 };
+        let blocks = with_classifier((kind.blocks)(&settings), 4);
+        let network = Network::build(SHAPE, &blocks, kind.activation, norm, 1).unwrap();
+        network.with_entrances(Entrance { dropout, ..Entrance::default() }, 1)
+    }
+
+    fn batch(step: u64) -> Batch {
+        let mut stream = Stream::new(5, "batch", step);
+        let m = if step == 2 { 11 } else { 24 };
+        let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
+        let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, step }
+    }
+
+    #[test]
+    fn what_is_computed_again_gives_the_same_bits() {
+        let rules = (1..5).chain([100]).map(Recompute::Every).chain([Recompute::Auto]);
+        for (name, widths) in [("mlp", "16x5"), ("residual-mlp", "12x4"), ("vgg", "4p,6p,8")] {
+            for norm in [Norm::Batch, Norm::BatchAffine] {
+                for dropout in [0.0, 0.3] {
+                    let trained = |mut update: Backprop| {
+                        let mut network = network(name, widths, norm, dropout);
+                        let report = |step| update.step(&mut network, &batch(step), 0.05).unwrap().signals.clone();
+                        let signals: Vec<_> = (0..4).map(report).collect();
+                        (network.tensors(), signals, update.record())
+                    };
+                    let plain = trained(Backprop::new(SGD));
+                    for rule in rules.clone() {
+                        let found = trained(Backprop::new(SGD).recomputing(rule));
+                        assert!(found == plain, "{name} {norm:?} dropout {dropout} recompute {rule}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_runs_twice_but_those_of_the_last_segment() {
+        let mut network = network("mlp", "16x6", Norm::Batch, 0.0);
+        let mut update = Backprop::new(SGD).recomputing(Recompute::Every(3));
+        let spans = &update.step(&mut network, &batch(0), 0.05).unwrap().spans;
+        let forward = spans.iter().filter(|span| span.work == Work::Forward);
+        let found: Vec<usize> = forward.map(|span| span.block).collect();
+        assert_eq!(found, [0, 1, 2, 3, 4, 5, 6, 3, 4, 5, 0, 1, 2]);
+        assert_eq!((update.pool.len(), update.inputs.len()), (3, 2));
+    }
+
+    #[test]
+    fn segments_are_no_longer_than_the_network_and_about_its_root_by_themselves() {
+        let auto: Vec<usize> = [1, 2, 4, 5, 16, 64, 100, 257].map(|n| Recompute::Auto.segment(n)).to_vec();
+        assert_eq!(auto, [1, 1, 2, 3, 4, 8, 10, 17]);
+        assert_eq!(Recompute::Every(9).segment(4), 4);
     }
 }

@@ -418,16 +418,16 @@ fn prepare<O: Objective<T>, T: Scalar>(
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
-fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
+pub(super) fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The scratch given back last, whose memory is still near.
-fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
+pub(super) fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
     lock(pool).pop().unwrap_or_default()
 }
 
-fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
+pub(super) fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
     lock(pool).push(scratch);
 }
 
