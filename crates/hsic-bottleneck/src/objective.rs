@@ -2,10 +2,12 @@
 
 pub mod classified;
 pub mod cross_entropy;
+pub mod goodness;
 pub mod hsic;
 
 use ::hsic::Scalar;
 use ::hsic::scalar::vectorize;
+use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
@@ -45,6 +47,51 @@ pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
     );
     let rest = rest.iter().map(|value| value.to_f64() * value.to_f64());
     (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
+}
+
+/// The first `len` entries of a buffer that grows to its largest use.
+pub(crate) fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::ZERO);
+    }
+    &mut buffer[..len]
+}
+
+/// The entries of `z`, row by row, in memory that is used again.
+///
+/// # Errors
+/// `NotFinite` with the first entry that is no number.
+pub(crate) fn rows_of<'b, T: Scalar>(
+    z: MatRef<'_, T>,
+    buffer: &'b mut Vec<T>,
+) -> Result<&'b mut [T], ::hsic::Error> {
+    let columns = z.ncols();
+    let rows = grown(buffer, z.nrows() * columns);
+    match z.transpose().try_as_col_major() {
+        Some(lines) => {
+            for (index, row) in rows.chunks_exact_mut(columns).enumerate() {
+                row.copy_from_slice(lines.col(index).as_slice());
+            }
+        }
+        None => rows.iter_mut().enumerate().for_each(|(i, value)| *value = z[(i / columns, i % columns)]),
+    }
+    match rows.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(::hsic::Error::NotFinite { argument: "z", row: at / columns, col: at % columns }),
+        None => Ok(rows),
+    }
+}
+
+/// The way back: `rows` into `dz`.
+pub(crate) fn write_rows<T: Scalar>(rows: &[T], mut dz: MatMut<'_, T>) {
+    let columns = dz.ncols();
+    match dz.rb_mut().transpose_mut().try_as_col_major_mut() {
+        Some(mut lines) => {
+            for (index, row) in rows.chunks_exact(columns).enumerate() {
+                lines.rb_mut().col_mut(index).as_slice_mut().copy_from_slice(row);
+            }
+        }
+        None => rows.iter().enumerate().for_each(|(i, &value)| dz[(i / columns, i % columns)] = value),
+    }
 }
 
 /// Where in a network an objective is evaluated.

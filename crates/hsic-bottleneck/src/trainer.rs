@@ -15,13 +15,13 @@ use crate::evaluation::{Frozen, Protocol};
 use crate::format::FormatInput;
 use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
 use crate::monitor::Monitor;
-use crate::network::models::with_classifier;
-use crate::network::{NETWORKS, Network, NetworkSettings};
+use crate::network::models::{with_classifier, without_classifier};
+use crate::network::{NETWORKS, Network, NetworkSettings, NeutralLabel};
 use crate::objective::Signal;
 use crate::readout::Assignment;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
-use crate::update::{Method, MethodSettings, Outputs, Update};
+use crate::update::{Method, MethodSettings, Outputs, Update, forward_forward};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
@@ -31,18 +31,28 @@ const TIMELINE_STEP: u64 = 20;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
+/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
+/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
+///
 /// # Errors
-/// `Config` if a name is not known; `Network` with the block that cannot be built.
+/// `Config` if a name is not known; `Network` with the block that cannot be built; `Method` if the samples have no room
+/// for a label that the method writes into them.
 pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
-    let blocks = match NETWORKS.iter().find(|kind| kind.name == config.model) {
-        Some(kind) => (kind.blocks)(&settings),
-        None => config.blocks.clone(),
+    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
+    let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
+    let blocks = match outputs(config)? {
+        Outputs::Classes => with_classifier(blocks, classes),
+        Outputs::Features if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
+        Outputs::Features | Outputs::Units => blocks,
     };
-    let blocks = if formatted(config)? { with_classifier(blocks, classes) } else { blocks };
     let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
+    if let Some(strength) = config.options.rule.label_strength {
+        forward_forward::check_room(network.inputs(), classes)?;
+        network = network.with_neutral_label(NeutralLabel { classes, value: strength / classes as f64 });
+    }
     Ok(network)
 }
 

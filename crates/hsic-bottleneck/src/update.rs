@@ -2,6 +2,7 @@
 
 pub mod backprop;
 mod clock;
+pub mod forward_forward;
 pub mod local;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
@@ -17,6 +18,7 @@ use crate::objective::{Signal, hsic};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
+pub use forward_forward::ForwardForward;
 pub use local::Local;
 
 /// Which weights a block's input comes from.
@@ -163,4 +165,4 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD];
+pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &forward_forward::METHOD];

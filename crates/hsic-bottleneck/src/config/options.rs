@@ -11,8 +11,10 @@ use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatStart};
 use crate::network::{Activation, Between, Feature, Norm};
+use crate::objective::goodness::Goodness;
 use crate::optimizer::Decay;
 use crate::update::backprop::Recompute;
+use crate::update::forward_forward::Negatives;
 use crate::update::{Schedule, UpdateOrder};
 
 /// Defines a stage's options: one definition for flag, TOML key and help.
@@ -185,6 +187,17 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]
+        goodness: Goodness,
+        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 1]
+        theta: f64,
+        /// forward-forward: where wrong labels come from, random or hard (those that the network takes for likely)
+        /// [default: hard]
+        negatives: Negatives,
+        /// forward-forward: value that stands for a label's class, > 0; the other classes have 0 [default: 1]
+        label_strength: f64,
+        /// forward-forward: weight of peer normalization, which holds units equally active, >= 0 [default: 0]
+        peer: f64,
     }
 }
 
