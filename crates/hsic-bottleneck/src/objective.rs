@@ -22,7 +22,8 @@ pub use self::hsic::HsicObjective;
 pub struct Signal {
     /// What is minimized.
     pub loss: f64,
-    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty.
+    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty. NaN for one
+    /// that was not measured in this step: means are over those that were.
     pub terms: [(&'static str, f64); 2],
     /// Euclidean norm of the gradient with respect to the block's parameters; the trainer of the block fills it in.
     pub gradient_norm: f64,

@@ -119,6 +119,8 @@ impl Outcome {
 struct Means {
     steps: u64,
     sums: Vec<[f64; 3]>,
+    /// Steps that measured the second and third, if not all did.
+    measured: Vec<[u64; 2]>,
     /// Of the second and third sum.
     names: [&'static str; 2],
 }
@@ -134,23 +136,30 @@ impl Means {
     fn add(&mut self, signals: &[Signal]) {
         self.steps += 1;
         self.sums.resize(signals.len(), [0.0; 3]);
-        for (sum, signal) in self.sums.iter_mut().zip(signals) {
+        self.measured.resize(signals.len(), [0; 2]);
+        for ((sum, measured), signal) in self.sums.iter_mut().zip(&mut self.measured).zip(signals) {
             sum[0] += signal.loss;
-            sum[1] += signal.terms[0].1;
-            sum[2] += signal.terms[1].1;
-            for (name, (own, _)) in self.names.iter_mut().zip(signal.terms) {
+            for (index, (name, value)) in signal.terms.into_iter().enumerate() {
+                if !value.is_nan() {
+                    sum[index + 1] += value;
+                    measured[index] += 1;
+                }
                 // A block may have no such term (the classifier among blocks of another rule).
-                *name = if name.is_empty() { own } else { name };
+                let known = &mut self.names[index];
+                *known = if known.is_empty() { name } else { known };
             }
         }
     }
 
     fn take(&mut self) -> EpochMeans {
-        let steps = self.steps.max(1) as f64;
-        let means = |part: usize| self.sums.iter().map(|sum| sum[part] / steps).collect();
+        let loss = self.sums.iter().map(|sum| sum[0] / self.steps.max(1) as f64).collect();
+        let means = |term: usize| {
+            let blocks = self.sums.iter().zip(&self.measured);
+            blocks.map(|(sum, measured)| sum[term + 1] / measured[term].max(1) as f64).collect()
+        };
         let named = self.names.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        let terms = named.map(|(index, &name)| (name.to_owned(), means(index + 1))).collect();
-        let means = EpochMeans { loss: means(0), terms };
+        let terms = named.map(|(index, &name)| (name.to_owned(), means(index))).collect();
+        let means = EpochMeans { loss, terms };
         *self = Self::default();
         means
     }
@@ -213,7 +222,12 @@ fn train_one(
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
 
     let mut done = from.step;
-    let mut means = Means { steps: from.epoch_steps, sums: from.epoch_sums.clone(), ..Means::default() };
+    let mut means = Means {
+        steps: from.epoch_steps,
+        sums: from.epoch_sums.clone(),
+        measured: from.epoch_measured.clone(),
+        ..Means::default()
+    };
     let mut dead = from.dead.clone();
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
@@ -290,6 +304,7 @@ fn train_one(
                 step: done,
                 epoch_steps: means.steps,
                 epoch_sums: means.sums.clone(),
+                epoch_measured: means.measured.clone(),
                 dead: dead.clone(),
                 seconds: seconds(),
                 milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },

@@ -2,6 +2,7 @@
 
 pub mod backprop;
 mod clock;
+pub mod dni;
 pub mod forward_forward;
 pub mod local;
 
@@ -18,6 +19,7 @@ use crate::objective::{Signal, hsic};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
+pub use dni::Dni;
 pub use forward_forward::ForwardForward;
 pub use local::Local;
 
@@ -165,4 +167,4 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &forward_forward::METHOD];
+pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &dni::METHOD, &forward_forward::METHOD];

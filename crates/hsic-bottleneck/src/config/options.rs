@@ -198,6 +198,15 @@ options! {
         label_strength: f64,
         /// forward-forward: weight of peer normalization, which holds units equally active, >= 0 [default: 0]
         peer: f64,
+        /// dni: let predictors see the labels [default: true]
+        conditioned: bool,
+        /// dni: hidden widths of the predictors, of maps their channels [default: 256x2, of maps 64x2]
+        predictor_widths: String,
+        /// dni: share of the gradient that the block above passes down in what a block learns from, in [0, 1]; 1 is
+        /// back-propagation [default: 0]
+        bp_lambda: f64,
+        /// dni: measure the angle of predicted and true gradients every so many steps, >= 0; 0 for never [default: 50]
+        cosine_steps: u64,
     }
 }
 
