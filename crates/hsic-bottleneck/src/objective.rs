@@ -2,6 +2,7 @@
 
 pub mod classified;
 pub mod cross_entropy;
+pub mod cwc_ff;
 pub mod goodness;
 pub mod hsic;
 
@@ -12,6 +13,7 @@ use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
 use crate::dataset::Shape;
+use crate::error::Error;
 use crate::network::{Feature, Learner};
 
 pub use self::classified::Classified;
@@ -62,10 +64,7 @@ pub(crate) fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
 ///
 /// # Errors
 /// `NotFinite` with the first entry that is no number.
-pub(crate) fn rows_of<'b, T: Scalar>(
-    z: MatRef<'_, T>,
-    buffer: &'b mut Vec<T>,
-) -> Result<&'b mut [T], ::hsic::Error> {
+pub(crate) fn rows_of<'b, T: Scalar>(z: MatRef<'_, T>, buffer: &'b mut Vec<T>) -> Result<&'b mut [T], ::hsic::Error> {
     let columns = z.ncols();
     let rows = grown(buffer, z.nrows() * columns);
     match z.transpose().try_as_col_major() {
@@ -124,6 +123,14 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// weights; nothing, unless the rule says otherwise.
     fn learners(&self, _block: usize, _last: bool, _shape: Shape) -> Vec<Learner<T>> {
         Vec::new()
+    }
+
+    /// Whether the rule can train a block (number `block`, `last` or not, with outputs of sizes `shape`).
+    ///
+    /// # Errors
+    /// `Method` with what it cannot train.
+    fn check(&self, _block: usize, _last: bool, _shape: Shape) -> Result<(), Error> {
+        Ok(())
     }
 
     /// What all blocks share for this batch, in the memory of an earlier batch's.

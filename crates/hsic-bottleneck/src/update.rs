@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, hsic};
+use crate::objective::{Signal, cwc_ff, hsic};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -167,4 +167,5 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] = &[&hsic::METHOD, &backprop::METHOD, &dni::METHOD, &forward_forward::METHOD];
+pub static METHODS: &[&Method] =
+    &[&hsic::METHOD, &backprop::METHOD, &dni::METHOD, &forward_forward::METHOD, &cwc_ff::METHOD];

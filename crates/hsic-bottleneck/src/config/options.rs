@@ -187,7 +187,8 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
-        /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]
+        /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]; cwc-ff: what
+        /// a group's is, square or mean (of the activity itself) [default: square]
         goodness: Goodness,
         /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 1]
         theta: f64,

@@ -7,6 +7,7 @@ use super::cross_entropy::cross_entropy;
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
+use crate::error::Error;
 use crate::network::{Feature, Learner};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
@@ -43,6 +44,10 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
 
     fn learners(&self, block: usize, last: bool, shape: Shape) -> Vec<Learner<T>> {
         if last { Vec::new() } else { self.0.learners(block, last, shape) }
+    }
+
+    fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), Error> {
+        if last { Ok(()) } else { self.0.check(block, last, shape) }
     }
 
     fn prepare(

@@ -88,7 +88,11 @@ pub(crate) fn check_room(columns: usize, classes: usize) -> Result<(), Error> {
         return Ok(());
     }
     let found = format!("samples of {columns} values and {classes} classes");
-    Err(Error::Method { method: METHOD.name, found, expected: "more values than classes, whose label is written there" })
+    Err(Error::Method {
+        method: METHOD.name,
+        found,
+        expected: "more values than classes, whose label is written there",
+    })
 }
 
 /// Trains the blocks of a network by pairs of positive and negative rows.
