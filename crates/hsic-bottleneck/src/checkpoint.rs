@@ -46,9 +46,9 @@ pub struct Position {
     pub epoch_steps: u64,
     /// Sums of loss and terms over those steps, by block.
     pub epoch_sums: Vec<[f64; 3]>,
-    /// Steps among them at which a term was not measured.
+    /// How many of those steps measured each of the two terms, by block.
     #[serde(default)]
-    pub epoch_unmeasured: [u64; 2],
+    pub epoch_measured: Vec<[u64; 2]>,
     /// Blocks that were warned of as dead.
     pub dead: Vec<bool>,
     /// Seconds of training so far, by all processes that took part.
@@ -123,7 +123,7 @@ impl Run {
             .map_err(|error| RunError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
         let blocks = network.blocks();
         let State { position, optimizer_steps, learner_steps } = state;
-        let sums = position.epoch_sums.len();
+        let sums = position.epoch_sums.len().max(position.epoch_measured.len());
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
             let found = format!("state of {} blocks", optimizer_steps.len());
             return Err(RunError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
@@ -203,7 +203,7 @@ mod tests {
             step: 12,
             epoch_steps: 2,
             epoch_sums: vec![[0.1 + 0.2, 1.0 / 3.0, -1e-300]; 3],
-            epoch_unmeasured: [0, 1],
+            epoch_measured: vec![[7, 3]; 3],
             dead: vec![false, true, false],
             seconds: 1.5,
             milliseconds_per_step: 0.0,

@@ -347,6 +347,7 @@ impl TrainOptions {
         let entrance = Entrance {
             between: *network.between.get_or_insert_default(),
             dropout: *network.dropout.get_or_insert(0.0),
+            neutral: None,
         };
         faults.share("dropout", entrance.dropout);
 

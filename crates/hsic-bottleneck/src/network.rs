@@ -20,7 +20,7 @@ pub use activation::Activation;
 pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
-pub use entrance::{Between, Entered, Entrance};
+pub use entrance::{Between, Entered, Entrance, NeutralLabel};
 pub use feature::Feature;
 pub use learner::{Learner, LearnerRecord};
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
@@ -111,6 +111,21 @@ impl<T: Scalar> Network<T> {
             };
             self.blocks = self.blocks.into_iter().enumerate().map(behind).collect();
         }
+        self
+    }
+
+    /// The same network, which in evaluation writes a neutral label over the samples.
+    ///
+    /// # Panics
+    /// If a sample has no more values than the label takes.
+    #[must_use]
+    pub fn with_neutral_label(mut self, label: NeutralLabel) -> Self {
+        assert!(label.classes < self.inputs(), "a label leaves something of the sample");
+        let entrance = Entrance { neutral: Some(label), ..Entrance::default() };
+        let behind = |(index, block): (usize, Box<dyn Block<T>>)| -> Box<dyn Block<T>> {
+            if index == 0 { Box::new(Entered::new(block, entrance, 0, 0)) } else { block }
+        };
+        self.blocks = self.blocks.into_iter().enumerate().map(behind).collect();
         self
     }
 

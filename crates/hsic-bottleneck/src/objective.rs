@@ -3,6 +3,8 @@
 pub mod classified;
 pub mod classifier;
 pub mod cross_entropy;
+pub mod cwc_ff;
+pub mod goodness;
 pub mod greedy;
 pub mod hsic;
 pub mod hsic_local;
@@ -20,6 +22,7 @@ use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
 use crate::dataset::Shape;
+use crate::error::Error;
 use crate::network::{Feature, Learner};
 
 pub use self::classified::Classified;
@@ -34,8 +37,8 @@ pub use self::predsim::PredSim;
 pub struct Signal {
     /// What is minimized.
     pub loss: f64,
-    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty. NaN says that a term was not measured
-    /// at this step: it does not count for the mean.
+    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty. NaN for one
+    /// that was not measured in this step: means are over those that were.
     pub terms: [(&'static str, f64); 2],
     /// Euclidean norm of the gradient with respect to the block's parameters; the trainer of the block fills it in.
     pub gradient_norm: f64,
@@ -147,6 +150,14 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// block rests: its signal is told, its gradient not asked for.
     fn pace(&self, _shared: &Self::Shared, _block: usize, _last: bool) -> f64 {
         1.0
+    }
+
+    /// Whether the rule can train a block (number `block`, `last` or not, with outputs of sizes `shape`).
+    ///
+    /// # Errors
+    /// `Method` with what it cannot train.
+    fn check(&self, _block: usize, _last: bool, _shape: Shape) -> Result<(), Error> {
+        Ok(())
     }
 
     /// What all blocks share for this batch, in the memory of an earlier batch's.

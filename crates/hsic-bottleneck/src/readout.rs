@@ -92,16 +92,15 @@ impl Assignment {
     /// left over stands for its most frequent class. With fewer units than classes some classes have no unit.
     ///
     /// # Cost
-    /// O(max(classes, units)^3).
+    /// O(classes^2 max(classes, units)).
     #[must_use]
     pub fn fit(table: &Confusion) -> Self {
         let classes = table.counts.len();
         let units = table.counts.first().map_or(0, Vec::len);
-        let order = classes.max(units);
         let reward = |class: usize, unit: usize| {
             table.counts.get(class).and_then(|row| row.get(unit)).copied().unwrap_or(0) as i64
         };
-        let unit_of = minimum_cost(order, |class, unit| -reward(class, unit));
+        let unit_of = minimum_cost(classes, classes.max(units), |class, unit| -reward(class, unit));
         let mut class_of_unit: Vec<usize> =
             (0..units).map(|unit| (0..classes).rev().max_by_key(|&class| reward(class, unit)).unwrap_or(0)).collect();
         for (class, &unit) in unit_of.iter().enumerate().take(classes) {
@@ -119,23 +118,23 @@ impl Assignment {
     }
 }
 
-/// For each row its column in an assignment of least total cost, by successive shortest paths with potentials.
-fn minimum_cost(order: usize, cost: impl Fn(usize, usize) -> i64) -> Vec<usize> {
+/// For each row its column (of at least as many) in an assignment of least total cost, by successive shortest paths with potentials.
+fn minimum_cost(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> i64) -> Vec<usize> {
     // Index 0 is a dummy row and column; `row_of` gives the row (from 1) that holds a column, 0 if none does.
-    let mut row_potential = vec![0i64; order + 1];
-    let mut column_potential = vec![0i64; order + 1];
-    let mut row_of = vec![0usize; order + 1];
-    for row in 1..=order {
+    let mut row_potential = vec![0i64; rows + 1];
+    let mut column_potential = vec![0i64; columns + 1];
+    let mut row_of = vec![0usize; columns + 1];
+    for row in 1..=rows {
         row_of[0] = row;
         let mut current = 0;
-        let mut slack = vec![i64::MAX; order + 1];
-        let mut previous = vec![0usize; order + 1];
-        let mut visited = vec![false; order + 1];
+        let mut slack = vec![i64::MAX; columns + 1];
+        let mut previous = vec![0usize; columns + 1];
+        let mut visited = vec![false; columns + 1];
         loop {
             visited[current] = true;
             let from = row_of[current];
             let (mut step, mut next) = (i64::MAX, 0);
-            for column in 1..=order {
+            for column in 1..=columns {
                 if visited[column] {
                     continue;
                 }
@@ -148,7 +147,7 @@ fn minimum_cost(order: usize, cost: impl Fn(usize, usize) -> i64) -> Vec<usize> 
                     (step, next) = (slack[column], column);
                 }
             }
-            for column in 0..=order {
+            for column in 0..=columns {
                 if visited[column] {
                     row_potential[row_of[column]] += step;
                     column_potential[column] -= step;
@@ -166,8 +165,8 @@ fn minimum_cost(order: usize, cost: impl Fn(usize, usize) -> i64) -> Vec<usize> 
             current = previous[current];
         }
     }
-    let mut column_of = vec![0; order];
-    for column in 1..=order {
+    let mut column_of = vec![0; rows];
+    for column in (1..=columns).filter(|&column| row_of[column] > 0) {
         column_of[row_of[column] - 1] = column - 1;
     }
     column_of

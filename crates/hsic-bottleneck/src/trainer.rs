@@ -15,13 +15,13 @@ use crate::evaluation::{Frozen, Protocol};
 use crate::format::FormatInput;
 use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
 use crate::monitor::Monitor;
-use crate::network::models::with_classifier;
-use crate::network::{NETWORKS, Network, NetworkSettings};
+use crate::network::models::{with_classifier, without_classifier};
+use crate::network::{NETWORKS, Network, NetworkSettings, NeutralLabel};
 use crate::objective::Signal;
 use crate::readout::Assignment;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
-use crate::update::{Method, MethodSettings, Outputs, Update};
+use crate::update::{Method, MethodSettings, Outputs, Update, forward_forward};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
@@ -31,18 +31,28 @@ const TIMELINE_STEP: u64 = 20;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
+/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
+/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
+///
 /// # Errors
-/// `Config` if a name is not known; `Network` with the block that cannot be built.
+/// `Config` if a name is not known; `Network` with the block that cannot be built; `Method` if the samples have no room
+/// for a label that the method writes into them.
 pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
-    let blocks = match NETWORKS.iter().find(|kind| kind.name == config.model) {
-        Some(kind) => (kind.blocks)(&settings),
-        None => config.blocks.clone(),
+    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
+    let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
+    let blocks = match outputs(config)? {
+        Outputs::Classes => with_classifier(blocks, classes),
+        Outputs::Features if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
+        Outputs::Features | Outputs::Units => blocks,
     };
-    let blocks = if formatted(config)? { with_classifier(blocks, classes) } else { blocks };
     let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
+    if let Some(strength) = config.options.rule.label_strength {
+        forward_forward::check_room(network.inputs(), classes)?;
+        network = network.with_neutral_label(NeutralLabel { classes, value: strength / classes as f64 });
+    }
     Ok(network)
 }
 
@@ -109,8 +119,8 @@ impl Outcome {
 struct Means {
     steps: u64,
     sums: Vec<[f64; 3]>,
-    /// Steps at which a term was not measured (is NaN), and which do not count for it.
-    unmeasured: [u64; 2],
+    /// Steps that measured the second and third, if not all did.
+    measured: Vec<[u64; 2]>,
     /// Of the second and third sum.
     names: [&'static str; 2],
 }
@@ -126,29 +136,34 @@ impl Means {
     fn add(&mut self, signals: &[Signal]) {
         self.steps += 1;
         self.sums.resize(signals.len(), [0.0; 3]);
-        let measured = [0, 1].map(|term| !signals.iter().any(|signal| signal.terms[term].1.is_nan()));
-        for (unmeasured, measured) in self.unmeasured.iter_mut().zip(measured) {
-            *unmeasured += u64::from(!measured);
-        }
-        for (sum, signal) in self.sums.iter_mut().zip(signals) {
+        self.measured.resize(signals.len(), [0; 2]);
+        for ((sum, measured), signal) in self.sums.iter_mut().zip(&mut self.measured).zip(signals) {
             sum[0] += signal.loss;
-            for term in (0..2).filter(|&term| measured[term]) {
-                sum[1 + term] += signal.terms[term].1;
-            }
-            for (name, (own, _)) in self.names.iter_mut().zip(signal.terms) {
+            for (index, (name, value)) in signal.terms.into_iter().enumerate() {
+                if !value.is_nan() {
+                    sum[index + 1] += value;
+                    measured[index] += 1;
+                }
                 // A block may have no such term (the classifier among blocks of another rule).
-                *name = if name.is_empty() { own } else { name };
+                let known = &mut self.names[index];
+                *known = if known.is_empty() { name } else { known };
             }
         }
     }
 
     fn take(&mut self) -> EpochMeans {
-        let means = |part: usize, steps: u64| self.sums.iter().map(|sum| sum[part] / steps as f64).collect();
-        let measured = self.unmeasured.map(|unmeasured| self.steps.saturating_sub(unmeasured));
-        let named = self.names.iter().zip(measured).enumerate();
-        let named = named.filter(|(_, (name, measured))| !name.is_empty() && *measured > 0);
-        let terms = named.map(|(index, (&name, measured))| (name.to_owned(), means(index + 1, measured))).collect();
-        let means = EpochMeans { loss: means(0, self.steps.max(1)), terms };
+        let loss = self.sums.iter().map(|sum| sum[0] / self.steps.max(1) as f64).collect();
+        let means = |term: usize| {
+            let blocks = self.sums.iter().zip(&self.measured);
+            blocks.map(|(sum, measured)| sum[term + 1] / measured[term].max(1) as f64).collect()
+        };
+        let named = self
+            .names
+            .iter()
+            .enumerate()
+            .filter(|(index, name)| !name.is_empty() && self.measured.iter().any(|measured| measured[*index] > 0));
+        let terms = named.map(|(index, &name)| (name.to_owned(), means(index))).collect();
+        let means = EpochMeans { loss, terms };
         *self = Self::default();
         means
     }
@@ -215,7 +230,7 @@ fn train_one(
     let mut means = Means {
         steps: from.epoch_steps,
         sums: from.epoch_sums.clone(),
-        unmeasured: from.epoch_unmeasured,
+        measured: from.epoch_measured.clone(),
         ..Means::default()
     };
     let mut dead = from.dead.clone();
@@ -294,7 +309,7 @@ fn train_one(
                 step: done,
                 epoch_steps: means.steps,
                 epoch_sums: means.sums.clone(),
-                epoch_unmeasured: means.unmeasured,
+                epoch_measured: means.measured.clone(),
                 dead: dead.clone(),
                 seconds: seconds(),
                 milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },

@@ -4,7 +4,9 @@ mod angle;
 pub mod backprop;
 mod clock;
 pub mod direct_feedback;
+pub mod dni;
 pub mod feedback_alignment;
+pub mod forward_forward;
 pub mod frozen;
 pub mod local;
 pub mod sign_symmetry;
@@ -19,13 +21,16 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
+use crate::objective::{Signal, cwc_ff, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
 pub use direct_feedback::DirectFeedback;
 pub use feedback_alignment::Feedback;
 pub use frozen::RandomFeatures;
+
+pub use dni::Dni;
+pub use forward_forward::ForwardForward;
 pub use local::Local;
 pub use target_propagation::TargetPropagation;
 
@@ -184,6 +189,9 @@ pub static METHODS: &[&Method] = &[
     &predsim::METHOD,
     &mono_forward::METHOD,
     &greedy::METHOD,
+    &forward_forward::METHOD,
+    &cwc_ff::METHOD,
+    &dni::METHOD,
     &direct_feedback::METHOD,
     &feedback_alignment::METHOD,
     &sign_symmetry::METHOD,

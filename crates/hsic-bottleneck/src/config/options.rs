@@ -11,11 +11,13 @@ use crate::dataset::Normalize;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatStart};
 use crate::network::{Activation, Between, Feature, Norm};
+use crate::objective::goodness::Goodness;
 use crate::objective::hsic::InputTerm;
 use crate::objective::phsic::PhsicKernel;
 use crate::objective::predsim::LocalLoss;
 use crate::optimizer::Decay;
 use crate::update::backprop::Recompute;
+use crate::update::forward_forward::Negatives;
 use crate::update::target_propagation::Inverse;
 use crate::update::{Schedule, UpdateOrder};
 
@@ -230,6 +232,27 @@ options! {
         inverse_noise: f64,
         /// difference-target-propagation: beta, the step along the error to the last block's target, > 0 [default: 0.5]
         target_rate: f64,
+        /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]; cwc-ff: what
+        /// a group's is, square or mean (of the activity itself) [default: square]
+        goodness: Goodness,
+        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 1]
+        theta: f64,
+        /// forward-forward: where wrong labels come from, random or hard (those that the network takes for likely)
+        /// [default: hard]
+        negatives: Negatives,
+        /// forward-forward: value that stands for a label's class, > 0; the other classes have 0 [default: 1]
+        label_strength: f64,
+        /// forward-forward: weight of peer normalization, which holds units equally active, >= 0 [default: 0]
+        peer: f64,
+        /// dni: let predictors see the labels [default: true]
+        conditioned: bool,
+        /// dni: hidden widths of the predictors, of maps their channels [default: 256x2, of maps 64x2]
+        predictor_widths: String,
+        /// dni: share of the gradient that the block above passes down in what a block learns from, in [0, 1]; 1 is
+        /// back-propagation [default: 0]
+        bp_lambda: f64,
+        /// dni: measure the angle of predicted and true gradients every so many steps, >= 0; 0 for never [default: 50]
+        cosine_steps: u64,
     }
 }
 

@@ -23,6 +23,9 @@ pub enum Activation {
     Sigmoid,
     /// a Phi(a), Phi the normal distribution function by the error function (Hendrycks and Gimpel 2016).
     Gelu,
+    /// max(a, 0) whose derivative is taken for 1 everywhere: gradients reach units that are 0 (in published code of
+    /// forward-forward). No gradient of anything, so not for back-propagation.
+    OpenRelu,
     /// a itself: a linear block.
     Identity,
 }
@@ -39,6 +42,15 @@ macro_rules! with_activation {
                     |a: T| if a < T::ZERO { T::ZERO } else { a },
                     #[inline(always)]
                     |_: T, z: T| if z > T::ZERO { T::ONE } else { T::ZERO },
+                );
+                $body
+            }
+            Activation::OpenRelu => {
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| if a < T::ZERO { T::ZERO } else { a },
+                    #[inline(always)]
+                    |_: T, _: T| T::ONE,
                 );
                 $body
             }
@@ -104,7 +116,7 @@ impl Activation {
     /// The PyTorch module; none for the identity.
     pub(crate) fn module(self) -> Option<Module> {
         let class = match self {
-            Self::Relu => "ReLU",
+            Self::Relu | Self::OpenRelu => "ReLU",
             Self::LeakyRelu => "LeakyReLU",
             Self::Tanh => "Tanh",
             Self::Elu => "ELU",
@@ -121,14 +133,15 @@ impl Activation {
         all.into_iter().find(|activation| activation.module().is_some_and(|module| module.class == class))
     }
 
-    /// The slope on the negative side of a function that is a itself on the positive side and linear on both.
+    /// The slope on the negative side of a function that is a itself on the positive side and linear on both, and whose
+    /// backward pass is its derivative.
     #[must_use]
     pub fn negative_slope(self) -> Option<f64> {
         match self {
             Self::Relu => Some(0.0),
             Self::LeakyRelu => Some(0.01),
             Self::Identity => Some(1.0),
-            Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu => None,
+            Self::OpenRelu | Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu => None,
         }
     }
 

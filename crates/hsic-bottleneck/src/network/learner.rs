@@ -76,6 +76,12 @@ impl<T: Scalar> Learner<T> {
         &self.outputs[..len]
     }
 
+    /// What the last [`forward`](Self::forward) gave, which was of `m` rows.
+    #[must_use]
+    pub fn outputs(&self, m: usize) -> &[T] {
+        &self.outputs[..m * self.block.outputs()]
+    }
+
     /// From `dy` = dL/doutputs (used up) of the last [`forward`](Self::forward), which was of this `x`, to the gradient
     /// that the next [`step`](Self::step) takes, and to `dx` where it is asked for.
     pub fn backward(&mut self, m: usize, x: &[T], dy: &mut [T], dx: Option<&mut [T]>) {

@@ -225,6 +225,18 @@ pub fn with_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<BlockS
     blocks
 }
 
+/// The same blocks without the output block of a unit a class, for methods that name no classes themselves: a block
+/// before it is trained to be a good feature, and one of so few units would be a poor one. A network of that block alone
+/// keeps it.
+#[must_use]
+pub fn without_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<BlockSpec> {
+    let names = matches!(blocks.last(), Some(BlockSpec::Dense { outputs, residual: false, .. }) if *outputs == classes);
+    if names && blocks.len() > 1 {
+        blocks.pop();
+    }
+    blocks
+}
+
 /// Why a network cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

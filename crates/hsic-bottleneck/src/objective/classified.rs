@@ -7,6 +7,7 @@ use super::cross_entropy::cross_entropy;
 use super::{Objective, Signal, Site, grown, rows_of, write_rows};
 use crate::batch::Batch;
 use crate::dataset::Shape;
+use crate::error::Error;
 use crate::network::{Feature, Learner};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
@@ -51,6 +52,10 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
 
     fn pace(&self, shared: &Self::Shared, block: usize, last: bool) -> f64 {
         self.0.pace(&shared.inner, block, last)
+    }
+
+    fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), Error> {
+        if last { Ok(()) } else { self.0.check(block, last, shape) }
     }
 
     fn prepare(

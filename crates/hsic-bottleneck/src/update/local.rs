@@ -440,6 +440,11 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         let clock = Clock::start();
         let blocks = network.blocks().len();
         cleared(&mut self.report.spans, blocks);
+        if self.slots.len() != blocks {
+            for (index, block) in network.blocks().iter().enumerate() {
+                self.objective.check(index, index + 1 == blocks, block.shape())?;
+            }
+        }
         self.meet(network);
         self.report.signals.resize(blocks, Signal::default());
         match self.schedule {

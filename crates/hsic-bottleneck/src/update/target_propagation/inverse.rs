@@ -68,7 +68,7 @@ pub(super) fn shape<T: Scalar>(activation: Activation, y: &[T], g: &mut [T]) {
     };
     let each = |g: &mut [T], f: &dyn Fn(T) -> T| g.iter_mut().zip(y).for_each(|(g, &y)| *g = f(y));
     match activation {
-        Activation::Relu | Activation::LeakyRelu => activation.apply(y, g),
+        Activation::Relu | Activation::OpenRelu | Activation::LeakyRelu => activation.apply(y, g),
         Activation::Tanh => each(g, &|y| {
             let y = within(y, -T::ONE);
             y - y * y * y * third
@@ -297,7 +297,7 @@ mod tests {
         for activation in DENSE {
             for norm in [Norm::None, Norm::BatchAffine] {
                 assert_eq!(activation_of_dense(&block(4, 3, activation, norm)), Ok(activation));
-                let entrance = Entrance { between: Between::Rms, dropout: 0.1 };
+                let entrance = Entrance { between: Between::Rms, dropout: 0.1, ..Entrance::default() };
                 let entered = Entered::new(Box::new(block(4, 3, activation, norm)), entrance, 1, 1);
                 assert_eq!(activation_of_dense(&entered), Ok(activation));
             }
