@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
+use crate::objective::{Signal, alignment, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -171,6 +171,7 @@ pub static METHODS: &[&Method] = &[
     &hsic::METHOD,
     &hsic_local::METHOD,
     &phsic::METHOD,
+    &alignment::METHOD,
     &predsim::METHOD,
     &mono_forward::METHOD,
     &greedy::METHOD,
