@@ -1,5 +1,6 @@
 //! What one block is trained for: a function of its own activations and of the batch.
 
+pub mod alignment;
 pub mod classified;
 pub mod classifier;
 pub mod cross_entropy;
@@ -25,6 +26,7 @@ use crate::dataset::Shape;
 use crate::error::Error;
 use crate::network::{Feature, Learner};
 
+pub use self::alignment::Alignment;
 pub use self::classified::Classified;
 pub use self::greedy::Greedy;
 pub use self::hsic::HsicObjective;

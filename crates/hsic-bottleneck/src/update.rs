@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
-use crate::objective::{Signal, cwc_ff, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
+use crate::objective::{Signal, alignment, cwc_ff, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 pub use backprop::Backprop;
@@ -186,6 +186,7 @@ pub static METHODS: &[&Method] = &[
     &hsic::METHOD,
     &hsic_local::METHOD,
     &phsic::METHOD,
+    &alignment::METHOD,
     &predsim::METHOD,
     &mono_forward::METHOD,
     &greedy::METHOD,

@@ -11,7 +11,9 @@ use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm
 use hsic_bottleneck::objective::hsic::InputTerm;
 use hsic_bottleneck::objective::predsim::LocalLoss;
 use hsic_bottleneck::objective::similarity::Similarity;
-use hsic_bottleneck::objective::{Classified, Greedy, HsicObjective, MonoForward, Objective, Phsic, PredSim};
+use hsic_bottleneck::objective::{
+    Alignment, Classified, Greedy, HsicObjective, MonoForward, Objective, Phsic, PredSim,
+};
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::update::backprop::Recompute;
 use hsic_bottleneck::update::target_propagation::{Inverse, TargetSettings};
@@ -80,6 +82,7 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("hsic", classified(objective(1.0).comparing(InputTerm::Block).classifying(1.0, 4))),
                 ("phsic", classified(phsic(Similarity::Gaussian { sigma: 5.0 }, 32))),
                 ("phsic, no groups", classified(phsic(Similarity::Cosine { centered: true }, 0))),
+                ("alignment", classified(Alignment)),
                 ("predsim", classified(predsim)),
                 ("mono-forward", classified(MonoForward { classes: 4, seed: 1 })),
                 ("greedy", classified(greedy)),

@@ -199,7 +199,7 @@ options! {
         decoder_size: usize,
         /// phsic: kernel of two samples, cosine or gaussian [default: gaussian]
         phsic_kernel: PhsicKernel,
-        /// phsic: width of the Gaussian kernel, not scaled by the columns, > 0 [default: 5]
+        /// phsic: width of the Gaussian kernel, not scaled by the columns, > 0 [default: 1]
         phsic_sigma: f64,
         /// phsic: groups of a block's outputs, each seen by its deviation, a fourth of the columns at the most; 0 to
         /// compare outputs themselves [default: 32]
