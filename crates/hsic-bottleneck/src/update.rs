@@ -171,5 +171,11 @@ pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {
 }
 
 /// Every method.
-pub static METHODS: &[&Method] =
-    &[&hsic::METHOD, &backprop::METHOD, &direct_feedback::METHOD, &feedback_alignment::METHOD, &sign_symmetry::METHOD];
+pub static METHODS: &[&Method] = &[
+    &hsic::METHOD,
+    &backprop::METHOD,
+    &direct_feedback::METHOD,
+    &feedback_alignment::METHOD,
+    &sign_symmetry::METHOD,
+    &target_propagation::METHOD,
+];
