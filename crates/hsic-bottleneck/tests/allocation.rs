@@ -5,12 +5,14 @@ use std::alloc::System;
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::network::models::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::trainer::build_method;
+use hsic_bottleneck::update::{Backprop, Local, METHODS, Method, Schedule, Update, UpdateOrder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -34,6 +36,12 @@ fn network(name: &str, widths: &str) -> Network {
     network
 }
 
+fn with_defaults(method: &Method) -> Box<dyn Update> {
+    let mut options = TrainOptions::default();
+    options.objective.method = Some(method.name.to_owned());
+    build_method(&options.resolve().expect("defaults are valid"), 4).expect("a method")
+}
+
 #[test]
 fn a_step_allocates_nothing_in_the_steady_state() {
     let batches: Vec<Batch> = (0..2).map(batch).collect();
@@ -53,7 +61,7 @@ fn a_step_allocates_nothing_in_the_steady_state() {
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         for (name, widths) in [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3")] {
-            let updates = [
+            let mut updates = vec![
                 ("sequential", local(sgd, UpdateOrder::Jacobi, Schedule::Sequential, 1.0)),
                 ("gauss-seidel", local(sgd, UpdateOrder::GaussSeidel, Schedule::Sequential, 1.0)),
                 ("parallel", local(sgd, UpdateOrder::Jacobi, Schedule::Parallel, 1.0)),
@@ -63,6 +71,8 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("fourier", approximate("fourier:32")),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
             ];
+            // Those above are its first two.
+            updates.extend(METHODS[2..].iter().map(|method| (method.name, with_defaults(method))));
             for (schedule, mut update) in updates {
                 let mut network = network(name, widths);
                 let counted = pool.install(|| {
