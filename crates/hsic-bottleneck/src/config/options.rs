@@ -235,7 +235,8 @@ options! {
         /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]; cwc-ff: what
         /// a group's is, square or mean (of the activity itself) [default: square]
         goodness: Goodness,
-        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 1]
+        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 0.02; for
+        /// square 1]
         theta: f64,
         /// forward-forward: where wrong labels come from, random or hard (those that the network takes for likely)
         /// [default: hard]
@@ -246,7 +247,7 @@ options! {
         peer: f64,
         /// dni: let predictors see the labels [default: true]
         conditioned: bool,
-        /// dni: hidden widths of the predictors, of maps their channels [default: 256x2, of maps 64x2]
+        /// dni: hidden widths of the predictors, of maps their channels [default: 256, of maps 32x2]
         predictor_widths: String,
         /// dni: share of the gradient that the block above passes down in what a block learns from, in [0, 1]; 1 is
         /// back-propagation [default: 0]

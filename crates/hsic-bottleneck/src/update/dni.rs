@@ -60,8 +60,8 @@ pub static METHOD: Method = Method {
 };
 
 /// Hidden widths of a predictor of vectors, and hidden channels of one of maps, if none are given.
-const DENSE_WIDTHS: &str = "256x2";
-const CONV_WIDTHS: &str = "64x2";
+const DENSE_WIDTHS: &str = "256";
+const CONV_WIDTHS: &str = "32x2";
 
 /// Side of a predictor's convolutions.
 const KERNEL: usize = 5;

@@ -17,7 +17,11 @@
 //! Evaluation writes the neutral label; a softmax layer trained afterwards (format training) on all blocks reads it. The
 //! network has no output block: all its blocks are hidden ones. Samples need more than C values.
 //!
-//! Defaults: AdamW, rate 1e-3, no batch norm (it would mix positive and negative rows), relu, between = rms.
+//! theta sets how steep the loss is as much as where it stands: activity settles near it. 0.02 for sums is what worked best
+//! for d = 1000; Hinton's 1 makes every row's loss so steep that blocks stop learning after an epoch.
+//!
+//! Defaults: AdamW, rate 1e-3, theta 0.02, hard negatives, no batch norm (it would mix positive and negative rows), relu,
+//! between = rms. Small batches help (`--batch-size 128`).
 //! Expect: slower than back-propagation by the number of epochs (tens), not by the cost of one. Published: MNIST 98.6 after
 //! 60 epochs of 4 x 2000, 99.3 with moved images (`--shift 1`). It fails on convolutions: a label in the corner of an image
 //! does not reach their outputs.
@@ -55,6 +59,12 @@ pub static METHOD: Method = Method {
     build: |settings| Ok(Box::new(ForwardForward::new(settings))),
 };
 
+/// Theta if none is given. A sum over d units makes the loss d times as steep as a mean, and a row's activity settles near
+/// theta: on MNIST (3 x 1000, 3 epochs, 10 % of the training data held out) theta 1, 0.1, 0.03, 0.01, 0.003 of sums gave
+/// 95.3, 97.1, 97.7, 97.8, 94.7 %; of means theta 2, 1, 0.1 gave 94.7, 95.1, 94.4 %.
+const SUM_THETA: f64 = 0.02;
+const SQUARE_THETA: f64 = 1.0;
+
 fn settle(options: &mut TrainOptions, faults: &mut Faults) {
     adamw(options, 1e-3);
     options.network.norm.get_or_insert(Norm::None);
@@ -62,7 +72,8 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
     let rule = &mut options.rule;
     let goodness = *rule.goodness.get_or_insert(Goodness::Sum);
     faults.check("goodness", goodness, goodness != Goodness::Mean, "sum or square for forward-forward");
-    faults.positive("theta", *rule.theta.get_or_insert(1.0));
+    let theta = if goodness == Goodness::Square { SQUARE_THETA } else { SUM_THETA };
+    faults.positive("theta", *rule.theta.get_or_insert(theta));
     rule.negatives.get_or_insert(Negatives::Hard);
     faults.positive("label-strength", *rule.label_strength.get_or_insert(1.0));
     faults.not_negative("peer", *rule.peer.get_or_insert(0.0));
@@ -114,7 +125,7 @@ impl<T: Scalar> ForwardForward<T> {
         let rule = &settings.rule;
         let contrast = Contrast {
             mean: rule.goodness == Some(Goodness::Square),
-            theta: rule.theta.unwrap_or(1.0),
+            theta: rule.theta.unwrap_or(SUM_THETA),
             peer: rule.peer.unwrap_or(0.0),
         };
         Self {
@@ -283,5 +294,116 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
             }
         }
         self.local.load(network, record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trainer::{build_method, build_network};
+
+    fn config(adjust: impl Fn(&mut TrainOptions)) -> crate::config::TrainConfig {
+        let mut options = TrainOptions::default();
+        options.objective.method = Some(METHOD.name.to_owned());
+        options.network.widths = Some("20x2".to_owned());
+        adjust(&mut options);
+        options.resolve().unwrap()
+    }
+
+    fn settings(negatives: Negatives) -> MethodSettings {
+        let config = config(|_| {});
+        MethodSettings {
+            bottleneck: config.bottleneck,
+            approximation: config.approximation,
+            rule: crate::config::RuleOptions { negatives: Some(negatives), ..config.options.rule },
+            classes: 3,
+            seed: 5,
+            optimizer: config.optimizer,
+            order: config.update,
+            schedule: config.schedule,
+        }
+    }
+
+    fn network() -> Network<f64> {
+        Network::mlp(8, &[6], 5, Activation::Relu, Norm::None, 2)
+    }
+
+    fn batch(step: u64) -> Batch<f64> {
+        let mut stream = Stream::new(7, "forward-forward", step);
+        let x = (0..30 * 8).map(|_| stream.normal()).collect();
+        Batch { x, columns: 8, labels: (0..30).map(|row| row % 3).collect(), classes: 3, step }
+    }
+
+    #[test]
+    fn a_pair_is_one_sample_with_its_own_and_with_a_wrong_label() {
+        for negatives in [Negatives::Random, Negatives::Hard] {
+            let (mut update, mut network) = (ForwardForward::<f64>::new(&settings(negatives)), network());
+            let mut drawn = [0; 3];
+            for step in 0..40 {
+                let batch = batch(step);
+                update.step(&mut network, &batch, 1e-3).unwrap();
+                let pairs = &update.pairs;
+                assert_eq!(pairs.labels[..30], batch.labels);
+                for (index, (row, &label)) in pairs.x.chunks(8).zip(&pairs.labels).enumerate() {
+                    let own = &batch.x[index % 30 * 8..][..8];
+                    assert_eq!(row[3..], own[3..]);
+                    assert!((0..3).all(|class| row[class] == f64::from(u8::from(class == label))));
+                    assert_eq!(index < 30, label == batch.labels[index % 30]);
+                    drawn[label] += u32::from(index >= 30);
+                }
+            }
+            // 1200 draws, 400 of each if they are as likely; the layer has little to say of noise.
+            assert!(drawn.iter().all(|&count| count > 300), "{negatives:?} {drawn:?}");
+        }
+    }
+
+    #[test]
+    fn hard_negatives_are_what_the_layer_takes_for_likely() {
+        let mut stream = Stream::new(1, "negative", 0);
+        let mut drawn = [0; 4];
+        for _ in 0..1000 {
+            drawn[wrong(1, &[0.6, -0.4, 0.1, 0.3f64], &mut stream)] += 1;
+        }
+        // Binomial(1000, p): standard deviations below 16; five of them.
+        assert_eq!(drawn[1], 0);
+        assert!((520..680).contains(&drawn[0]) && (50..150).contains(&drawn[2]), "{drawn:?}");
+        assert_eq!(wrong(1, &[0.0, 1.0f64], &mut stream), 0);
+    }
+
+    #[test]
+    fn the_length_of_a_blocks_inputs_does_not_reach_it() {
+        let entrance = crate::network::Entrance { between: Between::Rms, ..crate::network::Entrance::default() };
+        let outputs = |factor: f64| {
+            let mut network = network();
+            network.blocks_mut()[0].parameters_mut().iter_mut().for_each(|w| *w *= factor);
+            network.with_entrances(entrance, 0).infer(30, &batch(0).x)
+        };
+        // 1e-8 stands inside the root of the mean square, which is of order 0.1.
+        outputs(1.0).iter().zip(outputs(3.0)).for_each(|(one, other)| assert!((one - other).abs() < 1e-6));
+    }
+
+    #[test]
+    fn the_network_has_no_output_block_unless_one_is_asked_for_and_reads_neutral_labels() {
+        let shape = crate::dataset::Shape { channels: 1, height: 4, width: 4 };
+        let network = build_network(&config(|_| {}), shape, 3).unwrap();
+        assert_eq!((network.blocks().len(), network.outputs()), (2, 20));
+        let with = config(|options| options.network.outputs = Some(3));
+        assert_eq!(build_network(&with, shape, 3).unwrap().outputs(), 3);
+        let (mut x, plain) = (vec![0.3; 16], network.infer(1, &[0.3; 16]));
+        x[..3].fill(9.0);
+        assert_eq!(network.infer(1, &x), plain, "what stands in the label's place is not seen");
+    }
+
+    #[test]
+    fn samples_without_room_for_a_label_are_told() {
+        let narrow = crate::dataset::Shape { channels: 3, height: 1, width: 1 };
+        let expected = "forward-forward cannot train samples of 3 values and 3 classes: expected more values than classes, \
+                        whose label is written there";
+        let error = build_network(&config(|_| {}), narrow, 3).err().unwrap();
+        assert_eq!(error.to_string(), expected);
+        let mut update = build_method(&config(|_| {}), 3).unwrap();
+        let mut network = Network::<f32>::mlp(3, &[4], 4, Activation::Relu, Norm::None, 2);
+        let batch = Batch { x: vec![0.5; 12], columns: 3, labels: vec![0, 1, 2, 0], classes: 3, step: 0 };
+        assert_eq!(update.step(&mut network, &batch, 1e-3).unwrap_err().to_string(), expected);
     }
 }
