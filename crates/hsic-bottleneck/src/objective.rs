@@ -3,6 +3,7 @@
 pub mod classified;
 pub mod cross_entropy;
 pub mod hsic;
+pub mod margin;
 
 use ::hsic::Scalar;
 use ::hsic::scalar::vectorize;
@@ -13,7 +14,9 @@ use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
 
 pub use self::classified::Classified;
+pub use self::cross_entropy::CrossEntropy;
 pub use self::hsic::HsicObjective;
+pub use self::margin::Margin;
 
 /// The value of a local objective at one block, by named terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -18,7 +18,9 @@ use crate::monitor::Monitor;
 use crate::network::models::with_classifier;
 use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
+use crate::objective::margin::takes_capsules;
 use crate::readout::Assignment;
+use crate::reconstruction;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
 use crate::update::{Method, MethodSettings, Outputs, Update};
@@ -39,7 +41,9 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         Some(kind) => (kind.blocks)(&settings),
         None => config.blocks.clone(),
     };
-    let blocks = if formatted(config)? { with_classifier(blocks, classes) } else { blocks };
+    let method = method(config)?;
+    let named = method.outputs != Outputs::Classes || takes_capsules(method.reads, &blocks, classes);
+    let blocks = if named { blocks } else { with_classifier(blocks, classes) };
     let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
@@ -294,6 +298,9 @@ fn train_one(
         return Ok(Outcome::Interrupted { step: done });
     }
     run.save_weights(&network)?;
+    if network.capsule().is_some() {
+        reconstruction::save(run, &network, &update.record().learners, test)?;
+    }
     let spent = Spent {
         steps: total,
         seconds: seconds(),

@@ -3,6 +3,7 @@
 pub mod backprop;
 mod clock;
 pub mod local;
+mod top;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};

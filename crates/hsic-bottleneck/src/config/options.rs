@@ -85,17 +85,17 @@ options! {
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b; or custom, the list of `block` tables in --config
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b, capsnet; or custom, the list of `block` tables in --config
         /// [default: mlp]
         model: String,
-        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows
-        /// [default: the model's, 256x6 for mlp]
+        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;
+        /// capsnet: the last is the number of types of capsules [default: the model's, 256x6 for mlp, 256,32 for capsnet]
         widths: String,
         /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
         outputs: usize,
         /// Nonlinearity of every block [default: relu; needle: tanh]
         activation: Activation,
-        /// What stands before it in every block [default: batch]
+        /// What stands before it in every block [default: batch; capsnet: none]
         norm: Norm,
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
         /// deviation of each channel) [default: pool:2]
@@ -185,6 +185,8 @@ options! {
         /// backprop: keep the input of every K-th block only and compute the others again on the way back; auto: the
         /// root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// backprop of a network of capsules: weight of drawing the input again, >= 0; 0 for no decoder [default: 0.0005]
+        reconstruction_weight: f64,
     }
 }
 

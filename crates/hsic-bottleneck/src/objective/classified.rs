@@ -3,7 +3,7 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
-use super::cross_entropy::cross_entropy;
+use super::cross_entropy::CrossEntropyScratch;
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
@@ -20,16 +20,15 @@ pub struct ClassifiedShared<S> {
     inner: S,
 }
 
-/// Memory of one thread: that of the rule, and outputs in rows.
+/// Memory of one thread: that of the rule, and that of the classifier's loss.
 pub struct ClassifiedScratch<T, S> {
     inner: S,
-    outputs: Vec<T>,
-    gradient: Vec<T>,
+    last: CrossEntropyScratch<T>,
 }
 
-impl<T, S: Default> Default for ClassifiedScratch<T, S> {
+impl<T: Scalar, S: Default> Default for ClassifiedScratch<T, S> {
     fn default() -> Self {
-        Self { inner: S::default(), outputs: Vec::new(), gradient: Vec::new() }
+        Self { inner: S::default(), last: CrossEntropyScratch::default() }
     }
 }
 
@@ -62,27 +61,13 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         shared: &Self::Shared,
         site: Site<'_, T>,
         z: MatRef<'_, T>,
-        mut dz: MatMut<'_, T>,
+        dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, hsic::Error> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
-        let (m, classes) = (z.nrows(), z.ncols());
-        let ClassifiedScratch { outputs, gradient, .. } = scratch;
-        outputs.clear();
-        outputs.extend((0..m * classes).map(|i| z[(i / classes, i % classes)]));
-        gradient.resize(m * classes, T::ZERO);
-        if let Some(at) = outputs.iter().position(|value| !value.is_finite()) {
-            return Err(hsic::Error::NotFinite { argument: "z", row: at / classes, col: at % classes });
-        }
-        let loss = cross_entropy(outputs, &shared.labels, classes, &mut gradient[..m * classes]);
-        for row in 0..m {
-            for column in 0..classes {
-                dz[(row, column)] = gradient[row * classes + column];
-            }
-        }
-        Ok(Signal { loss, ..Signal::default() })
+        scratch.last.evaluate(&shared.labels, z, dz)
     }
 }

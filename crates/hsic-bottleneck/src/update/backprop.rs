@@ -2,6 +2,11 @@
 //!
 //! delta_L = dCE/da_L, delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i), dW_i = delta_i h_{i-1}'. Activations of all blocks are
 //! kept until the backward pass has used them.
+//!
+//! A network that ends in a capsule for each class (model = capsnet) is trained by the margins of their lengths and by
+//! how well a decoder draws the input from the class's own capsule:
+//! L = sum_k T_k max(0, 0.9 - |v_k|)^2 + 0.5 (1 - T_k) max(0, |v_k| - 0.1)^2 + w |x - decoder(v)|^2 (Sabour, Frosst,
+//! Hinton 2017), w = 0.0005 (reconstruction-weight; 0: no decoder).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,14 +16,14 @@ use hsic::Scalar;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, cleared};
+use super::top::Top;
 use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Cache, Network};
-use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, norm};
+use crate::objective::{Signal, margin, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `backprop`.
@@ -32,9 +37,15 @@ pub static METHOD: Method = Method {
     local: false,
     parallel: false,
     rates: ADAMW_RATES,
-    reads: &["recompute"],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| Ok(Box::new(Backprop::new(settings.optimizer))),
+    reads: &["recompute", "reconstruction_weight"],
+    settle: |options, faults| {
+        adamw(options, 1e-3);
+        margin::settle(options, faults);
+    },
+    build: |settings| {
+        let weight = settings.rule.reconstruction_weight.unwrap_or(margin::WEIGHT);
+        Ok(Box::new(Backprop::new(settings.optimizer).with_reconstruction(weight, settings.seed)))
+    },
 };
 
 /// Which activations are kept for the way back.
@@ -92,6 +103,10 @@ struct Slot<T> {
 /// Trains the whole network by the gradient of one loss. Activations of all blocks are kept.
 pub struct Backprop<T: Scalar = f32> {
     optimizer: Optimizer,
+    /// Weight of a reconstruction from capsules, and the seed of its decoder.
+    reconstruction: (f64, u64),
+    /// The loss, once the network has been seen.
+    top: Option<Top<T>>,
     slots: Vec<Slot<T>>,
     dz: Vec<T>,
     dx: Vec<T>,
@@ -105,6 +120,8 @@ impl<T: Scalar> Backprop<T> {
     pub fn new(optimizer: Optimizer) -> Self {
         Self {
             optimizer,
+            reconstruction: (margin::WEIGHT, 0),
+            top: None,
             slots: Vec::new(),
             dz: Vec::new(),
             dx: Vec::new(),
@@ -112,12 +129,21 @@ impl<T: Scalar> Backprop<T> {
             report: StepReport::default(),
         }
     }
+
+    /// With this weight of the reconstruction where a network ends in capsules (0 for none), by a decoder whose first
+    /// weights follow from the seed.
+    #[must_use]
+    pub fn with_reconstruction(mut self, weight: f64, seed: u64) -> Self {
+        self.reconstruction = (weight, seed);
+        self
+    }
 }
 
 impl<T: Scalar> Update<T> for Backprop<T> {
     fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
         let clock = Clock::start();
         let m = batch.rows();
+        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
         let blocks = network.blocks_mut();
         self.slots.resize_with(blocks.len(), || Slot {
             z: Vec::new(),
@@ -140,10 +166,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
             x = &slot.z;
         }
         let last = blocks.len() - 1;
-        let classes = blocks[last].outputs();
         let begin = Instant::now();
         self.dz.resize(x.len(), T::ZERO);
-        let loss = cross_entropy(x, &batch.labels, classes, &mut self.dz);
+        let signal = top.evaluate(batch, (last, &*blocks[last]), x, &mut self.dz)?;
+        top.step(self.optimizer, learning_rate);
         self.report.spans.push(clock.span(Work::Operator, 0, begin));
         for index in (0..=last).rev() {
             let begin = Instant::now();
@@ -157,8 +183,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 &mut self.dx[..]
             });
             block.gradient(m, x, z, &mut self.dz, cache, &mut self.gradient, dx);
-            self.report.signals[index] =
-                Signal { loss, terms: [("", 0.0); 2], gradient_norm: norm(&self.gradient), dead: false };
+            self.report.signals[index] = Signal { gradient_norm: norm(&self.gradient), ..signal };
             self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, optimizer);
             std::mem::swap(&mut self.dz, &mut self.dx);
             self.report.spans.push(clock.span(Work::Block, index, begin));
@@ -168,10 +193,13 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 
     fn record(&self) -> UpdateRecord<T> {
         let optimizers = self.slots.iter().map(|slot| slot.optimizer.clone()).collect();
-        UpdateRecord { optimizers, learners: Vec::new() }
+        let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.record(self.slots.len()));
+        UpdateRecord { optimizers, learners }
     }
 
-    fn load(&mut self, _network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+        let top = self.top.insert(Top::of(network, self.reconstruction));
+        top.load(network.blocks().len(), record.learners)?;
         self.slots = record
             .optimizers
             .into_iter()
