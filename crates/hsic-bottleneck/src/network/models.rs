@@ -498,6 +498,30 @@ mod tests {
     }
 
     #[test]
+    fn the_network_of_capsules_is_the_published_one() {
+        let network = build("capsnet", MNIST, None);
+        let shapes: Vec<Shape> = network.blocks().iter().map(|block| block.shape()).collect();
+        let map = |side| Shape { channels: 256, height: side, width: side };
+        assert_eq!(shapes, [map(20), map(6), Shape { channels: 160, height: 1, width: 1 }]);
+        // 20,992 + 5,308,672 + 1,474,560, with the decoder's 1,411,344.
+        let decoder: usize =
+            crate::objective::margin::decoder::<f32>(160, 784, 1).iter().map(|layer| layer.parameters().len()).sum();
+        assert_eq!(network.parameter_count() + decoder, 8_215_568);
+        let settings = NetworkSettings { widths: None, outputs: None, classes: 10 };
+        let mut blocks = (NETWORKS.iter().find(|kind| kind.name == CAPSNET).unwrap().blocks)(&settings);
+        if let Some(BlockSpec::Capsules { bias, .. }) = blocks.last_mut() {
+            *bias = true;
+        }
+        let biased = Network::<f32>::build(MNIST, &blocks, Activation::Relu, Norm::None, 0).unwrap();
+        assert_eq!(biased.parameter_count(), network.parameter_count() + 160);
+        let names: Vec<(String, Vec<usize>)> =
+            biased.stored_tensors().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+        assert_eq!(names[4], ("4.weight".to_owned(), vec![10, 1152, 16, 8]));
+        assert_eq!(names[5], ("4.bias".to_owned(), vec![10, 16]));
+        assert_eq!(build("capsnet", CIFAR, Some("8,8,2")).blocks().len(), 4);
+    }
+
+    #[test]
     fn what_cannot_be_built_is_named() {
         let build = |specs: &[BlockSpec]| {
             Network::<f32>::build(MNIST, specs, Activation::Relu, Norm::Batch, 0).err().unwrap().to_string()
@@ -511,6 +535,15 @@ mod tests {
             build(&[BlockSpec::conv(4, 3, 1, 1, 1), BlockSpec::conv(5, 3, 1, 1, 1).residual()]),
             "block 1 is residual and makes 5 x 28 x 28 of 4 x 28 x 28: expected equal sizes"
         );
+        let capsules = |rounds| BlockSpec::Capsules { outputs: 2, dimensions: 4, rounds, bias: false };
+        assert_eq!(
+            build(&[BlockSpec::dense(8), capsules(3)]),
+            "block 1 routes capsules: expected primary-capsules or capsules before it"
+        );
+        let primary =
+            |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
+        assert_eq!(build(&[primary(28), capsules(0)]), "block 1: rounds = 0: expected 1 to 100");
+        assert_eq!(build(&[primary(29)]), "block 0: kernel = 29: expected at most 28, the map with its padding");
     }
 
     #[test]
