@@ -72,6 +72,44 @@ class DivisiveNorm(nn.Module):
         return like(torch.cat(parts, 1), x)
 
 
+class Squash(nn.Module):
+    """Channels, so many at a time, become capsules: |s|^2 / (1 + |s|^2) * s / sqrt(|s|^2 + 1e-8)."""
+
+    def __init__(self, dimensions):
+        super().__init__()
+        self.dimensions = dimensions
+
+    def forward(self, x):
+        return squash(x.unflatten(1, (-1, self.dimensions)), 2).flatten(1, 2)
+
+
+def squash(s, axis):
+    square = (s * s).sum(axis, keepdim=True)
+    return square / (1 + square) * s / torch.sqrt(square + 1e-8)
+
+
+class RoutedCapsules(nn.Module):
+    """Routing by agreement; capsules come in the order type, line, pixel."""
+
+    def __init__(self, inputs, depth, outputs, width, rounds, bias):
+        super().__init__()
+        self.depth, self.rounds = depth, rounds
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, width, depth))
+        self.bias = nn.Parameter(torch.empty(outputs, width)) if bias else None
+
+    def forward(self, x):
+        u = x.unflatten(1, (-1, self.depth))
+        if x.dim() == 4:
+            u = u.flatten(3).movedim(2, 3).flatten(1, 2)
+        votes = torch.einsum("jiqp,mip->mjiq", self.weight, u)
+        logits = torch.zeros(votes.shape[:3], dtype=votes.dtype)
+        for _ in range(self.rounds):
+            s = (torch.softmax(logits, 1).unsqueeze(-1) * votes).sum(2)
+            v = squash(s if self.bias is None else s + self.bias, 2)
+            logits = logits + (votes * v.unsqueeze(2)).sum(-1)
+        return v.flatten(1)
+
+
 def module_of(said):
     """A module from what the export says of it: its class, its numbers, the modules inside."""
     kind, numbers = said["class"], [int(number) for number in said["arguments"]]
@@ -84,6 +122,10 @@ def module_of(said):
         return nn.Dropout(said["arguments"][0])
     if kind in ("RowRms", "DivisiveNorm"):
         return globals()[kind](*numbers)
+    if kind == "Squash":
+        return Squash(*numbers)
+    if kind == "RoutedCapsules":
+        return RoutedCapsules(*numbers)
     if kind.startswith("BatchNorm"):
         return getattr(nn, kind)(numbers[0], affine=bool(numbers[1]))
     return getattr(nn, kind)(*numbers)
@@ -163,6 +205,9 @@ def main():
             shape = data["shape"]
             x = x.reshape(len(x), shape["channels"], shape["height"], shape["width"])
         outputs = network(x).double()
+        if isinstance(network[-1], RoutedCapsules):
+            # Classes are read from the capsules' lengths.
+            outputs = outputs.unflatten(1, (-1, network[-1].weight.shape[2])).norm(dim=2)
 
     if (arguments.run / "format.safetensors").exists():
         # The softmax layer is the last module: its outputs are class scores.

@@ -50,7 +50,7 @@ impl Readout {
         let rows: Vec<usize> = (0..count).map(|i| i * dataset.rows() / count).collect();
         let mut batch = Batch::default();
         batch.fill(dataset, &rows);
-        let outputs = frozen.features(count, &batch.x);
+        let outputs = frozen.scores(count, &batch.x);
         let temperature = temperature(&outputs, &batch.labels, &assignment);
         Self { assignment, temperature }
     }

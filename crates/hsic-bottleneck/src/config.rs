@@ -16,7 +16,7 @@ use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings, FormatStart};
-use crate::network::models::{Width, parse_widths};
+use crate::network::models::{CAPSNET, Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
@@ -342,7 +342,8 @@ impl TrainOptions {
         let outputs = network.outputs;
         let own = NETWORKS.iter().find(|network| network.name == model).map_or(Activation::Relu, |own| own.activation);
         let activation = *network.activation.get_or_insert(own);
-        let norm = *network.norm.get_or_insert(Norm::Batch);
+        let own = if model == CAPSNET { Norm::None } else { Norm::Batch };
+        let norm = *network.norm.get_or_insert(own);
         let feature = *network.feature.get_or_insert(Feature::Pool(2));
         let entrance = Entrance {
             between: *network.between.get_or_insert_default(),

@@ -108,10 +108,23 @@ impl<'n> Frozen<'n> {
     /// Features (m x columns) of `x` (m rows), averaged over the networks.
     #[must_use]
     pub fn features(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        let of = |network: &Network| match self.batch {
+        self.average(m, |network| match self.batch {
             None => network.features(m, x, self.input == FormatInput::All),
             Some(_) => network.batch_outputs(m, x),
-        };
+        })
+    }
+
+    /// What the units of the last block say (m x units) of `x` (m rows), averaged over the networks: classes are read
+    /// from these. Directions of capsules have no meaning that two networks share, so lengths are averaged.
+    #[must_use]
+    pub fn scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
+        self.average(m, |network| match self.batch {
+            None => network.scores(network.features(m, x, false)),
+            Some(_) => network.scores(network.batch_outputs(m, x)),
+        })
+    }
+
+    fn average(&self, m: usize, of: impl Fn(&Network) -> Vec<f32>) -> Vec<f32> {
         let mut sum = of(&self.networks[0]);
         for network in &self.networks[1..] {
             for (sum, value) in sum.iter_mut().zip(of(network)) {
@@ -122,7 +135,8 @@ impl<'n> Frozen<'n> {
             let share = 1.0 / self.networks.len() as f32;
             sum.iter_mut().for_each(|sum| *sum *= share);
             if self.batch.is_some() {
-                crate::network::norm::normalize_batch(&mut sum, self.columns());
+                let columns = sum.len() / m;
+                crate::network::norm::normalize_batch(&mut sum, columns);
             }
         }
         sum
@@ -130,26 +144,30 @@ impl<'n> Frozen<'n> {
 
     /// Calls `each` with labels and features of the first `limit` rows of a data set, some rows at a time.
     pub fn for_each(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&[usize], &[f32])) {
+        self.for_each_batch(dataset, limit, |batch| each(&batch.labels, &self.features(batch.rows(), &batch.x)));
+    }
+
+    fn for_each_batch(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&Batch)) {
         let mut batch = Batch::default();
         let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
         for rows in rows.chunks(self.batch.unwrap_or(ROWS)) {
             batch.fill(dataset, rows);
-            each(&batch.labels, &self.features(rows.len(), &batch.x));
+            each(&batch);
         }
     }
 
-    /// Outputs of the first `limit` rows of a data set, counted and summed.
+    /// [Scores](Self::scores) of the first `limit` rows of a data set, counted and summed.
     #[must_use]
     pub fn outputs(&self, dataset: &Dataset, limit: usize) -> OutputTable {
-        let units = self.networks[0].outputs();
-        let last = Self { input: FormatInput::Last, ..*self };
+        let units = self.networks[0].units();
         let mut table = OutputTable {
             counts: Confusion::new(dataset.classes(), units),
             sums: vec![vec![0.0; units]; dataset.classes()],
         };
-        last.for_each(dataset, limit, |labels, outputs| {
-            table.counts.add(labels, outputs, units);
-            for (row, &label) in outputs.chunks_exact(units).zip(labels) {
+        self.for_each_batch(dataset, limit, |batch| {
+            let scores = self.scores(batch.rows(), &batch.x);
+            table.counts.add(&batch.labels, &scores, units);
+            for (row, &label) in scores.chunks_exact(units).zip(&batch.labels) {
                 table.sums[label].iter_mut().zip(row).for_each(|(sum, &output)| *sum += f64::from(output));
             }
         });

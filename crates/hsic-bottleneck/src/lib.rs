@@ -22,6 +22,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod predict;
 pub mod readout;
+pub mod reconstruction;
 pub mod record;
 pub mod run;
 mod tensor_file;

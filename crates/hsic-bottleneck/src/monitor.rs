@@ -92,9 +92,9 @@ impl Monitor {
             }
             x = z;
         }
-        let units = network.outputs();
+        let units = network.units();
         let mut table = Confusion::new(batch.classes, units);
-        table.add(&batch.labels, &x, units);
+        table.add(&batch.labels, &network.scores(x), units);
         let assignment = if self.formatted { Assignment::identity(units) } else { Assignment::fit(&table) };
         Ok(Some(MonitorReport {
             step,

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod block;
+pub mod capsule;
 pub mod conv;
 mod convolution;
 pub mod dense;
@@ -18,6 +19,7 @@ use rayon::prelude::*;
 
 pub use activation::Activation;
 pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
+pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
 pub use entrance::{Between, Entered, Entrance, NeutralLabel};
@@ -164,6 +166,27 @@ impl<T: Scalar> Network<T> {
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.blocks[self.blocks.len() - 1].outputs()
+    }
+
+    /// Values of a capsule, if the outputs are capsules.
+    #[must_use]
+    pub fn capsule(&self) -> Option<usize> {
+        self.blocks[self.blocks.len() - 1].capsule()
+    }
+
+    /// What may stand for classes: columns of the output, or the capsules that they make.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.outputs() / self.capsule().unwrap_or(1)
+    }
+
+    /// What units say (m x units) in `outputs` (m x outputs): their values as they are, capsules by their lengths.
+    #[must_use]
+    pub fn scores(&self, outputs: Vec<T>) -> Vec<T> {
+        match self.capsule() {
+            Some(dimensions) => lengths(dimensions, &outputs),
+            None => outputs,
+        }
     }
 
     /// Number of learned numbers.

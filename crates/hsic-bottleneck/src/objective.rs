@@ -9,6 +9,7 @@ pub mod goodness;
 pub mod greedy;
 pub mod hsic;
 pub mod hsic_local;
+pub mod margin;
 pub mod mono_forward;
 pub mod phsic;
 pub mod predsim;
@@ -28,8 +29,10 @@ use crate::network::{Feature, Learner};
 
 pub use self::alignment::Alignment;
 pub use self::classified::Classified;
+pub use self::cross_entropy::CrossEntropy;
 pub use self::greedy::Greedy;
 pub use self::hsic::HsicObjective;
+pub use self::margin::Margin;
 pub use self::mono_forward::MonoForward;
 pub use self::phsic::Phsic;
 pub use self::predsim::PredSim;

@@ -131,7 +131,7 @@ impl Predictor {
             place.load_weights(&mut network)?;
             networks.push(network);
         }
-        if let Some((found, expected)) = readout.fault(networks[0].outputs(), record.classes()) {
+        if let Some((found, expected)) = readout.fault(networks[0].units(), record.classes()) {
             return Err(RunError::malformed(&run.file("readout.json"), found, &expected).into());
         }
         let format = run.load_format()?;
@@ -183,13 +183,13 @@ impl Predictor {
             return scores.chunks_exact(self.record.classes()).map(prediction).collect();
         }
         // Running statistics whatever the protocol: what is said of a sample must not depend on its neighbors.
-        let outputs = Frozen::new(&self.networks, FormatInput::Last).features(m, x);
+        let outputs = Frozen::new(&self.networks, FormatInput::Last).scores(m, x);
         let prediction = |row: &[f32]| {
             let class = self.readout.assignment.class(row);
             let probabilities = self.readout.probabilities(row, self.record.classes());
             Prediction { class, probability: probabilities[class], probabilities }
         };
-        outputs.chunks_exact(self.networks[0].outputs()).map(prediction).collect()
+        outputs.chunks_exact(self.networks[0].units()).map(prediction).collect()
     }
 
     fn unformatted(&self) -> Frozen<'_> {

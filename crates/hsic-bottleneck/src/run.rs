@@ -1,5 +1,5 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
-//! `summary.json`. Files appear whole or not at all, and nothing in them is executed.
+//! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`. Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -75,7 +75,8 @@ pub(crate) const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
 /// What a run and its report make in its folder, beside `checkpoint/`.
-const FILES: &[&str] = &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, SUMMARY, REPORT_HTML, REPORT_MARKDOWN];
+const FILES: &[&str] =
+    &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, SUMMARY, REPORT_HTML, REPORT_MARKDOWN];
 
 /// The page of `hsic report`.
 pub const REPORT_HTML: &str = "report.html";
@@ -88,6 +89,12 @@ pub(crate) const READOUT: &str = "readout.json";
 
 /// The layer of format training.
 const FORMAT: &str = "format.safetensors";
+
+/// The layers that draw the input from capsules.
+pub(crate) const DECODER: &str = "decoder.safetensors";
+
+/// Some test images, and what they draw of them.
+pub(crate) const RECONSTRUCTIONS: &str = "reconstructions.json";
 
 /// Starts the name of a folder that holds one of several networks.
 const MEMBER: &str = "sigma-";

@@ -18,7 +18,9 @@ use crate::monitor::Monitor;
 use crate::network::models::{with_classifier, without_classifier};
 use crate::network::{NETWORKS, Network, NetworkSettings, NeutralLabel};
 use crate::objective::Signal;
+use crate::objective::margin::takes_capsules;
 use crate::readout::Assignment;
+use crate::reconstruction;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
 use crate::update::{Method, MethodSettings, Outputs, Update, forward_forward};
@@ -41,7 +43,9 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
-    let blocks = match outputs(config)? {
+    let method = method(config)?;
+    let blocks = match method.outputs {
+        Outputs::Classes if takes_capsules(method.reads, &blocks, classes) => blocks,
         Outputs::Classes => with_classifier(blocks, classes),
         Outputs::Features if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Units => blocks,
@@ -324,6 +328,9 @@ fn train_one(
         return Ok(Outcome::Interrupted { step: done });
     }
     run.save_weights(&network)?;
+    if network.capsule().is_some() {
+        reconstruction::save(run, &network, &update.record().learners, test)?;
+    }
     let spent = Spent {
         steps: total,
         seconds: seconds(),

@@ -11,6 +11,7 @@ pub mod frozen;
 pub mod local;
 pub mod sign_symmetry;
 pub mod target_propagation;
+mod top;
 
 use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
@@ -147,8 +148,6 @@ pub struct Method {
     pub local: bool,
     /// Whether all blocks can be updated at once after (or during) one forward pass.
     pub parallel: bool,
-    /// Learning rates that a search tries, the default among them: as many for every method.
-    pub rates: [f64; 4],
     /// Keys of [`RuleOptions`] that it reads.
     pub reads: &'static [&'static str],
     /// Fills in what the method has defaults of its own for, and checks its own numbers.
@@ -171,9 +170,6 @@ impl Method {
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
     }
 }
-
-/// The rates that a search tries of a method that learns by AdamW.
-pub(crate) const ADAMW_RATES: [f64; 4] = [2.5e-4, 5e-4, 1e-3, 2e-3];
 
 /// Fills in AdamW and its rate where they are not given.
 pub(crate) fn adamw(options: &mut TrainOptions, rate: f64) {

@@ -8,6 +8,7 @@ mod heat;
 mod key;
 mod look;
 mod panel;
+mod pictures;
 mod series;
 mod text;
 mod ticks;
@@ -88,7 +89,7 @@ pub(crate) fn svg(plot: &Plot, title: &str) -> String {
         top += legend.height();
     }
     let height = draw_panels(&mut body, plot, &looks, legend.is_some(), (columns, slot), top + 12.0) + MARGIN;
-    let shades = plot.panels.iter().any(|panel| matches!(panel.marks, Marks::Heat(_)));
+    let shades = plot.panels.iter().any(|panel| matches!(panel.marks, Marks::Heat(_) | Marks::Pictures(_)));
     let (w, h) = (text::coordinate(width), text::coordinate(height.ceil()));
     let mut picture = Canvas::default();
     picture.raw(&format!(
@@ -190,6 +191,7 @@ fn description(plot: &Plot) -> String {
         let names: Vec<&str> = match &panel.marks {
             Marks::Series(series) => series.iter().map(|one| one.name.trim()).collect(),
             Marks::Heat(_) => vec!["a table of shades"],
+            Marks::Pictures(_) => vec!["a table of pictures"],
         };
         let names = names.join(", ");
         text.push_str(&format!(" {}: {} over {}: {names}.", panel.title.trim(), panel.y.label, panel.x.label));

@@ -91,17 +91,17 @@ options! {
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b; or custom, the list of `block` tables in --config
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b, capsnet; or custom, the list of `block` tables in --config
         /// [default: mlp]
         model: String,
-        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows
-        /// [default: the model's, 256x6 for mlp]
+        /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;
+        /// capsnet: the last is the number of types of capsules [default: the model's, 256x6 for mlp, 256,32 for capsnet]
         widths: String,
         /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
         outputs: usize,
         /// Nonlinearity of every block [default: relu; needle: tanh]
         activation: Activation,
-        /// What stands before it in every block [default: batch]
+        /// What stands before it in every block [default: batch; capsnet: none]
         norm: Norm,
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
         /// deviation of each channel) [default: pool:2]
@@ -254,6 +254,8 @@ options! {
         bp_lambda: f64,
         /// dni: measure the angle of predicted and true gradients every so many steps, >= 0; 0 for never [default: 50]
         cosine_steps: u64,
+        /// backprop of a network of capsules: weight of drawing the input again, >= 0; 0 for no decoder [default: 0.0005]
+        reconstruction_weight: f64,
     }
 }
 

@@ -90,7 +90,19 @@ pub enum Marks {
     Series(Vec<Series>),
     /// A table of shades with the number in each cell.
     Heat(Heat),
+    /// A table of pictures.
+    Pictures(Pictures),
 }
+
+/// A table of pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pictures {
+    /// `rows[row][column]`; a row is a value of the vertical axis, the first on top.
+    pub rows: Vec<Vec<Picture>>,
+}
+
+/// Shades in [0, 1], line by line.
+pub type Picture = Vec<Vec<f64>>;
 
 /// Points that belong together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -241,7 +253,7 @@ impl Plot {
     }
 
     /// Every point as comma-separated values: `panel,series,x,y,low,high`; of a table of shades, series is the row's
-    /// name and x the column's number.
+    /// name and x the column's number. Of pictures none.
     #[must_use]
     pub fn csv(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
@@ -265,6 +277,7 @@ impl Plot {
                         }
                     }
                 }
+                Marks::Pictures(_) => {}
             }
         }
         text

@@ -1,10 +1,11 @@
 //! A run as curves: all that its folder tells, and what of it is worth a figure.
 
-use super::plot::{Axis, Heat, Marks, Panel, Plot, Scale, Series, Style};
+use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
 use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::log::{EpochReport, Record, TimelineReport, Warning, read_records};
 use crate::monitor::MonitorReport;
+use crate::reconstruction::{Reconstruction, Reconstructions};
 use crate::run::{METRICS, Run, SUMMARY, Summary};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
@@ -30,6 +31,8 @@ pub struct RunReport {
     pub timelines: Vec<TimelineReport>,
     /// What was amiss.
     pub warnings: Vec<Warning>,
+    /// What a network of capsules draws of some test images; `None` without a decoder.
+    pub reconstructions: Option<Reconstructions>,
     /// Of several sigmas: each network's own run, as far as it has been started; empty in the plain case.
     pub members: Vec<(f64, RunReport)>,
 }
@@ -61,6 +64,7 @@ impl RunReport {
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
+            reconstructions: Reconstructions::read(run)?,
             members,
         };
         let metrics = run.file(METRICS);
@@ -95,6 +99,7 @@ pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
         if member.is_none() {
             add("Format training", None, format(&run.format));
             add("Confusion", None, run.summary.as_ref().and_then(confusion));
+            add("Reconstructions", None, run.reconstructions.as_ref().and_then(reconstructions));
         }
         add("Loss by block", member, loss(&run.epochs));
         add("What the rule measures", member, measured(&run.epochs));
@@ -309,6 +314,25 @@ fn confusion(summary: &Summary) -> Option<Plot> {
     Some(plot(caption, 1, vec![panel]))
 }
 
+fn reconstructions(found: &Reconstructions) -> Option<Plot> {
+    let row = |of: fn(&Reconstruction) -> &[u8]| found.pairs.iter().map(|pair| found.shades(of(pair))).collect();
+    let name = |pair: &Reconstruction| match pair.class == pair.read {
+        true => pair.class.clone(),
+        false => format!("{} as {}", pair.class, pair.read),
+    };
+    let caption =
+        "Test images, and what the decoder draws from the longest capsule of each: what the network knows of \
+                   an image beside its class."
+            .to_owned();
+    let panel = Panel {
+        title: "images and reconstructions".to_owned(),
+        x: Axis::linear("class").named(found.pairs.iter().map(name)),
+        y: Axis::linear("").named(["image", "drawn"]),
+        marks: Marks::Pictures(Pictures { rows: vec![row(|pair| &pair.image), row(|pair| &pair.drawn)] }),
+    };
+    (!found.pairs.is_empty()).then(|| plot(caption, 1, vec![panel]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,6 +369,7 @@ mod tests {
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
+            reconstructions: None,
             members: Vec::new(),
         }
     }
@@ -352,7 +377,7 @@ mod tests {
     fn series(plot: &Plot, panel: usize) -> &[Series] {
         match &plot.panels[panel].marks {
             Marks::Series(series) => series,
-            Marks::Heat(_) => panic!("expected curves"),
+            Marks::Heat(_) | Marks::Pictures(_) => panic!("expected curves"),
         }
     }
 
@@ -444,6 +469,24 @@ mod tests {
         assert_eq!(few.panels[0].y.names[2], (2.0, "2".to_owned()));
         let many = confusion(&summary(30)).unwrap();
         assert_eq!(series(&many, 0)[0].points.len(), 30);
+    }
+
+    #[test]
+    fn reconstructions_stand_below_their_images_under_what_they_were_read_as() {
+        use crate::dataset::Shape;
+        let pair = |class: &str, read: &str, image| {
+            let (class, read) = (class.to_owned(), read.to_owned());
+            Reconstruction { class, read, image, drawn: vec![51, 0] }
+        };
+        let pairs = vec![pair("3", "3", vec![0, 255]), pair("4", "9", vec![255, 0])];
+        let shape = Shape { channels: 1, height: 1, width: 2 };
+        let report = RunReport { reconstructions: Some(Reconstructions { shape, pairs }), ..report() };
+        let found = plots(&report);
+        let plot = titled(&found, "Reconstructions").unwrap();
+        let Marks::Pictures(pictures) = &plot.panels[0].marks else { panic!("expected pictures") };
+        assert_eq!(pictures.rows[0], [[[0.0, 1.0]], [[1.0, 0.0]]]);
+        assert_eq!(pictures.rows[1], [[[0.2, 0.0]], [[0.2, 0.0]]]);
+        assert_eq!(plot.panels[0].x.names[1].1, "4 as 9");
     }
 
     #[test]

@@ -163,6 +163,12 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         Shape { channels: self.outputs(), height: 1, width: 1 }
     }
 
+    /// Values of a capsule, if outputs are capsules: groups of so many consecutive values (channels of one pixel). A
+    /// last block's classes are then read from their lengths.
+    fn capsule(&self) -> Option<usize> {
+        None
+    }
+
     /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
 

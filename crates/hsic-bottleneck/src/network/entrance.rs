@@ -226,6 +226,10 @@ impl<T: Scalar> Block<T> for Entered<T> {
         self.block.shape()
     }
 
+    fn capsule(&self) -> Option<usize> {
+        self.block.capsule()
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let draw = cache.draw();
         let ([entered], inner) = cache.with_inner([x.len()]);

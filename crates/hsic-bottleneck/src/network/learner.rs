@@ -54,6 +54,12 @@ impl<T: Scalar> Learner<T> {
         }
     }
 
+    /// The same, for use where nothing else runs: the block may spread its work over all threads.
+    #[must_use]
+    pub fn shared(block: Box<dyn Block<T>>) -> Self {
+        Self { cache: Cache::shared(), ..Self::new(block) }
+    }
+
     /// The block.
     #[must_use]
     pub fn block(&self) -> &dyn Block<T> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::Network;
 use super::activation::Activation;
 use super::block::Block;
+use super::capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings};
 use super::conv::{Conv, ConvSettings};
 use super::dense::Dense;
 use super::norm::Norm;
@@ -59,6 +60,48 @@ pub enum BlockSpec {
         #[serde(skip_serializing_if = "Option::is_none")]
         norm: Option<Norm>,
     },
+    /// Convolution whose channels are squashed in groups: the first capsules.
+    PrimaryCapsules {
+        /// Types of capsules.
+        outputs: usize,
+        /// Values of a capsule.
+        #[serde(default = "eight")]
+        dimensions: usize,
+        /// Lines and columns of the window.
+        kernel: usize,
+        /// Step of the window.
+        #[serde(default = "one")]
+        stride: usize,
+        /// Zeros on each side.
+        #[serde(default)]
+        padding: usize,
+    },
+    /// Capsules that the capsules of the block before are routed to by agreement.
+    Capsules {
+        /// Capsules.
+        outputs: usize,
+        /// Values of a capsule.
+        #[serde(default = "sixteen")]
+        dimensions: usize,
+        /// Rounds of routing.
+        #[serde(default = "three")]
+        rounds: usize,
+        /// Whether each value has a bias.
+        #[serde(default)]
+        bias: bool,
+    },
+}
+
+fn three() -> usize {
+    3
+}
+
+fn eight() -> usize {
+    8
+}
+
+fn sixteen() -> usize {
+    16
 }
 
 fn one() -> usize {
@@ -79,8 +122,8 @@ impl BlockSpec {
     }
 
     fn residual(mut self) -> Self {
-        match &mut self {
-            Self::Dense { residual, .. } | Self::Conv { residual, .. } => *residual = true,
+        if let Self::Dense { residual, .. } | Self::Conv { residual, .. } = &mut self {
+            *residual = true;
         }
         self
     }
@@ -198,7 +241,32 @@ pub static NETWORKS: &[NetworkKind] = &[
         activation: Activation::Relu,
         blocks: |s| vgg(s, "128x3,256p,256,512p,512x2p,512p", &[1024]),
     },
+    NetworkKind {
+        name: CAPSNET,
+        summary: "9x9 convolutions, then types of 8-D capsules (256,32), then a 16-D capsule a class, 3 rounds of routing",
+        activation: Activation::Relu,
+        blocks: |s| {
+            let widths = s.widths_or("256,32");
+            let (types, channels) = widths.split_last().map_or((1, &[][..]), |(last, rest)| (last.outputs, rest));
+            let conv = |w: &Width| BlockSpec::conv(w.outputs, 9, 1, 0, 1 + usize::from(w.pool));
+            let mut blocks: Vec<BlockSpec> = channels.iter().map(conv).collect();
+            let (dimensions, kernel, stride, padding) = (eight(), 9, 2, 0);
+            blocks.push(BlockSpec::PrimaryCapsules { outputs: types, dimensions, kernel, stride, padding });
+            let outputs = s.outputs.unwrap_or(s.classes);
+            blocks.push(BlockSpec::Capsules { outputs, dimensions: sixteen(), rounds: three(), bias: false });
+            blocks
+        },
+    },
 ];
+
+/// The network of capsules, whose convolutions have no norm unless one is asked for.
+pub(crate) const CAPSNET: &str = "capsnet";
+
+/// Whether the last of some blocks gives a capsule for each class, whose length says how sure it is.
+#[must_use]
+pub fn ends_in_capsules(blocks: &[BlockSpec], classes: usize) -> bool {
+    matches!(blocks.last(), Some(BlockSpec::Capsules { outputs, .. }) if *outputs == classes)
+}
 
 fn with_output(mut blocks: Vec<BlockSpec>, settings: &NetworkSettings) -> Vec<BlockSpec> {
     blocks.push(BlockSpec::dense(settings.outputs.unwrap_or(settings.classes)));
@@ -266,10 +334,19 @@ pub enum NetworkError {
         /// Sizes of its output.
         to: Shape,
     },
+    /// Nothing can be routed.
+    #[error("block {block} routes capsules: expected primary-capsules or capsules before it")]
+    NoCapsules {
+        /// Index from 0.
+        block: usize,
+    },
 }
 
 /// Most numbers that one block may learn: 2^31, 8 GB.
 const MOST_PARAMETERS: usize = 1 << 31;
+
+/// Most rounds of routing: with more than a few it overfits, and each costs as much as the first.
+const MOST_ROUNDS: usize = 100;
 
 impl<T: Scalar> Network<T> {
     /// The network of a list of blocks on samples of sizes `input`. Weights come from the seed, each block's from a
@@ -288,10 +365,10 @@ impl<T: Scalar> Network<T> {
             return Err(NetworkError::Empty);
         }
         let mut blocks: Vec<Box<dyn Block<T>>> = Vec::with_capacity(specs.len());
-        let mut from = input;
+        let (mut from, mut capsule) = (input, None);
         for (index, spec) in specs.iter().enumerate() {
-            let block = build_block(index, from, spec, (activation, norm), seed)?;
-            from = block.shape();
+            let block = build_block(index, (from, capsule), spec, (activation, norm), seed)?;
+            (from, capsule) = (block.shape(), block.capsule());
             blocks.push(block);
         }
         Ok(Self::new(blocks))
@@ -300,7 +377,7 @@ impl<T: Scalar> Network<T> {
 
 fn build_block<T: Scalar>(
     block: usize,
-    from: Shape,
+    (from, capsule): (Shape, Option<usize>),
     spec: &BlockSpec,
     (activation, norm): (Activation, Norm),
     seed: u64,
@@ -313,6 +390,15 @@ fn build_block<T: Scalar>(
         check("outputs", outputs, outputs >= 1, "a whole number >= 1".to_owned())?;
         let most = MOST_PARAMETERS / depth.max(1);
         check("outputs", outputs, outputs <= most, format!("at most {most} after {depth} inputs"))
+    };
+    // Whether a window fits; gives the shorter side of what it leaves.
+    let window = |kernel: usize, stride: usize, padding: usize| {
+        let side = from.height.min(from.width) + 2 * padding;
+        check("kernel", kernel, kernel >= 1, "a whole number >= 1".to_owned())?;
+        check("stride", stride, stride >= 1, "a whole number >= 1".to_owned())?;
+        check("padding", padding, padding < kernel, format!("less than the kernel, {kernel}"))?;
+        check("kernel", kernel, side >= kernel, format!("at most {side}, the map with its padding"))?;
+        Ok((side - kernel) / stride + 1)
     };
     match *spec {
         BlockSpec::Dense { outputs, residual, activation: own, norm: own_norm } => {
@@ -332,14 +418,8 @@ fn build_block<T: Scalar>(
             Ok(Box::new(Residual::new(dense, activation, norm)))
         }
         BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation: own, norm: own_norm } => {
-            let side = from.height.min(from.width);
-            check("kernel", kernel, kernel >= 1, "a whole number >= 1".to_owned())?;
-            check("stride", stride, stride >= 1, "a whole number >= 1".to_owned())?;
-            check("padding", padding, padding < kernel, format!("less than the kernel, {kernel}"))?;
-            let fits = side + 2 * padding >= kernel;
-            check("kernel", kernel, fits, format!("at most {}, the map with its padding", side + 2 * padding))?;
+            let rest = window(kernel, stride, padding)?;
             size(outputs, kernel * kernel * from.channels)?;
-            let rest = (side + 2 * padding - kernel) / stride + 1;
             check("pool", pool, pool >= 1 && pool <= rest, format!("1 to {rest}, the side of the map"))?;
             let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
             let settings = ConvSettings { outputs, kernel, stride, padding, pool, activation, norm };
@@ -352,6 +432,21 @@ fn build_block<T: Scalar>(
                 return Err(NetworkError::Residual { block, from, to });
             }
             Ok(Box::new(Residual::new(conv, activation, norm)))
+        }
+        BlockSpec::PrimaryCapsules { outputs, dimensions, kernel, stride, padding } => {
+            window(kernel, stride, padding)?;
+            check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
+            size(outputs, (kernel * kernel * from.channels).saturating_mul(dimensions))?;
+            let (kind, window) = ((outputs, dimensions), (kernel, stride, padding));
+            Ok(Box::new(PrimaryCapsules::new(from, block == 0, kind, window, &mut stream)))
+        }
+        BlockSpec::Capsules { outputs, dimensions, rounds, bias } => {
+            let depth = capsule.ok_or(NetworkError::NoCapsules { block })?;
+            check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
+            check("rounds", rounds, (1..=MOST_ROUNDS).contains(&rounds), format!("1 to {MOST_ROUNDS}"))?;
+            size(outputs, from.columns().saturating_mul(dimensions))?;
+            let settings = RoutedSettings { outputs, dimensions, rounds, bias };
+            Ok(Box::new(RoutedCapsules::new(from, depth, settings, &mut stream)))
         }
     }
 }
@@ -415,6 +510,30 @@ mod tests {
     }
 
     #[test]
+    fn the_network_of_capsules_is_the_published_one() {
+        let network = build("capsnet", MNIST, None);
+        let shapes: Vec<Shape> = network.blocks().iter().map(|block| block.shape()).collect();
+        let map = |side| Shape { channels: 256, height: side, width: side };
+        assert_eq!(shapes, [map(20), map(6), Shape { channels: 160, height: 1, width: 1 }]);
+        // 20,992 + 5,308,672 + 1,474,560, with the decoder's 1,411,344.
+        let decoder: usize =
+            crate::objective::margin::decoder::<f32>(160, 784, 1).iter().map(|layer| layer.parameters().len()).sum();
+        assert_eq!(network.parameter_count() + decoder, 8_215_568);
+        let settings = NetworkSettings { widths: None, outputs: None, classes: 10 };
+        let mut blocks = (NETWORKS.iter().find(|kind| kind.name == CAPSNET).unwrap().blocks)(&settings);
+        if let Some(BlockSpec::Capsules { bias, .. }) = blocks.last_mut() {
+            *bias = true;
+        }
+        let biased = Network::<f32>::build(MNIST, &blocks, Activation::Relu, Norm::None, 0).unwrap();
+        assert_eq!(biased.parameter_count(), network.parameter_count() + 160);
+        let names: Vec<(String, Vec<usize>)> =
+            biased.stored_tensors().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+        assert_eq!(names[4], ("4.weight".to_owned(), vec![10, 1152, 16, 8]));
+        assert_eq!(names[5], ("4.bias".to_owned(), vec![10, 16]));
+        assert_eq!(build("capsnet", CIFAR, Some("8,8,2")).blocks().len(), 4);
+    }
+
+    #[test]
     fn what_cannot_be_built_is_named() {
         let build = |specs: &[BlockSpec]| {
             Network::<f32>::build(MNIST, specs, Activation::Relu, Norm::Batch, 0).err().unwrap().to_string()
@@ -428,6 +547,14 @@ mod tests {
             build(&[BlockSpec::conv(4, 3, 1, 1, 1), BlockSpec::conv(5, 3, 1, 1, 1).residual()]),
             "block 1 is residual and makes 5 x 28 x 28 of 4 x 28 x 28: expected equal sizes"
         );
+        let capsules = |rounds| BlockSpec::Capsules { outputs: 2, dimensions: 4, rounds, bias: false };
+        assert_eq!(
+            build(&[BlockSpec::dense(8), capsules(3)]),
+            "block 1 routes capsules: expected primary-capsules or capsules before it"
+        );
+        let primary = |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
+        assert_eq!(build(&[primary(28), capsules(0)]), "block 1: rounds = 0: expected 1 to 100");
+        assert_eq!(build(&[primary(29)]), "block 0: kernel = 29: expected at most 28, the map with its padding");
     }
 
     #[test]

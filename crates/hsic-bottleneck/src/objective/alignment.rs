@@ -22,7 +22,7 @@ use super::similarity::{Moments, Pairs, Similarity, Targets};
 use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of, write_rows};
 use crate::batch::Batch;
 use crate::network::Learner;
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `alignment`.
 pub static METHOD: Method = Method {
@@ -34,7 +34,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &[],
     settle: |options, _| adamw(options, 1e-3),
     build: |settings| {

@@ -3,8 +3,8 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
-use super::cross_entropy::cross_entropy;
-use super::{Objective, Signal, Site, grown, rows_of, write_rows};
+use super::cross_entropy::CrossEntropyScratch;
+use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::error::Error;
@@ -21,16 +21,15 @@ pub struct ClassifiedShared<S> {
     inner: S,
 }
 
-/// Memory of one thread: that of the rule, and outputs in rows.
+/// Memory of one thread: that of the rule, and that of the classifier's loss.
 pub struct ClassifiedScratch<T, S> {
     inner: S,
-    outputs: Vec<T>,
-    gradient: Vec<T>,
+    last: CrossEntropyScratch<T>,
 }
 
-impl<T, S: Default> Default for ClassifiedScratch<T, S> {
+impl<T: Scalar, S: Default> Default for ClassifiedScratch<T, S> {
     fn default() -> Self {
-        Self { inner: S::default(), outputs: Vec::new(), gradient: Vec::new() }
+        Self { inner: S::default(), last: CrossEntropyScratch::default() }
     }
 }
 
@@ -82,12 +81,6 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
-        let ClassifiedScratch { outputs, gradient, .. } = scratch;
-        let classes = z.ncols();
-        let outputs = rows_of(z, outputs)?;
-        let gradient = grown(gradient, outputs.len());
-        let loss = cross_entropy(outputs, &shared.labels, classes, gradient);
-        write_rows(gradient, dz);
-        Ok(Signal { loss, ..Signal::default() })
+        scratch.last.evaluate(&shared.labels, z, dz)
     }
 }

@@ -1,6 +1,11 @@
 //! Softmax and cross-entropy, the loss of whatever is trained to name classes.
 
+use faer::{MatMut, MatRef};
 use hsic::Scalar;
+
+use super::{Objective, Signal, Site};
+use crate::batch::Batch;
+use crate::network::Learner;
 
 /// Mean of -ln softmax(a)_label over the rows of `a` (m x classes, row-major), and its gradient (softmax - one-hot) / m
 /// into `da`. Rows are shifted by their largest entry, so no exponential overflows.
@@ -25,6 +30,72 @@ pub fn cross_entropy<T: Scalar>(a: &[T], labels: &[usize], classes: usize, da: &
         da[label] -= T::of(share);
     }
     loss * share
+}
+
+/// Cross-entropy as the objective of a block whose outputs are class scores.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrossEntropy;
+
+/// Memory of one thread: outputs in rows, and their gradient.
+#[derive(Default)]
+pub struct CrossEntropyScratch<T> {
+    outputs: Vec<T>,
+    gradient: Vec<T>,
+}
+
+impl<T: Scalar> CrossEntropyScratch<T> {
+    /// Value at `z` (m x classes), gradient into `dz`.
+    ///
+    /// # Errors
+    /// `NotFinite` with the first output that is no number.
+    pub(super) fn evaluate(
+        &mut self,
+        labels: &[usize],
+        z: MatRef<'_, T>,
+        mut dz: MatMut<'_, T>,
+    ) -> Result<Signal, hsic::Error> {
+        let (m, classes) = (z.nrows(), z.ncols());
+        let Self { outputs, gradient } = self;
+        outputs.clear();
+        outputs.extend((0..m * classes).map(|i| z[(i / classes, i % classes)]));
+        gradient.resize(m * classes, T::ZERO);
+        if let Some(at) = outputs.iter().position(|value| !value.is_finite()) {
+            return Err(hsic::Error::NotFinite { argument: "z", row: at / classes, col: at % classes });
+        }
+        let loss = cross_entropy(outputs, labels, classes, gradient);
+        for (i, &value) in gradient.iter().enumerate() {
+            dz[(i / classes, i % classes)] = value;
+        }
+        Ok(Signal { loss, ..Signal::default() })
+    }
+}
+
+impl<T: Scalar> Objective<T> for CrossEntropy {
+    type Shared = Vec<usize>;
+    type Scratch = CrossEntropyScratch<T>;
+
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        _scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error> {
+        let mut labels = earlier.unwrap_or_default();
+        labels.clone_from(&batch.labels);
+        Ok(labels)
+    }
+
+    fn signal(
+        &self,
+        labels: &Self::Shared,
+        _site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        _learners: &mut [Learner<T>],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error> {
+        scratch.evaluate(labels, z, dz)
+    }
 }
 
 #[cfg(test)]

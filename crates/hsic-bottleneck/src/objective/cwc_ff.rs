@@ -30,7 +30,7 @@ use crate::dataset::Shape;
 use crate::error::Error;
 use crate::network::entrance::for_each_group;
 use crate::network::{Feature, Learner};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `cwc-ff`.
 pub static METHOD: Method = Method {
@@ -42,7 +42,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["goodness"],
     settle,
     build: |settings| {

@@ -32,7 +32,7 @@ use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 use crate::optimizer::{Decay, LearningRate};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `greedy`.
 pub static METHOD: Method = Method {
@@ -44,7 +44,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["auxiliary", "auxiliary_width", "decoupled"],
     settle: |options, faults| {
         adamw(options, 1e-3);

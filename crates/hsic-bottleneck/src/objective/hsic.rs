@@ -42,7 +42,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Units,
     local: true,
     parallel: true,
-    rates: [5e-4, 1e-3, 2e-3, 4e-3],
     reads: &["x", "classifier"],
     settle,
     build: |settings| {

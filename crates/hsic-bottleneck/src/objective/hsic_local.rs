@@ -13,7 +13,7 @@
 
 use super::Classified;
 use super::hsic::{HsicObjective, settle};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `hsic-local`.
 pub static METHOD: Method = Method {
@@ -25,7 +25,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["x", "classifier"],
     settle: |options, faults| {
         adamw(options, 1e-3);

@@ -27,7 +27,7 @@ use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of,
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `mono-forward`.
 pub static METHOD: Method = Method {
@@ -39,7 +39,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &[],
     settle: |options, _| {
         adamw(options, 1e-3);

@@ -37,7 +37,7 @@ use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of,
 use crate::batch::Batch;
 use crate::network::entrance::for_each_group;
 use crate::network::{Between, Feature, Learner};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `phsic`.
 pub static METHOD: Method = Method {
@@ -49,7 +49,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["phsic_kernel", "phsic_sigma", "groups", "group_power", "balance"],
     settle: |options, faults| {
         adamw(options, 2e-3);

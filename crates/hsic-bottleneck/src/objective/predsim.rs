@@ -36,7 +36,7 @@ use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of,
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
-use crate::update::{ADAMW_RATES, Local, Method, Outputs, adamw};
+use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `predsim`.
 pub static METHOD: Method = Method {
@@ -48,7 +48,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["local_loss", "similarity_weight", "decoder_size"],
     settle: |options, faults| {
         adamw(options, 5e-4);

@@ -35,6 +35,11 @@ impl<T: Scalar> Angle<T> {
         Self { every: every.unwrap_or(0), measured: false, blocks: Vec::new(), dz: Vec::new(), dx: Vec::new() }
     }
 
+    /// Whether anything is ever measured.
+    pub(super) fn is_asked(&self) -> bool {
+        self.every > 0
+    }
+
     /// Back-propagates the cross-entropy, if the batch's step is one that is measured; nothing of the network changes.
     ///
     /// # Cost

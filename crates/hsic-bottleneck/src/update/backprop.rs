@@ -10,6 +10,13 @@
 //! (about a third more operations). The weights are those of plain back-propagation, bit by bit: dropout draws the masks
 //! of the step again, running statistics take a batch in once. K >= L recomputes nothing.
 //!
+//! A network that ends in a capsule for each class (`--model capsnet`; Sabour, Frosst, Hinton 2017) is trained by the
+//! margins of their lengths and by how well a decoder draws the input from the class's own capsule:
+//!
+//!     L = sum_k T_k max(0, 0.9 - |v_k|)^2 + 0.5 (1 - T_k) max(0, |v_k| - 0.1)^2 + w |x - decoder(v)|^2
+//!
+//! w = 0.0005 (`--reconstruction-weight`; 0: no decoder).
+//!
 //! Defaults: AdamW, rate 1e-3. Try rates as thoroughly as for the method that it is compared with.
 
 use std::fmt;
@@ -22,14 +29,14 @@ use serde::{Deserialize, Serialize};
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
 use super::feedback_alignment::{Feedback, Transport};
-use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::top::Top;
+use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
-use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, norm};
+use crate::objective::{Signal, margin, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `backprop`.
@@ -42,11 +49,14 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: false,
-    rates: ADAMW_RATES,
-    reads: &["recompute"],
-    settle: |options, _| adamw(options, 1e-3),
+    reads: &["recompute", "reconstruction_weight"],
+    settle: |options, faults| {
+        adamw(options, 1e-3);
+        margin::settle(options, faults);
+    },
     build: |settings| {
-        let plain = Backprop::new(settings.optimizer);
+        let weight = settings.rule.reconstruction_weight.unwrap_or(margin::WEIGHT);
+        let plain = Backprop::new(settings.optimizer).with_reconstruction(weight, settings.seed);
         Ok(Box::new(match settings.rule.recompute {
             Some(recompute) => plain.recomputing(recompute),
             None => plain,
@@ -125,6 +135,10 @@ impl<T: Scalar> Default for Slot<T> {
 /// Trains the whole network by the gradient of one loss, or by what other weights make of it on its way back.
 pub struct Backprop<T: Scalar = f32> {
     optimizer: Optimizer,
+    /// Weight of a reconstruction from capsules, and the seed of its decoder.
+    reconstruction: (f64, u64),
+    /// The loss, once the network has been seen.
+    top: Option<Top<T>>,
     recompute: Option<Recompute>,
     /// What gradients go back through, if not the blocks' own weights.
     transport: Option<Transport<T>>,
@@ -146,6 +160,8 @@ impl<T: Scalar> Backprop<T> {
     pub fn new(optimizer: Optimizer) -> Self {
         Self {
             optimizer,
+            reconstruction: (margin::WEIGHT, 0),
+            top: None,
             recompute: None,
             transport: None,
             angle: Angle::new(None),
@@ -157,6 +173,14 @@ impl<T: Scalar> Backprop<T> {
             gradient: Vec::new(),
             report: StepReport::default(),
         }
+    }
+
+    /// With this weight of the reconstruction where a network ends in capsules (0 for none), by a decoder whose first
+    /// weights follow from the seed.
+    #[must_use]
+    pub fn with_reconstruction(mut self, weight: f64, seed: u64) -> Self {
+        self.reconstruction = (weight, seed);
+        self
     }
 
     /// The same weights in less memory: see [`Recompute`].
@@ -270,6 +294,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
             transport.meet(network)?;
         }
         self.angle.measure(network, batch);
+        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
         let blocks = network.blocks_mut();
         let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
         let last = (blocks.len() - 1) / length;
@@ -289,7 +314,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 None => segment.keep(blocks, x, &mut self.pool, spans)?,
             }
         }
-        let mut loss = 0.0;
+        let mut signal = Signal::default();
         for (index, blocks) in blocks.chunks_mut(length).enumerate().rev() {
             let segment = Segment { first: index * length, absorbs: false, ..whole };
             let input = index.checked_sub(1).map_or(&batch.x, |before| &self.inputs[before]);
@@ -297,7 +322,9 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 let begin = Instant::now();
                 let outputs = &self.pool[blocks.len() - 1].z;
                 self.dz.resize(outputs.len(), T::ZERO);
-                loss = cross_entropy(outputs, &batch.labels, outputs.len() / m, &mut self.dz);
+                let offset = blocks.len() - 1;
+                signal = top.evaluate(batch, (segment.first + offset, &*blocks[offset]), outputs, &mut self.dz)?;
+                top.step(self.optimizer, learning_rate);
                 spans.push(clock.span(Work::Operator, 0, begin));
             } else {
                 segment.keep(blocks, input, &mut self.pool, spans)?;
@@ -319,8 +346,11 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     }
                     None => block.gradient(m, x, z, dz, cache, gradient, dx),
                 }
-                let terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
-                self.report.signals[index] = Signal { loss, terms, gradient_norm: norm(&self.gradient), dead: false };
+                let mut signal = Signal { gradient_norm: norm(&self.gradient), ..signal };
+                if self.angle.is_asked() {
+                    signal.terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
+                }
+                self.report.signals[index] = signal;
                 let state = &mut self.optimizers[index];
                 self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
                 std::mem::swap(&mut self.dz, &mut self.dx);
@@ -331,10 +361,13 @@ impl<T: Scalar> Update<T> for Backprop<T> {
     }
 
     fn record(&self) -> UpdateRecord<T> {
-        UpdateRecord { optimizers: self.optimizers.clone(), learners: Vec::new() }
+        let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.record(self.optimizers.len()));
+        UpdateRecord { optimizers: self.optimizers.clone(), learners }
     }
 
-    fn load(&mut self, _network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+        let top = self.top.insert(Top::of(network, self.reconstruction));
+        top.load(network.blocks().len(), record.learners)?;
         self.optimizers = record.optimizers;
         Ok(())
     }

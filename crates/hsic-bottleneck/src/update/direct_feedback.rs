@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
 use super::local::{give, lock, take};
-use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::{Span, Work};
@@ -48,7 +48,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["angle_steps"],
     settle: |options, faults| {
         adamw(options, 1e-3);

@@ -30,7 +30,7 @@ use hsic::random::Stream;
 use rayon::prelude::*;
 
 use super::clock::{Clock, cleared};
-use super::{ADAMW_RATES, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::config::{Faults, TrainOptions};
 use crate::dataset::Shape;
@@ -53,7 +53,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["conditioned", "predictor_widths", "bp_lambda", "cosine_steps"],
     settle,
     build: |settings| Ok(Box::new(Dni::new(settings))),

@@ -19,7 +19,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 
-use super::{ADAMW_RATES, Backprop, Method, MethodSettings, Outputs, Update, adamw};
+use super::{Backprop, Method, MethodSettings, Outputs, Update, adamw};
 use crate::config::{Faults, TrainOptions};
 use crate::error::Error;
 use crate::network::{Block, Network, TensorKind};
@@ -34,7 +34,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: false,
-    rates: ADAMW_RATES,
     reads: &["recompute", "angle_steps"],
     settle,
     build: |settings| Ok(build(settings, Feedback::Random)),

@@ -32,7 +32,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::{ADAMW_RATES, Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::config::{Faults, TrainOptions};
 use crate::error::Error;
@@ -53,7 +53,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Features,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &["goodness", "theta", "negatives", "label_strength", "peer"],
     settle,
     build: |settings| Ok(Box::new(ForwardForward::new(settings))),

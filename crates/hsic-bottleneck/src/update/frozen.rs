@@ -12,7 +12,7 @@ use std::time::Instant;
 use hsic::Scalar;
 
 use super::clock::{Clock, cleared};
-use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::Work;
@@ -32,7 +32,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    rates: ADAMW_RATES,
     reads: &[],
     settle: |options, _| adamw(options, 1e-3),
     build: |settings| Ok(Box::new(RandomFeatures::new(settings.optimizer))),

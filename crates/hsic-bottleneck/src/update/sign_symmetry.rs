@@ -14,7 +14,7 @@
 //! has to transport. Keep a norm: without one the sizes of gradients drift with depth.
 
 use super::feedback_alignment::{Feedback, build, settle};
-use super::{ADAMW_RATES, Method, Outputs};
+use super::{Method, Outputs};
 
 /// The method `sign-symmetry`.
 pub static METHOD: Method = Method {
@@ -26,7 +26,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: false,
-    rates: ADAMW_RATES,
     reads: &["recompute", "angle_steps"],
     settle,
     build: |settings| Ok(build(settings, Feedback::Sign)),

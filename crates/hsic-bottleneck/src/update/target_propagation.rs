@@ -35,7 +35,7 @@ use inverse::{Lesson, Memory, activation_of_dense, shape};
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
 use super::local::{give, lock, take};
-use super::{ADAMW_RATES, Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::log::{Span, Work};
@@ -55,7 +55,6 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: false,
-    rates: ADAMW_RATES,
     reads: &["angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
     settle: |options, faults| {
         adamw(options, 1e-3);

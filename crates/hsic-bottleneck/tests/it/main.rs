@@ -5,6 +5,7 @@
 mod archives;
 mod backprop;
 mod battery;
+mod capsules;
 mod cifar;
 mod datasets;
 mod folders;

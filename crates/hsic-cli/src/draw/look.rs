@@ -109,7 +109,7 @@ pub(super) fn looks(panels: &[Panel]) -> Vec<Vec<Look>> {
 fn series_of(panel: &Panel) -> &[Series] {
     match &panel.marks {
         Marks::Series(series) => series,
-        Marks::Heat(_) => &[],
+        Marks::Heat(_) | Marks::Pictures(_) => &[],
     }
 }
 

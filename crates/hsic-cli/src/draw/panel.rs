@@ -1,13 +1,13 @@
 //! One panel: its title, its legend, its axes and what lies between them.
 
-use hsic_bottleneck::figure::plot::{Axis, Heat, Marks, Panel, Scale, Series, Style};
+use hsic_bottleneck::figure::plot::{Axis, Marks, Panel, Scale, Series, Style};
 
 use super::axes::{Horizontal, TICK, Vertical};
 use super::canvas::{Anchor, Canvas, Frame, Place};
 use super::key::{self, Entry, Legend};
 use super::look::Look;
 use super::ticks::Span;
-use super::{heat, series, text};
+use super::{heat, pictures, series, text};
 
 /// Font size of a panel's title.
 const TITLE: f64 = 13.5;
@@ -44,6 +44,10 @@ pub(super) fn natural_height(panel: &Panel, slot: f64) -> f64 {
             usual.max(26.0 * ridges.min(40) as f64 + 40.0)
         }
         Marks::Heat(heat) => (ROW * heat.values.len() as f64).clamp(60.0, 800.0),
+        Marks::Pictures(table) => {
+            let side = 0.88 * slot / pictures::columns(table).max(1) as f64;
+            (side * table.rows.len() as f64).clamp(60.0, 800.0)
+        }
     }
 }
 
@@ -76,9 +80,8 @@ fn spans(panel: &Panel, all: &[Series]) -> (Span, Span) {
     (x, if fixed { y } else { y.rounded(heights().fold(f64::INFINITY, f64::min)) })
 }
 
-/// The axes of a heat table: its names, or the numbers of rows and columns. Rows count from above.
-fn heat_axes(panel: &Panel, heat: &Heat) -> (Axis, Axis) {
-    let (rows, columns) = (heat.values.len(), heat::columns(heat));
+/// The axes of a table: its names, or the numbers of rows and columns. Rows count from above.
+fn table_axes(panel: &Panel, rows: usize, columns: usize) -> (Axis, Axis) {
     let numbered = |axis: &Axis, count: usize| {
         let whole = Axis::linear(&axis.label).within(-0.5, (count.max(1) as f64) - 0.5);
         if axis.names.is_empty() { whole.named(0..count.max(1)) } else { Axis { names: axis.names.clone(), ..whole } }
@@ -99,19 +102,24 @@ impl<'a> Prepared<'a> {
         // A table keeps the shape of its cells; curves are stretched a little.
         let stretched = matches!(panel.marks, Marks::Series(_));
         let height = if stretched { row.min(1.5 * natural) } else { natural };
+        let (heat, rows, columns) = match &panel.marks {
+            Marks::Series(_) => (None, 0, 0),
+            Marks::Heat(heat) => (Some(heat), heat.values.len(), heat::columns(heat)),
+            Marks::Pictures(table) => (None, table.rows.len(), pictures::columns(table)),
+        };
         let series = match &panel.marks {
             Marks::Series(series) => series,
-            Marks::Heat(table) => {
-                let (x_axis, y_axis) = heat_axes(panel, table);
+            Marks::Heat(_) | Marks::Pictures(_) => {
+                let (x_axis, y_axis) = table_axes(panel, rows, columns);
                 let fit = |axis| Span::fit(axis, [], 0.0);
                 let (x, y) = (fit(&x_axis), fit(&y_axis));
                 let vertical = Vertical::new(&y_axis, y, height, name_room);
-                let notes: Vec<String> =
-                    table.row_notes.iter().map(|note| text::shorten(note.trim(), TICK, name_room)).collect();
+                let notes = heat.map_or(&[][..], |heat| &heat.row_notes).iter();
+                let notes: Vec<String> = notes.map(|note| text::shorten(note.trim(), TICK, name_room)).collect();
                 let widest = notes.iter().map(|note| text::width(note, TICK)).fold(0.0, f64::max);
                 let right = if widest > 0.0 { widest + 8.0 } else { 4.0 };
                 let frame = Frame { left: 0.0, top: 0.0, width: slot - vertical.room() - right, height };
-                let scale = heat::needs_scale(table, frame);
+                let scale = heat.is_some_and(|heat| heat::needs_scale(heat, frame));
                 let legend = Legend::default();
                 return Self {
                     panel,
@@ -197,7 +205,14 @@ impl<'a> Prepared<'a> {
     /// The horizontal axis for a frame of this width with this much room at its left.
     pub(super) fn horizontal(&self, width: f64, left: f64) -> Horizontal {
         match &self.panel.marks {
-            Marks::Heat(table) => Horizontal::new(&heat_axes(self.panel, table).0, self.x, width, left, false),
+            Marks::Heat(heat) => {
+                let axis = table_axes(self.panel, heat.values.len(), heat::columns(heat)).0;
+                Horizontal::new(&axis, self.x, width, left, false)
+            }
+            Marks::Pictures(table) => {
+                let axis = table_axes(self.panel, table.rows.len(), pictures::columns(table)).0;
+                Horizontal::new(&axis, self.x, width, left, false)
+            }
             Marks::Series(all) => {
                 let mut values = all.iter().flat_map(|series| &series.points).map(|point| point.x);
                 let whole = values.all(|x| x.fract() == 0.0 || !x.is_finite());
@@ -228,6 +243,7 @@ impl<'a> Prepared<'a> {
                     canvas.text(at, TICK, "fig-text fig-soft", Anchor::Start, note, "");
                 }
             }
+            Marks::Pictures(table) => pictures::draw(canvas, table, frame),
             Marks::Series(all) => {
                 self.vertical.draw_grid(canvas, frame);
                 horizontal.draw_grid(canvas, frame);

@@ -112,6 +112,7 @@ mod tests {
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
+            reconstructions: None,
             members: Vec::new(),
         }
     }
