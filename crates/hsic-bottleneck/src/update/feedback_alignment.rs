@@ -102,8 +102,8 @@ impl<T: Scalar> Transport<T> {
         if self.carriers.len() == network.blocks().len() {
             return Ok(());
         }
-        let carrier = |(index, block): (usize, &Box<dyn Block<T>>)| {
-            let mut carrier = carrier(self.feedback.method(), index, &**block)?;
+        let carrier = |(index, block): (usize, &dyn Block<T>)| {
+            let mut carrier = carrier(self.feedback.method(), index, block)?;
             // Nothing goes back beyond the first block.
             if index > 0 {
                 let (mut stream, bound) = (Stream::new(self.seed, "feedback", index as u64), carrier.bound());
@@ -111,7 +111,8 @@ impl<T: Scalar> Transport<T> {
             }
             Ok(carrier)
         };
-        self.carriers = network.blocks().iter().enumerate().map(carrier).collect::<Result<_, Error>>()?;
+        let blocks = network.blocks().iter().map(|block| &**block);
+        self.carriers = blocks.enumerate().map(carrier).collect::<Result<_, Error>>()?;
         Ok(())
     }
 

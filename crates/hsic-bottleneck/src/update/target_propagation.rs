@@ -171,8 +171,8 @@ impl<T: Scalar> TargetPropagation<T> {
         if self.slots.len() == blocks.len() {
             return Ok(());
         }
-        let slot = |(index, block): (usize, &Box<dyn Block<T>>)| {
-            let activation = activation_of_dense(&**block).map_err(|classes| (index, classes))?;
+        let slot = |(index, block): (usize, &dyn Block<T>)| {
+            let activation = activation_of_dense(block).map_err(|classes| (index, classes))?;
             let inverse = || {
                 let mut stream = Stream::new(self.seed, "inverse", index as u64);
                 let (inputs, outputs) = (block.outputs(), block.inputs());
@@ -186,7 +186,8 @@ impl<T: Scalar> TargetPropagation<T> {
                 inverse_loss: 0.0,
             })
         };
-        self.slots = blocks.iter().enumerate().map(slot).collect::<Result<_, (usize, String)>>()?;
+        let blocks = blocks.iter().map(|block| &**block);
+        self.slots = blocks.enumerate().map(slot).collect::<Result<_, (usize, String)>>()?;
         Ok(())
     }
 
