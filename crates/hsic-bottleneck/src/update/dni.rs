@@ -17,8 +17,10 @@
 //! Metrics: the predictors' losses, and the cosine of s_i with the true gradient every `cosine-steps` steps; that is a
 //! second forward and backward pass, 0 leaves it out.
 //!
-//! Defaults: AdamW, rate 1e-3, conditioned. Expect: conditioned, near back-propagation on small networks; without labels it
-//! falls behind as blocks are added (independent logs on CIFAR-10: 65 % where back-propagation has 86 %, conditioned 84 %).
+//! Defaults: AdamW, rate 1e-3, conditioned. Expect: slower than back-propagation; conditioned, near it on small networks;
+//! without labels it falls behind as blocks are added (independent logs on CIFAR-10: 65 % where back-propagation has 86 %,
+//! conditioned 84 %; here, MNIST after 3 epochs with three and five hidden blocks: 86 and 68 % where back-propagation has
+//! 98, conditioned 97 and 94 %).
 //! Plain SGD is known not to converge.
 //!
 //! Source: arXiv 1608.05343, sections 2 and 3.1; supplement for BP(lambda). Differs: one rate for all; predictors' widths.
@@ -58,7 +60,8 @@ pub static METHOD: Method = Method {
     build: |settings| Ok(Box::new(Dni::new(settings))),
 };
 
-/// Hidden widths of a predictor of vectors, and hidden channels of one of maps, if none are given.
+/// Hidden widths of a predictor of vectors, and hidden channels of one of maps, if none are given. On MNIST (256x3, 3
+/// epochs) 256, 256x2 and 1024x2 reach 96.7, 96.8 and 96.9 %.
 const DENSE_WIDTHS: &str = "256";
 const CONV_WIDTHS: &str = "32x2";
 
