@@ -117,11 +117,10 @@ impl Greedy {
         // The last block learns beside the one before it.
         let index = if last { blocks - 1 } else { block as u64 };
         let (start, end) = (steps * index / blocks, steps * (index + 1) / blocks);
-        // A training that is longer than planned goes on in its last share.
-        let ends = index + 1 == blocks || step < end;
-        if step < start || !ends {
+        if step < start {
             return 0.0;
         }
+        // Exactly 0 at the end of the share and after it.
         let rate = LearningRate { peak: 1.0, decay: Decay::Cosine, warmup_steps: 0 };
         rate.at(step - start, end - start)
     }
