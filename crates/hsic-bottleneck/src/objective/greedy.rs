@@ -4,7 +4,9 @@
 //! convolutions of a map, with batch norm and relu, of `--auxiliary-width` units or channels), then 2 x 2 average pooling
 //! of a map and a linear classifier. Block and auxiliary network learn by
 //!
+//! ```text
 //!     L_i = CE(A_i(z_i), y)
+//! ```
 //!
 //! and inside A_i, which is part of block i's own training, gradients travel as in back-propagation. With K = 1 only the
 //! classifier is left (see `mono-forward`); with K as deep as the rest of the network the first block learns exactly as
