@@ -167,7 +167,9 @@ impl Method {
     #[must_use]
     pub fn explanation(&self) -> String {
         let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
-        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        let text = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
+        // Formulas stand in fences, which only a page needs.
+        text.filter(|line| !line.starts_with("```")).collect::<Vec<_>>().join("\n")
     }
 }
 

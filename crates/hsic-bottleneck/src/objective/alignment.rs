@@ -3,7 +3,9 @@
 //! With u_i a sample's outputs at a block over their length, K_ij = u_i . u_j and T_ij = 1 for two samples of a class and 0
 //! for others, each block before the last minimizes
 //!
+//! ```text
 //!     L = -sum_{i<j} K_ij T_ij / (|K| |T|),   |A|^2 = sum_{i<j} A_ij^2
+//! ```
 //!
 //! the negative cosine between both matrices over pairs of samples, neither centered. It is -1 where classes are tight and
 //! orthogonal; with centering and the diagonal kept it would be -CKA(Z, Y). The last block is linear and learns by

@@ -4,7 +4,9 @@
 //! convolutions of a map, with batch norm and relu, of `--auxiliary-width` units or channels), then 2 x 2 average pooling
 //! of a map and a linear classifier. Block and auxiliary network learn by
 //!
+//! ```text
 //!     L_i = CE(A_i(z_i), y)
+//! ```
 //!
 //! and inside A_i, which is part of block i's own training, gradients travel as in back-propagation. With K = 1 only the
 //! classifier is left (see `mono-forward`); with K as deep as the rest of the network the first block learns exactly as
@@ -116,11 +118,10 @@ impl Greedy {
         // The last block learns beside the one before it.
         let index = if last { blocks - 1 } else { block as u64 };
         let (start, end) = (steps * index / blocks, steps * (index + 1) / blocks);
-        // A training that is longer than planned goes on in its last share.
-        let ends = index + 1 == blocks || step < end;
-        if step < start || !ends {
+        if step < start {
             return 0.0;
         }
+        // Exactly 0 at the end of the share and after it.
         let rate = LearningRate { peak: 1.0, decay: Decay::Cosine, warmup_steps: 0 };
         rate.at(step - start, end - start)
     }

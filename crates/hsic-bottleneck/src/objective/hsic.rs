@@ -2,7 +2,9 @@
 //!
 //! Block i minimizes
 //!
+//! ```text
 //!     L_i = w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y),   nHSIC(U, V) = tr(R_U R_V),   R = Kc (Kc + epsilon m I)^-1
+//! ```
 //!
 //! with Gaussian kernels exp(-D / (2 sigma^2 d)), X the network's input and Y the labels. No label is ever compared with
 //! an output unit, so the outputs are not formatted: which unit stands for which class is read off training data, or a

@@ -2,7 +2,9 @@
 //!
 //! Beside block i stands a matrix M_i with a row a class. The block and its matrix learn by one loss,
 //!
+//! ```text
 //!     G_i = a_i M_i' + b_i,   L_i = CE(softmax(G_i), y)   (mean over the batch),
+//! ```
 //!
 //! and nothing flows from a block to the one before it. The last block is linear and names the classes: it is the
 //! classifier of the block before it, so a network with one hidden block learns by exactly the numbers of

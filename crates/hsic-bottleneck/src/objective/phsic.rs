@@ -3,7 +3,9 @@
 //! With k the kernel of two samples' outputs at a block and T the labels' matrix (1 for two samples of a class,
 //! -1/(C - 1) for others), block i minimizes
 //!
+//! ```text
 //!     L = pHSIC(Z, Z) - gamma pHSIC(Z, Y),   pHSIC(A, B) = mean_ij (a_ij - mean a) b_ij,   gamma = 2
+//! ```
 //!
 //! so that a weight changes by a product of three factors: what comes in, what goes out, and one number for the whole
 //! block. With as many samples of each class pHSIC(Z, Y) is HSIC itself.
@@ -11,7 +13,9 @@
 //! `--phsic-kernel gaussian` is exp(-|f_i - f_j|^2 / (2 sigma^2)), `--phsic-sigma` not scaled by the columns; `cosine` is
 //! the cosine of rows less their own means. f are the outputs or, with `--groups G` (32), one number a group of them,
 //!
+//! ```text
 //!     f_g = v_g^p,   v_g = (|z_g - mean|^2 + 1) / n,   less their mean over groups
+//! ```
 //!
 //! p = `--group-power`: 0.5, or 0.8 where `--between divisive:G` normalizes groups on their way to the next block. Groups
 //! are consecutive columns, of a map consecutive channels over all pixels; a block has at most a fourth as many groups as

@@ -3,9 +3,11 @@
 //! Beside each block stand a linear classifier V and a linear map g, both trained with it. With z the block's outputs,
 //! pool(z) their average pooling and S the cosine of each pair of rows less their own means,
 //!
+//! ```text
 //!     L_pred = CE(V pool(z) + b, y)
 //!     L_sim  = mean_ij (S(g(z))_ij - S(Y)_ij)^2
 //!     L      = (1 - w) L_pred + w L_sim,   w = 0.99
+//! ```
 //!
 //! S(Y) is 1 for two samples of a class and -1/(C - 1) for others. L_sim is HSIC(Z, Z) - 2 HSIC(Z, Y) without centering
 //! over the batch, which is why it shares its code with `phsic`. Of the published rules without gradients between blocks

@@ -2,8 +2,10 @@
 //!
 //! Of rows f_i, with u_i = f_i (less its own mean, where that is asked for) over its length:
 //!
+//! ```text
 //!     cosine    S_ij = u_i . u_j                          df = N'(2 G u)
 //!     Gaussian  S_ij = exp(-|f_i - f_j|^2 / (2 sigma^2))  df = -(2 / sigma^2) (diag(W 1) - W) f,   W = G o S
+//! ```
 //!
 //! with a symmetric G = dL/dS and N' the way back through the normalization. Of the Gaussian one S - 1 is formed: at wide
 //! kernels S is near 1 and its rounding would be what remains of it; the losses that use it do not feel a constant. The labels' matrix is the cosine of one-hot
