@@ -238,8 +238,8 @@ options! {
         /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 0.02; for
         /// square 1]
         theta: f64,
-        /// forward-forward: where wrong labels come from, random or hard (those that the network takes for likely)
-        /// [default: hard]
+        /// forward-forward: where wrong labels come from, random or hard (those that the first block takes for
+        /// likely) [default: hard]
         negatives: Negatives,
         /// forward-forward: value that stands for a label's class, > 0; the other classes have 0 [default: 1]
         label_strength: f64,

@@ -9,8 +9,8 @@
 //! (`goodness = square`: the mean of h_j^2, and theta in place of theta d). Between blocks each row is brought to a mean
 //! square of 1 (`between = rms`), so that a block cannot read off the goodness of the one before it.
 //! Wrong labels are drawn anew in each step: `negatives = random` (each as likely), or `hard`: in proportion to what a
-//! softmax layer takes for likely. That layer sees all blocks' rows for the sample with a neutral label (1/C for each
-//! class) and learns along; it is for drawing only and costs one more forward pass.
+//! softmax layer takes for likely. That layer sees the first block's row for the sample with a neutral label (1/C for each
+//! class) and learns along; it is for drawing only and costs one more forward pass of that block.
 //! `peer` adds the variance over the units of their mean activity (0.03 in published code), against dead units: use
 //! `activation = open-relu` with it, whose backward pass lets gradients into dead units.
 //!
@@ -37,10 +37,10 @@ use crate::batch::Batch;
 use crate::config::{Faults, TrainOptions};
 use crate::error::Error;
 use crate::network::learner::RecordMismatch;
-use crate::network::{Activation, Between, Cache, Dense, Learner, Network, Norm};
+use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::{Contrast, Goodness};
-use crate::objective::grown;
+use crate::objective::{grown, norm};
 use crate::optimizer::Optimizer;
 
 /// The method `forward-forward`.
@@ -48,7 +48,7 @@ pub static METHOD: Method = Method {
     name: "forward-forward",
     summary: "forward-forward: high activity on samples with the right label written in, low with a wrong one",
     reference: "Hinton 2022, arXiv 2212.13345",
-    cost: "two forward passes and two weight gradients a batch (hard negatives: one more pass); no backward chain",
+    cost: "two forward passes and two weight gradients a batch (hard negatives: and one pass of the first block); no backward chain",
     source: include_str!("forward_forward.rs"),
     outputs: Outputs::Features,
     local: true,
@@ -85,7 +85,7 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
 pub enum Negatives {
     /// Each wrong label as likely as the others.
     Random,
-    /// In proportion to the probability that a softmax layer on the blocks gives them.
+    /// In proportion to the probability that a softmax layer on the first block gives them.
     Hard,
 }
 
@@ -193,32 +193,32 @@ fn wrong<T: Scalar>(label: usize, shares: &[T], stream: &mut Stream) -> usize {
     shares.len() - 1 - usize::from(label + 1 == shares.len())
 }
 
-/// A softmax layer on all blocks' rows (each brought to a mean square of 1) that learns along and says which wrong labels
-/// are likely.
+/// A softmax layer on the first block's rows (each brought to a mean square of 1) that learns along and says which wrong
+/// labels are likely. It sees no later block, or what a block learns would depend on blocks after it.
 struct Reader<T: Scalar> {
     layer: Learner<T>,
-    caches: Vec<Cache<T>>,
-    z: [Vec<T>; 2],
+    cache: Cache<T>,
     features: Vec<T>,
+    probabilities: Vec<T>,
     gradient: Vec<T>,
 }
 
 impl<T: Scalar> Reader<T> {
     fn new(network: &Network<T>, classes: usize, seed: u64) -> Self {
-        let columns = network.blocks().iter().map(|block| block.outputs()).sum();
         let mut stream = Stream::new(seed, "reader", 0);
+        let columns = network.blocks()[0].outputs();
         let mut layer = Dense::new(columns, classes, Activation::Identity, Norm::None, &mut stream);
-        crate::network::Block::parameters_mut(&mut layer).fill(T::ZERO);
+        layer.parameters_mut().fill(T::ZERO);
         Self {
             layer: Learner::new(Box::new(layer)),
-            caches: Vec::new(),
-            z: [Vec::new(), Vec::new()],
+            cache: Cache::shared(),
             features: Vec::new(),
+            probabilities: Vec::new(),
             gradient: Vec::new(),
         }
     }
 
-    /// The probabilities (m x classes) of the classes of the rows `x`, after which the layer makes a step.
+    /// The probabilities (m x classes) of the wrong classes of the rows `x`, after which the layer makes a step.
     fn learn(
         &mut self,
         network: &Network<T>,
@@ -229,37 +229,25 @@ impl<T: Scalar> Reader<T> {
     ) -> Result<&[T], Error> {
         let (m, columns) = (batch.rows(), self.layer.block().inputs());
         let features = grown(&mut self.features, m * columns);
-        self.caches.resize_with(network.blocks().len(), Cache::shared);
-        let [from, to] = &mut self.z;
-        from.clear();
-        from.extend_from_slice(x);
-        let mut start = 0;
-        for (index, (block, cache)) in network.blocks().iter().zip(&mut self.caches).enumerate() {
-            let width = block.outputs();
-            let z = grown(to, m * width);
-            cache.set_draw(batch.step);
-            block.forward(m, &from[..m * block.inputs()], z, cache);
-            for (row, features) in z.chunks_exact(width).zip(features.chunks_exact_mut(columns)) {
-                let length = crate::objective::norm(row);
-                if !length.is_finite() {
-                    return Err(Error::Diverged { block: index });
-                }
-                let factor = T::of((width as f64).sqrt() / (length + 1e-8));
-                features[start..start + width].iter_mut().zip(row).for_each(|(own, &h)| *own = h * factor);
+        self.cache.set_draw(batch.step);
+        network.blocks()[0].forward(m, x, features, &mut self.cache);
+        for row in features.chunks_exact_mut(columns) {
+            let length = norm(row);
+            if !length.is_finite() {
+                return Err(Error::Diverged { block: 0 });
             }
-            start += width;
-            std::mem::swap(from, to);
+            let factor = T::of((columns as f64).sqrt() / (length + 1e-8));
+            row.iter_mut().for_each(|h| *h *= factor);
         }
         let scores = self.layer.forward(m, features);
         let gradient = grown(&mut self.gradient, m * batch.classes);
         cross_entropy(scores, &batch.labels, batch.classes, gradient);
-        let probabilities = grown(to, m * batch.classes);
-        probabilities.copy_from_slice(gradient);
+        // (p - one-hot) / m: p where it is asked for, which is not at the label.
+        let probabilities = grown(&mut self.probabilities, m * batch.classes);
+        let rows = T::of(m as f64);
+        probabilities.iter_mut().zip(&*gradient).for_each(|(p, &g)| *p = rows * g);
         self.layer.backward(m, features, gradient, None);
         self.layer.step(optimizer, rate);
-        // cross_entropy leaves (p - one-hot) / m: back to p where it is asked for, which is not at the label.
-        let rows = T::of(m as f64);
-        probabilities.iter_mut().for_each(|p| *p *= rows);
         Ok(probabilities)
     }
 }
@@ -274,22 +262,21 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
 
     fn record(&self) -> UpdateRecord<T> {
         let mut record = self.local.record();
-        if let (Some(reader), Some(last)) = (&self.reader, record.learners.last_mut()) {
-            last.push(reader.layer.record());
+        if let (Some(reader), Some(first)) = (&self.reader, record.learners.first_mut()) {
+            first.push(reader.layer.record());
         }
         record
     }
 
     fn load(&mut self, network: &Network<T>, mut record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
         self.reader = None;
-        let last = record.learners.last_mut();
-        if let Some(layer) = last.and_then(Vec::pop) {
-            let block = network.blocks().len() - 1;
-            let columns: usize = network.blocks().iter().map(|block| block.outputs()).sum();
+        let first = record.learners.first_mut();
+        if let Some(layer) = first.and_then(Vec::pop) {
+            let columns = network.blocks()[0].outputs();
             // Its classes follow from its size: a weight a column and a bias each.
             self.meet(network, layer.parameters.len() / (columns + 1));
             if let Some(reader) = &mut self.reader {
-                reader.layer.load(block, layer)?;
+                reader.layer.load(0, layer)?;
             }
         }
         self.local.load(network, record)
