@@ -1,6 +1,6 @@
 //! Back-propagation, the rival: cross-entropy of the last block's outputs, gradients through all blocks.
 //!
-//!     delta_L = dCE/da_L,  delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i),  dW_i = delta_i h_{i-1}'
+//!   delta_L = dCE/da_L,  delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i),  dW_i = delta_i h_{i-1}'
 //!
 //! Activations of all blocks are kept until the backward pass has used them.
 //!

@@ -1,6 +1,6 @@
 //! Direct feedback alignment: the output error reaches every block at once, through fixed random matrices.
 //!
-//!     e = softmax(h_L) - y,   delta_i = (e B_i) o f'(a_i),   dW_i = delta_i' h_{i-1}
+//!   e = softmax(h_L) - y,   delta_i = (e B_i) o f'(a_i),   dW_i = delta_i' h_{i-1}
 //!
 //! B_i (classes x d_i, d_i the values of block i's output) is drawn once, uniform in +-1/sqrt(d_i), and never learned. The
 //! last block, linear, has delta_L = e. No gradient passes from block to block and no block waits for another: once e is

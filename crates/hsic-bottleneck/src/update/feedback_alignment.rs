@@ -1,6 +1,6 @@
 //! Feedback alignment: back-propagation whose way back leads through fixed random weights.
 //!
-//!     delta_L = softmax(h_L) - y,   delta_i = (B_{i+1}' delta_{i+1}) o f'(a_i),   dW_i = delta_i h_{i-1}'
+//!   delta_L = softmax(h_L) - y,   delta_i = (B_{i+1}' delta_{i+1}) o f'(a_i),   dW_i = delta_i h_{i-1}'
 //!
 //! B_i has the shape of the weights W_i of block i (dense or convolution), is drawn once from the seed, uniform in
 //! +-1/sqrt(fan-in) like fresh weights, and is never learned nor kept in checkpoints. Everything else is the block's own:

@@ -1,6 +1,6 @@
 //! Sign-symmetry: back-propagation whose way back knows only the signs of the weights.
 //!
-//!     delta_L = softmax(h_L) - y,   delta_i = (s_{i+1} sign(W_{i+1})' delta_{i+1}) o f'(a_i),   dW_i = delta_i h_{i-1}'
+//!   delta_L = softmax(h_L) - y,   delta_i = (s_{i+1} sign(W_{i+1})' delta_{i+1}) o f'(a_i),   dW_i = delta_i h_{i-1}'
 //!
 //! s_i = 1/sqrt(3 fan-in) is the root mean square of fresh weights, the same for all weights of a block and for ever.
 //! Everything else is the block's own: f', batch norm's backward pass, the way around the weights of a residual block.

@@ -1,16 +1,16 @@
 //! Difference target propagation: every block has a target of its own, which learned inverses carry down.
 //!
-//!     t_L = h_L - beta (softmax(h_L) - y),   t_{i-1} = h_{i-1} + G_i(t_i) - G_i(h_i)
-//!     block i minimizes (1/2m) sum |h_i - t_i|^2
-//!     G_i(h) = V_i g_i(h) + c_i,   g_i'(f_i(a)) = f_i'(a)  (relu: g = relu; tanh: h - h^3/3 in [-1, 1]; ...)
+//!   t_L = h_L - beta (softmax(h_L) - y),   t_{i-1} = h_{i-1} + G_i(t_i) - G_i(h_i)
+//!   block i minimizes (1/2m) sum |h_i - t_i|^2
+//!   G_i(h) = V_i g_i(h) + c_i,   g_i'(f_i(a)) = f_i'(a)  (relu: g = relu; tanh: h - h^3/3 in [-1, 1]; ...)
 //!
 //! Targets are moved by the error of each sample, not by the batch's mean. G_i is a linear layer behind a function of the
 //! activation f_i of block i, so that its Jacobian can be the transposed one of the block; the difference makes up for an
 //! inverse that is none. `--inverse` says what G_i learns, n and n' being random signs of size `--inverse-noise`:
 //!
-//!     drl           -2 n.(G_i(f_i(h+n)) - G_i(f_i(h))) + |G_i(f_i(h) + n') - G_i(f_i(h))|^2, in units of n^2: pulls the
-//!                   Jacobian of G_i to the transposed one of f_i, and the updates to those of back-propagation
-//!     reconstruct   |G_i(f_i(h+n)) - (h+n)|^2
+//!   drl           -2 n.(G_i(f_i(h+n)) - G_i(f_i(h))) + |G_i(f_i(h) + n') - G_i(f_i(h))|^2, in units of n^2: pulls the
+//!                 Jacobian of G_i to the transposed one of f_i, and the updates to those of back-propagation
+//!   reconstruct   |G_i(f_i(h+n)) - (h+n)|^2
 //!
 //! Sources: Lee, Zhang, Fischer, Bengio, ECML 2015, arXiv 1412.7525 (reconstruct; there the last hidden block's target is
 //! its own gradient step); Ernoult et al., ICML 2022, arXiv 2201.13415 (drl). Dense blocks only, with or without batch
