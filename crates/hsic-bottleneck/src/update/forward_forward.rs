@@ -357,6 +357,23 @@ mod tests {
     }
 
     #[test]
+    fn hard_negatives_do_not_depend_on_later_blocks() {
+        let drawn = |disturbed: bool| {
+            let (mut update, mut network) = (ForwardForward::<f64>::new(&settings(Negatives::Hard)), network());
+            if disturbed {
+                network.blocks_mut()[1].parameters_mut().iter_mut().for_each(|w| *w = 1.0 - *w);
+            }
+            let mut labels = Vec::new();
+            for step in 0..30 {
+                update.step(&mut network, &batch(step), 1e-2).unwrap();
+                labels.extend_from_slice(&update.pairs.labels);
+            }
+            (labels, network.blocks()[0].parameters().to_vec())
+        };
+        assert!(drawn(false) == drawn(true));
+    }
+
+    #[test]
     fn the_length_of_a_blocks_inputs_does_not_reach_it() {
         let entrance = crate::network::Entrance { between: Between::Rms, ..crate::network::Entrance::default() };
         let outputs = |factor: f64| {
