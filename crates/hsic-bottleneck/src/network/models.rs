@@ -540,8 +540,7 @@ mod tests {
             build(&[BlockSpec::dense(8), capsules(3)]),
             "block 1 routes capsules: expected primary-capsules or capsules before it"
         );
-        let primary =
-            |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
+        let primary = |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
         assert_eq!(build(&[primary(28), capsules(0)]), "block 1: rounds = 0: expected 1 to 100");
         assert_eq!(build(&[primary(29)]), "block 0: kernel = 29: expected at most 28, the map with its padding");
     }
