@@ -302,6 +302,6 @@ mod tests {
     fn the_decoder_has_the_papers_size() {
         let count: usize =
             decoder::<f32>(160, 784, 1).iter().map(|layer| crate::network::Block::parameters(layer).len()).sum();
-        assert_eq!(1_411_344usize, count);
+        assert_eq!(1_411_344, count);
     }
 }

@@ -72,6 +72,7 @@ impl<T: Scalar> Conv<T> {
         let (g, d, t) = (&self.geometry, self.geometry.outputs, self.geometry.transposed());
         let parts = m.div_ceil(self.part_images(m));
         let asked = usize::from(with_dx);
+        let turned = usize::from(with_dx && !self.by_windows());
         let [
             a,
             packed,
@@ -99,8 +100,8 @@ impl<T: Scalar> Conv<T> {
             parts * 2 * d,
             parts * self.scratch_len(),
             parts * self.weight_count(),
-            asked * self.weight_count(),
-            asked * t.depth() * t.lanes::<T>(),
+            turned * self.weight_count(),
+            turned * t.depth() * t.lanes::<T>(),
             asked * parts * self.input_scratch_len(),
         ]);
         Buffers {
@@ -121,9 +122,13 @@ impl<T: Scalar> Conv<T> {
         }
     }
 
-    /// One image's gradients: apart by the stride, with a border, with respect to the padded input, that input's place.
+    /// One image's gradients: by windows and with respect to the padded input; or apart by the stride, with a border, with
+    /// respect to the padded input, that input's place.
     pub(super) fn input_scratch_len(&self) -> usize {
-        let t = self.geometry.transposed();
+        let (g, t) = (&self.geometry, self.geometry.transposed());
+        if self.by_windows() {
+            return g.out_height() * g.out_width() * g.depth() + g.padded();
+        }
         t.height * t.width * t.channels + t.padded() + t.out_len() + self.geometry.padded()
     }
 
