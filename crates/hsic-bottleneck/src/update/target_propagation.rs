@@ -17,6 +17,11 @@
 //! norm, rms, dropout. Inverses learn by the optimizer and the rate of the blocks, `--inverse-steps` times a batch, before
 //! the targets are formed.
 //!
+//! Defaults: AdamW, rate 1e-3, drl, one inverse step, noise 0.1, target rate 0.5. Expect nearly back-propagation's accuracy
+//! (MNIST, `--widths 1024x3`, 5 epochs, 98.1 % of a validation part against 98.6) and, by drl, gradients at cosines of 0.86
+//! to 0.99 to its own. Reconstruct learns less (96.6 against 97.8 % after 2 epochs). Pitfalls: units of relu that are off
+//! lie on the kink of g, so that half of their targets pass; noise far beyond the activations' size teaches no Jacobian.
+//!
 //! Recorded: each block's own loss and `inverse_loss`; with `--angle-steps N` every N steps also `bp_cosine`, the cosine
 //! of its gradient and back-propagation's.
 
