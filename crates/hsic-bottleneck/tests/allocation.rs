@@ -52,7 +52,9 @@ fn a_step_allocates_nothing_in_the_steady_state() {
     };
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        for (name, widths) in [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3")] {
+        for (name, widths) in
+            [("mlp", "64x70"), ("residual-mlp", "48x4"), ("vgg", "8p,16p"), ("resnet-conv", "8x3"), ("capsnet", "2")]
+        {
             let updates = [
                 ("sequential", local(sgd, UpdateOrder::Jacobi, Schedule::Sequential, 1.0)),
                 ("gauss-seidel", local(sgd, UpdateOrder::GaussSeidel, Schedule::Sequential, 1.0)),
