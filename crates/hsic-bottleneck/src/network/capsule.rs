@@ -63,7 +63,12 @@ fn product<T: Scalar>(a: &[T], b: &[T]) -> T {
 /// Length of each capsule of `dimensions` values: how sure it is that what it stands for is there.
 #[must_use]
 pub fn lengths<T: Scalar>(dimensions: usize, capsules: &[T]) -> Vec<T> {
-    capsules.chunks_exact(dimensions).map(|capsule| Scalar::sqrt(product(capsule, capsule))).collect()
+    capsules.chunks_exact(dimensions).map(length).collect()
+}
+
+/// Length of one capsule.
+pub(crate) fn length<T: Scalar>(capsule: &[T]) -> T {
+    Scalar::sqrt(product(capsule, capsule))
 }
 
 #[cfg(test)]

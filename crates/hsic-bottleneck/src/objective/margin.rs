@@ -18,8 +18,9 @@ use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::{Faults, TrainOptions};
 use crate::dataset::{Normalize, Shape};
+use crate::network::capsule::length;
 use crate::network::models::ends_in_capsules;
-use crate::network::{Activation, BlockSpec, Dense, Learner, Norm, lengths, models};
+use crate::network::{Activation, BlockSpec, Dense, Learner, Norm, models};
 
 /// Length that the class's own capsule should have at least.
 const LONG: f64 = 0.9;
@@ -115,12 +116,11 @@ impl Margin {
     /// The margins' part, the mean over the rows, and its gradient.
     fn margins<T: Scalar>(&self, labels: &[usize], v: &[T], dv: &mut [T]) -> f64 {
         let share = 1.0 / labels.len() as f64;
-        let lengths = lengths(self.dimensions, v);
-        let capsules = lengths.len() / labels.len();
+        let capsules = v.len() / self.dimensions / labels.len();
         let (v, dv) = (v.chunks_exact(self.dimensions), dv.chunks_exact_mut(self.dimensions));
         let mut loss = 0.0;
-        for (index, ((v, dv), length)) in v.zip(dv).zip(lengths).enumerate() {
-            let length = length.to_f64();
+        for (index, (v, dv)) in v.zip(dv).enumerate() {
+            let length = length(v).to_f64();
             let (weight, over) = match labels[index / capsules] == index % capsules {
                 true => (1.0, (length - LONG).min(0.0)),
                 false => (OTHERS, (length - SHORT).max(0.0)),

@@ -28,11 +28,36 @@ fn text(place: &Place, name: &str) -> String {
     String::from_utf8(bytes(&place.path(name))).expect("text")
 }
 
+/// Capsules in their smallest form.
+const CAPSULES: &str = "--model capsnet --widths 4,2 --train-size 64 --test-size 20 --batch-size 32 --epochs 1 --quiet";
+
 /// Nothing in the page is fetched or run.
 fn assert_alone(page: &str) {
     for reference in ["http:", "https:", "src=", "<script", "<link", "@import", "<iframe", "<object", "href=\"/"] {
         assert!(!page.contains(reference), "{reference}");
     }
+}
+
+#[test]
+fn capsules_show_what_they_draw_and_their_files_are_a_part_of_the_run() {
+    let place = Place::new();
+    let summary = place.json(&format!("train {CAPSULES} --method backprop --run r --json"));
+    assert_eq!(summary["model"], "capsnet");
+    let evaluated = place.json("eval r --json");
+    assert_eq!(evaluated["test_accuracy"], summary["test_accuracy"]);
+    // Accuracy, confusion, reconstructions, loss.
+    assert_eq!(place.json("report r --json")["figures"], 4);
+    let page = text(&place, "r/report.html");
+    assert!(page.contains("images and reconstructions") && page.contains("fig-h15"));
+    assert_alone(&page);
+    let decoder = bytes(&place.path("r/decoder.safetensors"));
+    let again = place.run(&format!("train {CAPSULES} --method backprop --reconstruction-weight 0 --run r --force"));
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert!(!decoder.is_empty() && !place.path("r/decoder.safetensors").exists());
+    let error = place.fails("train --method backprop --reconstruction-weight 0.1 --run x");
+    assert!(error.contains("reconstruction-weight = 0.1: expected not given for a network"), "{error}");
+    let error = place.fails("train --model capsnet --dataset digits --widths 8,8,8,8 --run x");
+    assert!(error.contains("block 3: kernel = 9: expected at most 4, the map with its padding"), "{error}");
 }
 
 #[test]

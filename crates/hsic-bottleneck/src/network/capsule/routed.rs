@@ -564,6 +564,18 @@ mod tests {
     }
 
     #[test]
+    fn weights_go_out_by_output_capsule_then_by_type_line_and_pixel() {
+        let block = block(3, false, (8, 3, 4));
+        let spec = &block.layout()[0];
+        assert_eq!(spec.shape, [3, 18, 4, 8]);
+        let places: Vec<usize> = spec.places().collect();
+        // Output capsule 2, type 1 at line 2, pixel 0, value 3, input value 5; stored pixel by pixel, types last.
+        let outside = ((2 * 18 + (9 + 2 * 3)) * 4 + 3) * 8 + 5;
+        let (input, value) = ((2 * 3) * 2 + 1, 2 * 4 + 3);
+        assert_eq!(places[outside], (input * 12 + value) * 8 + 5);
+    }
+
+    #[test]
     fn threads_do_not_move_a_bit() {
         let block = block(3, true, (8, 3, 16));
         let x = input(&block);
