@@ -45,8 +45,8 @@ fn capsules_show_what_they_draw_and_their_files_are_a_part_of_the_run() {
     assert_eq!(summary["model"], "capsnet");
     let evaluated = place.json("eval r --json");
     assert_eq!(evaluated["test_accuracy"], summary["test_accuracy"]);
-    // Accuracy, confusion, reconstructions, loss.
-    assert_eq!(place.json("report r --json")["figures"], 4);
+    // Accuracy, confusion, reconstructions, loss, margins and reconstructions by epoch.
+    assert_eq!(place.json("report r --json")["figures"], 5);
     let page = text(&place, "r/report.html");
     assert!(page.contains("images and reconstructions") && page.contains("fig-h15"));
     assert_alone(&page);
