@@ -3,7 +3,9 @@
 //! The units of a block (of a map: its channels) are cut into C groups, one a class. The goodness of a class is the mean
 //! square of its group, of a map over all pixels, and the goodnesses are the block's class scores:
 //!
-//!     g_c = mean over group c of h^2,   L = CE(softmax(g), y)
+//! ```text
+//! g_c = mean over group c of h^2,   L = CE(softmax(g), y)
+//! ```
 //!
 //! `goodness = mean`: g_c = mean over group c of h itself (DeeperForward, Sun et al. 2025), which still moves units that relu
 //! has silenced only as far as relu lets gradients through, but does not fade as activity falls. Where C does not divide the

@@ -13,7 +13,9 @@
 //! A network that ends in a capsule for each class (`--model capsnet`; Sabour, Frosst, Hinton 2017) is trained by the
 //! margins of their lengths and by how well a decoder draws the input from the class's own capsule:
 //!
-//!     L = sum_k T_k max(0, 0.9 - |v_k|)^2 + 0.5 (1 - T_k) max(0, |v_k| - 0.1)^2 + w |x - decoder(v)|^2
+//! ```text
+//! L = sum_k T_k max(0, 0.9 - |v_k|)^2 + 0.5 (1 - T_k) max(0, |v_k| - 0.1)^2 + w |x - decoder(v)|^2
+//! ```
 //!
 //! w = 0.0005 (`--reconstruction-weight`; 0: no decoder).
 //!

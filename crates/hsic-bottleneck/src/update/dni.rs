@@ -3,9 +3,11 @@
 //! Beside each block i but the last stands a small network M_i, which sees the block's outputs (with `conditioned` the
 //! labels as well) and predicts the gradient of the loss with respect to them:
 //!
-//!     h_i = f_i(h_{i-1}),   s_i = M_i(h_i [, y])
-//!     block i learns from s_i as if it were dL/dh_i;   the last block from the true gradient of the cross-entropy
-//!     M_i learns to predict t_i = s_{i+1} dh_{i+1}/dh_i, what block i + 1 passes down:   mean (m s_i - m t_i)^2
+//! ```text
+//! h_i = f_i(h_{i-1}),   s_i = M_i(h_i [, y])
+//! block i learns from s_i as if it were dL/dh_i;   the last block from the true gradient of the cross-entropy
+//! M_i learns to predict t_i = s_{i+1} dh_{i+1}/dh_i, what block i + 1 passes down:   mean (m s_i - m t_i)^2
+//! ```
 //!
 //! m is the batch's rows: the mean cross-entropy has gradients of order 1/m, whose squares a loss would not show.
 //! M_i of a vector is a perceptron with batch norm and relu (`predictor-widths`), of a map three 5 x 5 convolutions; labels

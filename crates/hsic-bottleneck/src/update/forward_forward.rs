@@ -4,7 +4,9 @@
 //! trained by itself to have high goodness g on positive rows, which carry their own label, and low goodness on negative
 //! ones, the same samples with a wrong label:
 //!
-//!     L = softplus(theta d - g_pos) + softplus(g_neg - theta d),   g = sum_j h_j^2 of the block's d units
+//! ```text
+//! L = softplus(theta d - g_pos) + softplus(g_neg - theta d),   g = sum_j h_j^2 of the block's d units
+//! ```
 //!
 //! (`goodness = square`: the mean of h_j^2, and theta in place of theta d). Between blocks each row is brought to a mean
 //! square of 1 (`between = rms`), so that a block cannot read off the goodness of the one before it.

@@ -9,7 +9,9 @@
 //! inverse that is none. `--inverse` says what G_i learns, n and n' being random signs of size `--inverse-noise`:
 //!
 //!   drl           -2 n.(G_i(f_i(h+n)) - G_i(f_i(h))) + |G_i(f_i(h) + n') - G_i(f_i(h))|^2, in units of n^2: pulls the
-//!                 Jacobian of G_i to the transposed one of f_i, and the updates to those of back-propagation
+//! ```text
+//!             Jacobian of G_i to the transposed one of f_i, and the updates to those of back-propagation
+//! ```
 //!   reconstruct   |G_i(f_i(h+n)) - (h+n)|^2
 //!
 //! Sources: Lee, Zhang, Fischer, Bengio, ECML 2015, arXiv 1412.7525 (reconstruct; there the last hidden block's target is
