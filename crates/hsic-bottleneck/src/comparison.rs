@@ -26,7 +26,7 @@ pub use budget::Budget;
 pub use record::{ComparisonRecord, MethodRow, Trial};
 
 /// Share of the training data on which rates are judged, if none is named.
-const VALIDATION: f64 = 0.1;
+pub const VALIDATION: f64 = 0.1;
 
 /// Share of a training's budget that each trial of a rate gets.
 const TRIAL_SHARE: f64 = 0.25;

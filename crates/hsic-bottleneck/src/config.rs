@@ -16,7 +16,7 @@ use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::format::{FormatInput, FormatSettings, FormatStart};
-use crate::network::models::{CAPSNET, Width, parse_widths};
+use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
@@ -287,12 +287,14 @@ impl TrainOptions {
     pub fn resolve(mut self) -> Result<TrainConfig, ConfigError> {
         let mut faults = Faults::default();
         let method = self.objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
-        let known = Method::named(&method);
-        match known {
+        let chosen = Method::named(&method);
+        match chosen {
             Some(known) => {
                 let expected = format!("not given for {method}, which does not read it");
-                for key in self.rule.given().into_iter().filter(|key| !known.reads.contains(key)) {
-                    faults.check(&key.replace('_', "-"), "...", false, &expected);
+                if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
+                    for (key, value) in given.iter().filter(|(key, _)| !known.reads(key)) {
+                        faults.check(key, value, false, &expected);
+                    }
                 }
                 (known.settle)(&mut self, &mut faults);
             }
@@ -301,7 +303,7 @@ impl TrainOptions {
                 faults.check("method", &method, false, &names.join(", "));
             }
         }
-        let needs_layer = known.is_some_and(|known| known.outputs == Outputs::Features);
+        let needs_layer = chosen.is_some_and(|chosen| chosen.outputs == Outputs::Features);
         if needs_layer {
             self.format.format_epochs.get_or_insert(10);
             self.format.format_input.get_or_insert(FormatInput::All);
@@ -340,10 +342,9 @@ impl TrainOptions {
         let widths = widths.and_then(|(_, widths)| widths);
         faults.check("outputs", 0, network.outputs != Some(0), "a whole number >= 1");
         let outputs = network.outputs;
-        let own = NETWORKS.iter().find(|network| network.name == model).map_or(Activation::Relu, |own| own.activation);
-        let activation = *network.activation.get_or_insert(own);
-        let own = if model == CAPSNET { Norm::None } else { Norm::Batch };
-        let norm = *network.norm.get_or_insert(own);
+        let own = NETWORKS.iter().find(|network| network.name == model);
+        let activation = *network.activation.get_or_insert(own.map_or(Activation::Relu, |own| own.activation));
+        let norm = *network.norm.get_or_insert(own.map_or(Norm::Batch, |own| own.norm));
         let feature = *network.feature.get_or_insert(Feature::Pool(2));
         let entrance = Entrance {
             between: *network.between.get_or_insert_default(),
@@ -430,8 +431,8 @@ impl TrainOptions {
         let format = self.format.resolve(seed, &mut faults);
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, !needs_layer || format.epochs > 0, &expected);
-        let read = method.starts_with("hsic") || approximation == Approximation::Exact;
-        faults.check("approximation", approximation, read, "exact for another method than hsic and hsic-local");
+        let read = chosen.is_some_and(|chosen| chosen.reads("approximation")) || approximation == Approximation::Exact;
+        faults.check("approximation", approximation, read, &format!("exact for {method}, which does not read it"));
         if let Approximation::Nystroem(landmarks) = approximation {
             let expected = "at most as many landmarks as rows of a batch (batch-size)";
             faults.check("approximation", approximation, landmarks <= batch_size, expected);
@@ -500,7 +501,7 @@ mod tests {
         let mut options = TrainOptions::default();
         options.rule.recompute = Some(crate::update::backprop::Recompute::Auto);
         let message = options.clone().resolve().unwrap_err().to_string();
-        assert_eq!(message, "recompute = ...: expected not given for hsic, which does not read it");
+        assert_eq!(message, "recompute = \"auto\": expected not given for hsic, which does not read it");
         options.objective.method = Some("backprop".to_owned());
         assert!(options.resolve().is_ok());
     }
@@ -538,7 +539,7 @@ mod tests {
         let mut options = of("nystroem:300").unwrap();
         options.objective.method = Some("backprop".to_owned());
         let expected = [
-            "approximation = nystroem:300: expected exact for another method than hsic and hsic-local",
+            "approximation = nystroem:300: expected exact for backprop, which does not read it",
             "approximation = nystroem:300: expected at most as many landmarks as rows of a batch (batch-size)",
         ];
         assert_eq!(options.resolve().unwrap_err().to_string(), expected.join("\n"));

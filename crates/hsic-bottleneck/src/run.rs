@@ -50,13 +50,11 @@ pub enum RunError {
         /// What is in the way.
         path: PathBuf,
     },
-    /// Training in a process of its own came to no end.
-    #[error("{}: training ended with {status}: {said}", .path.display())]
+    /// Training in a process of its own said why it cannot go on.
+    #[error("{}: {said}", .path.display())]
     Failed {
         /// The run's folder.
         path: PathBuf,
-        /// How the process ended.
-        status: String,
         /// What it said.
         said: String,
     },

@@ -328,19 +328,15 @@ fn train_one(
         return Ok(Outcome::Interrupted { step: done });
     }
     run.save_weights(&network)?;
+    let learners = update.record().learners;
     if network.capsule().is_some() {
-        reconstruction::save(run, &network, &update.record().learners, test)?;
+        reconstruction::save(run, &network, &learners, test)?;
     }
     let spent = Spent {
         steps: total,
         seconds: seconds(),
         milliseconds_per_step: if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) },
-        beside: update
-            .record()
-            .learners
-            .iter()
-            .map(|block| block.iter().map(|own| own.parameters.len()).sum())
-            .collect(),
+        beside: learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect(),
     };
     let summary = conclude(config, data, run, std::slice::from_ref(&network), spent, &mut listeners, stop)?;
     Ok(Outcome::concluded(summary, total))

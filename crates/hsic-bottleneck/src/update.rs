@@ -148,7 +148,7 @@ pub struct Method {
     pub local: bool,
     /// Whether all blocks can be updated at once after (or during) one forward pass.
     pub parallel: bool,
-    /// Keys of [`RuleOptions`] that it reads.
+    /// Fields of [`RuleOptions`] that it reads, and `approximation` if it does.
     pub reads: &'static [&'static str],
     /// Fills in what the method has defaults of its own for, and checks its own numbers.
     pub settle: fn(&mut TrainOptions, &mut Faults),
@@ -163,13 +163,21 @@ impl Method {
         METHODS.iter().copied().find(|method| method.name == name)
     }
 
+    /// Whether it reads the option of a TOML key.
+    #[must_use]
+    pub fn reads(&self, key: &str) -> bool {
+        self.reads.iter().any(|field| field.replace('_', "-") == key)
+    }
+
     /// What the method is and how it works: the doc comment at the head of its file.
     #[must_use]
     pub fn explanation(&self) -> String {
         let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
         let text = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
         // Formulas stand in fences, which only a page needs.
-        text.filter(|line| !line.starts_with("```")).collect::<Vec<_>>().join("\n")
+        let text = text.filter(|line| !line.starts_with("```")).collect::<Vec<_>>().join("\n");
+        // So do links.
+        text.replace("[`", "`").replace("`]", "`")
     }
 }
 

@@ -44,14 +44,6 @@ macro_rules! options {
             pub fn or(self, other: Self) -> Self {
                 Self { $($field: self.$field.or(other.$field),)* }
             }
-
-            /// The fields of the options that are given.
-            #[must_use]
-            pub fn given(&self) -> Vec<&'static str> {
-                let mut keys = Vec::new();
-                $(if self.$field.is_some() { keys.push(stringify!($field)); })*
-                keys
-            }
         }
     };
 }
@@ -220,8 +212,8 @@ options! {
         /// hsic, hsic-local: weight of the cross-entropy of a linear classifier of each block's own, added to its
         /// objective, >= 0 [default: 0]
         classifier: f64,
-        /// dfa, feedback-alignment, sign-symmetry, difference-target-propagation: every so many steps, >= 1, compute
-        /// back-propagation's gradient too and record its cosine with the block's own (bp_cosine) [default: never]
+        /// dfa, feedback-alignment, sign-symmetry, difference-target-propagation, dni: every so many steps compute
+        /// back-propagation's gradient too and record its cosine with the block's own; 0 for never [default: 0; dni: 50]
         angle_steps: u64,
         /// difference-target-propagation: what inverses learn: drl (the transposed Jacobian of their block) or reconstruct
         /// (its input) [default: drl]
@@ -252,8 +244,6 @@ options! {
         /// dni: share of the gradient that the block above passes down in what a block learns from, in [0, 1]; 1 is
         /// back-propagation [default: 0]
         bp_lambda: f64,
-        /// dni: measure the angle of predicted and true gradients every so many steps, >= 0; 0 for never [default: 50]
-        cosine_steps: u64,
         /// backprop of a network of capsules: weight of drawing the input again, >= 0; 0 for no decoder [default: 0.0005]
         reconstruction_weight: f64,
     }

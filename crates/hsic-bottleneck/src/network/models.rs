@@ -163,6 +163,8 @@ pub struct NetworkKind {
     pub summary: &'static str,
     /// Nonlinearity if none is named.
     pub activation: Activation,
+    /// What stands before it if nothing is named.
+    pub norm: Norm,
     /// Its blocks.
     pub blocks: fn(&NetworkSettings) -> Vec<BlockSpec>,
 }
@@ -173,12 +175,14 @@ pub static NETWORKS: &[NetworkKind] = &[
         name: "mlp",
         summary: "dense blocks of the given widths (256x6), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| with_output(s.widths_or("256x6").iter().map(|w| BlockSpec::dense(w.outputs)).collect(), s),
     },
     NetworkKind {
         name: "residual-mlp",
         summary: "a dense block, then residual dense blocks wherever a width repeats (256x6), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| {
             let widths = s.widths_or("256x6");
             let repeats = |i: usize| i > 0 && widths[i - 1].outputs == widths[i].outputs;
@@ -193,6 +197,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         name: "conv",
         summary: "the paper's: 5x5 convolutions without padding (8x6 channels), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| {
             let conv = |w: &Width| BlockSpec::conv(w.outputs, 5, 1, 0, 1 + usize::from(w.pool));
             with_output(s.widths_or("8x6").iter().map(conv).collect(), s)
@@ -202,6 +207,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         name: "resnet-conv",
         summary: "the paper's: 5x5 convolution of stride 2, then residual 5x5 blocks (64x6 channels), then 512 dense units",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| {
             let block = |(i, w): (usize, &Width)| match i {
                 0 => BlockSpec::conv(w.outputs, 5, 2, 0, 1),
@@ -216,6 +222,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         name: "needle",
         summary: "784-256-128-64-32-16-8-1, tanh: a single output unit (the earlier one: --widths 64,32,16,8,4,2)",
         activation: Activation::Tanh,
+        norm: Norm::Batch,
         blocks: |s| {
             let widths = s.widths_or("256,128,64,32,16,8");
             let mut blocks: Vec<BlockSpec> = widths.iter().map(|w| BlockSpec::dense(w.outputs)).collect();
@@ -227,24 +234,28 @@ pub static NETWORKS: &[NetworkKind] = &[
         name: "vgg",
         summary: "3x3 convolutions (32,64p,64p,128,128p; p: max pooling), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| vgg(s, "32,64p,64p,128,128p", &[]),
     },
     NetworkKind {
         name: "vgg8b",
         summary: "128, 256p, 256, 512p, 512p, 512p, dense 1024 (Nokland and Eidnes 2019), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| vgg(s, "128,256p,256,512p,512p,512p", &[1024]),
     },
     NetworkKind {
         name: "vgg11b",
         summary: "128x3, 256p, 256, 512p, 512x2, 512p, 512p, dense 1024 (Nokland and Eidnes 2019), then the output block",
         activation: Activation::Relu,
+        norm: Norm::Batch,
         blocks: |s| vgg(s, "128x3,256p,256,512p,512x2p,512p", &[1024]),
     },
     NetworkKind {
         name: CAPSNET,
         summary: "9x9 convolutions, then types of 8-D capsules (256,32), then a 16-D capsule a class, 3 rounds of routing",
         activation: Activation::Relu,
+        norm: Norm::None,
         blocks: |s| {
             let widths = s.widths_or("256,32");
             let (types, channels) = widths.split_last().map_or((1, &[][..]), |(last, rest)| (last.outputs, rest));

@@ -3,7 +3,7 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
-use super::{Objective, Signal, Site};
+use super::{Objective, Signal, Site, grown, rows_of, write_rows};
 use crate::batch::Batch;
 use crate::network::Learner;
 
@@ -52,20 +52,14 @@ impl<T: Scalar> CrossEntropyScratch<T> {
         &mut self,
         labels: &[usize],
         z: MatRef<'_, T>,
-        mut dz: MatMut<'_, T>,
+        dz: MatMut<'_, T>,
     ) -> Result<Signal, hsic::Error> {
-        let (m, classes) = (z.nrows(), z.ncols());
         let Self { outputs, gradient } = self;
-        outputs.clear();
-        outputs.extend((0..m * classes).map(|i| z[(i / classes, i % classes)]));
-        gradient.resize(m * classes, T::ZERO);
-        if let Some(at) = outputs.iter().position(|value| !value.is_finite()) {
-            return Err(hsic::Error::NotFinite { argument: "z", row: at / classes, col: at % classes });
-        }
+        let classes = z.ncols();
+        let outputs = rows_of(z, outputs)?;
+        let gradient = grown(gradient, outputs.len());
         let loss = cross_entropy(outputs, labels, classes, gradient);
-        for (i, &value) in gradient.iter().enumerate() {
-            dz[(i / classes, i % classes)] = value;
-        }
+        write_rows(gradient, dz);
         Ok(Signal { loss, ..Signal::default() })
     }
 }

@@ -44,7 +44,7 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Units,
     local: true,
     parallel: true,
-    reads: &["x", "classifier"],
+    reads: &["x", "classifier", "approximation"],
     settle,
     build: |settings| {
         let objective = HsicObjective::of(settings)?;

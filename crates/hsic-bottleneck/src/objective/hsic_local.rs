@@ -25,7 +25,7 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: true,
     parallel: true,
-    reads: &["x", "classifier"],
+    reads: &["x", "classifier", "approximation"],
     settle: |options, faults| {
         adamw(options, 1e-3);
         settle(options, faults);

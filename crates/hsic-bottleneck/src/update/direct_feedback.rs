@@ -50,10 +50,7 @@ pub static METHOD: Method = Method {
     local: false,
     parallel: true,
     reads: &["angle_steps"],
-    settle: |options, faults| {
-        adamw(options, 1e-3);
-        faults.check("angle-steps", 0, options.rule.angle_steps != Some(0), "a whole number >= 1");
-    },
+    settle: |options, _| adamw(options, 1e-3),
     build: |settings| {
         let angle = settings.rule.angle_steps;
         Ok(Box::new(DirectFeedback::new(settings.optimizer, settings.seed).with_angle(angle)))

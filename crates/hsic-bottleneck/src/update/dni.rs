@@ -16,7 +16,7 @@
 //! `bp-lambda` mixes: block i learns from lambda t_i + (1 - lambda) s_i. 0 is the method; 1 is back-propagation, bit by bit,
 //! and lets predictors learn beside it.
 //!
-//! Metrics: the predictors' losses, and the cosine of s_i with the true gradient every `cosine-steps` steps; that is a
+//! Metrics: the predictors' losses, and the cosine of s_i with the true gradient every `angle-steps` steps; that is a
 //! second forward and backward pass, 0 leaves it out.
 //!
 //! Defaults: AdamW, rate 1e-3, conditioned. Expect: slower than back-propagation; conditioned, near it on small networks;
@@ -33,6 +33,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use rayon::prelude::*;
 
+use super::angle::cosine;
 use super::clock::{Clock, cleared};
 use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
@@ -57,7 +58,7 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     local: false,
     parallel: true,
-    reads: &["conditioned", "predictor_widths", "bp_lambda", "cosine_steps"],
+    reads: &["conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
     settle,
     build: |settings| Ok(Box::new(Dni::new(settings))),
 };
@@ -74,7 +75,7 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
     adamw(options, 1e-3);
     let rule = &mut options.rule;
     rule.conditioned.get_or_insert(true);
-    rule.cosine_steps.get_or_insert(50);
+    rule.angle_steps.get_or_insert(50);
     let lambda = *rule.bp_lambda.get_or_insert(0.0);
     faults.check("bp-lambda", lambda, (0.0..=1.0).contains(&lambda), "a number in [0, 1]");
     if let Some(widths) = &rule.predictor_widths {
@@ -197,7 +198,7 @@ pub struct Dni<T: Scalar = f32> {
     conditioned: bool,
     widths: Option<String>,
     lambda: f64,
-    cosine_steps: u64,
+    angle_steps: u64,
     classes: usize,
     seed: u64,
     slots: Vec<Slot<T>>,
@@ -216,7 +217,7 @@ impl<T: Scalar> Dni<T> {
             conditioned: rule.conditioned.unwrap_or(true),
             widths: rule.predictor_widths.clone(),
             lambda: rule.bp_lambda.unwrap_or(0.0),
-            cosine_steps: rule.cosine_steps.unwrap_or(0),
+            angle_steps: rule.angle_steps.unwrap_or(0),
             classes: settings.classes,
             seed: settings.seed,
             slots: Vec::new(),
@@ -289,13 +290,6 @@ impl<T: Scalar> Dni<T> {
     }
 }
 
-/// Cosine of the angle between two vectors; 0 if one has no length.
-fn cosine<T: Scalar>(a: &[T], b: &[T]) -> f64 {
-    let product: f64 = a.iter().zip(b).map(|(a, b)| a.to_f64() * b.to_f64()).sum();
-    let lengths = norm(a) * norm(b);
-    if lengths > 0.0 { product / lengths } else { 0.0 }
-}
-
 /// lambda t + (1 - lambda) s into `s`, which holds m s.
 fn mix<T: Scalar>(lambda: f64, m: usize, target: &[T], predictions: &[T], s: &mut [T]) {
     if lambda == 1.0 {
@@ -319,7 +313,7 @@ impl<T: Scalar> Update<T> for Dni<T> {
         let classes = network.outputs();
         self.dz.resize(m * classes, T::ZERO);
         let loss = cross_entropy(&self.slots[last].z, &batch.labels, classes, &mut self.dz);
-        let looks = self.cosine_steps > 0 && batch.step.is_multiple_of(self.cosine_steps);
+        let looks = self.angle_steps > 0 && batch.step.is_multiple_of(self.angle_steps);
         if looks {
             self.true_gradients(network, batch);
             self.forward(network, batch)?;
@@ -357,14 +351,14 @@ impl<T: Scalar> Update<T> for Dni<T> {
             }
             self.report.spans.push(clock.span(Work::Block, index, begin));
         }
-        let (optimizer, cosine_steps) = (self.optimizer, self.cosine_steps);
+        let (optimizer, angle_steps) = (self.optimizer, self.angle_steps);
         let signals = &mut self.report.signals;
         signals.iter_mut().for_each(|signal| signal.loss = loss);
         self.slots[..last].par_iter_mut().zip(signals).for_each(|(slot, signal)| {
             let Slot { predictor, target, truth, .. } = slot;
             let angle = if looks { cosine(predictor.predictions(m), truth) } else { f64::NAN };
             predictor.learn(m, target, optimizer, learning_rate);
-            let name = if cosine_steps > 0 { "cosine" } else { "" };
+            let name = if angle_steps > 0 { "cosine" } else { "" };
             signal.terms = [(name, angle), ("predictor_loss", predictor.loss)];
         });
         Ok(&self.report)
@@ -415,10 +409,10 @@ mod tests {
         Batch { x, columns: INPUT.columns(), labels, classes: 3, step }
     }
 
-    fn dni(lambda: f64, cosine_steps: u64) -> Dni<f64> {
+    fn dni(lambda: f64, angle_steps: u64) -> Dni<f64> {
         let rule = RuleOptions {
             bp_lambda: Some(lambda),
-            cosine_steps: Some(cosine_steps),
+            angle_steps: Some(angle_steps),
             predictor_widths: Some("8".to_owned()),
             ..RuleOptions::default()
         };
@@ -440,16 +434,16 @@ mod tests {
 
     #[test]
     fn with_the_true_gradient_for_a_prediction_it_is_back_propagation_bit_by_bit() {
-        for cosine_steps in [0, 2] {
+        for angle_steps in [0, 2] {
             let (mut one, mut other) = (network(), network());
-            let (mut backprop, mut dni) = (Backprop::new(ADAMW), dni(1.0, cosine_steps));
+            let (mut backprop, mut dni) = (Backprop::new(ADAMW), dni(1.0, angle_steps));
             for step in 0..5 {
                 let expected = backprop.step(&mut one, &batch(step), 0.01).unwrap().signals.clone();
                 let found = &dni.step(&mut other, &batch(step), 0.01).unwrap().signals;
                 for (expected, found) in expected.iter().zip(found) {
                     assert_eq!((expected.loss, expected.gradient_norm), (found.loss, found.gradient_norm));
                 }
-                if cosine_steps > 0 && step.is_multiple_of(cosine_steps) {
+                if angle_steps > 0 && step.is_multiple_of(angle_steps) {
                     let slots = &dni.slots;
                     slots[..3].iter().for_each(|slot| assert_eq!(slot.truth, slot.target, "what BP passes down"));
                 }

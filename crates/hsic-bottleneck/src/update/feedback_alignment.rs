@@ -21,7 +21,6 @@ use hsic::random::Stream;
 use hsic::scalar::vectorize;
 
 use super::{Backprop, Method, MethodSettings, Outputs, Update, adamw};
-use crate::config::{Faults, TrainOptions};
 use crate::error::Error;
 use crate::network::{Block, Network, TensorKind};
 
@@ -36,15 +35,9 @@ pub static METHOD: Method = Method {
     local: false,
     parallel: false,
     reads: &["recompute", "angle_steps"],
-    settle,
+    settle: |options, _| adamw(options, 1e-3),
     build: |settings| Ok(build(settings, Feedback::Random)),
 };
-
-/// Defaults and ranges of what goes back through other weights.
-pub(super) fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    adamw(options, 1e-3);
-    faults.check("angle-steps", 0, options.rule.angle_steps != Some(0), "a whole number >= 1");
-}
 
 /// Back-propagation through `feedback`, as the options have it.
 pub(super) fn build(settings: &MethodSettings, feedback: Feedback) -> Box<dyn Update> {

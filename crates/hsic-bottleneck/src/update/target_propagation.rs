@@ -71,7 +71,6 @@ pub static METHOD: Method = Method {
         faults.positive("inverse-noise", *rule.inverse_noise.get_or_insert(INVERSE_NOISE));
         let steps = *rule.inverse_steps.get_or_insert(INVERSE_STEPS);
         faults.check("inverse-steps", steps, steps >= 1, "a whole number >= 1");
-        faults.check("angle-steps", 0, rule.angle_steps != Some(0), "a whole number >= 1");
     },
     build: |settings| {
         let rule = &settings.rule;

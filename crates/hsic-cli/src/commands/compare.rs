@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic_bottleneck::comparison::{Comparison, ComparisonRecord, Settled, methods_named};
+use hsic_bottleneck::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
+use hsic_bottleneck::dataset::{self, LoadOptions};
 use hsic_bottleneck::figure::flags;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, write_atomically};
 
@@ -28,7 +29,10 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let validation = options.data.validation;
     anyhow::ensure!(validation != Some(0.0), "validation = 0: expected a number in (0, 1)");
     // Whatever is amiss with the common options is told before anything is trained.
-    let resolved = options.clone().resolve()?.options;
+    let config = options.clone().resolve()?;
+    let held_out = validation.unwrap_or(VALIDATION);
+    dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
+    let resolved = config.options;
     let named = |text: Option<String>| text.unwrap_or_default();
     let (dataset, model) = (named(resolved.data.dataset), named(resolved.network.model));
     let output = arguments.output.unwrap_or_else(|| place(&dataset, &model));

@@ -12,6 +12,9 @@ use hsic_bottleneck::run::{Run, RunError};
 /// What a training that heard Ctrl-C ends with.
 const INTERRUPTED: i32 = 130;
 
+/// What one ends with that said why it cannot go on.
+const TOLD: i32 = 2;
+
 /// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
 /// is taken up from its last checkpoint another time.
 pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
@@ -41,6 +44,11 @@ pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<boo
     if let Some(mut stderr) = child.stderr.take() {
         stderr.read_to_string(&mut said).map_err(io)?;
     }
-    let said = said.trim().trim_start_matches("error: ").to_owned();
-    Err(RunError::Failed { path: run.path().into(), status: status.to_string(), said }.into())
+    let (path, said) = (run.path().into(), said.trim().trim_start_matches("error: ").to_owned());
+    if status.code() == Some(TOLD) {
+        return Err(RunError::Failed { path, said }.into());
+    }
+    // Killed, or out of memory: it may succeed another time.
+    let found = format!("training that ended with {status}: {said}");
+    Err(RunError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
 }

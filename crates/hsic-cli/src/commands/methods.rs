@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args as _;
-use hsic_bottleneck::config::{OptimizerOptions, RuleOptions, TrainOptions};
+use hsic_bottleneck::config::{ObjectiveOptions, OptimizerOptions, RuleOptions, TrainOptions};
 use hsic_bottleneck::update::{METHODS, Method, Outputs};
 use serde::Serialize;
 
@@ -91,7 +91,7 @@ fn explained(method: &'static Method) -> anyhow::Result<Explained> {
     let mut options = TrainOptions::default();
     options.objective.method = Some(method.name.to_owned());
     let OptimizerOptions { optimizer, learning_rate, .. } = options.resolve()?.options.optimizer;
-    let command = RuleOptions::augment_args(clap::Command::new("rule"));
+    let command = ObjectiveOptions::augment_args(RuleOptions::augment_args(clap::Command::new("options")));
     let help = |field: &&str| {
         let argument = command.get_arguments().find(|argument| argument.get_id() == *field);
         let help = argument.and_then(|argument| argument.get_help()).map(ToString::to_string).unwrap_or_default();

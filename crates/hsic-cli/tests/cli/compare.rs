@@ -1,8 +1,6 @@
 //! Methods side by side, and what is told of each.
 
-use serde_json::Value;
-
-use crate::{Place, bytes, stderr};
+use crate::{Place, bytes};
 
 const SMALL: &str = "compare --methods hsic,backprop,frozen --budget 4epochs --seeds 2 --train-size 300 --test-size 60 \
                      --widths 24x2 --batch-size 50 --output out";
@@ -58,12 +56,13 @@ fn a_budget_of_time_is_made_of_whole_epochs_and_a_failure_is_told() {
     let made = place.json(&format!("{arguments} --quiet --json"));
     let row = &made["rows"][0];
     assert!(row["epochs"].as_u64() > row["trial_epochs"].as_u64() && row["trial_epochs"].as_u64() >= Some(1), "{row}");
-    // Of one sample none can be held out.
-    let output = place.run("compare --methods frozen --budget 1epochs --train-size 1 --test-size 40 --output none");
-    assert!(output.status.success(), "{}", stderr(&output));
-    let record: Value = serde_json::from_slice(&bytes(&place.path("none/comparison.json"))).expect("a record");
-    let failure = record["rows"][0]["failure"].as_str().expect("a failure");
-    assert!(failure.contains("rows asked of the validation part: expected 1"), "{failure}");
+    // Target propagation trains dense blocks only; the others are compared all the same.
+    let both =
+        "compare --methods difference-target-propagation,frozen --model conv --widths 4 --budget 1epochs --output conv";
+    let made = place.json(&format!("{both} --train-size 100 --test-size 40 --quiet --json"));
+    let failure = made["rows"][0]["failure"].as_str().expect("a failure");
+    assert!(failure.starts_with("difference-target-propagation cannot train block 0"), "{failure}");
+    assert_eq!(made["rows"][1]["test_accuracy"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
@@ -74,6 +73,11 @@ fn what_cannot_be_compared_is_told() {
     let error = place.fails("compare --budget 5");
     assert!(error.contains("expected a time as 5min or 90s, or epochs as 10epochs"), "{error}");
     assert!(place.fails("compare --seeds 0").contains("seeds = 0: expected a whole number >= 1"));
+    // Data are looked at before anything is trained.
+    let error = place.fails("compare --methods frozen --train-size 1 --output none");
+    assert!(error.contains("rows asked of the validation part: expected 1"), "{error}");
+    assert!(place.fails("compare --dataset nowhere.csv --output none").contains("nowhere.csv"));
+    assert!(!place.path("none").exists());
     assert!(place.fails("compare --validation 0").contains("expected a number in (0, 1)"));
 }
 

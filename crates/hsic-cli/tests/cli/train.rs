@@ -144,7 +144,7 @@ fn approximated_runs_keep_their_form_for_any_threads_and_when_taken_up() {
     let error = place.fails("train --approximation nystroem:65 --batch-size 64 --method backprop");
     assert_eq!(
         error,
-        "error: approximation = nystroem:65: expected exact for another method than hsic and hsic-local\n       \
+        "error: approximation = nystroem:65: expected exact for backprop, which does not read it\n       \
          approximation = nystroem:65: expected at most as many landmarks as rows of a batch (batch-size)\n"
     );
     let error = place.fails("train --approximation blocks:1");
