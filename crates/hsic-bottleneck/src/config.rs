@@ -303,7 +303,7 @@ impl TrainOptions {
                 faults.check("method", &method, false, &names.join(", "));
             }
         }
-        let needs_layer = chosen.is_some_and(|chosen| chosen.outputs == Outputs::Features);
+        let needs_layer = chosen.is_some_and(|chosen| matches!(chosen.outputs, Outputs::Features | Outputs::Labels));
         if needs_layer {
             self.format.format_epochs.get_or_insert(10);
             self.format.format_input.get_or_insert(FormatInput::All);
@@ -349,7 +349,6 @@ impl TrainOptions {
         let entrance = Entrance {
             between: *network.between.get_or_insert_default(),
             dropout: *network.dropout.get_or_insert(0.0),
-            neutral: None,
         };
         faults.share("dropout", entrance.dropout);
 

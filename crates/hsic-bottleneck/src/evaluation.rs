@@ -119,8 +119,8 @@ impl<'n> Frozen<'n> {
     #[must_use]
     pub fn scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
         self.average(m, |network| match self.batch {
-            None => network.scores(network.features(m, x, false)),
-            Some(_) => network.scores(network.batch_outputs(m, x)),
+            None => network.class_scores(m, x),
+            Some(_) => network.batch_scores(m, x),
         })
     }
 

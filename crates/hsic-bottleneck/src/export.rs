@@ -36,7 +36,7 @@ pub fn export(
     path: &Path,
 ) -> Result<(), RunError> {
     let mut tensors = network.tensors();
-    let mut modules: Vec<Module> = network.blocks().iter().flat_map(|block| block.modules()).collect();
+    let mut modules = network.modules();
     if let Some(layer) = layer {
         let module = modules.len();
         modules.push(Module::new("Linear", &[layer.inputs(), layer.bias().len()]));

@@ -72,7 +72,7 @@ impl Monitor {
         }
         self.caches.resize_with(network.blocks().len(), Cache::shared);
         let (mut nhsic_x, mut nhsic_y) = (Vec::new(), Vec::new());
-        let mut x = batch.x.clone();
+        let mut x = network.entered(&batch.x);
         for (index, (block, cache)) in network.blocks().iter().zip(&mut self.caches).enumerate() {
             let mut z = vec![0.0; m * block.outputs()];
             block.forward(m, &x, &mut z, cache);
@@ -94,7 +94,8 @@ impl Monitor {
         }
         let units = network.units();
         let mut table = Confusion::new(batch.classes, units);
-        table.add(&batch.labels, &network.scores(x), units);
+        let scores = if network.label().is_some() { network.class_scores(m, &batch.x) } else { network.scores(x) };
+        table.add(&batch.labels, &scores, units);
         let assignment = if self.formatted { Assignment::identity(units) } else { Assignment::fit(&table) };
         Ok(Some(MonitorReport {
             step,

@@ -8,7 +8,9 @@ mod convolution;
 pub mod dense;
 pub mod entrance;
 pub mod feature;
+pub mod label;
 pub mod learner;
+pub mod linear;
 pub mod models;
 pub mod norm;
 pub mod residual;
@@ -22,9 +24,11 @@ pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
-pub use entrance::{Between, Entered, Entrance, NeutralLabel};
+pub use entrance::{Between, Entered, Entrance};
 pub use feature::Feature;
+pub use label::WrittenLabel;
 pub use learner::{Learner, LearnerRecord};
+pub use linear::Linear;
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
 pub use norm::Norm;
 pub use residual::Residual;
@@ -39,6 +43,7 @@ const INFERENCE_VALUES: usize = 1 << 21;
 pub struct Network<T: Scalar = f32> {
     blocks: Vec<Box<dyn Block<T>>>,
     feature: Feature,
+    label: Option<WrittenLabel>,
 }
 
 /// A named tensor of a network, flat in row-major order.
@@ -90,7 +95,7 @@ impl<T: Scalar> Network<T> {
         for pair in blocks.windows(2) {
             assert_eq!(pair[0].outputs(), pair[1].inputs(), "a block takes what the block before it gives");
         }
-        Self { blocks, feature: Feature::Flat }
+        Self { blocks, feature: Feature::Flat, label: None }
     }
 
     /// What objectives see of the blocks' maps.
@@ -116,18 +121,15 @@ impl<T: Scalar> Network<T> {
         self
     }
 
-    /// The same network, which in evaluation writes a neutral label over the samples.
+    /// The same network, whose samples carry a label: features are those of a neutral one, and classes are read by
+    /// writing each of them.
     ///
     /// # Panics
     /// If a sample has no more values than the label takes.
     #[must_use]
-    pub fn with_neutral_label(mut self, label: NeutralLabel) -> Self {
+    pub fn with_label(mut self, label: WrittenLabel) -> Self {
         assert!(label.classes < self.inputs(), "a label leaves something of the sample");
-        let entrance = Entrance { neutral: Some(label), ..Entrance::default() };
-        let behind = |(index, block): (usize, Box<dyn Block<T>>)| -> Box<dyn Block<T>> {
-            if index == 0 { Box::new(Entered::new(block, entrance, 0, 0)) } else { block }
-        };
-        self.blocks = self.blocks.into_iter().enumerate().map(behind).collect();
+        self.label = Some(label);
         self
     }
 
@@ -174,10 +176,16 @@ impl<T: Scalar> Network<T> {
         self.blocks[self.blocks.len() - 1].capsule()
     }
 
-    /// What may stand for classes: columns of the output, or the capsules that they make.
+    /// The label that its samples carry, if they do.
+    #[must_use]
+    pub fn label(&self) -> Option<WrittenLabel> {
+        self.label
+    }
+
+    /// What may stand for classes: columns of the output, the capsules that they make, or the labels that may be written.
     #[must_use]
     pub fn units(&self) -> usize {
-        self.outputs() / self.capsule().unwrap_or(1)
+        self.label.map_or(self.outputs() / self.capsule().unwrap_or(1), |label| label.classes)
     }
 
     /// What units say (m x units) in `outputs` (m x outputs): their values as they are, capsules by their lengths.
@@ -201,10 +209,34 @@ impl<T: Scalar> Network<T> {
         self.features(m, x, false)
     }
 
+    /// What speaks for each unit (m x units) in evaluation mode: values of the output block, lengths of its capsules, or
+    /// the [goodness](WrittenLabel) of each label, which takes a forward pass a class. Rows in parallel.
+    #[must_use]
+    pub fn class_scores(&self, m: usize, x: &[T]) -> Vec<T> {
+        let Some(label) = self.label else { return self.scores(self.infer(m, x)) };
+        let mut scores = vec![T::ZERO; m * label.classes];
+        let rows = self.inference_rows();
+        scores
+            .par_chunks_mut(rows * label.classes)
+            .zip(x.par_chunks(rows * self.inputs()))
+            .for_each(|(scores, x)| label.scores(&self.blocks, self.feature, x, scores));
+        scores
+    }
+
+    /// The same with the statistics of these very rows, from the output block alone: what a label's goodness says is of
+    /// evaluation mode.
+    #[must_use]
+    pub fn batch_scores(&self, m: usize, x: &[T]) -> Vec<T> {
+        match self.label {
+            Some(_) => self.class_scores(m, x),
+            None => self.scores(self.batch_outputs(m, x)),
+        }
+    }
+
     /// The outputs of `x` (m x inputs) with the statistics of these very rows, as in training; nothing is kept.
     #[must_use]
     pub fn batch_outputs(&self, m: usize, x: &[T]) -> Vec<T> {
-        let mut from = x.to_vec();
+        let mut from = self.entered(x);
         for block in &self.blocks {
             let mut to = vec![T::ZERO; m * block.outputs()];
             block.forward(m, &from, &mut to, &mut Cache::shared());
@@ -224,8 +256,7 @@ impl<T: Scalar> Network<T> {
     pub fn features(&self, m: usize, x: &[T], all: bool) -> Vec<T> {
         let columns = self.feature_columns(all);
         let mut features = vec![T::ZERO; m * columns];
-        let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
-        let rows = (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS);
+        let rows = self.inference_rows();
         features
             .par_chunks_mut(rows * columns)
             .zip(x.par_chunks(rows * self.inputs()))
@@ -233,10 +264,25 @@ impl<T: Scalar> Network<T> {
         features
     }
 
+    /// Rows that one task evaluates.
+    fn inference_rows(&self) -> usize {
+        let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
+        (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS)
+    }
+
+    /// A copy of the rows, behind the neutral label where samples carry one.
+    pub(crate) fn entered(&self, x: &[T]) -> Vec<T> {
+        let mut x = x.to_vec();
+        if let Some(label) = self.label {
+            x.chunks_exact_mut(self.inputs()).for_each(|row| label.neutral(row));
+        }
+        x
+    }
+
     fn infer_tile(&self, x: &[T], all: bool, features: &mut [T]) {
         let m = x.len() / self.inputs();
         let columns = features.len() / m;
-        let (mut from, mut to, mut own) = (x.to_vec(), Vec::new(), Vec::new());
+        let (mut from, mut to, mut own) = (self.entered(x), Vec::new(), Vec::new());
         let mut start = 0;
         for (index, block) in self.blocks.iter().enumerate() {
             to.resize(m * block.outputs(), T::ZERO);
@@ -257,6 +303,13 @@ impl<T: Scalar> Network<T> {
         }
     }
 
+    /// The layers of one flat `Sequential` that evaluates it, in their order.
+    #[must_use]
+    pub fn modules(&self) -> Vec<Module> {
+        let label = self.label.iter().map(WrittenLabel::module);
+        label.chain(self.blocks.iter().flat_map(|block| block.modules())).collect()
+    }
+
     /// All tensors under the names, in the shapes and the order of PyTorch: those of one flat `Sequential`.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor<T>> {
@@ -271,7 +324,7 @@ impl<T: Scalar> Network<T> {
     #[must_use]
     pub fn stored_tensors(&self) -> Vec<StoredTensor<'_, T>> {
         let mut tensors = Vec::new();
-        let mut module = 0;
+        let mut module = self.label.iter().count();
         for block in &self.blocks {
             let mut start = 0;
             for spec in block.layout() {

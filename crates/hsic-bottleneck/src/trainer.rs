@@ -16,7 +16,7 @@ use crate::format::FormatInput;
 use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
 use crate::monitor::Monitor;
 use crate::network::models::{with_classifier, without_classifier};
-use crate::network::{NETWORKS, Network, NetworkSettings, NeutralLabel};
+use crate::network::{NETWORKS, Network, NetworkSettings};
 use crate::objective::Signal;
 use crate::objective::margin::takes_capsules;
 use crate::readout::Assignment;
@@ -47,15 +47,16 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
     let blocks = match method.outputs {
         Outputs::Classes if takes_capsules(method.reads, &blocks, classes) => blocks,
         Outputs::Classes => with_classifier(blocks, classes),
-        Outputs::Features if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
-        Outputs::Features | Outputs::Units => blocks,
+        Outputs::Units => blocks,
+        _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
+        Outputs::Features | Outputs::Labels => blocks,
     };
     let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
-    if let Some(strength) = config.options.rule.label_strength {
+    if method.outputs == Outputs::Labels {
         forward_forward::check_room(network.inputs(), classes)?;
-        network = network.with_neutral_label(NeutralLabel { classes, value: strength / classes as f64 });
+        network = network.with_label(forward_forward::label(&config.options.rule, classes));
     }
     Ok(network)
 }
@@ -78,9 +79,9 @@ pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Upda
     (method(config)?.build)(&settings)
 }
 
-/// Whether the method that a configuration names trains class scores.
+/// Whether unit k speaks for class k in what a network of the method that a configuration names says.
 pub(crate) fn formatted(config: &TrainConfig) -> Result<bool, Error> {
-    Ok(outputs(config)? == Outputs::Classes)
+    Ok(matches!(outputs(config)?, Outputs::Classes | Outputs::Labels))
 }
 
 /// What the outputs of the method that a configuration names mean.

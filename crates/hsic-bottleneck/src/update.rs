@@ -10,6 +10,7 @@ pub mod forward_forward;
 pub mod frozen;
 pub mod local;
 pub mod sign_symmetry;
+pub mod softhebb;
 pub mod target_propagation;
 mod top;
 
@@ -33,6 +34,7 @@ pub use frozen::RandomFeatures;
 pub use dni::Dni;
 pub use forward_forward::ForwardForward;
 pub use local::Local;
+pub use softhebb::SoftHebb;
 pub use target_propagation::TargetPropagation;
 
 /// Which weights a block's input comes from.
@@ -126,6 +128,8 @@ pub enum Outputs {
     Classes,
     /// Each class has a unit, but which is read off training data.
     Units,
+    /// They mean nothing by themselves: the class whose label, written over a sample, makes the blocks most active is read.
+    Labels,
     /// Nothing names classes before a softmax layer has learned to, on the features of all blocks.
     Features,
 }
@@ -198,6 +202,7 @@ pub static METHODS: &[&Method] = &[
     &greedy::METHOD,
     &forward_forward::METHOD,
     &cwc_ff::METHOD,
+    &softhebb::METHOD,
     &dni::METHOD,
     &direct_feedback::METHOD,
     &feedback_alignment::METHOD,

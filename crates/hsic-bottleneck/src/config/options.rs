@@ -237,6 +237,9 @@ options! {
         label_strength: f64,
         /// forward-forward: weight of peer normalization, which holds units equally active, >= 0 [default: 0]
         peer: f64,
+        /// softhebb: inverse temperature of the competition between units, > 0; large ones let one unit win alone
+        /// [default: 1]
+        inverse_temperature: f64,
         /// dni: let predictors see the labels [default: true]
         conditioned: bool,
         /// dni: hidden widths of the predictors, of maps their channels [default: 256, of maps 32x2]

@@ -3,6 +3,7 @@
 use hsic::Scalar;
 use serde::Serialize;
 
+use super::linear::Linear;
 use crate::dataset::Shape;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
@@ -166,6 +167,11 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Values of a capsule, if outputs are capsules: groups of so many consecutive values (channels of one pixel). A
     /// last block's classes are then read from their lengths.
     fn capsule(&self) -> Option<usize> {
+        None
+    }
+
+    /// A copy of its linear map, if it is one linear map and what is done to its values.
+    fn linear(&self) -> Option<Linear<T>> {
         None
     }
 

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::activation::Activation;
 use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
 use super::convolution::Geometry;
+use super::linear::Linear;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -198,6 +199,13 @@ impl<T: Scalar> Block<T> for Conv<T> {
     fn shape(&self) -> Shape {
         let g = &self.geometry;
         Shape { channels: g.outputs, height: g.out_height() / self.pool, width: g.out_width() / self.pool }
+    }
+
+    fn linear(&self) -> Option<Linear<T>> {
+        let parameters = self.parameters[..self.weight_count() + self.geometry.outputs].to_vec();
+        let (activation, norm) = (Activation::Identity, Norm::None);
+        let block = Self { pool: 1, activation, norm, parameters, statistics: Vec::new(), ..*self };
+        Some(Linear { block: Box::new(block.without_bias()), units: self.geometry.outputs, by_unit: false })
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

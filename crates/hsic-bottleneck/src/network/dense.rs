@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
+use super::linear::Linear;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -147,6 +148,13 @@ impl<T: Scalar> Block<T> for Dense<T> {
 
     fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    fn linear(&self) -> Option<Linear<T>> {
+        let parameters = self.parameters[..self.outputs * (self.inputs + 1)].to_vec();
+        let block =
+            Self { activation: Activation::Identity, norm: Norm::None, parameters, statistics: Vec::new(), ..*self };
+        Some(Linear { block: Box::new(block.without_bias()), units: self.outputs, by_unit: true })
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

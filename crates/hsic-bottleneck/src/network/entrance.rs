@@ -6,9 +6,6 @@
 //! Divisive (Pogodin and Latham 2020): with the columns in g groups of n, x / (v_g + 1/n)^0.2, v_g the row's variance in
 //! the group, after subtracting the group's mean.
 //!
-//! Neutral label (Hinton 2022): a network that learned from samples with a label written over their first C values reads
-//! new samples with 1/C (times the label's strength) in each of them; in evaluation only.
-//!
 //! An entrance stands before the block that it leads to and belongs to it: what the block before is trained for sees
 //! activations as they are.
 
@@ -20,6 +17,7 @@ use hsic::random::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Module, TensorSpec};
+use super::linear::Linear;
 use crate::dataset::Shape;
 
 /// Inside the root of the mean square.
@@ -81,15 +79,6 @@ impl TryFrom<String> for Between {
     }
 }
 
-/// What stands in the place of a label that is not known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NeutralLabel {
-    /// Values, the first of each row, that it takes.
-    pub classes: usize,
-    /// What each of them becomes.
-    pub value: f64,
-}
-
 /// Everything on the way into a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Entrance {
@@ -97,8 +86,6 @@ pub struct Entrance {
     pub between: Between,
     /// Share of values that dropout takes, in [0, 1).
     pub dropout: f64,
-    /// What evaluation writes over a row, last.
-    pub neutral: Option<NeutralLabel>,
 }
 
 impl Entrance {
@@ -230,6 +217,12 @@ impl<T: Scalar> Block<T> for Entered<T> {
         self.block.capsule()
     }
 
+    fn linear(&self) -> Option<Linear<T>> {
+        let linear = self.block.linear()?;
+        let block = Box::new(Self { block: linear.block, ..*self });
+        Some(Linear { block, ..linear })
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let draw = cache.draw();
         let ([entered], inner) = cache.with_inner([x.len()]);
@@ -241,9 +234,6 @@ impl<T: Scalar> Block<T> for Entered<T> {
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
         let mut entered = vec![T::ZERO; x.len()];
         self.normalize(m, x, &mut entered);
-        if let Some(NeutralLabel { classes, value }) = self.entrance.neutral {
-            entered.chunks_exact_mut(x.len() / m).for_each(|row| row[..classes].fill(T::of(value)));
-        }
         self.block.infer(m, &entered, z);
     }
 
@@ -312,9 +302,6 @@ impl<T: Scalar> Entered<T> {
             let dropout = Module { arguments: vec![self.entrance.dropout], ..Module::new("Dropout", &[]) };
             modules.push(dropout);
         }
-        if let Some(NeutralLabel { classes, value }) = self.entrance.neutral {
-            modules.push(Module { arguments: vec![classes as f64, value], ..Module::new("NeutralLabel", &[]) });
-        }
         modules
     }
 }
@@ -340,7 +327,7 @@ mod tests {
     fn gradients_agree_with_central_differences() {
         for between in [Between::None, Between::Rms, Between::Divisive(2), Between::Divisive(4)] {
             for dropout in [0.0, 0.4] {
-                let block = entered(Entrance { between, dropout, neutral: None });
+                let block = entered(Entrance { between, dropout });
                 let mut x = input();
                 let v: Vec<f64> = input()[..M * 4].to_vec();
                 let mut cache = Cache::default();
@@ -409,27 +396,6 @@ mod tests {
         y.iter().zip(&again).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
         block.normalize(1, &[0.0; 6], &mut again[..6]);
         assert_eq!(again[..6], [0.0; 6]);
-    }
-
-    #[test]
-    fn a_neutral_label_takes_the_first_values_in_evaluation_only() {
-        let neutral = Some(NeutralLabel { classes: 2, value: 0.5 });
-        let (block, open) = (entered(Entrance { neutral, ..Entrance::default() }), entered(Entrance::default()));
-        let infer = |block: &Entered<f64>, x: &[f64]| {
-            let mut z = vec![0.0; M * 4];
-            block.infer(M, x, &mut z);
-            z
-        };
-        let mut written = input();
-        written.chunks_exact_mut(6).for_each(|row| row[..2].fill(0.5));
-        assert_eq!(infer(&block, &input()), infer(&open, &written));
-        let forward = |block: &Entered<f64>| {
-            let mut z = vec![0.0; M * 4];
-            block.forward(M, &input(), &mut z, &mut Cache::default());
-            z
-        };
-        assert_eq!(forward(&block), forward(&open));
-        assert_eq!(block.layout()[0].module, 1, "a module of its own comes first");
     }
 
     #[test]

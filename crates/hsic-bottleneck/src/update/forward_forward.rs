@@ -16,8 +16,11 @@
 //! `peer` adds the variance over the units of their mean activity (0.03 in published code), against dead units: use
 //! `activation = open-relu` with it, whose backward pass lets gradients into dead units.
 //!
-//! Evaluation writes the neutral label; a softmax layer trained afterwards (format training) on all blocks reads it. The
-//! network has no output block: all its blocks are hidden ones. Samples need more than C values.
+//! Classes are read in two ways. By goodness: each label is written over the sample, and the class is the one whose label
+//! makes all blocks but the first most active; that takes C forward passes of the network, in each evaluation. By a softmax
+//! layer trained afterwards on all blocks (format training, the default; `format_epochs = 0` leaves it out), for a sample
+//! with the neutral label, in one pass. A summary has both, before and after format training.
+//! The network has no output block: all its blocks are hidden ones. Samples need more than C values.
 //!
 //! theta sets how steep the loss is as much as where it stands: activity settles near it. 0.02 for sums is what worked best
 //! for d = 1000; Hinton's 1 makes every row's loss so steep that blocks stop learning after an epoch.
@@ -37,10 +40,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::config::{Faults, TrainOptions};
+use crate::config::{Faults, RuleOptions, TrainOptions};
 use crate::error::Error;
 use crate::network::learner::RecordMismatch;
-use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm};
+use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::{Contrast, Goodness};
 use crate::objective::{grown, norm};
@@ -53,7 +56,7 @@ pub static METHOD: Method = Method {
     reference: "Hinton 2022, arXiv 2212.13345",
     cost: "two forward passes and two weight gradients a batch (hard negatives: and one pass of the first block); no backward chain",
     source: include_str!("forward_forward.rs"),
-    outputs: Outputs::Features,
+    outputs: Outputs::Labels,
     local: true,
     parallel: true,
     reads: &["goodness", "theta", "negatives", "label_strength", "peer"],
@@ -93,6 +96,12 @@ pub enum Negatives {
     Hard,
 }
 
+/// How labels are written, by the numbers of the method.
+pub(crate) fn label(rule: &RuleOptions, classes: usize) -> WrittenLabel {
+    let strength = rule.label_strength.unwrap_or(1.0);
+    WrittenLabel { classes, strength, mean: rule.goodness == Some(Goodness::Square) }
+}
+
 /// Whether a sample of so many values has room for the label of so many classes.
 ///
 /// # Errors
@@ -114,7 +123,7 @@ pub struct ForwardForward<T: Scalar = f32> {
     local: Local<Contrast, T>,
     optimizer: Optimizer,
     negatives: Negatives,
-    strength: f64,
+    label: WrittenLabel,
     seed: u64,
     reader: Option<Reader<T>>,
     /// Positive rows, then the negative row of each.
@@ -126,16 +135,14 @@ impl<T: Scalar> ForwardForward<T> {
     #[must_use]
     pub fn new(settings: &MethodSettings) -> Self {
         let rule = &settings.rule;
-        let contrast = Contrast {
-            mean: rule.goodness == Some(Goodness::Square),
-            theta: rule.theta.unwrap_or(SUM_THETA),
-            peer: rule.peer.unwrap_or(0.0),
-        };
+        let label = label(rule, settings.classes);
+        let contrast =
+            Contrast { mean: label.mean, theta: rule.theta.unwrap_or(SUM_THETA), peer: rule.peer.unwrap_or(0.0) };
         Self {
             local: Local::new(contrast, settings.optimizer, settings.order, settings.schedule),
             optimizer: settings.optimizer,
             negatives: rule.negatives.unwrap_or(Negatives::Hard),
-            strength: rule.label_strength.unwrap_or(1.0),
+            label,
             seed: settings.seed,
             reader: None,
             pairs: Batch::default(),
@@ -165,8 +172,7 @@ impl<T: Scalar> ForwardForward<T> {
                 wrong + usize::from(wrong >= label)
             })),
             Some(reader) => {
-                let neutral = self.strength / classes as f64;
-                x[..m * columns].chunks_exact_mut(columns).for_each(|row| row[..classes].fill(T::of(neutral)));
+                x[..m * columns].chunks_exact_mut(columns).for_each(|row| self.label.neutral(row));
                 let shares = reader.learn(network, &x[..m * columns], batch, self.optimizer, rate)?;
                 labels.extend(
                     batch.labels.iter().zip(shares.chunks_exact(classes)).map(|(&l, row)| wrong(l, row, &mut stream)),
@@ -174,8 +180,7 @@ impl<T: Scalar> ForwardForward<T> {
             }
         }
         for (row, &label) in x.chunks_exact_mut(columns).zip(&*labels) {
-            row[..classes].fill(T::ZERO);
-            row[label] = T::of(self.strength);
+            self.label.write(row, label);
         }
         (self.pairs.columns, self.pairs.classes, self.pairs.step) = (columns, classes, batch.step);
         Ok(())
@@ -305,7 +310,7 @@ mod tests {
         MethodSettings {
             bottleneck: config.bottleneck,
             approximation: config.approximation,
-            rule: crate::config::RuleOptions { negatives: Some(negatives), ..config.options.rule },
+            rule: RuleOptions { negatives: Some(negatives), ..config.options.rule },
             classes: 3,
             seed: 5,
             optimizer: config.optimizer,
@@ -397,8 +402,10 @@ mod tests {
         let with = config(|options| options.network.outputs = Some(3));
         assert_eq!(build_network(&with, shape, 3).unwrap().outputs(), 3);
         let (mut x, plain) = (vec![0.3; 16], network.infer(1, &[0.3; 16]));
+        let scores = network.class_scores(1, &x);
         x[..3].fill(9.0);
         assert_eq!(network.infer(1, &x), plain, "what stands in the label's place is not seen");
+        assert_eq!((network.class_scores(1, &x), scores.len()), (scores, 3));
     }
 
     #[test]

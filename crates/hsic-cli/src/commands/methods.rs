@@ -82,6 +82,7 @@ fn listed(method: &Method) -> ListedMethod {
         outputs: match method.outputs {
             Outputs::Classes => "classes",
             Outputs::Units => "units",
+            Outputs::Labels => "labels",
             Outputs::Features => "features",
         },
     }
