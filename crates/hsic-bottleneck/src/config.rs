@@ -303,8 +303,8 @@ impl TrainOptions {
                 faults.check("method", &method, false, &names.join(", "));
             }
         }
-        let needs_layer = chosen.is_some_and(|chosen| matches!(chosen.outputs, Outputs::Features | Outputs::Labels));
-        if needs_layer {
+        let meaning = chosen.map(|chosen| chosen.outputs);
+        if matches!(meaning, Some(Outputs::Features | Outputs::Labels)) {
             self.format.format_epochs.get_or_insert(10);
             self.format.format_input.get_or_insert(FormatInput::All);
         }
@@ -429,7 +429,7 @@ impl TrainOptions {
         let authors_beside = *self.evaluation.authors_beside.get_or_insert(false);
         let format = self.format.resolve(seed, &mut faults);
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
-        faults.check("format-epochs", 0, !needs_layer || format.epochs > 0, &expected);
+        faults.check("format-epochs", 0, meaning != Some(Outputs::Features) || format.epochs > 0, &expected);
         let read = chosen.is_some_and(|chosen| chosen.reads("approximation")) || approximation == Approximation::Exact;
         faults.check("approximation", approximation, read, &format!("exact for {method}, which does not read it"));
         if let Approximation::Nystroem(landmarks) = approximation {

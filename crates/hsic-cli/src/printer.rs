@@ -231,13 +231,14 @@ impl Observer for Progress {
     fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
         if !self.quiet {
             let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
-            let objective = match report.nhsic_y[..] {
-                [] => format!("loss {:6.4}", last(&report.loss)),
-                _ => format!(
-                    "last block: nHSIC(X) {:6.3}  nHSIC(Y) {:6.3}",
-                    last(&report.nhsic_x),
-                    last(&report.nhsic_y)
-                ),
+            // An output block that learns by cross-entropy has none.
+            let objective = match report.nhsic_y.iter().rposition(|&y| y != 0.0) {
+                None => format!("loss {:6.4}", last(&report.loss)),
+                Some(index) => {
+                    let block = if index + 1 == report.nhsic_y.len() { "last block" } else { "last hidden block" };
+                    let (x, y) = (last(&report.nhsic_x[..=index]), report.nhsic_y[index]);
+                    format!("{block}: nHSIC(X) {x:6.3}  nHSIC(Y) {y:6.3}")
+                }
             };
             let text = format!(
                 "epoch {:>3}  train {:6.2} %  test {:6.2} %  {objective}  {:7.1} s",

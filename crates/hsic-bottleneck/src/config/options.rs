@@ -238,8 +238,10 @@ options! {
         /// forward-forward: weight of peer normalization, which holds units equally active, >= 0 [default: 0]
         peer: f64,
         /// softhebb: inverse temperature of the competition between units, > 0; large ones let one unit win alone
-        /// [default: 1]
+        /// [default: 3]
         inverse_temperature: f64,
+        /// softhebb: length of a unit's weights at the start, > 0; they come to rest at 1 [default: 25]
+        start_length: f64,
         /// dni: let predictors see the labels [default: true]
         conditioned: bool,
         /// dni: hidden widths of the predictors, of maps their channels [default: 256, of maps 32x2]

@@ -170,7 +170,7 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         None
     }
 
-    /// A copy of its linear map, if it is one linear map and what is done to its values.
+    /// A copy of the linear map whose weights are its first parameters, if it has one that works on its input.
     fn linear(&self) -> Option<Linear<T>> {
         None
     }

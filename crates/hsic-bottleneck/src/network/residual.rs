@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, Module, TensorSpec};
+use super::linear::Linear;
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -56,6 +57,11 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
 
     fn shape(&self) -> Shape {
         self.inner.shape()
+    }
+
+    /// That of the inner block, whose parameters are all that the block has.
+    fn linear(&self) -> Option<Linear<T>> {
+        self.inner.linear()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

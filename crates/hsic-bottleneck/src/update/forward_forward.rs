@@ -399,6 +399,8 @@ mod tests {
         let shape = crate::dataset::Shape { channels: 1, height: 4, width: 4 };
         let network = build_network(&config(|_| {}), shape, 3).unwrap();
         assert_eq!((network.blocks().len(), network.outputs()), (2, 20));
+        assert_eq!(config(|_| {}).format.epochs, 10);
+        assert_eq!(config(|options| options.format.format_epochs = Some(0)).format.epochs, 0, "goodness is enough");
         let with = config(|options| options.network.outputs = Some(3));
         assert_eq!(build_network(&with, shape, 3).unwrap().outputs(), 3);
         let (mut x, plain) = (vec![0.3; 16], network.infer(1, &[0.3; 16]));

@@ -1,10 +1,12 @@
 //! SoftHebb: each block finds the kinds of inputs that there are, without labels, by a Hebbian rule with soft competition.
 //!
 //! ```text
-//! u = W x,   y = softmax(t u) over the units,   s_k = 1 for the unit with the largest u, -1 for the others
-//! dw_k = sum over rows of s_k y_k (x - u_k w_k),   w_k += rate sqrt(| |w_k| - 1 |) dw_k / max |dw|
+//! u = W (x - mean x),   y = softmax(t u) over the units,   s_k = 1 for the unit with the largest u, -1 for the others
+//! dw_k = sum over rows of s_k y_k (x - mean x - u_k w_k),   w_k += rate sqrt(| |w_k| - 1 |) dw_k / max |dw|
 //! ```
 //!
+//! The mean is that of the batch, which batch norm behind the map takes out as well; without that, one unit that lies
+//! along the mean wins every row.
 //! t is the inverse temperature: large, the winner takes all; small, all units learn the same. The winner moves towards
 //! the input, the others away from it, in proportion to how much they took it for theirs. A weight vector stops
 //! where its length is 1, so the rate of a unit falls with its distance from there: units start far outside (length 25)
@@ -51,16 +53,15 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Features,
     local: true,
     parallel: true,
-    reads: &["inverse_temperature"],
+    reads: &["inverse_temperature", "start_length"],
     settle,
     build: |settings| Ok(Box::new(SoftHebb::new(settings))),
 };
 
-const RATE: f64 = 0.08;
-const INVERSE_TEMPERATURE: f64 = 1.0;
+const RATE: f64 = 0.2;
+const INVERSE_TEMPERATURE: f64 = 3.0;
 
-/// Length of a weight vector at the start: far from 1, so that units have time to find their place.
-const START: f64 = 25.0;
+const START_LENGTH: f64 = 25.0;
 
 fn settle(options: &mut TrainOptions, faults: &mut Faults) {
     let optimizer = &mut options.optimizer;
@@ -71,7 +72,9 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
         faults.check(key, value, value == 0.0, "0: softhebb has none");
     }
     optimizer.learning_rate.get_or_insert(RATE);
-    faults.positive("inverse-temperature", *options.rule.inverse_temperature.get_or_insert(INVERSE_TEMPERATURE));
+    let rule = &mut options.rule;
+    faults.positive("inverse-temperature", *rule.inverse_temperature.get_or_insert(INVERSE_TEMPERATURE));
+    faults.positive("start-length", *rule.start_length.get_or_insert(START_LENGTH));
 }
 
 /// What a block has of its own.
@@ -84,6 +87,7 @@ struct Slot<T: Scalar> {
 /// Trains every block by the Hebbian rule with soft winners.
 pub struct SoftHebb<T: Scalar = f32> {
     inverse_temperature: f64,
+    start_length: f64,
     order: UpdateOrder,
     /// Whether weights were brought to their first length.
     started: bool,
@@ -99,7 +103,7 @@ struct Scratch<T> {
     u: Vec<T>,
     delta: Vec<T>,
     change: Vec<T>,
-    /// Sum over rows of delta_k u_k, then the rate, by unit.
+    /// Sum over rows of delta_k u_k, by unit.
     pulls: Vec<T>,
     rates: Vec<T>,
     lengths: Vec<f64>,
@@ -112,6 +116,7 @@ impl<T: Scalar> SoftHebb<T> {
     pub fn new(settings: &MethodSettings) -> Self {
         Self {
             inverse_temperature: settings.rule.inverse_temperature.unwrap_or(INVERSE_TEMPERATURE),
+            start_length: settings.rule.start_length.unwrap_or(START_LENGTH),
             order: settings.order,
             started: false,
             slots: Vec::new(),
@@ -144,7 +149,7 @@ impl<T: Scalar> SoftHebb<T> {
             };
             if !self.started {
                 // Uniform in +-1/sqrt(n), n the inputs of a unit: of length 1/sqrt(3) but for chance.
-                let factor = T::of(START * 3f64.sqrt());
+                let factor = T::of(self.start_length * 3f64.sqrt());
                 linear.for_each_mut(|_, _, w| *w *= factor);
             }
             give_back(&linear, &mut **block);
@@ -159,6 +164,24 @@ impl<T: Scalar> SoftHebb<T> {
 fn give_back<T: Scalar>(linear: &Linear<T>, block: &mut dyn Block<T>) {
     let learned = linear.block.parameters();
     block.parameters_mut()[..learned.len()].copy_from_slice(learned);
+}
+
+/// Takes the mean over rows out of every column.
+fn center<T: Scalar>(values: &mut [T], means: &mut [T]) {
+    let share = T::of(means.len() as f64 / values.len() as f64);
+    means.fill(T::ZERO);
+    vectorize(
+        #[inline(always)]
+        || {
+            for row in values.chunks_exact(means.len()) {
+                means.iter_mut().zip(row).for_each(|(mean, &value)| *mean += value);
+            }
+            means.iter_mut().for_each(|mean| *mean *= share);
+            for row in values.chunks_exact_mut(means.len()) {
+                row.iter_mut().zip(&*means).for_each(|(value, &mean)| *value -= mean);
+            }
+        },
+    );
 }
 
 /// y into `delta` (rows x units) with the sign of the rule; sums delta_k u_k into `pulls` and marks who `won`. Gives the
@@ -210,8 +233,11 @@ impl<T: Scalar> Scratch<T> {
         }
         let delta = grown(&mut self.delta, u.len());
         let pulls = grown(&mut self.pulls, units);
+        center(u, pulls);
         self.won.resize(units, false);
         let confidence = compete(u, t, delta, pulls, &mut self.won);
+        // sum delta (x - mean x) = sum (delta - mean delta) x.
+        center(delta, grown(&mut self.rates, units));
         let change = grown(&mut self.change, linear.block.parameters().len());
         linear.block.gradient(m, x, u, delta, cache, change, None);
         let lengths = linear.lengths(&mut self.lengths);
@@ -292,7 +318,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::Shape;
-    use crate::network::{Activation, BlockSpec, Dense, Norm, Residual};
+    use crate::network::{Activation, BlockSpec, Norm};
     use crate::trainer::{build_method, build_network};
 
     const M: usize = 8;
@@ -328,7 +354,10 @@ mod tests {
     /// The rule as it is written, from rows (windows) and weights (units x inputs).
     fn naive(rows: &[Vec<f64>], weights: &[Vec<f64>], t: f64, rate: f64) -> Vec<Vec<f64>> {
         let mut changes = vec![vec![0.0; rows[0].len()]; weights.len()];
-        for x in rows {
+        let mean = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64;
+        let means: Vec<f64> = (0..rows[0].len()).map(mean).collect();
+        for row in rows {
+            let x: &Vec<f64> = &row.iter().zip(&means).map(|(x, mean)| x - mean).collect();
             let dot = |w: &Vec<f64>| w.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
             let u: Vec<f64> = weights.iter().map(dot).collect();
             let total: f64 = u.iter().map(|u| (t * u).exp()).sum();
@@ -394,21 +423,28 @@ mod tests {
     #[test]
     fn a_high_inverse_temperature_lets_the_winner_learn_alone() {
         let mut network = Network::<f64>::mlp(5, &[], 4, Activation::Relu, Norm::None, 2);
-        let batch = Batch { x: batch(5, 0).x[..5].to_vec(), labels: vec![0], ..batch(5, 0) };
+        // A row and its opposite, whose mean is 0.
+        let row = batch(5, 0).x[..5].to_vec();
+        let x = row.iter().copied().chain(row.iter().map(|x| -x)).collect();
+        let batch = Batch { x, labels: vec![0, 1], ..batch(5, 0) };
         let before = network.blocks()[0].parameters()[..20].to_vec();
         let report = started(1e6).step(&mut network, &batch, 0.1).unwrap().signals[0];
-        assert_eq!(report.terms, [("confidence", 1.0), ("winners", 0.25)]);
+        assert_eq!(report.terms, [("confidence", 1.0), ("winners", 0.5)]);
         let after = network.blocks()[0].parameters();
         let moved: Vec<usize> = (0..4).filter(|k| after[k * 5..][..5] != before[k * 5..][..5]).collect();
-        let dot = |k: usize| before[k * 5..][..5].iter().zip(&batch.x).map(|(w, x)| w * x).sum::<f64>();
-        let winner = (0..4).max_by(|&a, &b| dot(a).total_cmp(&dot(b))).unwrap();
-        assert_eq!(moved, [winner]);
+        let dot = |k: usize| before[k * 5..][..5].iter().zip(&row).map(|(w, x)| w * x).sum::<f64>();
+        let mut order: Vec<usize> = (0..4).collect();
+        order.sort_by(|&a, &b| dot(a).total_cmp(&dot(b)));
+        let mut winners = vec![order[0], order[3]];
+        winners.sort_unstable();
+        assert_eq!(moved, winners);
     }
 
     #[test]
     fn lengths_come_to_rest_at_one_and_directions_at_the_inputs() {
-        // Two kinds of inputs and two units that win one each: w_k goes to the direction of its kind.
-        let (e, f) = ([0.6, 0.8, 0.0], [0.0, -0.6, 0.8]);
+        // Two kinds of inputs and two units that win one each: w_k goes to how its kind deviates from the mean of both.
+        let (e, f) = ([0.9, 0.8, 0.0], [0.1, -0.6, 0.8]);
+        let deviation = [0.4, 0.7, -0.4];
         let mut network = Network::<f64>::mlp(3, &[], 2, Activation::Relu, Norm::None, 2);
         let start = [1.5, 1.0, 0.2, 0.1, -1.0, 1.6];
         network.blocks_mut()[0].parameters_mut()[..6].copy_from_slice(&start);
@@ -421,8 +457,9 @@ mod tests {
         }
         let found = &network.blocks()[0].parameters()[..6];
         // The change is divided by its largest entry, so steps shrink with the distance from 1 alone.
-        for (w, kind) in found.chunks(3).zip([e, f]) {
-            w.iter().zip(kind).for_each(|(w, x)| assert!((w - x).abs() < 0.02, "{found:?}"));
+        for (w, sign) in found.chunks(3).zip([1.0, -1.0]) {
+            // The deviation has the length 0.9.
+            w.iter().zip(deviation).for_each(|(w, x)| assert!((w - sign * x / 0.9).abs() < 0.02, "{found:?}"));
         }
         assert!(losses[0] > 0.5 && losses[3999] < 1e-2, "{} {}", losses[0], losses[3999]);
         let lengths: Vec<f64> = found.chunks(3).map(|w| w.iter().map(|w| w * w).sum::<f64>().sqrt()).collect();
@@ -444,12 +481,14 @@ mod tests {
 
     #[test]
     fn what_the_rule_cannot_train_or_does_not_have_is_told() {
-        let mut stream = Stream::new(1, "residual", 0);
-        let dense = Dense::<f64>::new(5, 5, Activation::Relu, Norm::None, &mut stream);
-        let residual = Residual::new(dense, Activation::Relu, Norm::None);
-        let mut network = Network::new(vec![Box::new(residual) as Box<dyn Block<f64>>]);
-        let error = rule(1.0).step(&mut network, &batch(5, 0), 0.1).unwrap_err();
-        let expected = "softhebb cannot train block 0 (Residual): expected blocks of one linear map each";
+        let input = Shape { channels: 1, height: 5, width: 5 };
+        let blocks = [
+            BlockSpec::PrimaryCapsules { outputs: 2, dimensions: 4, kernel: 3, stride: 2, padding: 0 },
+            BlockSpec::Capsules { outputs: 3, dimensions: 5, rounds: 3, bias: false },
+        ];
+        let mut network = Network::<f64>::build(input, &blocks, Activation::Relu, Norm::None, 1).unwrap();
+        let error = rule(1.0).step(&mut network, &batch(25, 0), 0.1).unwrap_err();
+        let expected = "softhebb cannot train block 0 (Conv2d-Squash): expected blocks of one linear map each";
         assert_eq!(error.to_string(), expected);
         let mut options = TrainOptions::default();
         options.objective.method = Some(METHOD.name.to_owned());
