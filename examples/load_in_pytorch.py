@@ -72,6 +72,19 @@ class DivisiveNorm(nn.Module):
         return like(torch.cat(parts, 1), x)
 
 
+class NeutralLabel(nn.Module):
+    """The first values of a row, where training writes a label, become those of a label that says nothing."""
+
+    def __init__(self, classes, value):
+        super().__init__()
+        self.classes, self.value = classes, value
+
+    def forward(self, x):
+        rows = x.flatten(1).clone()
+        rows[:, : self.classes] = self.value
+        return rows.view_as(x)
+
+
 class Squash(nn.Module):
     """Channels, so many at a time, become capsules: |s|^2 / (1 + |s|^2) * s / sqrt(|s|^2 + 1e-8)."""
 
@@ -120,6 +133,8 @@ def module_of(said):
         return nn.Sequential(*inner)
     if kind == "Dropout":
         return nn.Dropout(said["arguments"][0])
+    if kind == "NeutralLabel":
+        return NeutralLabel(numbers[0], said["arguments"][1])
     if kind in ("RowRms", "DivisiveNorm"):
         return globals()[kind](*numbers)
     if kind == "Squash":

@@ -22,6 +22,11 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
             anyhow::bail!("{}: its softmax layer sees all blocks: expected --format-input last", run.display())
         }
         Some((FormatInput::Last, layer)) => Some(layer),
+        None if network.label().is_some() => anyhow::bail!(
+            "{}: its classes are read by the goodness of labels, a pass for each: expected a run with --format-epochs N \
+             --format-input last",
+            run.display()
+        ),
         None => None,
     };
     export(network, layer, format, &output)?;

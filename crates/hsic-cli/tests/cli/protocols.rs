@@ -46,6 +46,26 @@ fn format_training_later_gives_the_layer_of_format_training_at_once() {
 }
 
 #[test]
+fn labels_written_over_samples_are_read_by_goodness_or_by_a_layer() {
+    let place = Place::new();
+    let rule = "--train-size 3000 --test-size 300 --widths 200x2 --batch-size 32 --epochs 4 --seed 1 --quiet \
+                --method forward-forward";
+    let accuracy = |summary: &Value, key: &str| summary[key].as_f64().unwrap();
+    let summary = place.json(&format!("train {rule} --format-epochs 0 --run r --json"));
+    assert!(summary["format_accuracy"].is_null());
+    // 300 test samples: chance 0.1; 0.52 was seen.
+    assert!(accuracy(&summary, "test_accuracy") > 0.4, "{summary}");
+    assert_eq!(accuracy(&place.json("eval r --json"), "test_accuracy"), accuracy(&summary, "test_accuracy"));
+    let error = place.fails("export r --format npz --output net.npz");
+    assert!(error.contains("its classes are read by the goodness of labels"), "{error}");
+
+    let layered = place.json(&format!("train {rule} --format-input last --run s --json"));
+    assert_eq!(accuracy(&layered, "test_accuracy"), accuracy(&summary, "test_accuracy"));
+    assert!(accuracy(&layered, "format_accuracy") > 0.5, "{layered}");
+    assert!(place.run("export s --format npz --output net.npz").status.success());
+}
+
+#[test]
 fn combined_sigmas_train_a_network_each_and_go_on_after_an_interruption() {
     let place = Place::new();
     let combined = format!("{SMALL} --sigma 2,5,10 --format-epochs 3");

@@ -297,7 +297,7 @@ mod tests {
         for activation in DENSE {
             for norm in [Norm::None, Norm::BatchAffine] {
                 assert_eq!(activation_of_dense(&block(4, 3, activation, norm)), Ok(activation));
-                let entrance = Entrance { between: Between::Rms, dropout: 0.1, ..Entrance::default() };
+                let entrance = Entrance { between: Between::Rms, dropout: 0.1 };
                 let entered = Entered::new(Box::new(block(4, 3, activation, norm)), entrance, 1, 1);
                 assert_eq!(activation_of_dense(&entered), Ok(activation));
             }
