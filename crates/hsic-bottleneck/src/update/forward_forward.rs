@@ -28,9 +28,9 @@
 //! Defaults: AdamW, rate 1e-3, theta 0.02, hard negatives, no batch norm (it would mix positive and negative rows), relu,
 //! between = rms. Small batches help (`--batch-size 128`).
 //! Expect: slower than back-propagation by the number of epochs (tens), not by the cost of one. Published: MNIST 98.6 after
-//! 60 epochs of 4 x 2000, 99.3 with moved images (`--shift 1`). Here 98.4 after 20 epochs of 3 x 1000 with
-//! moved images. It fails on convolutions: a label in the corner of an image
-//! does not reach their outputs.
+//! 60 epochs of 4 x 2000, 99.3 with moved images (`--shift 1`). Here 98.4 after 40 epochs of 3 x 1000 with
+//! moved images (mean of three seeds). It fails on convolutions: a label in the corner of an image does not reach their
+//! outputs.
 //!
 //! Source: Hinton, arXiv 2212.13345, sections 3.1 to 3.3. Differs: Adam; theta is a unit's.
 
