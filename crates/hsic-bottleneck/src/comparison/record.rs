@@ -247,6 +247,18 @@ fn points(method: &Method, trained: &Trained<'_>) -> Result<Vec<(f64, f64)>, Err
     Ok(trained.epochs()?.iter().map(|report| (report.seconds, 100.0 * report.test_accuracy)).collect())
 }
 
+/// From just under the lowest accuracy at the end (first epochs may lie at chance, and greedy's output block learns last)
+/// to just above the highest of all.
+fn accuracy_axis(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Axis {
+    let axis = Axis::linear("test accuracy (%)");
+    let ends = || rows.iter().flat_map(|row| &row.test_accuracy).map(|accuracy| 100.0 * accuracy);
+    let passed = curves.iter().flat_map(|(_, curve)| curve.iter().flatten()).map(|&(_, accuracy)| accuracy);
+    let Some(low) = ends().reduce(f64::min) else { return axis };
+    let high = ends().chain(passed).fold(low, f64::max);
+    let margin = (0.15 * (high - low)).max(0.5);
+    axis.within((low - margin).max(0.0), (high + margin).min(100.0))
+}
+
 fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
     let over_time = curves.iter().filter(|(_, curve)| !curve.is_empty()).map(|(name, curve)| {
         let epochs = curve.iter().map(Vec::len).min().unwrap_or(0);
@@ -261,20 +273,10 @@ fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
         let accuracies = row.test_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
         Series::of_seeds(&row.method, Style::Line, [(mean(&bytes), accuracies)])
     });
-    // The first epochs may lie at chance, and greedy's output block learns last: what counts is where they get to.
-    let (low, high) = rows
-        .iter()
-        .flat_map(|row| &row.test_accuracy)
-        .fold((f64::INFINITY, 0.0_f64), |(low, high), &at_end| (low.min(100.0 * at_end), high.max(100.0 * at_end)));
-    let margin = (0.15 * (high - low)).max(0.5);
-    let accuracy = || {
-        let axis = Axis::linear("test accuracy (%)");
-        if low <= high { axis.within((low - margin).max(0.0), (high + margin).min(100.0)) } else { axis }
-    };
     let panel = |title: &str, x: Axis, series: Vec<Series>| Panel {
         title: title.to_owned(),
         x,
-        y: accuracy(),
+        y: accuracy_axis(rows, curves),
         marks: Marks::Series(series),
     };
     Plot {
@@ -288,5 +290,24 @@ fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
         ],
         columns: 2,
         ..Plot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_shows_every_end_and_the_best_epoch() {
+        let row = |test_accuracy: &[f64]| MethodRow { test_accuracy: test_accuracy.to_vec(), ..MethodRow::default() };
+        let rows = [row(&[0.90, 0.92]), row(&[0.70]), row(&[])];
+        // One method starts at chance, another passes the end of all.
+        let curves = [("a", vec![vec![(1.0, 10.0), (2.0, 90.0)], vec![(1.0, 94.0), (2.0, 92.0)]])];
+        let (low, high) = accuracy_axis(&rows, &curves).range.unwrap();
+        // 0.15 of 94 - 70 is 3.6; sums of percents round at 1e-14.
+        assert!((low - 66.4).abs() < 1e-9 && (high - 97.6).abs() < 1e-9, "{low} {high}");
+        // Equal ends have room around them, and there is nothing above 100 %.
+        assert_eq!(accuracy_axis(&[row(&[1.0])], &[]).range, Some((99.5, 100.0)));
+        assert_eq!(accuracy_axis(&[row(&[])], &[]).range, None);
     }
 }
