@@ -53,21 +53,25 @@ pub struct Signal {
 
 /// Euclidean norm, summed in double precision.
 pub(crate) fn norm<T: Scalar>(values: &[T]) -> f64 {
+    dot(values, values).sqrt()
+}
+
+/// Sum of products, in double precision and in 32 chains, whatever the width of the vectors.
+pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
     let mut sums = [0.0f64; 32];
-    let (chunks, rest) = values.as_chunks::<32>();
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
     vectorize(
         #[inline(always)]
         || {
-            for chunk in chunks {
-                for (sum, value) in sums.iter_mut().zip(chunk) {
-                    let value = value.to_f64();
-                    *sum = value.mul_add(value, *sum);
+            for (a, b) in a.iter().zip(b) {
+                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                    *sum = a.to_f64().mul_add(b.to_f64(), *sum);
                 }
             }
         },
     );
-    let rest = rest.iter().map(|value| value.to_f64() * value.to_f64());
-    (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a.to_f64() * b.to_f64());
+    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 /// The first `len` entries of a buffer that grows to its largest use.

@@ -14,11 +14,13 @@ use std::str::FromStr;
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Module, TensorSpec};
 use super::linear::Linear;
 use crate::dataset::Shape;
+use crate::objective::dot;
 
 /// Inside the root of the mean square.
 const RMS_EPSILON: f64 = 1e-8;
@@ -137,8 +139,7 @@ impl<T: Scalar> Entered<T> {
                 Between::Rms => {
                     // y = x r, r = (mean x^2 + eps)^-1/2: dx = r (dy - x r^2 mean(dy x)).
                     let inverse = inverse_rms(x);
-                    let product = x.iter().zip(&*dy).fold(T::ZERO, |sum, (&x, &dy)| x.mul_add(dy, sum));
-                    let pull = product * inverse * inverse * T::of(1.0 / columns as f64);
+                    let pull = T::of(dot(x, dy) / columns as f64) * inverse * inverse;
                     dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = inverse * (*dy - x * pull));
                 }
                 Between::Divisive(groups) => {
@@ -164,8 +165,7 @@ impl<T: Scalar> Entered<T> {
 
 /// (mean x^2 + 1e-8)^-1/2.
 fn inverse_rms<T: Scalar>(x: &[T]) -> T {
-    let sum = x.iter().fold(T::ZERO, |sum, &x| x.mul_add(x, sum));
-    T::ONE / Scalar::sqrt(sum * T::of(1.0 / x.len() as f64) + T::of(RMS_EPSILON))
+    T::of((dot(x, x) / x.len() as f64 + RMS_EPSILON).sqrt().recip())
 }
 
 /// Calls `each` with the columns of each group; where groups do not divide columns, some have one column more.
@@ -175,6 +175,7 @@ pub(crate) fn for_each_group(columns: usize, groups: usize, mut each: impl FnMut
 }
 
 /// Mean of a group, and its variance + 1/n.
+#[inline(always)]
 fn group_moments<T: Scalar>(x: &[T]) -> (T, f64) {
     let share = T::of(1.0 / x.len() as f64);
     let mean = x.iter().fold(T::ZERO, |sum, &x| sum + x) * share;
@@ -183,21 +184,31 @@ fn group_moments<T: Scalar>(x: &[T]) -> (T, f64) {
 }
 
 fn divide<T: Scalar>(x: &[T], y: &mut [T]) {
-    let (mean, variance) = group_moments(x);
-    let factor = T::of(variance.powf(-DIVISIVE_POWER));
-    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * factor);
+    vectorize(
+        #[inline(always)]
+        || {
+            let (mean, variance) = group_moments(x);
+            let factor = T::of(variance.powf(-DIVISIVE_POWER));
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * factor);
+        },
+    );
 }
 
 /// y = u v^-p, u = x - mean, v = (sum u^2 + 1)/n: du = v^-p (dy - (2 p / (n v)) u (u . dy)), dx = du - mean(du).
 fn divide_backward<T: Scalar>(x: &[T], dy: &mut [T]) {
-    let (mean, variance) = group_moments(x);
-    let share = T::of(1.0 / x.len() as f64);
-    let factor = T::of(variance.powf(-DIVISIVE_POWER));
-    let product = x.iter().zip(&*dy).fold(T::ZERO, |sum, (&x, &dy)| (x - mean).mul_add(dy, sum));
-    let pull = product * T::of(2.0 * DIVISIVE_POWER / (x.len() as f64 * variance));
-    dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = factor * (*dy - (x - mean) * pull));
-    let mean = dy.iter().fold(T::ZERO, |sum, &dy| sum + dy) * share;
-    dy.iter_mut().for_each(|dy| *dy -= mean);
+    vectorize(
+        #[inline(always)]
+        || {
+            let (mean, variance) = group_moments(x);
+            let share = T::of(1.0 / x.len() as f64);
+            let factor = T::of(variance.powf(-DIVISIVE_POWER));
+            let product = x.iter().zip(&*dy).fold(T::ZERO, |sum, (&x, &dy)| (x - mean).mul_add(dy, sum));
+            let pull = product * T::of(2.0 * DIVISIVE_POWER / (x.len() as f64 * variance));
+            dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = factor * (*dy - (x - mean) * pull));
+            let mean = dy.iter().fold(T::ZERO, |sum, &dy| sum + dy) * share;
+            dy.iter_mut().for_each(|dy| *dy -= mean);
+        },
+    );
 }
 
 impl<T: Scalar> Block<T> for Entered<T> {

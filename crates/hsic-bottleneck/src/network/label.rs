@@ -7,6 +7,7 @@
 use hsic::Scalar;
 
 use super::{Block, Feature, Module};
+use crate::objective::dot;
 
 /// How labels are written, and what of a network's activity speaks for one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,9 +59,9 @@ impl WrittenLabel {
                     let width = feature.columns(block.shape());
                     own.resize(m * width, T::ZERO);
                     feature.extract(block.shape(), &to, &mut own);
-                    let scale = if self.mean { T::of(1.0 / width as f64) } else { T::ONE };
+                    let scale = if self.mean { 1.0 / width as f64 } else { 1.0 };
                     for (row, own) in scores.chunks_exact_mut(self.classes).zip(own.chunks_exact(width)) {
-                        row[class] += scale * own.iter().fold(T::ZERO, |sum, &h| h.mul_add(h, sum));
+                        row[class] += T::of(scale * dot(own, own));
                     }
                     own.clear();
                 }

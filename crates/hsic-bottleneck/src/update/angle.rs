@@ -1,12 +1,11 @@
 //! How well a method's gradients agree with those of back-propagation.
 
 use hsic::Scalar;
-use hsic::scalar::vectorize;
 
 use crate::batch::Batch;
 use crate::network::{Cache, Network};
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::norm;
+use crate::objective::{dot, norm};
 
 /// Name of the term.
 const TERM: &str = "bp_cosine";
@@ -84,21 +83,8 @@ impl<T: Scalar> Angle<T> {
 
 /// Cosine of the angle between two vectors; 0 if one of them is.
 pub(super) fn cosine<T: Scalar>(a: &[T], b: &[T]) -> f64 {
-    let mut sums = [0.0f64; 32];
-    let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
-    vectorize(
-        #[inline(always)]
-        || {
-            for (a, b) in a_chunks.iter().zip(b_chunks) {
-                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                    *sum = a.to_f64().mul_add(b.to_f64(), *sum);
-                }
-            }
-        },
-    );
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a.to_f64() * b.to_f64()).sum();
     let lengths = norm(a) * norm(b);
-    if lengths > 0.0 { (sums.iter().sum::<f64>() + rest) / lengths } else { 0.0 }
+    if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
 }
 
 #[cfg(test)]
