@@ -11,7 +11,7 @@ use hsic_bottleneck::figure::{FIGURES, Profile};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "hsic", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

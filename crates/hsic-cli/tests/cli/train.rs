@@ -166,3 +166,9 @@ fn changes_of_images_are_refused_for_tables() {
     let error = place.fails("train --dataset t.csv --normalize channel --quiet");
     assert_eq!(error, "error: normalize = channel: expected none, since t is a table (see standardize)\n");
 }
+
+#[test]
+fn the_version_is_told_under_the_commands_name() {
+    let told = String::from_utf8(Place::new().run("--version").stdout).expect("text");
+    assert_eq!(told, format!("hsic {}\n", env!("CARGO_PKG_VERSION")));
+}
