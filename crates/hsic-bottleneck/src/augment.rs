@@ -6,8 +6,8 @@
 
 use hsic::random::Stream;
 
-use crate::config::Fault;
 use crate::dataset::{Dataset, Samples, Shape};
+use crate::fault::Fault;
 
 /// Which random changes are made; the default makes none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,8 +14,9 @@ mod search;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::config::{Fault, TrainOptions};
+use crate::config::TrainOptions;
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 use crate::run::RunError;

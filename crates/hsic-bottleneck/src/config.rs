@@ -5,7 +5,6 @@
 
 mod options;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
@@ -15,6 +14,7 @@ use crate::augment::Augmentation;
 use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, LoadOptions, Normalize};
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
+use crate::fault::{Fault, Faults};
 use crate::format::{FormatInput, FormatSettings, FormatStart};
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
@@ -28,23 +28,6 @@ pub use options::{
 
 /// Name of a network that is a list of blocks.
 const CUSTOM: &str = "custom";
-
-/// One setting that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Its name, as flag and TOML key.
-    pub key: String,
-    /// What was given.
-    pub value: String,
-    /// What may be given.
-    pub expected: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: expected {}", self.key, self.value, self.expected)
-    }
-}
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -195,34 +178,6 @@ impl TrainConfig {
     pub fn check_data(&self, train: &Dataset) -> Result<(), ConfigError> {
         let faults = self.augmentation.faults(train);
         if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
-    }
-}
-
-/// Collects what is out of range.
-#[derive(Debug, Default)]
-pub struct Faults(Vec<Fault>);
-
-impl Faults {
-    /// Notes a setting that is not `valid`.
-    pub fn check(&mut self, key: &str, value: impl fmt::Display, valid: bool, expected: &str) {
-        if !valid {
-            self.0.push(Fault { key: key.to_owned(), value: value.to_string(), expected: expected.to_owned() });
-        }
-    }
-
-    /// Notes a setting that is no finite number > 0.
-    pub fn positive(&mut self, key: &str, value: f64) {
-        self.check(key, value, value > 0.0 && value.is_finite(), "a finite number > 0");
-    }
-
-    /// Notes a setting that is no finite number >= 0.
-    pub fn not_negative(&mut self, key: &str, value: f64) {
-        self.check(key, value, value >= 0.0 && value.is_finite(), "a finite number >= 0");
-    }
-
-    /// Notes a setting that lies outside [0, 1).
-    pub fn share(&mut self, key: &str, value: f64) {
-        self.check(key, value, (0.0..1.0).contains(&value), "a number in [0, 1)");
     }
 }
 

@@ -13,6 +13,7 @@ pub mod dataset;
 pub mod error;
 pub mod evaluation;
 pub mod export;
+pub mod fault;
 pub mod figure;
 pub mod format;
 pub mod log;

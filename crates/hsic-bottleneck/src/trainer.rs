@@ -96,7 +96,7 @@ pub(crate) fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
 
 fn unknown(key: &str, value: &str) -> Error {
     let fault =
-        crate::config::Fault { key: key.to_owned(), value: value.to_owned(), expected: "a registered name".to_owned() };
+        crate::fault::Fault { key: key.to_owned(), value: value.to_owned(), expected: "a registered name".to_owned() };
     Error::Config(crate::config::ConfigError::Faults(vec![fault]))
 }
 

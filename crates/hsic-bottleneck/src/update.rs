@@ -18,8 +18,9 @@ use ::hsic::{Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
-use crate::config::{Faults, OptimizerName, RuleOptions, TrainOptions};
+use crate::config::{OptimizerName, RuleOptions, TrainOptions};
 use crate::error::Error;
+use crate::fault::Faults;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};

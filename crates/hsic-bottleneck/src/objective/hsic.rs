@@ -28,9 +28,10 @@ use serde::{Deserialize, Serialize};
 use super::classifier::{classify, zero_classifier};
 use super::{Objective, Signal, Site, grown, rows_of};
 use crate::batch::Batch;
-use crate::config::{Faults, TrainOptions};
+use crate::config::TrainOptions;
 use crate::dataset::Shape;
 use crate::error::Error;
+use crate::fault::Faults;
 use crate::network::Learner;
 use crate::update::{Local, Method, MethodSettings, Outputs};
 

@@ -16,8 +16,9 @@ use hsic::random::Stream;
 
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
-use crate::config::{Faults, TrainOptions};
+use crate::config::TrainOptions;
 use crate::dataset::{Normalize, Shape};
+use crate::fault::Faults;
 use crate::network::capsule::length;
 use crate::network::models::ends_in_capsules;
 use crate::network::{Activation, BlockSpec, Dense, Learner, Norm, models};

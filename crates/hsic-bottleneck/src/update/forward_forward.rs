@@ -42,8 +42,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::config::{Faults, RuleOptions, TrainOptions};
+use crate::config::{RuleOptions, TrainOptions};
 use crate::error::Error;
+use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
