@@ -14,6 +14,7 @@ pub mod objective;
 pub mod product;
 pub mod random;
 pub mod scalar;
+pub mod sums;
 mod view;
 
 pub use approximation::{ApproximateOperator, ApproximateWorkspace, Approximation};

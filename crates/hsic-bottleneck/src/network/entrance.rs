@@ -15,12 +15,12 @@ use std::str::FromStr;
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
+use hsic::sums::dot;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Module, TensorSpec};
 use super::linear::Linear;
 use crate::dataset::Shape;
-use crate::objective::dot;
 
 /// Inside the root of the mean square.
 const RMS_EPSILON: f64 = 1e-8;

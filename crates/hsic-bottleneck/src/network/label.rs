@@ -5,9 +5,9 @@
 //! activations for a neutral label.
 
 use hsic::Scalar;
+use hsic::sums::dot;
 
 use super::{Block, Feature, Module};
-use crate::objective::dot;
 
 /// How labels are written, and what of a network's activity speaks for one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,9 +2,10 @@
 //! classifiers, predictors of gradients, inverses).
 
 use hsic::Scalar;
+use hsic::sums::norm;
 
 use super::block::{Block, Cache};
-use crate::objective::norm;
+
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// A block that a rule trains for its own use.

@@ -19,9 +19,10 @@
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
 use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of, write_rows};
+use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::Learner;
 use crate::update::{Local, Method, Outputs, adamw};

@@ -2,9 +2,10 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::grown;
 
 use super::cross_entropy::cross_entropy;
-use super::grown;
+
 use crate::network::{Activation, Dense, Learner, Norm};
 
 /// A linear classifier of `inputs` columns, V x + b, that starts at zero: it says nothing at first, and so the block

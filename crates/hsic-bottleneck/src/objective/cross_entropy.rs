@@ -2,8 +2,9 @@
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic::sums::{grown, rows_of, write_rows};
 
-use super::{Objective, Signal, Site, grown, rows_of, write_rows};
+use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::Learner;
 

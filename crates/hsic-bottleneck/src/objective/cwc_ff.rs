@@ -22,10 +22,11 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_of, write_rows};
 
 use super::cross_entropy::cross_entropy;
 use super::goodness::Goodness;
-use super::{Classified, Objective, Signal, Site, grown, rows_of, write_rows};
+use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;

@@ -8,9 +8,10 @@ use std::fmt;
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_of, write_rows};
 use serde::{Deserialize, Serialize};
 
-use super::{Objective, Signal, Site, grown, rows_of, write_rows};
+use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::{Feature, Learner};
 
@@ -79,7 +80,7 @@ impl Contrast {
         let mut means = [0.0; 2];
         for (index, row) in rows.chunks_exact_mut(d).enumerate() {
             let negative = usize::from(index >= pairs);
-            let squares = super::norm(row).powi(2);
+            let squares = hsic::sums::norm(row).powi(2);
             let sign = if negative == 1 { 1.0 } else { -1.0 };
             let (own, slope) = softplus(sign * (scale * squares - theta));
             loss += share * own;

@@ -27,9 +27,10 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
 use super::classifier::{classifier, classify};
-use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of, write_rows};
+use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Learner, Norm};

@@ -22,11 +22,12 @@
 use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_of};
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{classify, zero_classifier};
-use super::{Objective, Signal, Site, grown, rows_of};
+use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;

@@ -13,6 +13,7 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::grown;
 
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
@@ -133,14 +134,6 @@ impl Margin {
         }
         loss * share
     }
-}
-
-/// The first `len` entries of a buffer that grows to its largest use.
-fn grown<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::ZERO);
-    }
-    &mut buffer[..len]
 }
 
 impl<T: Scalar> Objective<T> for Margin {

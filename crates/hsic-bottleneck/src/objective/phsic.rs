@@ -34,10 +34,11 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 use serde::{Deserialize, Serialize};
 
 use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of, write_rows};
+use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::entrance::for_each_group;
 use crate::network::{Between, Feature, Learner};

@@ -30,11 +30,12 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{classify, zero_classifier};
 use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site, grown, rows_are_equal, rows_of, write_rows};
+use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};

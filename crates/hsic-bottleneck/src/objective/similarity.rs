@@ -19,8 +19,7 @@ use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
 use hsic::product::product;
 use hsic::scalar::vectorize;
-
-use super::grown;
+use hsic::sums::grown;
 
 /// Added to a row's length.
 const LENGTH_EPSILON: f64 = 1e-8;

@@ -1,11 +1,11 @@
 //! How well a method's gradients agree with those of back-propagation.
 
 use hsic::Scalar;
+use hsic::sums::{dot, norm};
 
 use crate::batch::Batch;
 use crate::network::{Cache, Network};
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{dot, norm};
 
 /// Name of the term.
 const TERM: &str = "bp_cosine";

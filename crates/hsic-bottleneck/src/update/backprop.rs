@@ -26,6 +26,7 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use hsic::Scalar;
+use hsic::sums::norm;
 use serde::{Deserialize, Serialize};
 
 use super::angle::Angle;
@@ -38,7 +39,7 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
-use crate::objective::{Signal, margin, norm};
+use crate::objective::{Signal, margin};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `backprop`.

@@ -24,6 +24,7 @@ use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
 use hsic::product::product;
 use hsic::random::Stream;
+use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
 use super::angle::Angle;
@@ -35,8 +36,8 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
+use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, grown, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `dfa`.

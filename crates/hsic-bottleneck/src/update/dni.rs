@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
 use super::angle::cosine;
@@ -48,8 +49,8 @@ use crate::log::Work;
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::models::parse_widths;
 use crate::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
+use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, grown, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `dni`.

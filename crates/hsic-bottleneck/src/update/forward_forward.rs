@@ -38,6 +38,7 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::{grown, norm};
 use serde::{Deserialize, Serialize};
 
 use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
@@ -49,7 +50,7 @@ use crate::network::learner::RecordMismatch;
 use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::{Contrast, Goodness};
-use crate::objective::{grown, norm};
+
 use crate::optimizer::Optimizer;
 
 /// The method `forward-forward`.

@@ -10,6 +10,7 @@
 use std::time::Instant;
 
 use hsic::Scalar;
+use hsic::sums::norm;
 
 use super::clock::{Clock, cleared};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
@@ -18,8 +19,8 @@ use crate::error::Error;
 use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Cache, Network};
+use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `frozen`.

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic::sums::{grown, norm};
 
 use super::clock::{Clock, cleared};
 use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
-use crate::objective::{Objective, Signal, Site, grown, norm};
+use crate::objective::{Objective, Signal, Site};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// Memory of one thread.

@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic::sums::{grown, norm};
 
 use super::clock::{Clock, cleared};
 use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateOrder, UpdateRecord};
@@ -44,7 +45,7 @@ use crate::fault::Faults;
 use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Linear, Network};
-use crate::objective::{Signal, grown, norm};
+use crate::objective::Signal;
 use crate::optimizer::OptimizerState;
 
 /// The method `softhebb`.

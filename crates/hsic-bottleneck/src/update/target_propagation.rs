@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
 pub use inverse::Inverse;
@@ -48,8 +49,8 @@ use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm};
+use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Signal, grown, norm};
 use crate::optimizer::{Optimizer, OptimizerState};
 
 /// The method `difference-target-propagation`.

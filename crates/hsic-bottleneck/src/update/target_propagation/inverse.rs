@@ -2,10 +2,10 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic::sums::grown;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Activation, Block, Cache, Learner};
-use crate::objective::grown;
 
 /// What inverses learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
