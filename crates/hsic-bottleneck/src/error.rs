@@ -7,38 +7,15 @@ use crate::dataset::DatasetError;
 use crate::network::NetworkError;
 use crate::predict::PredictError;
 use crate::run::RunError;
+use crate::step_error::StepError;
 
 /// A reason why training, evaluation or a run's folder cannot go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Activations are no longer finite.
-    #[error("training diverged: block {block} gives values that are not finite; expected a smaller learning rate")]
-    Diverged {
-        /// Index of the block, from 0.
-        block: usize,
-    },
-    /// The objective cannot be computed at a block.
-    #[error("block {block}")]
-    Block {
-        /// Index of the block, from 0.
-        block: usize,
-        /// Why.
-        source: hsic::Error,
-    },
-    /// The objective cannot be prepared for a batch.
-    #[error("the batch")]
-    Batch(#[source] hsic::Error),
-    /// The method cannot train this network or these data.
-    #[error("{method} cannot train {found}: expected {expected}")]
-    Method {
-        /// Name of the method.
-        method: &'static str,
-        /// What it met.
-        found: String,
-        /// What it takes.
-        expected: &'static str,
-    },
+    /// A training step cannot be carried out.
+    #[error(transparent)]
+    Step(#[from] StepError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -80,15 +57,4 @@ pub enum Error {
         /// Outputs of the network.
         expected_classes: usize,
     },
-}
-
-impl Error {
-    /// An objective's error with the block it came from.
-    #[must_use]
-    pub fn at_block(block: usize, source: hsic::Error) -> Self {
-        match source {
-            hsic::Error::NotFinite { .. } => Self::Diverged { block },
-            source => Self::Block { block, source },
-        }
-    }
 }

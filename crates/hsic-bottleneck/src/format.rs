@@ -10,11 +10,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Split};
-use crate::error::Error;
 use crate::evaluation::Frozen;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use crate::readout::{Confusion, largest};
+use crate::step_error::StepError;
 
 /// What the softmax layer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ pub fn format(
     data: &Split,
     settings: &FormatSettings,
     stop: &AtomicBool,
-) -> Result<Option<Formatted>, Error> {
+) -> Result<Option<Formatted>, StepError> {
     let (columns, classes) = (frozen.columns(), data.train.classes());
     let collect = |dataset: &Dataset| {
         let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
@@ -241,7 +241,7 @@ pub fn format(
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
-            return Err(Error::Diverged { block: frozen.networks()[0].blocks().len() });
+            return Err(StepError::Diverged { block: frozen.networks()[0].blocks().len() });
         }
         epochs.push(count(&layer, &test, &test_labels).accuracy());
     }

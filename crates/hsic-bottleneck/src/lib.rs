@@ -26,8 +26,10 @@ pub mod readout;
 pub mod reconstruction;
 pub mod record;
 pub mod run;
+pub mod step_error;
 mod tensor_file;
 pub mod trainer;
 pub mod update;
 
 pub use error::Error;
+pub use step_error::StepError;

@@ -5,10 +5,10 @@ use hsic::{BatchOperator, Bottleneck, Workspace};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::network::{Cache, Network};
 use crate::objective::Signal;
 use crate::readout::{Assignment, Confusion};
+use crate::step_error::StepError;
 
 /// The blocks after a step, seen on its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Monitor {
         network: &Network,
         batch: &Batch,
         signals: &[Signal],
-    ) -> Result<Option<MonitorReport>, Error> {
+    ) -> Result<Option<MonitorReport>, StepError> {
         if self.every == 0 || !step.is_multiple_of(self.every) {
             return Ok(None);
         }
@@ -64,10 +64,10 @@ impl Monitor {
         match &mut self.operator {
             Some(operator) => operator
                 .fill(batch.matrix(), &batch.labels, batch.classes, &mut self.workspace)
-                .map_err(Error::Batch)?,
+                .map_err(StepError::Batch)?,
             None => {
                 let operator = BatchOperator::new(batch.matrix(), &batch.labels, batch.classes, self.bottleneck);
-                self.operator = Some(operator.map_err(Error::Batch)?);
+                self.operator = Some(operator.map_err(StepError::Batch)?);
             }
         }
         self.caches.resize_with(network.blocks().len(), Cache::shared);
@@ -86,7 +86,7 @@ impl Monitor {
                     MatMut::from_row_major_slice_mut(&mut unused, m, columns),
                 );
                 let terms = operator.evaluate_into(dz, z, &mut self.workspace);
-                let terms = terms.map_err(|source| Error::at_block(index, source))?;
+                let terms = terms.map_err(|source| StepError::at_block(index, source))?;
                 nhsic_x.push(terms.x);
                 nhsic_y.push(terms.y);
             }

@@ -22,8 +22,8 @@ use faer::{MatMut, MatRef};
 
 use crate::batch::Batch;
 use crate::dataset::Shape;
-use crate::error::Error;
 use crate::network::{Feature, Learner};
+use crate::step_error::StepError;
 
 pub use self::alignment::Alignment;
 pub use self::classified::Classified;
@@ -93,7 +93,7 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     ///
     /// # Errors
     /// `Method` with what it cannot train.
-    fn check(&self, _block: usize, _last: bool, _shape: Shape) -> Result<(), Error> {
+    fn check(&self, _block: usize, _last: bool, _shape: Shape) -> Result<(), StepError> {
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use crate::readout::Assignment;
 use crate::reconstruction;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
+use crate::step_error::StepError;
 use crate::update::{Method, MethodSettings, Outputs, Update, forward_forward};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
@@ -76,7 +77,7 @@ pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Upda
         order: config.update,
         schedule: config.schedule,
     };
-    (method(config)?.build)(&settings)
+    Ok((method(config)?.build)(&settings)?)
 }
 
 /// Whether unit k speaks for class k in what a network of the method that a configuration names says.
@@ -385,7 +386,7 @@ fn train_combined(
 fn warn_of_labels(config: &TrainConfig, batch: &Batch, listeners: &mut [&mut dyn Observer]) -> Result<(), Error> {
     let options = &config.bottleneck;
     let labels = hsic::LabelFactor::<f32>::new(&batch.labels, batch.classes, options.sigma_labels, options.epsilon);
-    let labels = labels.map_err(Error::Batch)?;
+    let labels = labels.map_err(StepError::Batch)?;
     if labels.vanished() {
         let warning = Warning::LabelsVanished { trace: labels.trace(), bound: batch.classes as f64 - 1.0 };
         tell(listeners, |observer| observer.warning(&warning))?;
@@ -398,7 +399,7 @@ fn check_finite(network: &Network) -> Result<(), Error> {
     for (block, trained) in network.blocks().iter().enumerate() {
         if !trained.parameters().iter().chain(trained.statistics().into_iter().flatten()).all(|value| value.is_finite())
         {
-            return Err(Error::Diverged { block });
+            return Err(StepError::Diverged { block }.into());
         }
     }
     Ok(())

@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::config::{OptimizerName, RuleOptions, TrainOptions};
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
 use crate::objective::{Signal, alignment, cwc_ff, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 pub use backprop::Backprop;
 pub use direct_feedback::DirectFeedback;
@@ -89,7 +89,12 @@ pub trait Update<T: Scalar = f32>: Send {
     ///
     /// # Errors
     /// `Diverged` with the block whose activations are no longer finite; `Block` with what else the objective says.
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error>;
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError>;
 
     /// What a checkpoint holds.
     fn record(&self) -> UpdateRecord<T>;
@@ -158,7 +163,7 @@ pub struct Method {
     /// Fills in what the method has defaults of its own for, and checks its own numbers.
     pub settle: fn(&mut TrainOptions, &mut Faults),
     /// Makes the method.
-    pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, Error>,
+    pub build: fn(&MethodSettings) -> Result<Box<dyn Update>, StepError>,
 }
 
 impl Method {

@@ -7,8 +7,8 @@ use super::cross_entropy::CrossEntropyScratch;
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
-use crate::error::Error;
 use crate::network::{Feature, Learner};
+use crate::step_error::StepError;
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
 /// block before it, and that block does not see the classifier.
@@ -53,7 +53,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         self.0.pace(&shared.inner, block, last)
     }
 
-    fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), Error> {
+    fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), StepError> {
         if last { Ok(()) } else { self.0.check(block, last, shape) }
     }
 

@@ -30,10 +30,10 @@ use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::network::entrance::for_each_group;
 use crate::network::{Feature, Learner};
+use crate::step_error::StepError;
 use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `cwc-ff`.
@@ -145,12 +145,12 @@ impl<T: Scalar> Objective<T> for Competition {
         Feature::Flat
     }
 
-    fn check(&self, block: usize, _last: bool, shape: Shape) -> Result<(), Error> {
+    fn check(&self, block: usize, _last: bool, shape: Shape) -> Result<(), StepError> {
         if shape.channels >= self.classes {
             return Ok(());
         }
         let found = format!("block {block} of {} units (channels) for {} classes", shape.channels, self.classes);
-        Err(Error::Method { method: METHOD.name, found, expected: "at least one unit a class in every block" })
+        Err(StepError::Method { method: METHOD.name, found, expected: "at least one unit a class in every block" })
     }
 
     fn prepare(

@@ -31,9 +31,9 @@ use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::network::Learner;
+use crate::step_error::StepError;
 use crate::update::{Local, Method, MethodSettings, Outputs};
 
 /// The method `hsic`.
@@ -108,9 +108,9 @@ impl HsicObjective {
     }
 
     /// As a method's settings have it.
-    pub(super) fn of(settings: &MethodSettings) -> Result<Self, Error> {
+    pub(super) fn of(settings: &MethodSettings) -> Result<Self, StepError> {
         let objective = Self::approximate(settings.bottleneck, settings.approximation, settings.seed);
-        let objective = objective.map_err(Error::Batch)?.comparing(settings.rule.x.unwrap_or_default());
+        let objective = objective.map_err(StepError::Batch)?.comparing(settings.rule.x.unwrap_or_default());
         Ok(objective.classifying(settings.rule.classifier.unwrap_or(0.0), settings.classes))
     }
 

@@ -35,12 +35,12 @@ use super::feedback_alignment::{Feedback, Transport};
 use super::top::Top;
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::{Signal, margin};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// The method `backprop`.
 pub static METHOD: Method = Method {
@@ -234,14 +234,14 @@ impl Segment {
         z: &mut Vec<T>,
         cache: &mut Cache<T>,
         spans: &mut Vec<Span>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StepError> {
         let (index, begin) = (self.first + offset, Instant::now());
         z.resize(self.m * block.outputs(), T::ZERO);
         cache.set_draw(self.draw);
         block.forward(self.m, x, z, cache);
         if self.absorbs {
             if !z.iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
+                return Err(StepError::Diverged { block: index });
             }
             block.absorb_statistics(self.m, cache);
         }
@@ -256,7 +256,7 @@ impl Segment {
         x: &[T],
         pool: &mut [Slot<T>],
         spans: &mut Vec<Span>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StepError> {
         let mut x = x;
         for (offset, (block, Slot { z, cache })) in blocks.iter_mut().zip(pool).enumerate() {
             self.forward(offset, &mut **block, x, z, cache, spans)?;
@@ -273,7 +273,7 @@ impl Segment {
         pool: &mut [Slot<T>],
         output: &mut Vec<T>,
         spans: &mut Vec<Span>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StepError> {
         let [Slot { z, cache }, rest @ ..] = pool else { return Ok(()) };
         // A segment of one block needs no place in between.
         let mut none = Vec::new();
@@ -290,7 +290,12 @@ impl Segment {
 }
 
 impl<T: Scalar> Update<T> for Backprop<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let m = batch.rows();
         if let Some(transport) = &mut self.transport {

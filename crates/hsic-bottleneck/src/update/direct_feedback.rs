@@ -32,13 +32,13 @@ use super::clock::{Clock, cleared};
 use super::local::{give, lock, take};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// The method `dfa`.
 pub static METHOD: Method = Method {
@@ -139,7 +139,12 @@ impl<T: Scalar> DirectFeedback<T> {
 }
 
 impl<T: Scalar> Update<T> for DirectFeedback<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let (m, classes) = (batch.rows(), network.outputs());
         self.meet(network);
@@ -157,7 +162,7 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
             slot.cache.set_draw(batch.step);
             block.forward(m, x, z, &mut slot.cache);
             if !z.iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
+                return Err(StepError::Diverged { block: index });
             }
             block.absorb_statistics(m, &mut slot.cache);
             report.spans.push(clock.span(Work::Forward, index, begin));

@@ -43,7 +43,6 @@ use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, a
 use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::log::Work;
 use crate::network::learner::{RecordMismatch, load_learners};
@@ -52,6 +51,7 @@ use crate::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learne
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// The method `dni`.
 pub static METHOD: Method = Method {
@@ -259,7 +259,7 @@ impl<T: Scalar> Dni<T> {
     }
 
     /// All blocks' outputs for the batch.
-    fn forward(&mut self, network: &Network<T>, batch: &Batch<T>) -> Result<(), Error> {
+    fn forward(&mut self, network: &Network<T>, batch: &Batch<T>) -> Result<(), StepError> {
         let m = batch.rows();
         let mut x: &[T] = &batch.x;
         for (index, (block, slot)) in network.blocks().iter().zip(&mut self.slots).enumerate() {
@@ -267,7 +267,7 @@ impl<T: Scalar> Dni<T> {
             slot.cache.set_draw(batch.step);
             block.forward(m, x, &mut slot.z, &mut slot.cache);
             if !slot.z.iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
+                return Err(StepError::Diverged { block: index });
             }
             x = &slot.z;
         }
@@ -307,7 +307,12 @@ fn mix<T: Scalar>(lambda: f64, m: usize, target: &[T], predictions: &[T], s: &mu
 }
 
 impl<T: Scalar> Update<T> for Dni<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let (m, last) = (batch.rows(), network.blocks().len() - 1);
         self.meet(network);

@@ -21,8 +21,8 @@ use hsic::random::Stream;
 use hsic::scalar::vectorize;
 
 use super::{Backprop, Method, MethodSettings, Outputs, Update, adamw};
-use crate::error::Error;
 use crate::network::{Block, Network, TensorKind};
+use crate::step_error::StepError;
 
 /// The method `feedback-alignment`.
 pub static METHOD: Method = Method {
@@ -92,7 +92,7 @@ impl<T: Scalar> Transport<T> {
     ///
     /// # Errors
     /// `Method` with the first block that has not exactly one tensor of weights: what is inside is not taken apart.
-    pub(super) fn meet(&mut self, network: &Network<T>) -> Result<(), Error> {
+    pub(super) fn meet(&mut self, network: &Network<T>) -> Result<(), StepError> {
         if self.carriers.len() == network.blocks().len() {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl<T: Scalar> Transport<T> {
             Ok(carrier)
         };
         let blocks = network.blocks().iter().map(|block| &**block);
-        self.carriers = blocks.enumerate().map(carrier).collect::<Result<_, Error>>()?;
+        self.carriers = blocks.enumerate().map(carrier).collect::<Result<_, StepError>>()?;
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl<T> Carrier<T> {
 }
 
 /// Finds the weights of a block: its only learned tensor of more than one axis.
-fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) -> Result<Carrier<T>, Error> {
+fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) -> Result<Carrier<T>, StepError> {
     let (mut start, mut found) = (0, Vec::new());
     for spec in block.layout().into_iter().filter(|spec| spec.kind == TensorKind::Parameter) {
         if spec.shape.len() > 1 {
@@ -160,7 +160,7 @@ fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) 
         [(place, fan_in)] => Ok(Carrier { place: place.clone(), fan_in: *fan_in, weights: Vec::new() }),
         _ => {
             let found = format!("block {index}, which has {} tensors of weights", found.len());
-            Err(Error::Method { method, found, expected })
+            Err(StepError::Method { method, found, expected })
         }
     }
 }

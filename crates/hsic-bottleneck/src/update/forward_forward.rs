@@ -44,12 +44,12 @@ use serde::{Deserialize, Serialize};
 use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
 use crate::config::{RuleOptions, TrainOptions};
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::{Contrast, Goodness};
+use crate::step_error::StepError;
 
 use crate::optimizer::Optimizer;
 
@@ -110,12 +110,12 @@ pub(crate) fn label(rule: &RuleOptions, classes: usize) -> WrittenLabel {
 ///
 /// # Errors
 /// `Method` if nothing of the sample would be left.
-pub(crate) fn check_room(columns: usize, classes: usize) -> Result<(), Error> {
+pub(crate) fn check_room(columns: usize, classes: usize) -> Result<(), StepError> {
     if columns > classes {
         return Ok(());
     }
     let found = format!("samples of {columns} values and {classes} classes");
-    Err(Error::Method {
+    Err(StepError::Method {
         method: METHOD.name,
         found,
         expected: "more values than classes, whose label is written there",
@@ -161,7 +161,7 @@ impl<T: Scalar> ForwardForward<T> {
     }
 
     /// Positive and negative rows of a batch.
-    fn pair(&mut self, network: &Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), Error> {
+    fn pair(&mut self, network: &Network<T>, batch: &Batch<T>, rate: f64) -> Result<(), StepError> {
         let (m, columns, classes) = (batch.rows(), batch.columns, batch.classes);
         let Batch { x, labels, .. } = &mut self.pairs;
         x.clear();
@@ -239,7 +239,7 @@ impl<T: Scalar> Reader<T> {
         batch: &Batch<T>,
         optimizer: Optimizer,
         rate: f64,
-    ) -> Result<&[T], Error> {
+    ) -> Result<&[T], StepError> {
         let (m, columns) = (batch.rows(), self.layer.block().inputs());
         let features = grown(&mut self.features, m * columns);
         self.cache.set_draw(batch.step);
@@ -247,7 +247,7 @@ impl<T: Scalar> Reader<T> {
         for row in features.chunks_exact_mut(columns) {
             let length = norm(row);
             if !length.is_finite() {
-                return Err(Error::Diverged { block: 0 });
+                return Err(StepError::Diverged { block: 0 });
             }
             let factor = T::of((columns as f64).sqrt() / (length + 1e-8));
             row.iter_mut().for_each(|h| *h *= factor);
@@ -266,7 +266,12 @@ impl<T: Scalar> Reader<T> {
 }
 
 impl<T: Scalar> Update<T> for ForwardForward<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         check_room(batch.columns, batch.classes)?;
         self.meet(network, batch.classes);
         self.pair(network, batch, learning_rate)?;

@@ -15,13 +15,13 @@ use hsic::sums::norm;
 use super::clock::{Clock, cleared};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Cache, Network};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// The method `frozen`.
 pub static METHOD: Method = Method {
@@ -68,7 +68,12 @@ impl<T: Scalar> RandomFeatures<T> {
 }
 
 impl<T: Scalar> Update<T> for RandomFeatures<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let m = batch.rows();
         let blocks = network.blocks_mut();
@@ -83,7 +88,7 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
             self.z.resize(outputs.max(self.z.len()), T::ZERO);
             block.forward(m, &self.x[..inputs], &mut self.z[..outputs], &mut self.cache);
             if !self.z[..outputs].iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
+                return Err(StepError::Diverged { block: index });
             }
             block.absorb_statistics(m, &mut self.cache);
             self.report.spans.push(clock.span(Work::Forward, index, begin));

@@ -17,12 +17,12 @@ use hsic::sums::{grown, norm};
 use super::clock::{Clock, cleared};
 use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
 use crate::objective::{Objective, Signal, Site};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -116,7 +116,13 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     }
 
     /// Block after block, activations in two buffers that take turns.
-    fn sequential(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
+    fn sequential(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        rate: f64,
+        clock: Clock,
+    ) -> Result<(), StepError> {
         let (m, feature) = (batch.rows(), self.objective.feature(network.feature()));
         let last = network.blocks().len() - 1;
         let mut scratch = take(&self.scratches);
@@ -173,7 +179,13 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         Ok(())
     }
 
-    fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, clock: Clock) -> Result<(), Error> {
+    fn parallel(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        rate: f64,
+        clock: Clock,
+    ) -> Result<(), StepError> {
         let (feature, blocks) = (self.objective.feature(network.feature()), network.blocks().len());
         let earlier = self.shared.take();
         let mut places = recycled(std::mem::take(&mut self.places));
@@ -234,7 +246,7 @@ struct Desk<'a, O: Objective<T>, T: Scalar> {
     clock: Clock,
     spans: Mutex<Vec<Span>>,
     scratches: &'a Mutex<Vec<Scratch<T, O::Scratch>>>,
-    prepared: OnceLock<Result<O::Shared, Error>>,
+    prepared: OnceLock<Result<O::Shared, StepError>>,
     gate: Mutex<Gate>,
     places: Vec<Mutex<Place<'a, T>>>,
     next: AtomicUsize,
@@ -251,7 +263,7 @@ struct Gate {
 /// One block between its forward pass and its signal.
 struct Place<'a, T: Scalar> {
     task: Option<(Task<'a, T>, &'a mut Cache<T>, &'a mut Own<T>)>,
-    result: Option<Result<Signal, Error>>,
+    result: Option<Result<Signal, StepError>>,
 }
 
 impl<T: Scalar> Default for Place<'_, T> {
@@ -370,7 +382,7 @@ impl<T: Scalar> Task<'_, T> {
         cache: &mut Cache<T>,
         own: &mut Own<T>,
         scratch: &mut Scratch<T, O::Scratch>,
-    ) -> Result<Signal, Error> {
+    ) -> Result<Signal, StepError> {
         let (m, d) = (self.m, self.block.outputs());
         let Scratch { objective: memory, feature, d_feature, dz, gradient } = scratch;
         let dz = grown(dz, m * d);
@@ -383,7 +395,7 @@ impl<T: Scalar> Task<'_, T> {
             let (z, dz) =
                 (MatRef::from_row_major_slice(z, m, columns), MatMut::from_row_major_slice_mut(dz, m, columns));
             let signal = objective.signal(shared, site, z, dz, learners, memory);
-            signal.map_err(|source| Error::at_block(self.index, source))
+            signal.map_err(|source| StepError::at_block(self.index, source))
         };
         let mut signal = if self.feature.is_whole(map) {
             evaluate(self.z, dz)?
@@ -414,8 +426,8 @@ fn prepare<O: Objective<T>, T: Scalar>(
     batch: &Batch<T>,
     earlier: Option<O::Shared>,
     scratch: &mut Scratch<T, O::Scratch>,
-) -> Result<O::Shared, Error> {
-    objective.prepare(batch, earlier, &mut scratch.objective).map_err(Error::Batch)
+) -> Result<O::Shared, StepError> {
+    objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::Batch)
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
@@ -437,7 +449,12 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         self.objective.plan(network.blocks().len(), steps);
     }
 
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let blocks = network.blocks().len();
         cleared(&mut self.report.spans, blocks);

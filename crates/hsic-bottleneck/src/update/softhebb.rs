@@ -40,13 +40,13 @@ use super::clock::{Clock, cleared};
 use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::config::{OptimizerName, TrainOptions};
-use crate::error::Error;
 use crate::fault::Faults;
 use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Linear, Network};
 use crate::objective::Signal;
 use crate::optimizer::OptimizerState;
+use crate::step_error::StepError;
 
 /// The method `softhebb`.
 pub static METHOD: Method = Method {
@@ -141,7 +141,7 @@ impl<T: Scalar> SoftHebb<T> {
     }
 
     /// Takes the linear maps of a network that was not seen before; weights that no one trained yet get their first length.
-    fn meet(&mut self, network: &mut Network<T>) -> Result<(), Error> {
+    fn meet(&mut self, network: &mut Network<T>) -> Result<(), StepError> {
         if self.slots.len() == network.blocks().len() {
             return Ok(());
         }
@@ -150,7 +150,11 @@ impl<T: Scalar> SoftHebb<T> {
             let Some(mut linear) = block.linear() else {
                 let modules: Vec<&str> = block.modules().iter().map(|module| module.class).collect();
                 let found = format!("block {index} ({})", modules.join("-"));
-                return Err(Error::Method { method: METHOD.name, found, expected: "blocks of one linear map each" });
+                return Err(StepError::Method {
+                    method: METHOD.name,
+                    found,
+                    expected: "blocks of one linear map each",
+                });
             };
             if !self.started {
                 // Uniform in +-1/sqrt(n), n the inputs of a unit: of length 1/sqrt(3) but for chance.
@@ -274,7 +278,12 @@ impl<T: Scalar> Scratch<T> {
 }
 
 impl<T: Scalar> Update<T> for SoftHebb<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let m = batch.rows();
         self.meet(network)?;
@@ -289,7 +298,7 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
             slot.caches.iter_mut().for_each(|cache| cache.set_draw(batch.step));
             let begin = Instant::now();
             let signal = self.scratch.learn(slot, m, x, self.inverse_temperature, learning_rate);
-            self.report.signals.push(signal.map_err(|()| Error::Diverged { block: index })?);
+            self.report.signals.push(signal.map_err(|()| StepError::Diverged { block: index })?);
             if self.order == UpdateOrder::GaussSeidel {
                 give_back(&slot.linear, &mut **block);
             }

@@ -45,13 +45,13 @@ use super::clock::{Clock, cleared};
 use super::local::{give, lock, take};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::step_error::StepError;
 
 /// The method `difference-target-propagation`.
 pub static METHOD: Method = Method {
@@ -221,10 +221,15 @@ impl<T: Scalar> TargetPropagation<T> {
 }
 
 impl<T: Scalar> Update<T> for TargetPropagation<T> {
-    fn step(&mut self, network: &mut Network<T>, batch: &Batch<T>, learning_rate: f64) -> Result<&StepReport, Error> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let (m, classes) = (batch.rows(), network.outputs());
-        self.meet(network).map_err(|(index, classes)| Error::Method {
+        self.meet(network).map_err(|(index, classes)| StepError::Method {
             method: METHOD.name,
             found: format!("block {index} ({classes})"),
             expected: "dense blocks",
@@ -244,7 +249,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
             slot.cache.set_draw(batch.step);
             block.forward(m, x, z, &mut slot.cache);
             if !z.iter().all(|z| z.is_finite()) {
-                return Err(Error::Diverged { block: index });
+                return Err(StepError::Diverged { block: index });
             }
             block.absorb_statistics(m, &mut slot.cache);
             self.report.spans.push(clock.span(Work::Forward, index, begin));

@@ -4,11 +4,11 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 
 use crate::batch::Batch;
-use crate::error::Error;
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Learner, LearnerRecord, Network};
 use crate::objective::{CrossEntropy, Margin, Objective, Signal, Site};
 use crate::optimizer::Optimizer;
+use crate::step_error::StepError;
 
 /// An objective at the last block, with what it shares, its memory, and what it trains beside the network.
 pub(super) struct Top<T: Scalar>(Box<dyn Loss<T>>);
@@ -21,7 +21,7 @@ trait Loss<T: Scalar>: Send {
         site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
-    ) -> Result<Signal, Error>;
+    ) -> Result<Signal, StepError>;
 
     fn learners(&self) -> &[Learner<T>];
 
@@ -43,12 +43,12 @@ impl<O: Objective<T>, T: Scalar> Loss<T> for Of<O, T> {
         site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
-    ) -> Result<Signal, Error> {
+    ) -> Result<Signal, StepError> {
         let Self { objective, shared, scratch, learners } = self;
-        let prepared = objective.prepare(batch, shared.take(), scratch).map_err(Error::Batch)?;
+        let prepared = objective.prepare(batch, shared.take(), scratch).map_err(StepError::Batch)?;
         let signal = objective.signal(&prepared, site, z, dz, learners, scratch);
         *shared = Some(prepared);
-        signal.map_err(|source| Error::at_block(site.block, source))
+        signal.map_err(|source| StepError::at_block(site.block, source))
     }
 
     fn learners(&self) -> &[Learner<T>] {
@@ -87,7 +87,7 @@ impl<T: Scalar> Top<T> {
         (index, last): (usize, &dyn Block<T>),
         z: &[T],
         dz: &mut [T],
-    ) -> Result<Signal, Error> {
+    ) -> Result<Signal, StepError> {
         let (m, columns) = (batch.rows(), last.outputs());
         let (z, dz) = (MatRef::from_row_major_slice(z, m, columns), MatMut::from_row_major_slice_mut(dz, m, columns));
         // Losses here are of the outputs and of the batch: nothing asks for the block's own input.

@@ -3,7 +3,8 @@
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::log::{Span, Work};
+use hsic_bottleneck::span::Work;
+use hsic_bottleneck::span::Span;
 use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
