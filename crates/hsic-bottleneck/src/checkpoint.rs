@@ -4,10 +4,11 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::FileError;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
 use crate::optimizer::OptimizerState;
-use crate::run::{Run, RunError};
+use crate::run::Run;
 use crate::tensor_file;
 use crate::update::UpdateRecord;
 
@@ -80,7 +81,7 @@ impl Run {
         position: &Position,
         network: &Network,
         record: &UpdateRecord,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), FileError> {
         let path = self.file(CHECKPOINT);
         let mut tensors: Vec<_> = tensor_file::of_network(network).collect();
         for (block, state) in record.optimizers.iter().enumerate() {
@@ -101,9 +102,9 @@ impl Run {
         let steps = |learners: &Vec<LearnerRecord>| learners.iter().map(|learner| learner.optimizer.steps).collect();
         let learner_steps = record.learners.iter().map(steps).collect();
         let state = State { position: position.clone(), optimizer_steps, learner_steps };
-        let state = serde_json::to_string(&state).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
+        let state = serde_json::to_string(&state).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
-        fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder, source })?;
+        fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
         tensor_file::save(&path, tensors, Some(&state))
     }
 
@@ -112,21 +113,21 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
-    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateRecord)>, RunError> {
+    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateRecord)>, FileError> {
         let path = self.file(CHECKPOINT);
         if !path.exists() {
             return Ok(None);
         }
         let mut stored = tensor_file::load(&path)?;
-        let text = stored.state.ok_or_else(|| RunError::malformed(&path, "no state", "a checkpoint of training"))?;
+        let text = stored.state.ok_or_else(|| FileError::malformed(&path, "no state", "a checkpoint of training"))?;
         let state: State = serde_json::from_str(&text)
-            .map_err(|error| RunError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
+            .map_err(|error| FileError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
         let blocks = network.blocks();
         let State { position, optimizer_steps, learner_steps } = state;
         let sums = position.epoch_sums.len().max(position.epoch_measured.len());
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
             let found = format!("state of {} blocks", optimizer_steps.len());
-            return Err(RunError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
+            return Err(FileError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
         }
         let mut record = UpdateRecord::default();
         for (block, (trained, steps)) in blocks.iter().zip(optimizer_steps).enumerate() {
@@ -134,7 +135,7 @@ impl Run {
                 let name = format!("optimizer.{block}.{part}");
                 let values = stored.tensors.remove(&name).map(|tensor| tensor.values);
                 let whole = |values: &Vec<f32>| values.is_empty() || values.len() == trained.parameters().len();
-                let found = || RunError::malformed(&path, format_args!("no whole {name}"), "one number a parameter");
+                let found = || FileError::malformed(&path, format_args!("no whole {name}"), "one number a parameter");
                 values.filter(whole).ok_or_else(found)
             };
             let (first, second) = (part("first")?, part("second")?);
@@ -147,7 +148,7 @@ impl Run {
                     let name = format!("learner.{block}.{index}.{part}");
                     let values = stored.tensors.remove(&name).map(|tensor| tensor.values);
                     let missing =
-                        || RunError::malformed(&path, format_args!("no {name}"), "every tensor of the method");
+                        || FileError::malformed(&path, format_args!("no {name}"), "every tensor of the method");
                     values.ok_or_else(missing)
                 };
                 let [parameters, statistics, first, second] = LEARNER_PARTS;
@@ -162,13 +163,13 @@ impl Run {
     }
 
     /// Says that a checkpoint is that of another network or method.
-    pub(crate) fn foreign(&self, mismatch: &RecordMismatch) -> RunError {
-        RunError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
+    pub(crate) fn foreign(&self, mismatch: &RecordMismatch) -> FileError {
+        FileError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
     }
 
     /// Says that a checkpoint lies beyond the end of its run.
-    pub(crate) fn beyond(&self, step: u64, total: u64) -> RunError {
-        RunError::malformed(&self.file(CHECKPOINT), format_args!("step {step}"), &format!("at most {total}"))
+    pub(crate) fn beyond(&self, step: u64, total: u64) -> FileError {
+        FileError::malformed(&self.file(CHECKPOINT), format_args!("step {step}"), &format!("at most {total}"))
     }
 }
 

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::dataset::DatasetError;
+use crate::files::FileError;
 use crate::network::NetworkError;
 use crate::predict::PredictError;
 use crate::run::RunError;
@@ -57,4 +58,10 @@ pub enum Error {
         /// Outputs of the network.
         expected_classes: usize,
     },
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Run(error.into())
+    }
 }

@@ -9,9 +9,9 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::files::{FileError, replace};
 use crate::format::SoftmaxLayer;
 use crate::network::{Module, NamedTensor, Network};
-use crate::run::{RunError, replace};
 use crate::tensor_file;
 
 /// How tensors are stored.
@@ -34,7 +34,7 @@ pub fn export(
     layer: Option<&SoftmaxLayer>,
     format: ExportFormat,
     path: &Path,
-) -> Result<(), RunError> {
+) -> Result<(), FileError> {
     let mut tensors = network.tensors();
     let mut modules = network.modules();
     if let Some(layer) = layer {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::FileError;
 use crate::monitor::MonitorReport;
-use crate::run::RunError;
+use crate::span::Span;
 
 /// The state of training after an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,36 +49,6 @@ pub struct TimelineReport {
     pub threads: usize,
     /// In the order of their beginnings.
     pub spans: Vec<Span>,
-}
-
-/// A piece of work of a step. Spans of a thread follow one another, except where a block spreads its own work over
-/// threads (convolutions, wide layers): a thread that waits for another's part does other work meanwhile, whose span lies
-/// within.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Span {
-    /// What was done.
-    pub work: Work,
-    /// Index of the block, from 0; 0 for what all blocks share.
-    pub block: usize,
-    /// Index of the thread, from 0.
-    pub thread: usize,
-    /// Milliseconds from the beginning of the step.
-    pub begin_milliseconds: f64,
-    /// The same, when it was done.
-    pub end_milliseconds: f64,
-}
-
-/// Kinds of work in a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Work {
-    /// A block's forward pass, in back-propagation too.
-    Forward,
-    /// What the blocks share: the batch's operator, or the loss of back-propagation.
-    Operator,
-    /// A block's own work: objective, gradient, optimizer (Gauss-Seidel: and its forward pass with the new weights; in
-    /// back-propagation its backward pass and optimizer).
-    Block,
 }
 
 /// What a user should know though training goes on.
@@ -147,7 +118,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn step(&mut self, _step: u64, _total: u64) -> Result<(), RunError> {
+    fn step(&mut self, _step: u64, _total: u64) -> Result<(), FileError> {
         Ok(())
     }
 
@@ -155,7 +126,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn epoch(&mut self, _report: &EpochReport) -> Result<(), RunError> {
+    fn epoch(&mut self, _report: &EpochReport) -> Result<(), FileError> {
         Ok(())
     }
 
@@ -163,7 +134,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn monitor(&mut self, _report: &MonitorReport) -> Result<(), RunError> {
+    fn monitor(&mut self, _report: &MonitorReport) -> Result<(), FileError> {
         Ok(())
     }
 
@@ -171,7 +142,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn timeline(&mut self, _report: &TimelineReport) -> Result<(), RunError> {
+    fn timeline(&mut self, _report: &TimelineReport) -> Result<(), FileError> {
         Ok(())
     }
 
@@ -179,7 +150,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn format(&mut self, _accuracies: &[f64]) -> Result<(), RunError> {
+    fn format(&mut self, _accuracies: &[f64]) -> Result<(), FileError> {
         Ok(())
     }
 
@@ -187,7 +158,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn warning(&mut self, _warning: &Warning) -> Result<(), RunError> {
+    fn warning(&mut self, _warning: &Warning) -> Result<(), FileError> {
         Ok(())
     }
 }
@@ -195,8 +166,8 @@ pub trait Observer: Send {
 /// Tells all.
 pub(crate) fn tell(
     listeners: &mut [&mut dyn Observer],
-    mut what: impl FnMut(&mut dyn Observer) -> Result<(), RunError>,
-) -> Result<(), RunError> {
+    mut what: impl FnMut(&mut dyn Observer) -> Result<(), FileError>,
+) -> Result<(), FileError> {
     listeners.iter_mut().try_for_each(|listener| what(&mut **listener))
 }
 
@@ -223,15 +194,15 @@ pub enum Record {
 ///
 /// # Errors
 /// `Io`; `Malformed` with the line.
-pub fn read_records(path: &Path) -> Result<Vec<Record>, RunError> {
-    let text = std::fs::read_to_string(path).map_err(|source| RunError::Io { path: path.into(), source })?;
+pub fn read_records(path: &Path) -> Result<Vec<Record>, FileError> {
+    let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: path.into(), source })?;
     let read = |(index, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| {
             // The parser counts lines within what it is given, and none where a key is missing.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let message = error.to_string().replace(&place, "");
             let column = if error.line() > 0 { format!(" column {}", error.column()) } else { String::new() };
-            RunError::malformed(path, format_args!("line {}{column}: {message}", index + 1), "a record a line")
+            FileError::malformed(path, format_args!("line {}{column}: {message}", index + 1), "a record a line")
         })
     };
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
@@ -251,8 +222,8 @@ impl MetricsFile {
     ///
     /// # Errors
     /// `Io` with the path.
-    pub fn open(path: &Path, bytes: u64) -> Result<Self, RunError> {
-        let io = |source| RunError::Io { path: path.into(), source };
+    pub fn open(path: &Path, bytes: u64) -> Result<Self, FileError> {
+        let io = |source| FileError::Io { path: path.into(), source };
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(io)?;
         let mut kept = Vec::new();
         (&mut file).take(bytes).read_to_end(&mut kept).map_err(io)?;
@@ -261,8 +232,8 @@ impl MetricsFile {
         Ok(Self { file, path: path.into() })
     }
 
-    fn write(&mut self, record: &Record) -> Result<(), RunError> {
-        let io = |source| RunError::Io { path: self.path.clone(), source };
+    fn write(&mut self, record: &Record) -> Result<(), FileError> {
+        let io = |source| FileError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_string(record).map_err(|error| io(error.into()))?;
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(io)
@@ -270,23 +241,23 @@ impl MetricsFile {
 }
 
 impl Observer for MetricsFile {
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), FileError> {
         self.write(&Record::Epoch(report.clone()))
     }
 
-    fn monitor(&mut self, report: &MonitorReport) -> Result<(), RunError> {
+    fn monitor(&mut self, report: &MonitorReport) -> Result<(), FileError> {
         self.write(&Record::Monitor(report.clone()))
     }
 
-    fn timeline(&mut self, report: &TimelineReport) -> Result<(), RunError> {
+    fn timeline(&mut self, report: &TimelineReport) -> Result<(), FileError> {
         self.write(&Record::Timeline(report.clone()))
     }
 
-    fn format(&mut self, accuracies: &[f64]) -> Result<(), RunError> {
+    fn format(&mut self, accuracies: &[f64]) -> Result<(), FileError> {
         self.write(&Record::Format { test_accuracy: accuracies.to_vec() })
     }
 
-    fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+    fn warning(&mut self, warning: &Warning) -> Result<(), FileError> {
         self.write(&Record::Warning(warning.clone()))
     }
 }
@@ -294,6 +265,7 @@ impl Observer for MetricsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::Work;
 
     #[test]
     fn a_timeline_is_a_line_of_these_names() {

@@ -13,11 +13,12 @@ use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape};
 use crate::error::Error;
 use crate::evaluation::{Frozen, ReadoutProtocol};
+use crate::files::FileError;
 use crate::format::{FormatInput, SoftmaxLayer, softmax};
 use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;
-use crate::run::{Run, RunError};
+use crate::run::Run;
 use crate::trainer::build_network;
 
 /// Why a file's rows are none that the run's network takes.
@@ -119,7 +120,7 @@ impl Predictor {
         let config = run.config()?;
         if !run.is_finished() {
             let expected = "a finished run (hsic train --resume goes on with this one)";
-            return Err(RunError::malformed(run.path(), "training has not ended", expected).into());
+            return Err(FileError::malformed(run.path(), "training has not ended", expected).into());
         }
         let record = run.data()?;
         let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;
@@ -132,7 +133,7 @@ impl Predictor {
             networks.push(network);
         }
         if let Some((found, expected)) = readout.fault(networks[0].units(), record.classes()) {
-            return Err(RunError::malformed(&run.file("readout.json"), found, &expected).into());
+            return Err(FileError::malformed(&run.file("readout.json"), found, &expected).into());
         }
         let format = run.load_format()?;
         if let Some((input, layer)) = &format {
@@ -140,7 +141,7 @@ impl Predictor {
             if found != expected || layer.bias().len() != record.classes() {
                 let found = format!("{} classes of {found} columns", layer.bias().len());
                 let expected = format!("{} classes of {expected} columns", record.classes());
-                return Err(RunError::malformed(&run.file("format.safetensors"), found, &expected).into());
+                return Err(FileError::malformed(&run.file("format.safetensors"), found, &expected).into());
             }
         }
         Ok(Self { config, record, networks, readout, format })

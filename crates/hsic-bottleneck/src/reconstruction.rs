@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::dataset::{Dataset, Shape};
+use crate::files::FileError;
 use crate::network::{Block, LearnerRecord, Network};
 use crate::objective::margin::{decoder, mask};
 use crate::readout::largest;
-use crate::run::{DECODER, RECONSTRUCTIONS, Run, RunError};
+use crate::run::{DECODER, RECONSTRUCTIONS, Run};
 use crate::tensor_file;
 
 /// Pairs that are kept.
@@ -62,7 +63,7 @@ impl Reconstructions {
     ///
     /// # Errors
     /// `Io`; `Malformed` if images are not of the size that is told.
-    pub fn read(run: &Run) -> Result<Option<Self>, RunError> {
+    pub fn read(run: &Run) -> Result<Option<Self>, FileError> {
         if !run.file(RECONSTRUCTIONS).exists() {
             return Ok(None);
         }
@@ -71,7 +72,7 @@ impl Reconstructions {
             None => Ok(Some(read)),
             Some(found) => {
                 let expected = format!("as many as an image of {} has", read.shape);
-                Err(RunError::malformed(&run.file(RECONSTRUCTIONS), found, &expected))
+                Err(FileError::malformed(&run.file(RECONSTRUCTIONS), found, &expected))
             }
         }
     }
@@ -116,7 +117,7 @@ pub(crate) fn save(
     network: &Network,
     learners: &[Vec<LearnerRecord>],
     test: &Dataset,
-) -> Result<(), RunError> {
+) -> Result<(), FileError> {
     let Some(decoder) = trained(network, learners) else { return Ok(()) };
     tensor_file::save(&run.file(DECODER), tensor_file::of_network(&decoder), None)?;
     run.write_json(RECONSTRUCTIONS, &draw(network, &decoder, test))

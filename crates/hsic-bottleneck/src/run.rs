@@ -2,7 +2,6 @@
 //! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`. Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{TrainConfig, TrainOptions};
+use crate::files::{FileError, PART, write_atomically};
 use crate::format::{FormatInput, SoftmaxLayer};
 use crate::network::Network;
 use crate::readout::Confusion;
@@ -20,24 +20,9 @@ use crate::tensor_file;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A file cannot be read or written.
-    #[error("{}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is not what its name says.
-    #[error("{}: {found}, expected {expected}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is there.
-        found: String,
-        /// What should be.
-        expected: String,
-    },
+    /// A file of it cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder holds something already.
     #[error("{}: is not empty: expected a new folder, or --resume", .path.display())]
     Occupied {
@@ -58,12 +43,6 @@ pub enum RunError {
         /// What it said.
         said: String,
     },
-}
-
-impl RunError {
-    pub(crate) fn malformed(path: &Path, found: impl ToString, expected: &str) -> Self {
-        Self::Malformed { path: path.into(), found: found.to_string(), expected: expected.to_owned() }
-    }
 }
 
 const CONFIG: &str = "config.toml";
@@ -96,9 +75,6 @@ pub(crate) const RECONSTRUCTIONS: &str = "reconstructions.json";
 
 /// Starts the name of a folder that holds one of several networks.
 const MEMBER: &str = "sigma-";
-
-/// Ends the name of a file that is being written.
-const PART: &str = ".part";
 
 /// What a finished training says: the JSON of `hsic train --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,7 +141,7 @@ impl Run {
     /// # Errors
     /// `Occupied` if the folder holds anything; `Io`.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        fs::create_dir_all(path).map_err(|source| RunError::Io { path: path.into(), source })?;
+        fs::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
         // A run that was killed before its configuration was whole leaves this and nothing else.
         let leftover = path.join(format!("{CONFIG}{PART}"));
         if entries(path)?.iter().any(|entry| *entry != leftover) {
@@ -191,7 +167,7 @@ impl Run {
             let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with(MEMBER) && is_folder(&entry) {
                 Self::clear(&entry)?;
-                fs::remove_dir(&entry).map_err(|source| RunError::Io { path: entry, source })?;
+                fs::remove_dir(&entry).map_err(|source| FileError::Io { path: entry, source })?;
             }
         }
         let mut files = Vec::new();
@@ -221,11 +197,11 @@ impl Run {
         }
         files.sort_by_key(named_so);
         for file in files {
-            fs::remove_file(&file).map_err(|source| RunError::Io { path: file, source })?;
+            fs::remove_file(&file).map_err(|source| FileError::Io { path: file, source })?;
         }
         let checkpoint = path.join("checkpoint");
         if checkpoint.exists() {
-            fs::remove_dir(&checkpoint).map_err(|source| RunError::Io { path: checkpoint, source })?;
+            fs::remove_dir(&checkpoint).map_err(|source| FileError::Io { path: checkpoint, source })?;
         }
         Ok(())
     }
@@ -238,11 +214,11 @@ impl Run {
         let dataset = crate::dataset::stem(Path::new(&config.dataset));
         for number in 1.. {
             let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method));
-            fs::create_dir_all(parent).map_err(|source| RunError::Io { path: parent.into(), source })?;
+            fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
             match fs::create_dir(&path) {
                 Ok(()) => return Self::create(&path, config),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(RunError::Io { path, source }),
+                Err(source) => return Err(FileError::Io { path, source }.into()),
             }
         }
         unreachable!("numbers do not end")
@@ -252,13 +228,13 @@ impl Run {
     ///
     /// # Errors
     /// `Malformed` if the folder holds no `config.toml`.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    pub fn open(path: &Path) -> Result<Self, FileError> {
         let run = Self { path: path.into() };
         if run.file(CONFIG).is_file() {
             Ok(run)
         } else {
             let expected = "a run's folder with a config.toml".to_owned();
-            Err(RunError::Malformed { path: path.into(), found: "no config.toml".to_owned(), expected })
+            Err(FileError::Malformed { path: path.into(), found: "no config.toml".to_owned(), expected })
         }
     }
 
@@ -280,8 +256,8 @@ impl Run {
         self.path.join(name)
     }
 
-    fn malformed(&self, name: &str, found: impl ToString, expected: &str) -> RunError {
-        RunError::malformed(&self.file(name), found, expected)
+    fn malformed(&self, name: &str, found: impl ToString, expected: &str) -> FileError {
+        FileError::malformed(&self.file(name), found, expected)
     }
 
     /// The configuration that the run was started with.
@@ -297,7 +273,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what changed.
-    pub fn record_data(&self, now: &DataRecord) -> Result<(), RunError> {
+    pub fn record_data(&self, now: &DataRecord) -> Result<(), FileError> {
         if !self.file(DATA).exists() {
             return self.write_json(DATA, now);
         }
@@ -311,7 +287,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` if it is no such record, or claims sizes that cannot be.
-    pub fn data(&self) -> Result<DataRecord, RunError> {
+    pub fn data(&self) -> Result<DataRecord, FileError> {
         let record: DataRecord = self.read_json(DATA, "the record of a run's data")?;
         match record.fault() {
             None => Ok(record),
@@ -323,7 +299,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn write_json<V: Serialize>(&self, name: &str, value: &V) -> Result<(), RunError> {
+    pub fn write_json<V: Serialize>(&self, name: &str, value: &V) -> Result<(), FileError> {
         let mut text = serde_json::to_string(value).map_err(|error| self.malformed(name, error, "JSON"))?;
         text.push('\n');
         write_atomically(&self.file(name), text.as_bytes())
@@ -333,9 +309,9 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` with line and column.
-    pub fn read_json<V: DeserializeOwned>(&self, name: &str, expected: &str) -> Result<V, RunError> {
+    pub fn read_json<V: DeserializeOwned>(&self, name: &str, expected: &str) -> Result<V, FileError> {
         let path = self.file(name);
-        let text = fs::read_to_string(&path).map_err(|source| RunError::Io { path, source })?;
+        let text = fs::read_to_string(&path).map_err(|source| FileError::Io { path, source })?;
         serde_json::from_str(&text).map_err(|error| self.malformed(name, error, expected))
     }
 
@@ -343,7 +319,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn save_weights(&self, network: &Network) -> Result<(), RunError> {
+    pub fn save_weights(&self, network: &Network) -> Result<(), FileError> {
         tensor_file::save(&self.file(WEIGHTS), tensor_file::of_network(network), None)
     }
 
@@ -353,7 +329,7 @@ impl Run {
     /// `Io`.
     pub fn member(&self, config: &TrainConfig) -> Result<Self, RunError> {
         let path = self.file(&format!("{MEMBER}{}", config.bottleneck.sigma));
-        if path.join(CONFIG).exists() { Self::open(&path) } else { Self::create(&path, config) }
+        if path.join(CONFIG).exists() { Ok(Self::open(&path)?) } else { Self::create(&path, config) }
     }
 
     /// The run of one of several networks, in a folder of this run's, if it has been started.
@@ -366,14 +342,14 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn save_format(&self, input: FormatInput, layer: &SoftmaxLayer) -> Result<(), RunError> {
+    pub fn save_format(&self, input: FormatInput, layer: &SoftmaxLayer) -> Result<(), FileError> {
         let (classes, inputs) = (layer.bias().len(), layer.inputs());
         let tensors = [
             ("weight".to_owned(), vec![classes, inputs], layer.weight()),
             ("bias".to_owned(), vec![classes], layer.bias()),
         ];
         let path = self.file(FORMAT);
-        let state = serde_json::to_string(&input).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
+        let state = serde_json::to_string(&input).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         tensor_file::save(&path, tensors, Some(&state))
     }
 
@@ -381,7 +357,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, of another shape or not finite.
-    pub fn load_format(&self) -> Result<Option<(FormatInput, SoftmaxLayer)>, RunError> {
+    pub fn load_format(&self) -> Result<Option<(FormatInput, SoftmaxLayer)>, FileError> {
         let path = self.file(FORMAT);
         if !path.exists() {
             return Ok(None);
@@ -389,14 +365,15 @@ impl Run {
         let stored = tensor_file::load(&path)?;
         let input = stored.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
         let input =
-            input.ok_or_else(|| RunError::malformed(&path, "no word of what it sees", "\"last\" or \"all\""))?;
+            input.ok_or_else(|| FileError::malformed(&path, "no word of what it sees", "\"last\" or \"all\""))?;
         let finite = |name: &str| {
             let tensor = stored.tensors.get(name).filter(|tensor| tensor.values.iter().all(|value| value.is_finite()));
-            tensor.ok_or_else(|| RunError::malformed(&path, format_args!("no finite {name}"), "weight and bias"))
+            tensor.ok_or_else(|| FileError::malformed(&path, format_args!("no finite {name}"), "weight and bias"))
         };
         let (weight, bias) = (finite("weight")?, finite("bias")?);
         let layer = SoftmaxLayer::from_parts(bias.values.len(), &weight.values, &bias.values);
-        let layer = layer.ok_or_else(|| RunError::malformed(&path, "a weight of another shape", "classes x inputs"))?;
+        let layer =
+            layer.ok_or_else(|| FileError::malformed(&path, "a weight of another shape", "classes x inputs"))?;
         Ok(Some((input, layer)))
     }
 
@@ -404,7 +381,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming the tensor that is missing, foreign, of another shape or not finite.
-    pub fn load_weights(&self, network: &mut Network) -> Result<(), RunError> {
+    pub fn load_weights(&self, network: &mut Network) -> Result<(), FileError> {
         let path = self.file(WEIGHTS);
         let stored = tensor_file::load(&path)?;
         tensor_file::restore(&path, network, stored.tensors)
@@ -414,7 +391,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn synced_metrics_bytes(&self) -> Result<u64, RunError> {
+    pub fn synced_metrics_bytes(&self) -> Result<u64, FileError> {
         let path = self.file(METRICS);
         let length = File::options().append(true).open(&path).and_then(|file| {
             file.sync_all()?;
@@ -422,14 +399,14 @@ impl Run {
         });
         match length {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            length => length.map_err(|source| RunError::Io { path, source }),
+            length => length.map_err(|source| FileError::Io { path, source }),
         }
     }
 }
 
 /// What a folder holds, by name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, RunError> {
-    let io = |source| RunError::Io { path: folder.into(), source };
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let io = |source| FileError::Io { path: folder.into(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         paths.push(entry.map_err(io)?.path());
@@ -448,37 +425,4 @@ fn is_named(path: &Path, names: &[&str]) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let whole = name.strip_suffix(PART).unwrap_or(name);
     names.contains(&whole) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
-}
-
-/// Writes a file aside, syncs it and renames it into place.
-///
-/// # Errors
-/// `Io` with the path; what was there before is then untouched.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    replace(path, |aside| {
-        let mut file = File::create(aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    })
-}
-
-/// Lets `write` make and sync a file beside `path`, then gives it that name.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), RunError> {
-    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    name.push(PART);
-    let aside = path.with_file_name(name);
-    let written = write(&aside).and_then(|()| fs::rename(&aside, path)).and_then(|()| sync_folder(path));
-    written.map_err(|source| {
-        // On a full disk the half file would take the room that is missing.
-        drop(fs::remove_file(&aside));
-        RunError::Io { path: path.into(), source }
-    })
-}
-
-/// A new name lasts through a power cut once its folder is on disk; not every system lets folders be synced.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
+use crate::files::{FileError, replace};
 use crate::network::{NamedTensor, Network, StoredTensor};
-use crate::run::{RunError, replace};
 
 /// What a file holds.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) fn save<'a, V: Into<Values<'a>>>(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
     state: Option<&str>,
-) -> Result<(), RunError> {
+) -> Result<(), FileError> {
     let with = |(name, shape, values): (String, Vec<usize>, V)| (name, shape, values.into());
     let mut tensors: Vec<(String, Vec<usize>, Values<'a>)> = tensors.into_iter().map(with).collect();
     tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
@@ -89,20 +89,20 @@ pub(crate) fn views(tensors: &[NamedTensor<f32>]) -> impl Iterator<Item = (Strin
 }
 
 /// Reads a file; sizes that its header claims are checked against its length before memory is taken.
-pub(crate) fn load(path: &Path) -> Result<Stored, RunError> {
-    let bytes = fs::read(path).map_err(|source| RunError::Io { path: path.into(), source })?;
-    let malformed = |error: safetensors::SafeTensorError| RunError::malformed(path, error, "a safetensors file");
+pub(crate) fn load(path: &Path) -> Result<Stored, FileError> {
+    let bytes = fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    let malformed = |error: safetensors::SafeTensorError| FileError::malformed(path, error, "a safetensors file");
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
     let state = header.metadata().as_ref().and_then(|metadata| metadata.get("state")).cloned();
     let mut tensors = HashMap::new();
     for (key, view) in SafeTensors::deserialize(&bytes).map_err(malformed)?.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(RunError::malformed(path, format_args!("tensor {key} of {:?}", view.dtype()), "f32"));
+            return Err(FileError::malformed(path, format_args!("tensor {key} of {:?}", view.dtype()), "f32"));
         }
         let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             let found = format_args!("tensor {key} holds {} at {index}", values[index]).to_string();
-            return Err(RunError::malformed(path, found, "finite numbers"));
+            return Err(FileError::malformed(path, found, "finite numbers"));
         }
         let tensor = NamedTensor { name: key.to_owned(), shape: view.shape().to_vec(), values };
         tensors.insert(key.to_owned(), tensor);
@@ -115,21 +115,21 @@ pub(crate) fn restore(
     path: &Path,
     network: &mut Network,
     mut stored: HashMap<String, NamedTensor<f32>>,
-) -> Result<(), RunError> {
+) -> Result<(), FileError> {
     let mut tensors = Vec::new();
     for tensor in network.stored_tensors() {
         let Some(found) = stored.remove(&tensor.name) else {
             let found = format!("no tensor {}", tensor.name);
-            return Err(RunError::malformed(path, found, "every tensor of the network"));
+            return Err(FileError::malformed(path, found, "every tensor of the network"));
         };
         if found.shape != tensor.shape {
             let found = format!("tensor {} has shape {:?}", tensor.name, found.shape);
-            return Err(RunError::malformed(path, found, &format!("{:?}", tensor.shape)));
+            return Err(FileError::malformed(path, found, &format!("{:?}", tensor.shape)));
         }
         tensors.push(found);
     }
     if let Some(name) = stored.keys().min() {
-        return Err(RunError::malformed(path, format_args!("tensor {name}"), "no tensors but those of the network"));
+        return Err(FileError::malformed(path, format_args!("tensor {name}"), "no tensors but those of the network"));
     }
     network.set_tensors(&tensors);
     Ok(())

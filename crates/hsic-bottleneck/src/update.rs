@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Batch;
 use crate::config::{OptimizerName, RuleOptions, TrainOptions};
 use crate::fault::Faults;
-use crate::log::Span;
 use crate::network::learner::RecordMismatch;
 use crate::network::{LearnerRecord, Network};
 use crate::objective::{Signal, alignment, cwc_ff, greedy, hsic, hsic_local, mono_forward, phsic, predsim};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Span;
 use crate::step_error::StepError;
 
 pub use backprop::Backprop;

@@ -7,9 +7,10 @@ use std::path::Path;
 use hsic_bottleneck::comparison::ComparisonRecord;
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
 use hsic_bottleneck::figure::{Planned, Watcher};
+use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
 use hsic_bottleneck::readout::Confusion;
-use hsic_bottleneck::run::{RunError, Summary};
+use hsic_bottleneck::run::Summary;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -218,7 +219,7 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn step(&mut self, step: u64, total: u64) -> Result<(), RunError> {
+    fn step(&mut self, step: u64, total: u64) -> Result<(), FileError> {
         if self.bar.length().is_none() {
             self.bar.set_length(total);
             // What an earlier process did is no part of this one's rate.
@@ -228,7 +229,7 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), RunError> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), FileError> {
         if !self.quiet {
             let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
             // An output block that learns by cross-entropy has none.
@@ -252,7 +253,7 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn warning(&mut self, warning: &Warning) -> Result<(), RunError> {
+    fn warning(&mut self, warning: &Warning) -> Result<(), FileError> {
         if self.mute {
             return Ok(());
         }

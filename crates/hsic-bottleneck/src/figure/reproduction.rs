@@ -15,7 +15,8 @@ use super::trained::{Trained, Trainings};
 use super::{Figure, Scope};
 use crate::config::TrainOptions;
 use crate::error::Error;
-use crate::run::{RunError, write_atomically};
+use crate::files::FileError;
+use crate::files::write_atomically;
 use crate::trainer::Outcome;
 
 /// What a figure shows, and how it was made.
@@ -153,8 +154,8 @@ impl Reproduction {
         pictures: &[(&str, &[u8])],
     ) -> Result<PathBuf, Error> {
         let folder = self.figure_folder(figure);
-        std::fs::create_dir_all(&folder).map_err(|source| RunError::Io { path: folder.clone(), source })?;
-        let malformed = |error: &dyn std::fmt::Display| RunError::malformed(&folder, error, "a figure");
+        std::fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder.clone(), source })?;
+        let malformed = |error: &dyn std::fmt::Display| FileError::malformed(&folder, error, "a figure");
         let trainings = figure.trainings(&self.scope).into_iter();
         let named = trainings.map(|training| NamedOptions { label: training.label, options: training.options });
         let configs = Configs { training: named.collect() };

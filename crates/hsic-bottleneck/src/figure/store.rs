@@ -6,8 +6,10 @@ use std::sync::atomic::AtomicBool;
 use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
 use crate::config::{ConfigError, TrainConfig};
 use crate::error::Error;
+use crate::files::FileError;
+use crate::files::write_atomically;
 use crate::log::Observer;
-use crate::run::{Run, RunError, write_atomically};
+use crate::run::Run;
 use crate::trainer::{Outcome, train};
 
 /// A training with a seed, and where it is kept.
@@ -75,7 +77,7 @@ impl Store {
         let place = planned.training.place;
         if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
             let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
-            return Err(RunError::malformed(&run.file("config.toml"), "other options", &expected).into());
+            return Err(FileError::malformed(&run.file("config.toml"), "other options", &expected).into());
         }
         Ok(Some(run))
     }
@@ -93,7 +95,7 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open); `Malformed` if it is not finished.
     pub(crate) fn trained(&self, planned: &Planned) -> Result<Trained<'_>, Error> {
-        let missing = || RunError::malformed(&self.path(planned), "nothing", "a finished run");
+        let missing = || FileError::malformed(&self.path(planned), "nothing", "a finished run");
         let run = self.open(planned)?.ok_or_else(missing)?;
         Trained::open(run, &planned.training, planned.seed, &self.data)
     }
@@ -146,7 +148,7 @@ impl Store {
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RunError::Io { path, source }.into()),
+            Err(source) => Err(FileError::Io { path, source }.into()),
         }
     }
 }

@@ -11,10 +11,12 @@ use sha2::{Digest, Sha256};
 use crate::config::{TrainConfig, TrainOptions};
 use crate::dataset::{self, LoadOptions, Split};
 use crate::error::Error;
+use crate::files::FileError;
+use crate::files::write_atomically;
 use crate::log::{EpochReport, Record};
 use crate::monitor::MonitorReport;
 use crate::network::Network;
-use crate::run::{METRICS, Run, RunError, SUMMARY, Summary, write_atomically};
+use crate::run::{METRICS, Run, SUMMARY, Summary};
 use crate::trainer::build_network;
 
 /// Where a training runs.
@@ -89,7 +91,7 @@ pub(super) fn identity(options: &TrainOptions, place: Place) -> TrainOptions {
 pub(super) fn folder_name(training: &Training, seed: u64) -> Result<String, Error> {
     let asked = identity(&training.seeded(seed), training.place);
     let text =
-        toml::to_string(&asked).map_err(|error| RunError::malformed(Path::new(&training.label), error, "TOML"))?;
+        toml::to_string(&asked).map_err(|error| FileError::malformed(Path::new(&training.label), error, "TOML"))?;
     let digest = Sha256::digest(text.as_bytes());
     let fingerprint: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let options = asked.resolve()?.options;
@@ -242,8 +244,9 @@ impl<'a> Trained<'a> {
             return Ok(value);
         }
         let value = make(self)?;
-        let text = serde_json::to_string(&value).map_err(|error| RunError::malformed(&path, error, "JSON"))?;
-        std::fs::create_dir_all(&self.derived).map_err(|source| RunError::Io { path: self.derived.clone(), source })?;
+        let text = serde_json::to_string(&value).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
+        std::fs::create_dir_all(&self.derived)
+            .map_err(|source| FileError::Io { path: self.derived.clone(), source })?;
         write_atomically(&path, text.as_bytes())?;
         Ok(value)
     }

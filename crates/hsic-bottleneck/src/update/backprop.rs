@@ -35,11 +35,12 @@ use super::feedback_alignment::{Feedback, Transport};
 use super::top::Top;
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::{Signal, margin};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Span;
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// The method `backprop`.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::log::{Span, Work};
+use crate::span::Span;
+use crate::span::Work;
 
 /// Measures the spans of one step from its start.
 #[derive(Clone, Copy, Debug)]

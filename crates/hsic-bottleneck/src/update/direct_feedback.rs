@@ -32,12 +32,13 @@ use super::clock::{Clock, cleared};
 use super::local::{give, lock, take};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::log::{Span, Work};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Span;
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// The method `dfa`.

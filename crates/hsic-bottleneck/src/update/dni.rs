@@ -44,13 +44,13 @@ use crate::batch::Batch;
 use crate::config::TrainOptions;
 use crate::dataset::Shape;
 use crate::fault::Faults;
-use crate::log::Work;
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::models::parse_widths;
 use crate::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// The method `dni`.

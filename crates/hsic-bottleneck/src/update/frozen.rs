@@ -15,12 +15,12 @@ use hsic::sums::norm;
 use super::clock::{Clock, cleared};
 use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
-use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Cache, Network};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// The method `frozen`.

@@ -17,11 +17,12 @@ use hsic::sums::{grown, norm};
 use super::clock::{Clock, cleared};
 use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
-use crate::log::{Span, Work};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
 use crate::objective::{Objective, Signal, Site};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::span::Span;
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// Memory of one thread.

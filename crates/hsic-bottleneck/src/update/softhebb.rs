@@ -41,11 +41,11 @@ use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateOrder, Up
 use crate::batch::Batch;
 use crate::config::{OptimizerName, TrainOptions};
 use crate::fault::Faults;
-use crate::log::Work;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Linear, Network};
 use crate::objective::Signal;
 use crate::optimizer::OptimizerState;
+use crate::span::Work;
 use crate::step_error::StepError;
 
 /// The method `softhebb`.

@@ -3,11 +3,11 @@
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::span::Work;
-use hsic_bottleneck::span::Span;
 use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::span::Span;
+use hsic_bottleneck::span::Work;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
 
 const BLOCKS: usize = 5;

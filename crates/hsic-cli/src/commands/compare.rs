@@ -9,7 +9,8 @@ use hsic_bottleneck::comparison::{Comparison, ComparisonRecord, Settled, VALIDAT
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions};
 use hsic_bottleneck::figure::flags;
-use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, write_atomically};
+use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 
 use super::launch::launch;
 use super::{interrupted, stop_on_signal};

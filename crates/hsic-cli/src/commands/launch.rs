@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hsic_bottleneck::Error;
+use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::run::{Run, RunError};
 
 /// What a training that heard Ctrl-C ends with.
@@ -18,7 +19,7 @@ const TOLD: i32 = 2;
 /// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
 /// is taken up from its last checkpoint another time.
 pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
-    let io = |source| RunError::Io { path: run.path().into(), source };
+    let io = |source| FileError::Io { path: run.path().into(), source };
     let mut command = Command::new(program);
     command.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(io)?;
@@ -50,5 +51,5 @@ pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<boo
     }
     // Killed, or out of memory: it may succeed another time.
     let found = format!("training that ended with {status}: {said}");
-    Err(RunError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
+    Err(FileError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
 }

@@ -10,7 +10,8 @@ use hsic_bottleneck::figure::RECORD;
 use hsic_bottleneck::figure::plot::Verdict;
 use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::run_page::{RunReport, plots};
-use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run, write_atomically};
+use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -85,7 +85,9 @@ mod tests {
     use std::path::Path;
 
     use hsic_bottleneck::config::TrainOptions;
-    use hsic_bottleneck::log::{EpochReport, Span, TimelineReport, Warning, Work};
+    use hsic_bottleneck::log::{EpochReport, TimelineReport, Warning};
+    use hsic_bottleneck::span::Span;
+    use hsic_bottleneck::span::Work;
 
     use super::*;
 

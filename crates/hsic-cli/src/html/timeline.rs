@@ -1,6 +1,8 @@
 //! Who worked on what in a step: a bar a piece of work, a row a thread.
 
-use hsic_bottleneck::log::{Span, TimelineReport, Work};
+use hsic_bottleneck::log::TimelineReport;
+use hsic_bottleneck::span::Span;
+use hsic_bottleneck::span::Work;
 use maud::{Markup, html};
 
 use super::{bounds, scroll};
