@@ -3,6 +3,7 @@
 //! Options are what a user gives, all optional; [`TrainOptions::resolve`] fills in the defaults, reports every fault at
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
+mod checkpoints;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -11,16 +12,17 @@ use hsic::{Approximation, Bottleneck};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::checkpoint::CheckpointRule;
 use crate::dataset::{Dataset, LoadOptions, Normalize};
+use crate::evaluation::FormatInput;
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::fault::{Fault, Faults};
-use crate::format::{FormatInput, FormatSettings, FormatStart};
+use crate::format::{FormatSettings, FormatStart};
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
 
+pub use checkpoints::CheckpointRule;
 pub use options::{
     DataOptions, EvaluationOptions, FormatOptions, NetworkOptions, Numbers, ObjectiveOptions, OptimizerName,
     OptimizerOptions, RuleOptions, TrainingOptions,

@@ -4,12 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::dataset::Dataset;
-use crate::format::FormatInput;
 use crate::network::Network;
 use crate::readout::{Assignment, Confusion};
 
 /// Rows that are evaluated at a time.
 const ROWS: usize = 2048;
+
+/// What the softmax layer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum FormatInput {
+    /// The outputs of the last block.
+    Last,
+    /// The features of all blocks, side by side.
+    All,
+}
 
 /// How unformatted outputs become classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,22 +10,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Split};
-use crate::evaluation::Frozen;
+use crate::evaluation::{FormatInput, Frozen};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use crate::readout::{Confusion, largest};
 use crate::step_error::StepError;
-
-/// What the softmax layer sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum FormatInput {
-    /// The outputs of the last block.
-    Last,
-    /// The features of all blocks, side by side.
-    All,
-}
 
 /// Weights that the layer starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{TrainConfig, TrainOptions};
+use crate::evaluation::FormatInput;
 use crate::files::{FileError, PART, write_atomically};
-use crate::format::{FormatInput, SoftmaxLayer};
+use crate::format::SoftmaxLayer;
 use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;

@@ -8,8 +8,9 @@ use hsic::Approximation;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Normalize;
+use crate::evaluation::FormatInput;
 use crate::evaluation::{NormProtocol, ReadoutProtocol};
-use crate::format::{FormatInput, FormatStart};
+use crate::format::FormatStart;
 use crate::network::{Activation, Between, Feature, Norm};
 use crate::objective::goodness::Goodness;
 use crate::objective::hsic::InputTerm;

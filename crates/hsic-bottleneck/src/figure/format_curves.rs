@@ -7,8 +7,9 @@ use super::settings::{as_code, with_authors_format, with_fair_format};
 use super::{Profile, Scope, Set, Trained, Training, Trainings};
 use crate::config::TrainOptions;
 use crate::error::Error;
+use crate::evaluation::FormatInput;
 use crate::evaluation::Frozen;
-use crate::format::{FormatInput, format};
+use crate::format::format;
 
 /// Epochs of format training.
 pub(super) const FORMAT_EPOCHS: u64 = 5;

@@ -8,8 +8,8 @@ use super::{Figure, Scope, Set, Trained, Training, Trainings};
 use crate::config::TrainOptions;
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::evaluation::FormatInput;
 use crate::evaluation::Frozen;
-use crate::format::FormatInput;
 use crate::network::Norm;
 
 pub(super) struct Needle;

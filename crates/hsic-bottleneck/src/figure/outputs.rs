@@ -7,8 +7,8 @@ use super::unformatted::{DEPTHS, hsic_options};
 use super::{Figure, Scope, Trained, Training, Trainings};
 use crate::calibration::Readout;
 use crate::error::Error;
+use crate::evaluation::FormatInput;
 use crate::evaluation::Frozen;
-use crate::format::FormatInput;
 use crate::run::READOUT;
 
 pub(super) struct Outputs;
