@@ -23,7 +23,7 @@ use hsic_bottleneck::network::models::{parse_widths, with_classifier};
 use hsic_bottleneck::network::{Feature, NETWORKS, NamedTensor, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::backprop::Recompute;
+use hsic_bottleneck::rule_options::Recompute;
 use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
 use safetensors::tensor::{Dtype, TensorView};
 

@@ -22,11 +22,13 @@ use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
 use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
 
+pub use crate::dataset::DataOptions;
+pub use crate::judge_options::{EvaluationOptions, FormatOptions};
+pub use crate::network::NetworkOptions;
+pub use crate::optimizer::{OptimizerName, OptimizerOptions};
+pub use crate::rule_options::{Numbers, ObjectiveOptions, RuleOptions};
 pub use checkpoints::CheckpointRule;
-pub use options::{
-    DataOptions, EvaluationOptions, FormatOptions, NetworkOptions, Numbers, ObjectiveOptions, OptimizerName,
-    OptimizerOptions, RuleOptions, TrainingOptions,
-};
+pub use options::TrainingOptions;
 
 /// Name of a network that is a list of blocks.
 const CUSTOM: &str = "custom";
@@ -455,7 +457,7 @@ mod tests {
     #[test]
     fn a_setting_that_the_method_does_not_read_is_told() {
         let mut options = TrainOptions::default();
-        options.rule.recompute = Some(crate::update::backprop::Recompute::Auto);
+        options.rule.recompute = Some(crate::rule_options::Recompute::Auto);
         let message = options.clone().resolve().unwrap_err().to_string();
         assert_eq!(message, "recompute = \"auto\": expected not given for hsic, which does not read it");
         options.objective.method = Some("backprop".to_owned());

@@ -15,6 +15,7 @@ mod idx;
 mod labeled;
 mod normalization;
 mod npy;
+mod options;
 mod picture;
 mod table;
 
@@ -29,6 +30,7 @@ pub use facts::{CheckedFile, Download, Facts, KnownFile, files, verify};
 pub use fetch::{Fetched, Transfer, fetch};
 pub use labeled::Standardization;
 pub use normalization::{Normalization, Normalize};
+pub use options::DataOptions;
 pub use picture::read_image;
 pub use table::{Table, Values, read_table, read_values};
 

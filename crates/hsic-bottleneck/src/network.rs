@@ -13,6 +13,7 @@ pub mod learner;
 pub mod linear;
 pub mod models;
 pub mod norm;
+mod options;
 pub mod residual;
 
 use hsic::Scalar;
@@ -31,6 +32,7 @@ pub use learner::{Learner, LearnerRecord};
 pub use linear::Linear;
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
 pub use norm::Norm;
+pub use options::NetworkOptions;
 pub use residual::Residual;
 
 /// Most rows that one task evaluates; fixed, so that the number of threads is invisible.

@@ -1,8 +1,12 @@
 //! SGD and AdamW on flat parameters, and learning rates over time. The state lasts as long as the run.
 
+mod options;
+
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
+
+pub use options::{OptimizerName, OptimizerOptions};
 
 /// A rule that turns a gradient into a change of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,12 +9,12 @@ use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::network::models::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
-use hsic_bottleneck::objective::hsic::InputTerm;
 use hsic_bottleneck::objective::similarity::Similarity;
 use hsic_bottleneck::objective::{Classified, HsicObjective, Objective, Phsic};
 use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::rule_options::InputTerm;
+use hsic_bottleneck::rule_options::Recompute;
 use hsic_bottleneck::trainer::build_method;
-use hsic_bottleneck::update::backprop::Recompute;
 use hsic_bottleneck::update::{
     Backprop, DirectFeedback, Feedback, Local, METHODS, Method, Schedule, Update, UpdateOrder,
 };

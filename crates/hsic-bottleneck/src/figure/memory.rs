@@ -4,8 +4,8 @@ use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict
 use super::settings::{backprop, hsic};
 use super::{Figure, Scope, Set, Training, Trainings};
 use crate::error::Error;
+use crate::rule_options::Recompute;
 use crate::update::Schedule;
-use crate::update::backprop::Recompute;
 
 pub(super) struct Memory;
 

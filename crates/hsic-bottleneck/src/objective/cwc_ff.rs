@@ -25,7 +25,6 @@ use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of, write_rows};
 
 use super::cross_entropy::cross_entropy;
-use super::goodness::Goodness;
 use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::config::TrainOptions;
@@ -33,6 +32,7 @@ use crate::dataset::Shape;
 use crate::fault::Faults;
 use crate::network::entrance::for_each_group;
 use crate::network::{Feature, Learner};
+use crate::rule_options::Goodness;
 use crate::step_error::StepError;
 use crate::update::{Local, Method, Outputs, adamw};
 

@@ -3,40 +3,14 @@
 //! g = sum_j h_j^2 or its mean; L = mean over pairs of softplus(theta - g_pos) + softplus(g_neg - theta), theta being so
 //! much a unit. Source: Hinton 2022, arXiv 2212.13345, equation 1.
 
-use std::fmt;
-
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of, write_rows};
-use serde::{Deserialize, Serialize};
 
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::{Feature, Learner};
-
-/// What of its units is a row's goodness, or that of a group of units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Goodness {
-    /// The sum of their squares.
-    Sum,
-    /// The mean of their squares.
-    Square,
-    /// Their mean.
-    Mean,
-}
-
-impl fmt::Display for Goodness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sum => "sum",
-            Self::Square => "square",
-            Self::Mean => "mean",
-        })
-    }
-}
 
 /// The loss of a batch whose first half are positive rows, whose second half the negative row of each.
 #[derive(Clone, Copy, Debug)]

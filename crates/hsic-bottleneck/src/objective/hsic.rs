@@ -24,7 +24,6 @@ use faer::{MatMut, MatRef};
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of};
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
-use serde::{Deserialize, Serialize};
 
 use super::classifier::{classify, zero_classifier};
 use super::{Objective, Signal, Site};
@@ -33,6 +32,7 @@ use crate::config::TrainOptions;
 use crate::dataset::Shape;
 use crate::fault::Faults;
 use crate::network::Learner;
+use crate::rule_options::InputTerm;
 use crate::step_error::StepError;
 use crate::update::{Local, Method, MethodSettings, Outputs};
 
@@ -61,20 +61,6 @@ pub(super) fn settle(options: &mut TrainOptions, faults: &mut Faults) {
         faults.check("x-weight", weight, weight == 0.0, "none or 0 with x = none");
     }
     faults.not_negative("classifier", *options.rule.classifier.get_or_insert(0.0));
-}
-
-/// What a block's nHSIC(Z, X) compares it with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum InputTerm {
-    /// The network's input.
-    #[default]
-    Input,
-    /// The block's own input.
-    Block,
-    /// Nothing: the term is left out.
-    None,
 }
 
 /// The HSIC-bottleneck objective, the same for every block.

@@ -35,13 +35,13 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
-use serde::{Deserialize, Serialize};
 
 use super::similarity::{Moments, Pairs, Similarity, Targets};
 use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::network::entrance::for_each_group;
 use crate::network::{Between, Feature, Learner};
+use crate::rule_options::PhsicKernel;
 use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `phsic`.
@@ -88,17 +88,6 @@ const BALANCE: f64 = 2.0;
 
 /// Columns of the smallest group.
 const SMALLEST_GROUP: usize = 4;
-
-/// Which kernel compares two samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum PhsicKernel {
-    /// The cosine of rows less their own means.
-    Cosine,
-    /// The Gaussian one.
-    Gaussian,
-}
 
 /// The rule, for blocks before the last.
 #[derive(Clone, Copy, Debug)]

@@ -31,7 +31,6 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
-use serde::{Deserialize, Serialize};
 
 use super::classifier::{classify, zero_classifier};
 use super::similarity::{Moments, Pairs, Similarity, Targets};
@@ -39,6 +38,7 @@ use super::{Classified, Objective, Signal, Site};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
+use crate::rule_options::LocalLoss;
 use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `predsim`.
@@ -77,19 +77,6 @@ const WEIGHT: f64 = 0.99;
 const DECODER_SIZE: usize = 1024;
 
 const COSINE: Similarity = Similarity::Cosine { centered: true };
-
-/// Which of the two losses a block learns by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum LocalLoss {
-    /// Cross-entropy of the block's classifier.
-    Pred,
-    /// Matching of similarities.
-    Sim,
-    /// Both, by weight.
-    Both,
-}
 
 /// The rule, for blocks before the last.
 #[derive(Clone, Copy, Debug)]

@@ -21,13 +21,10 @@
 //!
 //! Defaults: AdamW, rate 1e-3. Try rates as thoroughly as for the method that it is compared with.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::sums::norm;
-use serde::{Deserialize, Serialize};
 
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
@@ -39,6 +36,7 @@ use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::{Signal, margin};
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::rule_options::Recompute;
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;
@@ -67,62 +65,6 @@ pub static METHOD: Method = Method {
         }))
     },
 };
-
-/// Which activations are kept for the way back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Recompute {
-    /// The inputs of every k-th block, k the root of the number of blocks.
-    Auto,
-    /// The inputs of every so-manieth block, >= 1.
-    Every(usize),
-}
-
-impl fmt::Display for Recompute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Every(blocks) => write!(f, "{blocks}"),
-        }
-    }
-}
-
-impl From<Recompute> for String {
-    fn from(recompute: Recompute) -> Self {
-        recompute.to_string()
-    }
-}
-
-impl FromStr for Recompute {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        let blocks = text.parse().ok().filter(|&blocks: &usize| blocks >= 1);
-        blocks.map(Self::Every).ok_or_else(|| "expected auto or a whole number >= 1".to_owned())
-    }
-}
-
-impl TryFrom<String> for Recompute {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl Recompute {
-    /// Blocks of a segment in a network of so many.
-    #[must_use]
-    pub fn segment(self, blocks: usize) -> usize {
-        match self {
-            Self::Auto => (1..blocks).find(|length| length * length >= blocks).unwrap_or(1),
-            Self::Every(length) => length.min(blocks),
-        }
-    }
-}
 
 /// What a block leaves for the backward pass.
 struct Slot<T> {

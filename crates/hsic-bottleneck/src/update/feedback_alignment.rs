@@ -173,8 +173,8 @@ mod tests {
     use crate::network::models::{parse_widths, with_classifier};
     use crate::network::{Activation, BlockSpec, Entrance, NETWORKS, NetworkSettings, Norm};
     use crate::optimizer::Optimizer;
+    use crate::rule_options::Recompute;
     use crate::update::DirectFeedback;
-    use crate::update::backprop::Recompute;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };

@@ -39,7 +39,6 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
-use serde::{Deserialize, Serialize};
 
 use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
 use crate::batch::Batch;
@@ -48,7 +47,9 @@ use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::goodness::{Contrast, Goodness};
+use crate::objective::goodness::Contrast;
+use crate::rule_options::Goodness;
+use crate::rule_options::Negatives;
 use crate::step_error::StepError;
 
 use crate::optimizer::Optimizer;
@@ -87,17 +88,6 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
     rule.negatives.get_or_insert(Negatives::Hard);
     faults.positive("label-strength", *rule.label_strength.get_or_insert(1.0));
     faults.not_negative("peer", *rule.peer.get_or_insert(0.0));
-}
-
-/// Where the wrong label of a negative row comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Negatives {
-    /// Each wrong label as likely as the others.
-    Random,
-    /// In proportion to the probability that a softmax layer on the first block gives them.
-    Hard,
 }
 
 /// How labels are written, by the numbers of the method.

@@ -37,7 +37,6 @@ use hsic::random::Stream;
 use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
-pub use inverse::Inverse;
 use inverse::{Lesson, Memory, activation_of_dense, shape};
 
 use super::angle::Angle;
@@ -50,6 +49,7 @@ use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
+use crate::rule_options::Inverse;
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;

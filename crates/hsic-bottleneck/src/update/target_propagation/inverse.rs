@@ -3,21 +3,9 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
-use serde::{Deserialize, Serialize};
 
 use crate::network::{Activation, Block, Cache, Learner};
-
-/// What inverses learn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Inverse {
-    /// The transposed Jacobian of their block (local difference reconstruction).
-    #[default]
-    Drl,
-    /// The block's input from its output.
-    Reconstruct,
-}
+use crate::rule_options::Inverse;
 
 /// Memory of one thread.
 pub(super) struct Memory<T: Scalar> {
