@@ -11,10 +11,11 @@ use hsic::random::Stream;
 use hsic::{Bottleneck, Estimator, Kernel, gamma_test, permutation_test};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::engine::Local;
+use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, BlockSpec, Feature, Network, Norm};
-use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use sha2::{Digest, Sha256};
 
 const CLASSES: usize = 10;

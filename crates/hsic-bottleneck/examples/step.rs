@@ -19,12 +19,13 @@ use hsic::product::product;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::engine::{Backprop, Local};
+use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::models::{parse_widths, with_classifier};
 use hsic_bottleneck::network::{Feature, NETWORKS, NamedTensor, Network, NetworkSettings, Norm};
-use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::rule_options::Recompute;
-use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use safetensors::tensor::{Dtype, TensorView};
 
 const CLASSES: usize = 10;

@@ -19,9 +19,10 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
+use crate::method::Method;
+use crate::methods::{self, METHODS};
 use crate::run::RunError;
 use crate::trainer::Outcome;
-use crate::update::{METHODS, Method};
 
 pub use budget::Budget;
 pub use record::{ComparisonRecord, MethodRow, Trial};
@@ -48,7 +49,7 @@ pub fn methods_named(names: &str) -> Result<Vec<&'static Method>, Fault> {
         let known = || METHODS.iter().map(|method| method.name).collect::<Vec<_>>().join(", ");
         let fault =
             || Fault { key: "methods".to_owned(), value: name.to_owned(), expected: format!("all, or {}", known()) };
-        let method = Method::named(name).ok_or_else(fault)?;
+        let method = methods::named(name).ok_or_else(fault)?;
         if !methods.iter().any(|earlier| earlier.name == method.name) {
             methods.push(method);
         }

@@ -4,20 +4,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::assemble::format_input;
 use crate::calibration::Readout;
-use crate::config::{TrainConfig, TrainOptions};
+use crate::config::TrainConfig;
 use crate::dataset::Split;
 use crate::error::Error;
 use crate::evaluation::FormatInput;
-use crate::evaluation::{Frozen, NormProtocol, Protocol, ReadoutProtocol};
+use crate::evaluation::{Frozen, Protocol};
 use crate::format::{FormatSettings, Formatted, format};
 use crate::log::{Observer, Warning, tell};
+use crate::method::Method;
 use crate::network::Network;
 use crate::predict::Predictor;
 use crate::readout::Assignment;
 use crate::run::{READOUT, Run, SUMMARY, Summary};
-use crate::trainer::{formatted, method};
-use crate::update::Method;
 
 /// What training took.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub(crate) fn conclude(
     let (train, test) = (&data.train, &data.test);
     let frozen = Frozen::new(networks, FormatInput::Last).under(&config.protocol);
     let table = frozen.outputs(train, usize::MAX);
-    let formatted = formatted(config)?;
+    let formatted = config.is_formatted();
     let assignment = match formatted {
         true => Assignment::identity(train.classes()),
         false => Assignment::fit(&table.counts),
@@ -94,7 +94,7 @@ pub(crate) fn conclude(
         run: run.path().to_owned(),
         dataset: config.dataset.clone(),
         model: config.model.clone(),
-        method: config.method.clone(),
+        method: config.method.name.to_owned(),
         epochs: config.epochs,
         steps: spent.steps,
         seed: config.seed,
@@ -108,7 +108,7 @@ pub(crate) fn conclude(
         peak_memory_bytes: peak_memory_bytes(),
         parameters: networks.iter().map(Network::parameter_count).sum(),
         auxiliary_parameters: spent.beside.iter().sum(),
-        parameters_at_once: parameters_at_once(method(config)?, networks, &spent.beside),
+        parameters_at_once: parameters_at_once(config.method, networks, &spent.beside),
         formatted: format.is_some() || formatted,
         confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
         class_names: train.class_names.clone(),
@@ -131,13 +131,6 @@ fn format_run(
         run.save_format(settings.input, &formatted.layer)?;
     }
     Ok(formatted)
-}
-
-/// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with
-/// those of the batch.
-pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> Frozen<'n> {
-    let frozen = Frozen::new(networks, input);
-    if networks.len() > 1 { frozen.under(&config.protocol) } else { frozen }
 }
 
 /// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
@@ -164,20 +157,6 @@ pub fn format_finished(
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;
     Ok(Some((summary, formatted.epochs)))
-}
-
-/// The configuration of one of several networks: one sigma, judged fairly, no format training.
-///
-/// # Errors
-/// `Config` if it cannot be used by itself.
-pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainConfig, Error> {
-    let mut options: TrainOptions = config.options.clone();
-    options.objective.sigma = Some(crate::config::Numbers(vec![sigma]));
-    options.format.format_epochs = Some(0);
-    options.evaluation.readout = Some(ReadoutProtocol::Fair);
-    options.evaluation.bn = Some(NormProtocol::Fair);
-    options.evaluation.authors_beside = Some(false);
-    Ok(options.resolve()?)
 }
 
 /// Most numbers that one update touches; networks of several sigmas are trained one by one.

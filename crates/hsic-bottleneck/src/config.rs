@@ -17,10 +17,12 @@ use crate::evaluation::FormatInput;
 use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
 use crate::fault::{Fault, Faults};
 use crate::format::{FormatSettings, FormatStart};
+use crate::method::{Method, Outputs, Recipe, Stages};
+use crate::methods::{self, METHODS};
 use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use crate::optimizer::{Decay, LearningRate, Optimizer};
-use crate::update::{METHODS, Method, Outputs, Schedule, UpdateOrder};
+use crate::update::{Schedule, UpdateOrder};
 
 pub use crate::dataset::DataOptions;
 pub use crate::judge_options::{EvaluationOptions, FormatOptions};
@@ -94,7 +96,7 @@ pub struct TrainOptions {
 }
 
 /// A checked configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct TrainConfig {
     /// Every option, with its default where none was given.
     pub options: TrainOptions,
@@ -118,8 +120,10 @@ pub struct TrainConfig {
     pub entrance: Entrance,
     /// The blocks of a network of one's own; empty for a model by name.
     pub blocks: Vec<BlockSpec>,
-    /// Name of the method.
-    pub method: String,
+    /// The method.
+    pub method: &'static Method,
+    /// How it is made, with its own options.
+    pub recipe: Recipe,
     /// Width of the kernels of each network; one in the plain case.
     pub sigmas: Vec<f64>,
     /// The objective's numbers, those of the first width.
@@ -156,7 +160,20 @@ pub struct TrainConfig {
     pub format: FormatSettings,
 }
 
+impl PartialEq for TrainConfig {
+    /// Everything else follows from the options, but for the threads, which a run that is taken up may have others of.
+    fn eq(&self, other: &Self) -> bool {
+        self.options == other.options && self.threads == other.threads
+    }
+}
+
 impl TrainConfig {
+    /// Whether the network's outputs name classes without a softmax layer on them.
+    #[must_use]
+    pub fn is_formatted(&self) -> bool {
+        matches!(self.method.outputs, Outputs::Classes | Outputs::Labels)
+    }
+
     /// How the data are loaded.
     #[must_use]
     pub fn load_options(&self) -> LoadOptions {
@@ -246,8 +263,8 @@ impl TrainOptions {
     pub fn resolve(mut self) -> Result<TrainConfig, ConfigError> {
         let mut faults = Faults::default();
         let method = self.objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
-        let chosen = Method::named(&method);
-        match chosen {
+        let chosen = methods::named(&method);
+        let recipe = match chosen {
             Some(known) => {
                 let expected = format!("not given for {method}, which does not read it");
                 if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
@@ -255,13 +272,22 @@ impl TrainOptions {
                         faults.check(key, value, false, &expected);
                     }
                 }
-                (known.settle)(&mut self, &mut faults);
+                let mut stages = Stages {
+                    data: &self.data,
+                    network: &mut self.network,
+                    blocks: &self.blocks,
+                    objective: &mut self.objective,
+                    rule: &mut self.rule,
+                    optimizer: &mut self.optimizer,
+                };
+                Some((known, (known.resolve)(&mut stages, &mut faults)))
             }
             None => {
                 let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
                 faults.check("method", &method, false, &names.join(", "));
+                None
             }
-        }
+        };
         let meaning = chosen.map(|chosen| chosen.outputs);
         if matches!(meaning, Some(Outputs::Features | Outputs::Labels)) {
             self.format.format_epochs.get_or_insert(10);
@@ -404,9 +430,9 @@ impl TrainOptions {
             "one number for another method than hsic",
         );
 
-        if !faults.0.is_empty() {
+        let (Some((method, recipe)), true) = (recipe, faults.0.is_empty()) else {
             return Err(ConfigError::Faults(faults.0));
-        }
+        };
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
             options: self,
@@ -420,6 +446,7 @@ impl TrainOptions {
             feature,
             entrance,
             method,
+            recipe,
             sigmas,
             bottleneck,
             approximation,

@@ -2,6 +2,7 @@
 //!
 //! The modules follow the data: [`dataset`] -> [`batch`] -> [`network`] -> [`objective`] -> [`update`] -> [`log`].
 
+pub mod assemble;
 pub mod augment;
 pub mod batch;
 pub mod calibration;
@@ -10,6 +11,7 @@ pub mod comparison;
 pub mod conclusion;
 pub mod config;
 pub mod dataset;
+pub mod engine;
 pub mod error;
 pub mod evaluation;
 pub mod export;
@@ -19,6 +21,8 @@ pub mod files;
 pub mod format;
 pub mod judge_options;
 pub mod log;
+pub mod method;
+pub mod methods;
 pub mod monitor;
 pub mod network;
 pub mod objective;

@@ -27,7 +27,7 @@ pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
 pub use entrance::{Between, Entered, Entrance};
 pub use feature::Feature;
-pub use label::WrittenLabel;
+pub use label::{LabelStyle, WrittenLabel};
 pub use learner::{Learner, LearnerRecord};
 pub use linear::Linear;
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};

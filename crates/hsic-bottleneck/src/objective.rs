@@ -1,39 +1,25 @@
 //! What one block is trained for: a function of its own activations and of the batch.
 
-pub mod alignment;
 pub mod classified;
 pub mod classifier;
 pub mod cross_entropy;
-pub mod cwc_ff;
 pub mod goodness;
-pub mod greedy;
-pub mod hsic;
-pub mod hsic_local;
 pub mod margin;
-pub mod mono_forward;
-pub mod phsic;
-pub mod predsim;
 pub mod similarity;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
-use ::hsic::Scalar;
 use faer::{MatMut, MatRef};
+use hsic::Scalar;
 
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
 use crate::step_error::StepError;
 
-pub use self::alignment::Alignment;
-pub use self::classified::Classified;
-pub use self::cross_entropy::CrossEntropy;
-pub use self::greedy::Greedy;
-pub use self::hsic::HsicObjective;
-pub use self::margin::Margin;
-pub use self::mono_forward::MonoForward;
-pub use self::phsic::Phsic;
-pub use self::predsim::PredSim;
+pub use classified::Classified;
+pub use cross_entropy::CrossEntropy;
+pub use margin::Margin;
 
 /// The value of a local objective at one block, by named terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -100,19 +86,19 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// What all blocks share for this batch, in the memory of an earlier batch's.
     ///
     /// # Errors
-    /// What [`::hsic::Error`] says of the batch.
+    /// What [`hsic::Error`] says of the batch.
     fn prepare(
         &self,
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, ::hsic::Error>;
+    ) -> Result<Self::Shared, hsic::Error>;
 
     /// The objective of a block at its activations `z` (m x d, as [`feature`](Self::feature) shows them), its gradient
     /// dL/dz into `dz`. Gradients of the block's learners are left in them; whoever trains the block steps them with it.
     ///
     /// # Errors
-    /// What [`::hsic::Error`] says of `z`.
+    /// What [`hsic::Error`] says of `z`.
     fn signal(
         &self,
         shared: &Self::Shared,
@@ -121,5 +107,5 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, ::hsic::Error>;
+    ) -> Result<Signal, hsic::Error>;
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::assemble::{build_network, format_input, member_config};
 use crate::calibration::Readout;
-use crate::conclusion::{format_input, member_config};
 use crate::config::TrainConfig;
 use crate::dataset::{Dataset, Shape};
 use crate::error::Error;
@@ -20,7 +20,6 @@ use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;
 use crate::run::Run;
-use crate::trainer::build_network;
 
 /// Why a file's rows are none that the run's network takes.
 #[derive(Debug, Error)]

@@ -214,7 +214,7 @@ impl Run {
     pub fn create_numbered(parent: &Path, config: &TrainConfig) -> Result<Self, RunError> {
         let dataset = crate::dataset::stem(Path::new(&config.dataset));
         for number in 1.. {
-            let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method));
+            let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method.name));
             fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
             match fs::create_dir(&path) {
                 Ok(()) => return Self::create(&path, config),

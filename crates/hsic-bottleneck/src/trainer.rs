@@ -5,101 +5,30 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::assemble::{build_method, build_network, member_config};
 use crate::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
 use crate::checkpoint::Position;
-use crate::conclusion::{Spent, conclude, member_config};
+use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
-use crate::dataset::{Shape, Split};
+use crate::dataset::Split;
 use crate::error::Error;
 use crate::evaluation::FormatInput;
 use crate::evaluation::{Frozen, Protocol};
 use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
 use crate::monitor::Monitor;
-use crate::network::models::{with_classifier, without_classifier};
-use crate::network::{NETWORKS, Network, NetworkSettings};
+use crate::network::Network;
 use crate::objective::Signal;
-use crate::objective::margin::takes_capsules;
 use crate::readout::Assignment;
 use crate::reconstruction;
 use crate::record::DataRecord;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
 use crate::step_error::StepError;
-use crate::update::{Method, MethodSettings, Outputs, Update, forward_forward};
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
 
 /// Index of the step whose timeline is told (of the last one, if there are fewer): memory has grown by then.
 const TIMELINE_STEP: u64 = 20;
-
-/// The network that a configuration names, with fresh weights, for samples of this shape.
-///
-/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
-/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
-///
-/// # Errors
-/// `Config` if a name is not known; `Network` with the block that cannot be built; `Method` if the samples have no room
-/// for a label that the method writes into them.
-pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
-    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
-    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
-    let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
-    let method = method(config)?;
-    let blocks = match method.outputs {
-        Outputs::Classes if takes_capsules(method.reads, &blocks, classes) => blocks,
-        Outputs::Classes => with_classifier(blocks, classes),
-        Outputs::Units => blocks,
-        _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
-        Outputs::Features | Outputs::Labels => blocks,
-    };
-    let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
-    let mut network = network.with_entrances(config.entrance, config.seed);
-    network.set_feature(config.feature);
-    if method.outputs == Outputs::Labels {
-        forward_forward::check_room(network.inputs(), classes)?;
-        network = network.with_label(forward_forward::label(&config.options.rule, classes));
-    }
-    Ok(network)
-}
-
-/// The method that a configuration names, for data of so many classes.
-///
-/// # Errors
-/// `Config` if the name is not known or a number is out of its range.
-pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Update>, Error> {
-    let settings = MethodSettings {
-        bottleneck: config.bottleneck,
-        approximation: config.approximation,
-        rule: config.options.rule.clone(),
-        classes,
-        seed: config.seed,
-        optimizer: config.optimizer,
-        order: config.update,
-        schedule: config.schedule,
-    };
-    Ok((method(config)?.build)(&settings)?)
-}
-
-/// Whether unit k speaks for class k in what a network of the method that a configuration names says.
-pub(crate) fn formatted(config: &TrainConfig) -> Result<bool, Error> {
-    Ok(matches!(outputs(config)?, Outputs::Classes | Outputs::Labels))
-}
-
-/// What the outputs of the method that a configuration names mean.
-pub(crate) fn outputs(config: &TrainConfig) -> Result<Outputs, Error> {
-    Ok(method(config)?.outputs)
-}
-
-/// The entry of the method that a configuration names.
-pub(crate) fn method(config: &TrainConfig) -> Result<&'static Method, Error> {
-    Method::named(&config.method).ok_or_else(|| unknown("method", &config.method))
-}
-
-fn unknown(key: &str, value: &str) -> Error {
-    let fault =
-        crate::fault::Fault { key: key.to_owned(), value: value.to_owned(), expected: "a registered name".to_owned() };
-    Error::Config(crate::config::ConfigError::Faults(vec![fault]))
-}
 
 /// How training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,7 +172,7 @@ fn train_one(
     let mut times = Vec::new();
     let seconds = || from.seconds + start.elapsed().as_secs_f64();
     let mut saved = Instant::now();
-    let formatted = formatted(config)?;
+    let formatted = config.is_formatted();
     let mut monitor = Monitor::new(config.monitor_steps, formatted, config.bottleneck);
     let batches = Batches {
         size: config.batch_size,

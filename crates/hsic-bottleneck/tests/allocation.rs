@@ -4,20 +4,24 @@ use std::alloc::System;
 
 use hsic::Bottleneck;
 use hsic::random::Stream;
+use hsic_bottleneck::assemble::build_method;
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::engine::{Backprop, Feedback, Local};
+use hsic_bottleneck::method::Method;
+use hsic_bottleneck::method::bottleneck::HsicObjective;
+use hsic_bottleneck::method::direct_feedback::DirectFeedback;
+use hsic_bottleneck::method::phsic::Phsic;
+use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::network::models::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::similarity::Similarity;
-use hsic_bottleneck::objective::{Classified, HsicObjective, Objective, Phsic};
+use hsic_bottleneck::objective::{Classified, Objective};
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::rule_options::InputTerm;
 use hsic_bottleneck::rule_options::Recompute;
-use hsic_bottleneck::trainer::build_method;
-use hsic_bottleneck::update::{
-    Backprop, DirectFeedback, Feedback, Local, METHODS, Method, Schedule, Update, UpdateOrder,
-};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -84,9 +88,9 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("hsic", classified(objective(1.0).comparing(InputTerm::Block).classifying(1.0, 4))),
                 ("phsic, no groups", classified(phsic(Similarity::Cosine { centered: true }, 0))),
                 ("back-propagation", Box::new(Backprop::new(sgd))),
-                ("direct feedback", Box::new(DirectFeedback::new(sgd, 1).with_angle(Some(7)))),
-                ("feedback", Box::new(Backprop::new(sgd).with_feedback(Feedback::Random, 1).with_angle(Some(7)))),
-                ("signs", Box::new(Backprop::new(sgd).with_feedback(Feedback::Sign, 1))),
+                ("direct feedback", Box::new(DirectFeedback::new(sgd, 1).with_angle(7))),
+                ("feedback", Box::new(Backprop::new(sgd).with_feedback("test", Feedback::Random, 1).with_angle(7))),
+                ("signs", Box::new(Backprop::new(sgd).with_feedback("test", Feedback::Sign, 1))),
                 ("recomputed by 1", Box::new(Backprop::new(sgd).recomputing(Recompute::Every(1)))),
                 ("recomputed by the root", Box::new(Backprop::new(sgd).recomputing(Recompute::Auto))),
             ];

@@ -240,7 +240,7 @@ impl RunFacts {
         }
         let folder = folder.display().to_string();
         Self {
-            title: format!("{} on {} by {}", config.model, config.dataset, config.method),
+            title: format!("{} on {} by {}", config.model, config.dataset, config.method.name),
             state: match (&report.summary, report.epochs.is_empty() && report.members.is_empty()) {
                 (Some(_), _) => "This run is finished.".to_owned(),
                 (None, true) => "This run is not finished: no epoch is done yet.".to_owned(),

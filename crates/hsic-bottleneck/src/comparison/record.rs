@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained};
+use crate::method::{Method, Outputs};
 use crate::run::Summary;
-use crate::update::{Method, Outputs};
 
 /// A comparison as it came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::assemble::build_network;
 use crate::config::{TrainConfig, TrainOptions};
 use crate::dataset::{self, LoadOptions, Split};
 use crate::error::Error;
@@ -17,7 +18,6 @@ use crate::log::{EpochReport, Record};
 use crate::monitor::MonitorReport;
 use crate::network::Network;
 use crate::run::{METRICS, Run, SUMMARY, Summary};
-use crate::trainer::build_network;
 
 /// Where a training runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

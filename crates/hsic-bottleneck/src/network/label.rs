@@ -9,6 +9,23 @@ use hsic::sums::dot;
 
 use super::{Block, Feature, Module};
 
+/// How a label is written over samples, whatever the number of classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LabelStyle {
+    /// Value at the class, > 0.
+    pub strength: f64,
+    /// Whether a block's goodness is the mean of its squared values; else their sum.
+    pub mean: bool,
+}
+
+impl LabelStyle {
+    /// A label of this style for so many classes.
+    #[must_use]
+    pub fn of(self, classes: usize) -> WrittenLabel {
+        WrittenLabel { classes, strength: self.strength, mean: self.mean }
+    }
+}
+
 /// How labels are written, and what of a network's activity speaks for one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WrittenLabel {

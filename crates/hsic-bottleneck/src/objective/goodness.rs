@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::network::{Feature, Learner};
 
 /// The loss of a batch whose first half are positive rows, whose second half the negative row of each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contrast {
     /// Whether goodness is the mean of squares; else it is their sum.
     pub mean: bool,

@@ -17,12 +17,9 @@ use hsic::sums::grown;
 
 use super::{Objective, Signal, Site};
 use crate::batch::Batch;
-use crate::config::TrainOptions;
-use crate::dataset::{Normalize, Shape};
-use crate::fault::Faults;
+use crate::dataset::Shape;
 use crate::network::capsule::length;
-use crate::network::models::ends_in_capsules;
-use crate::network::{Activation, BlockSpec, Dense, Learner, Norm, models};
+use crate::network::{Activation, Dense, Learner, Norm};
 
 /// Length that the class's own capsule should have at least.
 const LONG: f64 = 0.9;
@@ -38,29 +35,6 @@ const DECODER: [usize; 2] = [512, 1024];
 
 /// Weight of the reconstruction.
 pub(crate) const WEIGHT: f64 = 5e-4;
-
-/// Fills in the weight of the reconstruction for a network that ends in capsules, and checks it.
-pub(crate) fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    let own = matches!(options.blocks.last(), Some(BlockSpec::Capsules { .. }));
-    let key = "reconstruction-weight";
-    if !own && options.network.model.as_deref() != Some(models::CAPSNET) {
-        if let Some(weight) = options.rule.reconstruction_weight {
-            faults.check(key, weight, false, "not given for a network that does not end in capsules (model = capsnet)");
-        }
-        return;
-    }
-    let weight = *options.rule.reconstruction_weight.get_or_insert(WEIGHT);
-    faults.not_negative(key, weight);
-    let as_it_is = options.data.normalize.unwrap_or_default() == Normalize::None;
-    let expected = "none where values in [0, 1] are drawn again (reconstruction-weight > 0)";
-    faults.check("normalize", "channel", as_it_is || weight == 0.0, expected);
-}
-
-/// Whether a method minimizes this loss where the last of `blocks` gives a capsule for each class: then classes need no
-/// other output block.
-pub(crate) fn takes_capsules(reads: &[&str], blocks: &[BlockSpec], classes: usize) -> bool {
-    reads.contains(&"reconstruction_weight") && ends_in_capsules(blocks, classes)
-}
 
 /// The layers of a decoder from `inputs` values of all capsules to `outputs` values, with fresh weights.
 pub(crate) fn decoder<T: Scalar>(inputs: usize, outputs: usize, seed: u64) -> [Dense<T>; 3] {

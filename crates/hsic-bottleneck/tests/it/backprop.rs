@@ -3,11 +3,12 @@
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::engine::Backprop;
 use hsic_bottleneck::network::models::with_classifier;
 use hsic_bottleneck::network::{Activation, BlockSpec, Network, Norm};
 use hsic_bottleneck::objective::cross_entropy::cross_entropy;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Backprop, Update};
+use hsic_bottleneck::update::Update;
 
 #[test]
 fn a_step_is_along_the_gradient_of_the_loss() {

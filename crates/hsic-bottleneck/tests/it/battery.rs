@@ -1,12 +1,14 @@
 //! What every learning method keeps, whatever it learns by: run for each entry of `METHODS`.
 
 use hsic::random::Stream;
+use hsic_bottleneck::assemble::{build_method, build_network};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
+use hsic_bottleneck::method::Method;
+use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::network::Network;
-use hsic_bottleneck::trainer::{build_method, build_network};
-use hsic_bottleneck::update::{METHODS, Method, Update};
+use hsic_bottleneck::update::Update;
 
 const ROWS: usize = 64;
 const BATCHES: usize = 4;

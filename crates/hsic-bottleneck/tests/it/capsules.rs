@@ -3,16 +3,18 @@
 use std::sync::atomic::AtomicBool;
 
 use hsic::random::Stream;
+use hsic_bottleneck::assemble::{build_method, build_network};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::{LoadOptions, Shape, Split, load};
+use hsic_bottleneck::engine::Backprop;
 use hsic_bottleneck::network::{Activation, Block, BlockSpec, Dense, Network, Norm, lengths};
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::reconstruction::Reconstructions;
 use hsic_bottleneck::run::{Run, Summary};
-use hsic_bottleneck::trainer::{Outcome, build_method, build_network, train};
-use hsic_bottleneck::update::{Backprop, Update};
+use hsic_bottleneck::trainer::{Outcome, train};
+use hsic_bottleneck::update::Update;
 
 const INPUT: Shape = Shape { channels: 2, height: 9, width: 8 };
 

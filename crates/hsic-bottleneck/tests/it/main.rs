@@ -9,6 +9,7 @@ mod capsules;
 mod cifar;
 mod datasets;
 mod folders;
+mod methods;
 mod schedules;
 mod three_blocks;
 mod timeline;

@@ -3,10 +3,11 @@
 use hsic::random::Stream;
 use hsic::{Approximation, Bottleneck};
 use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::engine::Local;
+use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, Block, Cache, Module, Network, Norm, TensorSpec};
-use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 
 fn batch(rows: usize, index: u64) -> Batch {
     let mut stream = Stream::new(4, "batch", index);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use hsic::{Bottleneck, Scalar};
 use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::engine::Local;
+use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, NamedTensor, Network, Norm};
-use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
-use hsic_bottleneck::update::{Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -3,12 +3,13 @@
 use hsic::Bottleneck;
 use hsic::random::Stream;
 use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::engine::{Backprop, Local};
+use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, Network, Norm};
-use hsic_bottleneck::objective::HsicObjective;
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::span::Span;
 use hsic_bottleneck::span::Work;
-use hsic_bottleneck::update::{Backprop, Local, Schedule, Update, UpdateOrder};
+use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 
 const BLOCKS: usize = 5;
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args as _;
 use hsic_bottleneck::config::{ObjectiveOptions, OptimizerOptions, RuleOptions, TrainOptions};
-use hsic_bottleneck::update::{METHODS, Method, Outputs};
+use hsic_bottleneck::method::{Method, Outputs};
+use hsic_bottleneck::methods::{self, METHODS};
 use serde::Serialize;
 
 use crate::args::MethodsArguments;
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &MethodsArguments) -> anyhow::Result<ExitCode> {
             if arguments.json { printer::json(&list)? } else { printer::methods(&list.methods)? }
         }
         Some(name) => {
-            let Some(method) = Method::named(name) else {
+            let Some(method) = methods::named(name) else {
                 let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
                 bail!("method = {name}: expected {}", known.join(", "));
             };

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hsic_bottleneck::update::METHODS;
+use hsic_bottleneck::methods::METHODS;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

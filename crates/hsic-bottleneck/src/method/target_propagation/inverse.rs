@@ -161,9 +161,9 @@ impl<T: Scalar> Lesson<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::angle::cosine;
     use crate::network::{Between, Dense, Entered, Entrance, Norm, Residual};
     use crate::optimizer::Optimizer;
-    use crate::update::angle::cosine;
 
     const M: usize = 7;
     const DENSE: [Activation; 6] = [

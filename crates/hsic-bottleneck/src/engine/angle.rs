@@ -11,7 +11,7 @@ use crate::objective::cross_entropy::cross_entropy;
 const TERM: &str = "bp_cosine";
 
 /// Compares gradients with the true ones every so many steps.
-pub(super) struct Angle<T> {
+pub(crate) struct Angle<T> {
     /// Steps between measurements; 0 for none.
     every: u64,
     /// Whether the gradients are those of the current step.
@@ -29,13 +29,13 @@ struct Place<T> {
 }
 
 impl<T: Scalar> Angle<T> {
-    /// Measures at steps 0, `every`, 2 `every`, ..., or never.
-    pub(super) fn new(every: Option<u64>) -> Self {
-        Self { every: every.unwrap_or(0), measured: false, blocks: Vec::new(), dz: Vec::new(), dx: Vec::new() }
+    /// Measures at steps 0, `every`, 2 `every`, ...; never if `every` is 0.
+    pub(crate) fn new(every: u64) -> Self {
+        Self { every, measured: false, blocks: Vec::new(), dz: Vec::new(), dx: Vec::new() }
     }
 
     /// Whether anything is ever measured.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.every > 0
     }
 
@@ -43,7 +43,7 @@ impl<T: Scalar> Angle<T> {
     ///
     /// # Cost
     /// A step of back-propagation without its update.
-    pub(super) fn measure(&mut self, network: &Network<T>, batch: &Batch<T>) {
+    pub(crate) fn measure(&mut self, network: &Network<T>, batch: &Batch<T>) {
         self.measured = self.every > 0 && batch.step.is_multiple_of(self.every);
         if !self.measured {
             return;
@@ -72,7 +72,7 @@ impl<T: Scalar> Angle<T> {
     }
 
     /// The term of a block: the cosine between `gradient` and the true one; NaN at a step that is not measured.
-    pub(super) fn term(&self, block: usize, gradient: &[T]) -> (&'static str, f64) {
+    pub(crate) fn term(&self, block: usize, gradient: &[T]) -> (&'static str, f64) {
         match self.blocks.get(block).filter(|_| self.measured) {
             _ if self.every == 0 => ("", 0.0),
             Some(place) => (TERM, cosine(&place.gradient, gradient)),
@@ -82,7 +82,7 @@ impl<T: Scalar> Angle<T> {
 }
 
 /// Cosine of the angle between two vectors; 0 if one of them is.
-pub(super) fn cosine<T: Scalar>(a: &[T], b: &[T]) -> f64 {
+pub(crate) fn cosine<T: Scalar>(a: &[T], b: &[T]) -> f64 {
     let lengths = norm(a) * norm(b);
     if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
 }

@@ -32,14 +32,14 @@ use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
-use super::classifier::{classify, zero_classifier};
-use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
+use crate::objective::classifier::{classify, zero_classifier};
+use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
+use crate::objective::{Classified, Objective, Signal, Site};
 use crate::rule_options::LocalLoss;
-use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `predsim`.
 pub static METHOD: Method = Method {
@@ -49,27 +49,22 @@ pub static METHOD: Method = Method {
     cost: "no backward chain; a map as large as the block for g, and 4 m^2 d, beside each block; memory of one in turn",
     source: include_str!("predsim.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["local_loss", "similarity_weight", "decoder_size"],
-    settle: |options, faults| {
-        adamw(options, 5e-4);
-        let rule = &mut options.rule;
-        rule.local_loss.get_or_insert(LocalLoss::Both);
+    resolve: |options, faults| {
+        options.adamw(5e-4);
+        let rule = &mut *options.rule;
+        let loss = *rule.local_loss.get_or_insert(LocalLoss::Both);
         let weight = *rule.similarity_weight.get_or_insert(WEIGHT);
         faults.check("similarity-weight", weight, (0.0..=1.0).contains(&weight), "a number in [0, 1]");
-        let size = *rule.decoder_size.get_or_insert(DECODER_SIZE);
-        faults.check("decoder-size", size, size >= 1, "a whole number >= 1");
-    },
-    build: |settings| {
-        let rule = PredSim {
-            loss: settings.rule.local_loss.unwrap_or(LocalLoss::Both),
-            weight: settings.rule.similarity_weight.unwrap_or(WEIGHT),
-            decoder_size: settings.rule.decoder_size.unwrap_or(DECODER_SIZE),
-            classes: settings.classes,
-            seed: settings.seed,
-        };
-        Ok(Box::new(Local::new(Classified(rule), settings.optimizer, settings.order, settings.schedule)))
+        let decoder_size = *rule.decoder_size.get_or_insert(DECODER_SIZE);
+        faults.check("decoder-size", decoder_size, decoder_size >= 1, "a whole number >= 1");
+        Recipe::new(move |settings| {
+            let (classes, seed) = (settings.classes, settings.seed);
+            settings.local(Classified(PredSim { loss, weight, decoder_size, classes, seed }))
+        })
     },
 };
 
@@ -281,9 +276,9 @@ fn match_similarities<T: Scalar>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::MonoForward;
-    use super::super::testing::Bench;
+    use super::super::mono_forward::MonoForward;
     use super::*;
+    use crate::objective::testing::Bench;
 
     const VECTOR: Shape = Shape { channels: 7, height: 1, width: 1 };
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];

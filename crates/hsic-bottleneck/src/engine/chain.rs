@@ -1,25 +1,4 @@
-//! Back-propagation, the rival: cross-entropy of the last block's outputs, gradients through all blocks.
-//!
-//!   delta_L = dCE/da_L,  delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i),  dW_i = delta_i h_{i-1}'
-//!
-//! Activations of all blocks are kept until the backward pass has used them.
-//!
-//! `--recompute K` (gradient checkpointing; Chen et al. 2016, arXiv 1604.06174) keeps the input of every K-th block only.
-//! On the way back a segment of K blocks runs forward once more from its kept input and is then differentiated: memory of
-//! about L/K + K blocks in place of L, least at K = sqrt(L), which `--recompute auto` takes, for one more forward pass
-//! (about a third more operations). The weights are those of plain back-propagation, bit by bit: dropout draws the masks
-//! of the step again, running statistics take a batch in once. K >= L recomputes nothing.
-//!
-//! A network that ends in a capsule for each class (`--model capsnet`; Sabour, Frosst, Hinton 2017) is trained by the
-//! margins of their lengths and by how well a decoder draws the input from the class's own capsule:
-//!
-//! ```text
-//! L = sum_k T_k max(0, 0.9 - |v_k|)^2 + 0.5 (1 - T_k) max(0, |v_k| - 0.1)^2 + w |x - decoder(v)|^2
-//! ```
-//!
-//! w = 0.0005 (`--reconstruction-weight`; 0: no decoder).
-//!
-//! Defaults: AdamW, rate 1e-3. Try rates as thoroughly as for the method that it is compared with.
+//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again.
 
 use std::time::Instant;
 
@@ -28,9 +7,8 @@ use hsic::sums::norm;
 
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
-use super::feedback_alignment::{Feedback, Transport};
 use super::top::Top;
-use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::transport::{Feedback, Transport};
 use crate::batch::Batch;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
@@ -40,31 +18,7 @@ use crate::rule_options::Recompute;
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;
-
-/// The method `backprop`.
-pub static METHOD: Method = Method {
-    name: "backprop",
-    summary: "back-propagation of the cross-entropy through all blocks (the rival)",
-    reference: "Rumelhart, Hinton, Williams, Nature 323, 1986",
-    cost: "the measure of the others: a forward and a backward pass; memory of all activations",
-    source: include_str!("backprop.rs"),
-    outputs: Outputs::Classes,
-    local: false,
-    parallel: false,
-    reads: &["recompute", "reconstruction_weight"],
-    settle: |options, faults| {
-        adamw(options, 1e-3);
-        margin::settle(options, faults);
-    },
-    build: |settings| {
-        let weight = settings.rule.reconstruction_weight.unwrap_or(margin::WEIGHT);
-        let plain = Backprop::new(settings.optimizer).with_reconstruction(weight, settings.seed);
-        Ok(Box::new(match settings.rule.recompute {
-            Some(recompute) => plain.recomputing(recompute),
-            None => plain,
-        }))
-    },
-};
+use crate::update::{StepReport, Update, UpdateRecord};
 
 /// What a block leaves for the backward pass.
 struct Slot<T> {
@@ -110,7 +64,7 @@ impl<T: Scalar> Backprop<T> {
             top: None,
             recompute: None,
             transport: None,
-            angle: Angle::new(None),
+            angle: Angle::new(0),
             optimizers: Vec::new(),
             pool: Vec::new(),
             inputs: Vec::new(),
@@ -131,25 +85,26 @@ impl<T: Scalar> Backprop<T> {
 
     /// The same weights in less memory: see [`Recompute`].
     #[must_use]
-    pub fn recomputing(mut self, recompute: Recompute) -> Self {
-        self.recompute = Some(recompute);
+    pub fn recomputing(mut self, recompute: impl Into<Option<Recompute>>) -> Self {
+        self.recompute = recompute.into();
         self
     }
 
-    /// Gradients go back through other weights, drawn from `seed` where they are random; no longer back-propagation.
+    /// Gradients go back through other weights, drawn from `seed` where they are random; no longer back-propagation. Errors
+    /// call it `method`.
     #[must_use]
-    pub fn with_feedback(self, feedback: Feedback, seed: u64) -> Self {
-        self.through_transport(Transport::new(feedback, seed))
+    pub fn with_feedback(self, method: &'static str, feedback: Feedback, seed: u64) -> Self {
+        self.through_transport(Transport::new(method, feedback, seed))
     }
 
-    pub(super) fn through_transport(mut self, transport: Transport<T>) -> Self {
+    pub(crate) fn through_transport(mut self, transport: Transport<T>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// Compares the gradients with back-propagation's every so many steps.
+    /// Compares the gradients with back-propagation's every so many steps; never if that is 0.
     #[must_use]
-    pub fn with_angle(mut self, every: Option<u64>) -> Self {
+    pub fn with_angle(mut self, every: u64) -> Self {
         self.angle = Angle::new(every);
         self
     }

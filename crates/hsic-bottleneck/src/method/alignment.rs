@@ -21,11 +21,11 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
-use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
 use crate::network::Learner;
-use crate::update::{Local, Method, Outputs, adamw};
+use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
+use crate::objective::{Classified, Objective, Signal, Site};
 
 /// The method `alignment`.
 pub static METHOD: Method = Method {
@@ -35,12 +35,13 @@ pub static METHOD: Method = Method {
     cost: "no backward chain; 4 m^2 d beside a block, m rows and d columns; memory of one block in turn",
     source: include_str!("alignment.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &[],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| {
-        Ok(Box::new(Local::new(Classified(Alignment), settings.optimizer, settings.order, settings.schedule)))
+    resolve: |options, _| {
+        options.adamw(1e-3);
+        Recipe::new(|settings| settings.local(Classified(Alignment)))
     },
 };
 
@@ -111,9 +112,9 @@ impl<T: Scalar> Objective<T> for Alignment {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Bench;
     use super::*;
     use crate::dataset::Shape;
+    use crate::objective::testing::Bench;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

@@ -25,16 +25,15 @@ use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of};
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
 
-use super::classifier::{classify, zero_classifier};
-use super::{Objective, Signal, Site};
+use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::batch::Batch;
-use crate::config::TrainOptions;
 use crate::dataset::Shape;
 use crate::fault::Faults;
 use crate::network::Learner;
+use crate::objective::classifier::{classify, zero_classifier};
+use crate::objective::{Objective, Signal, Site};
 use crate::rule_options::InputTerm;
 use crate::step_error::StepError;
-use crate::update::{Local, Method, MethodSettings, Outputs};
 
 /// The method `hsic`.
 pub static METHOD: Method = Method {
@@ -42,25 +41,44 @@ pub static METHOD: Method = Method {
     summary: "HSIC bottleneck: each block forgets the input and keeps the labels",
     reference: "Ma, Lewis, Kleijn, AAAI 2020, arXiv 1908.01580",
     cost: "no backward chain; m^2 (d + m) a block for its kernel, m rows and d columns; memory of one block in turn",
-    source: include_str!("hsic.rs"),
+    source: include_str!("bottleneck.rs"),
     outputs: Outputs::Units,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["x", "classifier", "approximation"],
-    settle,
-    build: |settings| {
-        let objective = HsicObjective::of(settings)?;
-        Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+    resolve: |options, faults| {
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| settings.local(rule.objective(settings)?))
     },
 };
 
-/// Defaults and ranges of the options that are HSIC's own.
-pub(super) fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    if *options.rule.x.get_or_insert(InputTerm::Input) == InputTerm::None {
+/// The options that are HSIC's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HsicRule {
+    x: InputTerm,
+    classifier: f64,
+}
+
+/// Defaults and ranges of these options.
+pub(super) fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> HsicRule {
+    let x = *options.rule.x.get_or_insert(InputTerm::Input);
+    if x == InputTerm::None {
         let weight = *options.objective.x_weight.get_or_insert(0.0);
         faults.check("x-weight", weight, weight == 0.0, "none or 0 with x = none");
     }
-    faults.not_negative("classifier", *options.rule.classifier.get_or_insert(0.0));
+    let classifier = *options.rule.classifier.get_or_insert(0.0);
+    faults.not_negative("classifier", classifier);
+    HsicRule { x, classifier }
+}
+
+impl HsicRule {
+    /// The objective with these options and a training's settings.
+    pub(super) fn objective(self, settings: &MethodSettings) -> Result<HsicObjective, StepError> {
+        let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
+        let objective = objective.map_err(StepError::Batch)?.comparing(self.x);
+        Ok(objective.classifying(self.classifier, settings.classes))
+    }
 }
 
 /// The HSIC-bottleneck objective, the same for every block.
@@ -91,13 +109,6 @@ impl HsicObjective {
         options.check()?;
         approximation.check()?;
         Ok(Self { options, approximation, seed, x: InputTerm::Input, classifier: None })
-    }
-
-    /// As a method's settings have it.
-    pub(super) fn of(settings: &MethodSettings) -> Result<Self, StepError> {
-        let objective = Self::approximate(settings.bottleneck, settings.approximation, settings.seed);
-        let objective = objective.map_err(StepError::Batch)?.comparing(settings.rule.x.unwrap_or_default());
-        Ok(objective.classifying(settings.rule.classifier.unwrap_or(0.0), settings.classes))
     }
 
     /// The same with nHSIC(Z, X) of another X.
@@ -227,8 +238,8 @@ impl<T: Scalar> Objective<T> for HsicObjective {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Bench;
     use super::*;
+    use crate::objective::testing::Bench;
 
     const VECTOR: Shape = Shape { channels: 4, height: 1, width: 1 };
     const LABELS: [usize; 6] = [0, 1, 0, 1, 1, 0];

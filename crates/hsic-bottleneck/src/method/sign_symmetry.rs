@@ -14,8 +14,9 @@
 //! has to transport. On MNIST (`--widths 1024x3`, 5 epochs) 98.4 % of a validation part against 98.6, at cosines of 0.92 to
 //! 0.96. Keep a norm: without one the sizes of gradients drift with depth.
 
-use super::feedback_alignment::{Feedback, build};
-use super::{Method, Outputs, adamw};
+use super::feedback_alignment::through;
+use super::{Method, Outputs};
+use crate::engine::Feedback;
 
 /// The method `sign-symmetry`.
 pub static METHOD: Method = Method {
@@ -25,9 +26,9 @@ pub static METHOD: Method = Method {
     cost: "that of back-propagation; memory of all activations, and of the weights once more",
     source: include_str!("sign_symmetry.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: false,
     parallel: false,
     reads: &["recompute", "angle_steps"],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| Ok(build(settings, Feedback::Sign)),
+    resolve: |options, _| through(options, METHOD.name, Feedback::Sign),
 };

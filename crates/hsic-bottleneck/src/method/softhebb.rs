@@ -36,17 +36,18 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, norm};
 
-use super::clock::{Clock, cleared};
-use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateOrder, UpdateRecord};
+use super::{Method, Outputs, Recipe, Stages};
 use crate::batch::Batch;
-use crate::config::{OptimizerName, TrainOptions};
+use crate::engine::clock::{Clock, cleared};
 use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Linear, Network};
 use crate::objective::Signal;
+use crate::optimizer::OptimizerName;
 use crate::optimizer::OptimizerState;
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateOrder, UpdateRecord};
 
 /// The method `softhebb`.
 pub static METHOD: Method = Method {
@@ -56,11 +57,14 @@ pub static METHOD: Method = Method {
     cost: "two forward products and a weight gradient a block, no backward chain; memory of two blocks' activations",
     source: include_str!("softhebb.rs"),
     outputs: Outputs::Features,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["inverse_temperature", "start_length"],
-    settle,
-    build: |settings| Ok(Box::new(SoftHebb::new(settings))),
+    resolve: |options, faults| {
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| Ok(Box::new(SoftHebb::new(rule, settings.order))))
+    },
 };
 
 const RATE: f64 = 0.2;
@@ -68,8 +72,18 @@ const INVERSE_TEMPERATURE: f64 = 3.0;
 
 const START_LENGTH: f64 = 25.0;
 
-fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    let optimizer = &mut options.optimizer;
+/// The options of the method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SoftHebbRule {
+    /// Inverse temperature of the competition, > 0.
+    pub inverse_temperature: f64,
+    /// Length of a unit's weights at the start, > 0.
+    pub start_length: f64,
+}
+
+/// Defaults and ranges of these options.
+fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> SoftHebbRule {
+    let optimizer = &mut *options.optimizer;
     let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
     faults.check("optimizer", "adamw", name == OptimizerName::Sgd, "sgd: the rule of softhebb is its own");
     for (key, value) in [("momentum", optimizer.momentum), ("weight-decay", optimizer.weight_decay)] {
@@ -77,9 +91,11 @@ fn settle(options: &mut TrainOptions, faults: &mut Faults) {
         faults.check(key, value, value == 0.0, "0: softhebb has none");
     }
     optimizer.learning_rate.get_or_insert(RATE);
-    let rule = &mut options.rule;
-    faults.positive("inverse-temperature", *rule.inverse_temperature.get_or_insert(INVERSE_TEMPERATURE));
-    faults.positive("start-length", *rule.start_length.get_or_insert(START_LENGTH));
+    let inverse_temperature = *options.rule.inverse_temperature.get_or_insert(INVERSE_TEMPERATURE);
+    let start_length = *options.rule.start_length.get_or_insert(START_LENGTH);
+    faults.positive("inverse-temperature", inverse_temperature);
+    faults.positive("start-length", start_length);
+    SoftHebbRule { inverse_temperature, start_length }
 }
 
 /// What a block has of its own.
@@ -116,13 +132,13 @@ struct Scratch<T> {
 }
 
 impl<T: Scalar> SoftHebb<T> {
-    /// With the numbers of `settings`, defaults where they lack one.
+    /// With these options; under `order` a block sees old or new weights of the blocks before it.
     #[must_use]
-    pub fn new(settings: &MethodSettings) -> Self {
+    pub fn new(rule: SoftHebbRule, order: UpdateOrder) -> Self {
         Self {
-            inverse_temperature: settings.rule.inverse_temperature.unwrap_or(INVERSE_TEMPERATURE),
-            start_length: settings.rule.start_length.unwrap_or(START_LENGTH),
-            order: settings.order,
+            inverse_temperature: rule.inverse_temperature,
+            start_length: rule.start_length,
+            order,
             started: false,
             slots: Vec::new(),
             x: Vec::new(),
@@ -333,25 +349,11 @@ mod tests {
     use super::*;
     use crate::dataset::Shape;
     use crate::network::{Activation, BlockSpec, Norm};
-    use crate::trainer::{build_method, build_network};
 
     const M: usize = 8;
 
     fn rule(inverse_temperature: f64) -> SoftHebb<f64> {
-        let mut options = TrainOptions::default();
-        options.objective.method = Some(METHOD.name.to_owned());
-        options.rule.inverse_temperature = Some(inverse_temperature);
-        let config = options.resolve().unwrap();
-        SoftHebb::new(&MethodSettings {
-            bottleneck: config.bottleneck,
-            approximation: config.approximation,
-            rule: config.options.rule.clone(),
-            classes: 3,
-            seed: 1,
-            optimizer: config.optimizer,
-            order: config.update,
-            schedule: config.schedule,
-        })
+        SoftHebb::new(SoftHebbRule { inverse_temperature, start_length: START_LENGTH }, UpdateOrder::Jacobi)
     }
 
     /// A rule that takes weights as they are.
@@ -504,20 +506,5 @@ mod tests {
         let error = rule(1.0).step(&mut network, &batch(25, 0), 0.1).unwrap_err();
         let expected = "softhebb cannot train block 0 (Conv2d-Squash): expected blocks of one linear map each";
         assert_eq!(error.to_string(), expected);
-        let mut options = TrainOptions::default();
-        options.objective.method = Some(METHOD.name.to_owned());
-        options.optimizer.momentum = Some(0.9);
-        assert!(options.resolve().unwrap_err().to_string().contains("momentum = 0.9: expected 0: softhebb has none"));
-    }
-
-    #[test]
-    fn a_network_of_the_method_has_hidden_blocks_only() {
-        let mut options = TrainOptions::default();
-        options.objective.method = Some(METHOD.name.to_owned());
-        options.network.widths = Some("7x2".to_owned());
-        let config = options.resolve().unwrap();
-        let network = build_network(&config, Shape { channels: 1, height: 4, width: 4 }, 3).unwrap();
-        assert_eq!((network.blocks().len(), network.outputs()), (2, 7));
-        assert!(build_method(&config, 3).is_ok());
     }
 }

@@ -36,13 +36,13 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
-use super::similarity::{Moments, Pairs, Similarity, Targets};
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
 use crate::network::entrance::for_each_group;
 use crate::network::{Between, Feature, Learner};
+use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
+use crate::objective::{Classified, Objective, Signal, Site};
 use crate::rule_options::PhsicKernel;
-use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `phsic`.
 pub static METHOD: Method = Method {
@@ -52,32 +52,29 @@ pub static METHOD: Method = Method {
     cost: "no backward chain; 4 m^2 G beside a block, m rows and G groups (or columns); memory of one block in turn",
     source: include_str!("phsic.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["phsic_kernel", "phsic_sigma", "groups", "group_power", "balance"],
-    settle: |options, faults| {
-        adamw(options, 2e-3);
+    resolve: |options, faults| {
+        options.adamw(2e-3);
         options.network.feature.get_or_insert(Feature::Flat);
-        let (rule, between) = (&mut options.rule, options.network.between);
-        rule.phsic_kernel.get_or_insert(PhsicKernel::Gaussian);
-        rule.groups.get_or_insert(GROUPS);
-        faults.positive("phsic-sigma", *rule.phsic_sigma.get_or_insert(SIGMA));
+        let (rule, between) = (&mut *options.rule, options.network.between);
+        let kernel = *rule.phsic_kernel.get_or_insert(PhsicKernel::Gaussian);
+        let groups = *rule.groups.get_or_insert(GROUPS);
+        let sigma = *rule.phsic_sigma.get_or_insert(SIGMA);
         let divisive = matches!(between, Some(Between::Divisive(_)));
-        faults.positive("group-power", *rule.group_power.get_or_insert(if divisive { 0.8 } else { POWER }));
-        faults.not_negative("balance", *rule.balance.get_or_insert(BALANCE));
-    },
-    build: |settings| {
-        let rule = &settings.rule;
-        let phsic = Phsic {
-            similarity: match rule.phsic_kernel.unwrap_or(PhsicKernel::Gaussian) {
-                PhsicKernel::Cosine => Similarity::Cosine { centered: true },
-                PhsicKernel::Gaussian => Similarity::Gaussian { sigma: rule.phsic_sigma.unwrap_or(SIGMA) },
-            },
-            groups: rule.groups.unwrap_or(GROUPS),
-            power: rule.group_power.unwrap_or(POWER),
-            balance: rule.balance.unwrap_or(BALANCE),
+        let power = *rule.group_power.get_or_insert(if divisive { 0.8 } else { POWER });
+        let balance = *rule.balance.get_or_insert(BALANCE);
+        faults.positive("phsic-sigma", sigma);
+        faults.positive("group-power", power);
+        faults.not_negative("balance", balance);
+        let similarity = match kernel {
+            PhsicKernel::Cosine => Similarity::Cosine { centered: true },
+            PhsicKernel::Gaussian => Similarity::Gaussian { sigma },
         };
-        Ok(Box::new(Local::new(Classified(phsic), settings.optimizer, settings.order, settings.schedule)))
+        let phsic = Phsic { similarity, groups, power, balance };
+        Recipe::new(move |settings| settings.local(Classified(phsic)))
     },
 };
 
@@ -265,9 +262,9 @@ impl<T: Scalar> Objective<T> for Phsic {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Bench;
     use super::*;
     use crate::dataset::Shape;
+    use crate::objective::testing::Bench;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

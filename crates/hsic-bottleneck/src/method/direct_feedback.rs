@@ -27,11 +27,11 @@ use hsic::random::Stream;
 use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
-use super::angle::Angle;
-use super::clock::{Clock, cleared};
-use super::local::{give, lock, take};
-use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
+use crate::engine::angle::Angle;
+use crate::engine::clock::{Clock, cleared};
+use crate::engine::local::{give, lock, take};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Block, Cache, Network};
 use crate::objective::Signal;
@@ -40,6 +40,7 @@ use crate::optimizer::{Optimizer, OptimizerState};
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateRecord};
 
 /// The method `dfa`.
 pub static METHOD: Method = Method {
@@ -49,13 +50,16 @@ pub static METHOD: Method = Method {
     cost: "2/3 of back-propagation's products, all blocks at once after the forward pass; memory of all activations",
     source: include_str!("direct_feedback.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: false,
     parallel: true,
     reads: &["angle_steps"],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| {
-        let angle = settings.rule.angle_steps;
-        Ok(Box::new(DirectFeedback::new(settings.optimizer, settings.seed).with_angle(angle)))
+    resolve: |options, _| {
+        options.adamw(1e-3);
+        let angle = options.rule.angle_steps.unwrap_or(0);
+        Recipe::new(move |settings| {
+            Ok(Box::new(DirectFeedback::new(settings.optimizer, settings.seed).with_angle(angle)))
+        })
     },
 };
 
@@ -102,22 +106,22 @@ impl<T: Scalar> DirectFeedback<T> {
             slots: Vec::new(),
             outputs: Vec::new(),
             error: Vec::new(),
-            angle: Angle::new(None),
+            angle: Angle::new(0),
             scratches: Mutex::new(Vec::new()),
             report: StepReport::default(),
         }
     }
 
-    /// Compares the gradients with back-propagation's every so many steps.
+    /// Compares the gradients with back-propagation's every so many steps; never if that is 0.
     #[must_use]
-    pub fn with_angle(mut self, every: Option<u64>) -> Self {
+    pub fn with_angle(mut self, every: u64) -> Self {
         self.angle = Angle::new(every);
         self
     }
 
     /// Takes these matrices, by block, in place of random ones; none for the last block.
     #[cfg(test)]
-    pub(super) fn set_feedback(&mut self, network: &Network<T>, feedback: Vec<Vec<T>>) {
+    pub(crate) fn set_feedback(&mut self, network: &Network<T>, feedback: Vec<Vec<T>>) {
         self.meet(network);
         self.slots.iter_mut().zip(feedback).for_each(|(slot, feedback)| slot.feedback = feedback);
     }
@@ -221,8 +225,8 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Backprop;
     use crate::network::{Activation, Dense, Norm};
-    use crate::update::Backprop;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const M: usize = 12;
@@ -276,7 +280,7 @@ mod tests {
         for norm in [Norm::None, Norm::Batch, Norm::BatchAffine] {
             let mut direct = network(&[5, 3], Activation::Tanh, norm);
             let mut chained = network(&[5, 3], Activation::Tanh, norm);
-            let mut update = DirectFeedback::new(SGD, 1).with_angle(Some(1));
+            let mut update = DirectFeedback::new(SGD, 1).with_angle(1);
             let weights = direct.blocks()[1].parameters()[..15].to_vec();
             update.set_feedback(&direct, vec![weights, Vec::new()]);
             let report = update.step(&mut direct, &batch(0), 0.5).unwrap().clone();
@@ -292,7 +296,7 @@ mod tests {
     #[test]
     fn gradients_turn_towards_those_of_back_propagation() {
         let mut network = network(&[32, 32, 3], Activation::Tanh, Norm::None);
-        let mut update = DirectFeedback::new(SGD, 1).with_angle(Some(50));
+        let mut update = DirectFeedback::new(SGD, 1).with_angle(50);
         let mut cosines = Vec::new();
         for step in 0..=300 {
             let terms = update.step(&mut network, &Batch { step, ..batch(step % 4) }, 0.3).unwrap().signals.iter();

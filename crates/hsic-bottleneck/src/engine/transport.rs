@@ -1,18 +1,4 @@
-//! Feedback alignment: back-propagation whose way back leads through fixed random weights.
-//!
-//!   delta_L = softmax(h_L) - y,   delta_i = (B_{i+1}' delta_{i+1}) o f'(a_i),   dW_i = delta_i h_{i-1}'
-//!
-//! B_i has the shape of the weights W_i of block i (dense or convolution), is drawn once from the seed, uniform in
-//! +-1/sqrt(fan-in) like fresh weights, and is never learned nor kept in checkpoints. Everything else is the block's own:
-//! f', batch norm's backward pass, the way around the weights of a residual block. The forward weights come to align with B.
-//!
-//! `--angle-steps N` records the cosine to back-propagation's gradient (`bp_cosine`) every N steps, for the cost of a step
-//! of back-propagation; `--recompute` saves memory as it does for `backprop`.
-//!
-//! Source: Lillicrap, Cownden, Tweed, Akerman, Nature Communications 7:13276, 2016. Defaults: AdamW.
-//! Expect nearly back-propagation's accuracy of dense networks of few blocks (MNIST, `--widths 1024x3`, 5 epochs: 98.2 % of a
-//! validation part against 98.6), and ten points less of convolutions
-//! (CIFAR-10, VGG: 80-82 against 94 %); deep networks align slowly. With one hidden block it is `dfa`.
+//! Other weights in the place of a block's own, for gradients to go back through.
 
 use std::ops::Range;
 
@@ -20,34 +6,8 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 
-use super::{Backprop, Method, MethodSettings, Outputs, Update, adamw};
 use crate::network::{Block, Network, TensorKind};
 use crate::step_error::StepError;
-
-/// The method `feedback-alignment`.
-pub static METHOD: Method = Method {
-    name: "feedback-alignment",
-    summary: "back-propagation through fixed random weights in place of the transposed ones",
-    reference: "Lillicrap et al., Nature Communications 7, 2016",
-    cost: "that of back-propagation; memory of all activations, and of the weights once more",
-    source: include_str!("feedback_alignment.rs"),
-    outputs: Outputs::Classes,
-    local: false,
-    parallel: false,
-    reads: &["recompute", "angle_steps"],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| Ok(build(settings, Feedback::Random)),
-};
-
-/// Back-propagation through `feedback`, as the options have it.
-pub(super) fn build(settings: &MethodSettings, feedback: Feedback) -> Box<dyn Update> {
-    let chain = Backprop::new(settings.optimizer).with_feedback(feedback, settings.seed);
-    let chain = chain.with_angle(settings.rule.angle_steps);
-    Box::new(match settings.rule.recompute {
-        Some(recompute) => chain.recomputing(recompute),
-        None => chain,
-    })
-}
 
 /// What gradients go back through, in place of a block's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +18,10 @@ pub enum Feedback {
     Sign,
 }
 
-impl Feedback {
-    fn method(self) -> &'static str {
-        match self {
-            Self::Random => METHOD.name,
-            Self::Sign => super::sign_symmetry::METHOD.name,
-        }
-    }
-}
-
 /// The feedback of a whole network.
-pub(super) struct Transport<T> {
+pub(crate) struct Transport<T> {
+    /// Name of the method, for what it cannot train.
+    method: &'static str,
     feedback: Feedback,
     seed: u64,
     carriers: Vec<Carrier<T>>,
@@ -84,20 +37,20 @@ struct Carrier<T> {
 }
 
 impl<T: Scalar> Transport<T> {
-    pub(super) fn new(feedback: Feedback, seed: u64) -> Self {
-        Self { feedback, seed, carriers: Vec::new() }
+    pub(crate) fn new(method: &'static str, feedback: Feedback, seed: u64) -> Self {
+        Self { method, feedback, seed, carriers: Vec::new() }
     }
 
     /// Draws the feedback of a network that was not seen before.
     ///
     /// # Errors
     /// `Method` with the first block that has not exactly one tensor of weights: what is inside is not taken apart.
-    pub(super) fn meet(&mut self, network: &Network<T>) -> Result<(), StepError> {
+    pub(crate) fn meet(&mut self, network: &Network<T>) -> Result<(), StepError> {
         if self.carriers.len() == network.blocks().len() {
             return Ok(());
         }
         let carrier = |(index, block): (usize, &dyn Block<T>)| {
-            let mut carrier = carrier(self.feedback.method(), index, block)?;
+            let mut carrier = carrier(self.method, index, block)?;
             // Nothing goes back beyond the first block.
             if index > 0 {
                 let (mut stream, bound) = (Stream::new(self.seed, "feedback", index as u64), carrier.bound());
@@ -112,7 +65,7 @@ impl<T: Scalar> Transport<T> {
 
     /// Runs `gradient` on block `index` while its weights are the feedback's. Gradients of parameters do not read
     /// weights, so they are the block's own; what goes back does.
-    pub(super) fn through(&mut self, index: usize, block: &mut dyn Block<T>, gradient: impl FnOnce(&dyn Block<T>)) {
+    pub(crate) fn through(&mut self, index: usize, block: &mut dyn Block<T>, gradient: impl FnOnce(&dyn Block<T>)) {
         // The root mean square of fresh weights, which are uniform in +-bound.
         let size = T::of(self.carriers[index].bound() / 3.0f64.sqrt());
         let Carrier { place, weights, .. } = &mut self.carriers[index];
@@ -170,11 +123,13 @@ mod tests {
     use super::*;
     use crate::batch::Batch;
     use crate::dataset::Shape;
+    use crate::engine::Backprop;
+    use crate::method::direct_feedback::DirectFeedback;
     use crate::network::models::{parse_widths, with_classifier};
     use crate::network::{Activation, BlockSpec, Entrance, NETWORKS, NetworkSettings, Norm};
     use crate::optimizer::Optimizer;
     use crate::rule_options::Recompute;
-    use crate::update::DirectFeedback;
+    use crate::update::Update;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
@@ -204,7 +159,7 @@ mod tests {
         for (name, widths) in [("mlp", "16x3"), ("residual-mlp", "12x3"), ("vgg", "4p,6,8")] {
             for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
                 let start = network(name, widths, norm);
-                let mut transport = Transport::new(Feedback::Random, 1);
+                let mut transport = Transport::new("test", Feedback::Random, 1);
                 transport.meet(&start).unwrap();
                 for (carrier, block) in transport.carriers.iter_mut().zip(start.blocks()).skip(1) {
                     carrier.weights.copy_from_slice(&block.parameters()[carrier.place.clone()]);
@@ -212,7 +167,8 @@ mod tests {
                 let plain = stepped(Backprop::new(SGD), network(name, widths, norm));
                 let own = Backprop::new(SGD).through_transport(transport);
                 assert!(stepped(own, start) == plain, "{name} {norm:?}");
-                let other = stepped(Backprop::new(SGD).with_feedback(Feedback::Random, 1), network(name, widths, norm));
+                let other =
+                    stepped(Backprop::new(SGD).with_feedback("test", Feedback::Random, 1), network(name, widths, norm));
                 // The last block learns from the error itself, those before it from what came through the feedback.
                 assert!(other.last() == plain.last() && other[..other.len() - 1] != plain[..plain.len() - 1]);
             }
@@ -231,9 +187,9 @@ mod tests {
             network
         };
         let plain = stepped(Backprop::new(SGD), even());
-        assert!(stepped(Backprop::new(SGD).with_feedback(Feedback::Sign, 1), even()) == plain);
+        assert!(stepped(Backprop::new(SGD).with_feedback("test", Feedback::Sign, 1), even()) == plain);
         let uneven = || network("mlp", "16x3", Norm::BatchAffine);
-        let found = stepped(Backprop::new(SGD).with_feedback(Feedback::Sign, 1), uneven());
+        let found = stepped(Backprop::new(SGD).with_feedback("test", Feedback::Sign, 1), uneven());
         assert!(found != stepped(Backprop::new(SGD), uneven()));
     }
 
@@ -243,7 +199,7 @@ mod tests {
             let blocks = with_classifier(vec![BlockSpec::dense(16)], 4);
             Network::build(SHAPE, &blocks, Activation::Relu, Norm::Batch, 1).unwrap()
         };
-        let mut transport = Transport::new(Feedback::Random, 1);
+        let mut transport = Transport::new("test", Feedback::Random, 1);
         transport.meet(&shallow()).unwrap();
         let feedback = transport.carriers[1].weights.clone();
         let found = stepped(Backprop::new(SGD).through_transport(transport), shallow());
@@ -258,7 +214,7 @@ mod tests {
     #[test]
     fn what_goes_back_is_recomputed_as_it_is_kept() {
         for feedback in [Feedback::Random, Feedback::Sign] {
-            let chain = || Backprop::new(SGD).with_feedback(feedback, 1);
+            let chain = || Backprop::new(SGD).with_feedback("test", feedback, 1);
             let kept = stepped(chain(), network("mlp", "16x4", Norm::Batch));
             let again = chain().recomputing(Recompute::Auto);
             assert!(stepped(again, network("mlp", "16x4", Norm::Batch)) == kept);

@@ -24,17 +24,15 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of, write_rows};
 
-use super::cross_entropy::cross_entropy;
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
-use crate::config::TrainOptions;
 use crate::dataset::Shape;
-use crate::fault::Faults;
 use crate::network::entrance::for_each_group;
 use crate::network::{Feature, Learner};
+use crate::objective::cross_entropy::cross_entropy;
+use crate::objective::{Classified, Objective, Signal, Site};
 use crate::rule_options::Goodness;
 use crate::step_error::StepError;
-use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `cwc-ff`.
 pub static METHOD: Method = Method {
@@ -44,22 +42,18 @@ pub static METHOD: Method = Method {
     cost: "no backward chain; the objective costs next to nothing; memory of one block in turn",
     source: include_str!("cwc_ff.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["goodness"],
-    settle,
-    build: |settings| {
-        let competition =
-            Competition { classes: settings.classes, mean: settings.rule.goodness == Some(Goodness::Mean) };
-        Ok(Box::new(Local::new(Classified(competition), settings.optimizer, settings.order, settings.schedule)))
+    resolve: |options, faults| {
+        options.adamw(1e-3);
+        let goodness = *options.rule.goodness.get_or_insert(Goodness::Square);
+        faults.check("goodness", goodness, goodness != Goodness::Sum, "square or mean for cwc-ff");
+        let mean = goodness == Goodness::Mean;
+        Recipe::new(move |settings| settings.local(Classified(Competition { classes: settings.classes, mean })))
     },
 };
-
-fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    adamw(options, 1e-3);
-    let goodness = *options.rule.goodness.get_or_insert(Goodness::Square);
-    faults.check("goodness", goodness, goodness != Goodness::Sum, "square or mean for cwc-ff");
-}
 
 /// Groups of units that compete, one a class.
 #[derive(Clone, Copy, Debug)]

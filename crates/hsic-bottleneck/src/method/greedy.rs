@@ -29,13 +29,13 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
-use super::classifier::{classifier, classify};
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Learner, Norm};
+use crate::objective::classifier::{classifier, classify};
+use crate::objective::{Classified, Objective, Signal, Site};
 use crate::optimizer::{Decay, LearningRate};
-use crate::update::{Local, Method, Outputs, adamw};
 
 /// The method `greedy`.
 pub static METHOD: Method = Method {
@@ -45,29 +45,25 @@ pub static METHOD: Method = Method {
     cost: "one block's forward and backward pass a step (--decoupled: all), and those of auxiliary networks as wide",
     source: include_str!("greedy.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["auxiliary", "auxiliary_width", "decoupled"],
-    settle: |options, faults| {
-        adamw(options, 1e-3);
-        let rule = &mut options.rule;
-        if !*rule.decoupled.get_or_insert(false) {
+    resolve: |options, faults| {
+        options.adamw(1e-3);
+        let rule = &mut *options.rule;
+        let decoupled = *rule.decoupled.get_or_insert(false);
+        if !decoupled {
             options.optimizer.decay.get_or_insert(Decay::Constant);
         }
         let layers = *rule.auxiliary.get_or_insert(LAYERS);
         faults.check("auxiliary", layers, layers >= 1, "a whole number >= 1");
-        faults.check("auxiliary-width", 0, rule.auxiliary_width != Some(0), "a whole number >= 1");
-    },
-    build: |settings| {
-        let rule = Greedy {
-            layers: settings.rule.auxiliary.unwrap_or(LAYERS),
-            width: settings.rule.auxiliary_width,
-            decoupled: settings.rule.decoupled.unwrap_or(false),
-            classes: settings.classes,
-            seed: settings.seed,
-            plan: None,
-        };
-        Ok(Box::new(Local::new(Classified(rule), settings.optimizer, settings.order, settings.schedule)))
+        let width = rule.auxiliary_width;
+        faults.check("auxiliary-width", 0, width != Some(0), "a whole number >= 1");
+        Recipe::new(move |settings| {
+            let (classes, seed) = (settings.classes, settings.seed);
+            settings.local(Classified(Greedy { layers, width, decoupled, classes, seed, plan: None }))
+        })
     },
 };
 
@@ -230,11 +226,13 @@ impl<T: Scalar> Objective<T> for Greedy {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Bench;
     use super::*;
+    use crate::engine::Backprop;
+    use crate::engine::Local;
     use crate::network::{LearnerRecord, Network};
+    use crate::objective::testing::Bench;
     use crate::optimizer::{Optimizer, OptimizerState};
-    use crate::update::{Backprop, Schedule, Update, UpdateOrder, UpdateRecord};
+    use crate::update::{Schedule, Update, UpdateOrder, UpdateRecord};
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
 

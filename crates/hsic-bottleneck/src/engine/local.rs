@@ -15,7 +15,6 @@ use hsic::Scalar;
 use hsic::sums::{grown, norm};
 
 use super::clock::{Clock, cleared};
-use super::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 use crate::batch::Batch;
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Block, Cache, Feature, Learner, Network};
@@ -24,6 +23,7 @@ use crate::optimizer::{Optimizer, OptimizerState};
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -432,16 +432,16 @@ fn prepare<O: Objective<T>, T: Scalar>(
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
-pub(super) fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
+pub(crate) fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The scratch given back last, whose memory is still near.
-pub(super) fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
+pub(crate) fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
     lock(pool).pop().unwrap_or_default()
 }
 
-pub(super) fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
+pub(crate) fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
     lock(pool).push(scratch);
 }
 

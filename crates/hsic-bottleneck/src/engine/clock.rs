@@ -7,18 +7,18 @@ use crate::span::Work;
 
 /// Measures the spans of one step from its start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
 impl Clock {
     /// The step starts now.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { start: Instant::now() }
     }
 
     /// The span of work on a block that this thread began at `begin` and ends now.
-    pub(super) fn span(self, work: Work, block: usize, begin: Instant) -> Span {
+    pub(crate) fn span(self, work: Work, block: usize, begin: Instant) -> Span {
         let milliseconds = |at: Instant| at.saturating_duration_since(self.start).as_nanos() as f64 / 1e6;
         let thread = rayon::current_thread_index().unwrap_or(0);
         Span {
@@ -32,7 +32,7 @@ impl Clock {
 }
 
 /// Room for the spans of a step on so many blocks, in the memory of an earlier step's.
-pub(super) fn cleared(spans: &mut Vec<Span>, blocks: usize) {
+pub(crate) fn cleared(spans: &mut Vec<Span>, blocks: usize) {
     spans.clear();
     spans.reserve(2 * blocks + 1);
 }

@@ -37,21 +37,21 @@ use hsic::random::Stream;
 use hsic::sums::{grown, norm};
 use rayon::prelude::*;
 
-use super::angle::cosine;
-use super::clock::{Clock, cleared};
-use super::{Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, Recipe, Stages};
 use crate::batch::Batch;
-use crate::config::TrainOptions;
 use crate::dataset::Shape;
+use crate::engine::angle::cosine;
+use crate::engine::clock::{Clock, cleared};
 use crate::fault::Faults;
 use crate::network::learner::{RecordMismatch, load_learners};
-use crate::network::models::parse_widths;
+use crate::network::models::{Width, parse_widths};
 use crate::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateRecord};
 
 /// The method `dni`.
 pub static METHOD: Method = Method {
@@ -61,32 +61,53 @@ pub static METHOD: Method = Method {
     cost: "back-propagation and a forward and backward pass of a predictor a block; memory of all activations",
     source: include_str!("dni.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: false,
     parallel: true,
     reads: &["conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
-    settle,
-    build: |settings| Ok(Box::new(Dni::new(settings))),
+    resolve: |options, faults| {
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| {
+            Ok(Box::new(Dni::new(rule.clone(), settings.optimizer, settings.classes, settings.seed)))
+        })
+    },
 };
 
 /// Hidden widths of a predictor of vectors, and hidden channels of one of maps, if none are given. On MNIST (256x3, 3
 /// epochs) 256, 256x2 and 1024x2 reach 96.7, 96.8 and 96.9 %.
-const DENSE_WIDTHS: &str = "256";
-const CONV_WIDTHS: &str = "32x2";
+const DENSE_WIDTHS: &[Width] = &[Width { outputs: 256, pool: false }];
+const CONV_WIDTHS: &[Width] = &[Width { outputs: 32, pool: false }; 2];
 
 /// Side of a predictor's convolutions.
 const KERNEL: usize = 5;
 
-fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    adamw(options, 1e-3);
-    let rule = &mut options.rule;
-    rule.conditioned.get_or_insert(true);
-    rule.angle_steps.get_or_insert(50);
+/// The options of the method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DniRule {
+    /// Whether predictors see the labels.
+    pub conditioned: bool,
+    /// Hidden widths of the predictors, of maps their channels; `None` for those of a vector and of a map.
+    pub widths: Option<Vec<Width>>,
+    /// Share of the gradient from above in what a block learns from, in [0, 1].
+    pub lambda: f64,
+    /// Steps between comparisons with the true gradient; 0 for none.
+    pub angle_steps: u64,
+}
+
+/// Defaults and ranges of these options.
+fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> DniRule {
+    options.adamw(1e-3);
+    let rule = &mut *options.rule;
+    let conditioned = *rule.conditioned.get_or_insert(true);
+    let angle_steps = *rule.angle_steps.get_or_insert(50);
     let lambda = *rule.bp_lambda.get_or_insert(0.0);
     faults.check("bp-lambda", lambda, (0.0..=1.0).contains(&lambda), "a number in [0, 1]");
-    if let Some(widths) = &rule.predictor_widths {
-        let valid = parse_widths(widths).is_some_and(|widths| widths.iter().all(|width| !width.pool));
-        faults.check("predictor-widths", widths, valid, "positive widths as 256,128 or 256x2");
-    }
+    let widths = rule.predictor_widths.as_deref().map(|text| {
+        let widths = parse_widths(text).filter(|widths| widths.iter().all(|width| !width.pool));
+        faults.check("predictor-widths", text, widths.is_some(), "positive widths as 256,128 or 256x2");
+        widths.unwrap_or_default()
+    });
+    DniRule { conditioned, widths, lambda, angle_steps }
 }
 
 /// A network that predicts the gradient with respect to a block's outputs, times the rows of the batch. One without layers
@@ -106,10 +127,10 @@ struct Predictor<T: Scalar> {
 
 impl<T: Scalar> Predictor<T> {
     /// For outputs of sizes `map`, with hidden layers of `widths`.
-    fn new(map: Shape, classes: usize, widths: Option<&str>, stream: &mut Stream) -> Self {
+    fn new(map: Shape, classes: usize, widths: Option<&[Width]>, stream: &mut Stream) -> Self {
         let vector = map.height * map.width == 1;
         let own = if vector { DENSE_WIDTHS } else { CONV_WIDTHS };
-        let widths = parse_widths(widths.unwrap_or(own)).unwrap_or_default();
+        let widths = widths.unwrap_or(own);
         let mut from = Shape { channels: map.channels + classes, ..map };
         let sizes = widths.iter().map(|width| (width.outputs, Activation::Relu, Norm::Batch));
         let mut layers = Vec::new();
@@ -200,10 +221,7 @@ struct Slot<T: Scalar> {
 /// Trains blocks by predicted gradients.
 pub struct Dni<T: Scalar = f32> {
     optimizer: Optimizer,
-    conditioned: bool,
-    widths: Option<String>,
-    lambda: f64,
-    angle_steps: u64,
+    rule: DniRule,
     classes: usize,
     seed: u64,
     slots: Vec<Slot<T>>,
@@ -213,18 +231,15 @@ pub struct Dni<T: Scalar = f32> {
 }
 
 impl<T: Scalar> Dni<T> {
-    /// With the numbers of `settings`, defaults where they lack one.
+    /// With these options and one optimizer for blocks and predictors, for data of so many classes; predictors start from
+    /// weights drawn from `seed`.
     #[must_use]
-    pub fn new(settings: &MethodSettings) -> Self {
-        let rule = &settings.rule;
+    pub fn new(rule: DniRule, optimizer: Optimizer, classes: usize, seed: u64) -> Self {
         Self {
-            optimizer: settings.optimizer,
-            conditioned: rule.conditioned.unwrap_or(true),
-            widths: rule.predictor_widths.clone(),
-            lambda: rule.bp_lambda.unwrap_or(0.0),
-            angle_steps: rule.angle_steps.unwrap_or(0),
-            classes: settings.classes,
-            seed: settings.seed,
+            optimizer,
+            rule,
+            classes,
+            seed,
             slots: Vec::new(),
             dz: Vec::new(),
             gradient: Vec::new(),
@@ -238,12 +253,12 @@ impl<T: Scalar> Dni<T> {
         if self.slots.len() == blocks.len() {
             return;
         }
-        let classes = if self.conditioned { self.classes } else { 0 };
+        let classes = if self.rule.conditioned { self.classes } else { 0 };
         let slot = |index: usize| {
             let block = &*blocks[index];
             let mut stream = Stream::new(self.seed, "predictor", index as u64);
             let predictor = match index + 1 < blocks.len() {
-                true => Predictor::new(block.shape(), classes, self.widths.as_deref(), &mut stream),
+                true => Predictor::new(block.shape(), classes, self.rule.widths.as_deref(), &mut stream),
                 false => Predictor::none(block.shape(), classes),
             };
             Slot {
@@ -323,7 +338,7 @@ impl<T: Scalar> Update<T> for Dni<T> {
         let classes = network.outputs();
         self.dz.resize(m * classes, T::ZERO);
         let loss = cross_entropy(&self.slots[last].z, &batch.labels, classes, &mut self.dz);
-        let looks = self.angle_steps > 0 && batch.step.is_multiple_of(self.angle_steps);
+        let looks = self.rule.angle_steps > 0 && batch.step.is_multiple_of(self.rule.angle_steps);
         if looks {
             self.true_gradients(network, batch);
             self.forward(network, batch)?;
@@ -357,11 +372,11 @@ impl<T: Scalar> Update<T> for Dni<T> {
             self.report.signals[index].gradient_norm = norm(gradient);
             self.optimizer.step(learning_rate, block.parameters_mut(), gradient, optimizer);
             if let Some(Slot { z, target, predictor, .. }) = before.last() {
-                mix(self.lambda, m, target, predictor.predictions(m), grown(&mut self.dz, z.len()));
+                mix(self.rule.lambda, m, target, predictor.predictions(m), grown(&mut self.dz, z.len()));
             }
             self.report.spans.push(clock.span(Work::Block, index, begin));
         }
-        let (optimizer, angle_steps) = (self.optimizer, self.angle_steps);
+        let (optimizer, angle_steps) = (self.optimizer, self.rule.angle_steps);
         let signals = &mut self.report.signals;
         signals.iter_mut().for_each(|signal| signal.loss = loss);
         self.slots[..last].par_iter_mut().zip(signals).for_each(|(slot, signal)| {
@@ -395,13 +410,10 @@ impl<T: Scalar> Update<T> for Dni<T> {
 
 #[cfg(test)]
 mod tests {
-    use hsic::{Approximation, Bottleneck};
-
     use super::*;
-    use crate::config::RuleOptions;
+    use crate::engine::Backprop;
     use crate::network::BlockSpec;
     use crate::network::models::with_classifier;
-    use crate::update::{Backprop, Schedule, UpdateOrder};
 
     const INPUT: Shape = Shape { channels: 2, height: 7, width: 6 };
     const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-3 };
@@ -420,22 +432,8 @@ mod tests {
     }
 
     fn dni(lambda: f64, angle_steps: u64) -> Dni<f64> {
-        let rule = RuleOptions {
-            bp_lambda: Some(lambda),
-            angle_steps: Some(angle_steps),
-            predictor_widths: Some("8".to_owned()),
-            ..RuleOptions::default()
-        };
-        Dni::new(&MethodSettings {
-            bottleneck: Bottleneck::default(),
-            approximation: Approximation::Exact,
-            rule,
-            classes: 3,
-            seed: 4,
-            optimizer: ADAMW,
-            order: UpdateOrder::Jacobi,
-            schedule: Schedule::Parallel,
-        })
+        let widths = parse_widths("8");
+        Dni::new(DniRule { conditioned: true, widths, lambda, angle_steps }, ADAMW, 3, 4)
     }
 
     fn parameters(network: &Network<f64>) -> Vec<Vec<f64>> {
@@ -494,7 +492,7 @@ mod tests {
     fn a_predictors_gradient_agrees_with_central_differences() {
         for map in [Shape { channels: 4, height: 1, width: 1 }, Shape { channels: 2, height: 4, width: 3 }] {
             let mut stream = Stream::new(6, "predictor", 0);
-            let mut predictor = Predictor::<f64>::new(map, 3, Some("5"), &mut stream);
+            let mut predictor = Predictor::<f64>::new(map, 3, parse_widths("5").as_deref(), &mut stream);
             let last = predictor.layers.last_mut().unwrap().block_mut();
             last.parameters_mut().iter_mut().for_each(|w| *w = 0.3 * stream.normal());
             let labels = [0, 2, 1, 1, 0, 2];
@@ -529,7 +527,7 @@ mod tests {
     fn a_linear_gradient_is_learned() {
         let map = Shape { channels: 6, height: 1, width: 1 };
         let mut stream = Stream::new(6, "predictor", 1);
-        let mut predictor = Predictor::<f64>::new(map, 0, Some("32"), &mut stream);
+        let mut predictor = Predictor::<f64>::new(map, 0, parse_widths("32").as_deref(), &mut stream);
         let (m, mut losses) = (64, Vec::new());
         for _ in 0..600 {
             let z: Vec<f64> = (0..m * 6).map(|_| stream.normal()).collect();

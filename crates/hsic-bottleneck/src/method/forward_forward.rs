@@ -40,17 +40,18 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
 
-use super::{Local, Method, MethodSettings, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, MethodSettings, Outputs, Recipe, Stages, check_room};
 use crate::batch::Batch;
-use crate::config::{RuleOptions, TrainOptions};
+use crate::engine::Local;
 use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
-use crate::network::{Activation, Between, Block, Cache, Dense, Learner, Network, Norm, WrittenLabel};
+use crate::network::{Activation, Between, Block, Cache, Dense, LabelStyle, Learner, Network, Norm, WrittenLabel};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::Contrast;
 use crate::rule_options::Goodness;
 use crate::rule_options::Negatives;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateRecord};
 
 use crate::optimizer::Optimizer;
 
@@ -62,11 +63,14 @@ pub static METHOD: Method = Method {
     cost: "two forward passes and two weight gradients a batch (hard negatives: and one pass of the first block); no backward chain",
     source: include_str!("forward_forward.rs"),
     outputs: Outputs::Labels,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["goodness", "theta", "negatives", "label_strength", "peer"],
-    settle,
-    build: |settings| Ok(Box::new(ForwardForward::new(settings))),
+    resolve: |options, faults| {
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| Ok(Box::new(ForwardForward::new(rule, settings)))).with_label(rule.label)
+    },
 };
 
 /// Theta if none is given. A sum over d units makes the loss d times as steep as a mean, and a row's activity settles near
@@ -76,40 +80,34 @@ pub static METHOD: Method = Method {
 const SUM_THETA: f64 = 0.02;
 const SQUARE_THETA: f64 = 1.0;
 
-fn settle(options: &mut TrainOptions, faults: &mut Faults) {
-    adamw(options, 1e-3);
+/// The options of the method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForwardForwardRule {
+    /// Theta and what goodness is.
+    pub contrast: Contrast,
+    /// Where the wrong label of a negative row comes from.
+    pub negatives: Negatives,
+    /// How a label is written over a sample.
+    pub label: LabelStyle,
+}
+
+/// Defaults and ranges of these options.
+fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> ForwardForwardRule {
+    options.adamw(1e-3);
     options.network.norm.get_or_insert(Norm::None);
     options.network.between.get_or_insert(Between::Rms);
-    let rule = &mut options.rule;
+    let rule = &mut *options.rule;
     let goodness = *rule.goodness.get_or_insert(Goodness::Sum);
     faults.check("goodness", goodness, goodness != Goodness::Mean, "sum or square for forward-forward");
-    let theta = if goodness == Goodness::Square { SQUARE_THETA } else { SUM_THETA };
-    faults.positive("theta", *rule.theta.get_or_insert(theta));
-    rule.negatives.get_or_insert(Negatives::Hard);
-    faults.positive("label-strength", *rule.label_strength.get_or_insert(1.0));
-    faults.not_negative("peer", *rule.peer.get_or_insert(0.0));
-}
-
-/// How labels are written, by the numbers of the method.
-pub(crate) fn label(rule: &RuleOptions, classes: usize) -> WrittenLabel {
-    let strength = rule.label_strength.unwrap_or(1.0);
-    WrittenLabel { classes, strength, mean: rule.goodness == Some(Goodness::Square) }
-}
-
-/// Whether a sample of so many values has room for the label of so many classes.
-///
-/// # Errors
-/// `Method` if nothing of the sample would be left.
-pub(crate) fn check_room(columns: usize, classes: usize) -> Result<(), StepError> {
-    if columns > classes {
-        return Ok(());
-    }
-    let found = format!("samples of {columns} values and {classes} classes");
-    Err(StepError::Method {
-        method: METHOD.name,
-        found,
-        expected: "more values than classes, whose label is written there",
-    })
+    let mean = goodness == Goodness::Square;
+    let theta = *rule.theta.get_or_insert(if mean { SQUARE_THETA } else { SUM_THETA });
+    faults.positive("theta", theta);
+    let negatives = *rule.negatives.get_or_insert(Negatives::Hard);
+    let strength = *rule.label_strength.get_or_insert(1.0);
+    faults.positive("label-strength", strength);
+    let peer = *rule.peer.get_or_insert(0.0);
+    faults.not_negative("peer", peer);
+    ForwardForwardRule { contrast: Contrast { mean, theta, peer }, negatives, label: LabelStyle { strength, mean } }
 }
 
 /// Trains the blocks of a network by pairs of positive and negative rows.
@@ -125,18 +123,14 @@ pub struct ForwardForward<T: Scalar = f32> {
 }
 
 impl<T: Scalar> ForwardForward<T> {
-    /// With the numbers of `settings`, defaults where they lack one.
+    /// With these options, in a training of these settings.
     #[must_use]
-    pub fn new(settings: &MethodSettings) -> Self {
-        let rule = &settings.rule;
-        let label = label(rule, settings.classes);
-        let contrast =
-            Contrast { mean: label.mean, theta: rule.theta.unwrap_or(SUM_THETA), peer: rule.peer.unwrap_or(0.0) };
+    pub fn new(rule: ForwardForwardRule, settings: &MethodSettings) -> Self {
         Self {
-            local: Local::new(contrast, settings.optimizer, settings.order, settings.schedule),
+            local: Local::new(rule.contrast, settings.optimizer, settings.order, settings.schedule),
             optimizer: settings.optimizer,
-            negatives: rule.negatives.unwrap_or(Negatives::Hard),
-            label,
+            negatives: rule.negatives,
+            label: rule.label.of(settings.classes),
             seed: settings.seed,
             reader: None,
             pairs: Batch::default(),
@@ -262,7 +256,7 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        check_room(batch.columns, batch.classes)?;
+        check_room(METHOD.name, batch.columns, batch.classes)?;
         self.meet(network, batch.classes);
         self.pair(network, batch, learning_rate)?;
         self.local.step(network, &self.pairs, learning_rate)
@@ -294,28 +288,21 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trainer::{build_method, build_network};
+    use crate::update::{Schedule, UpdateOrder};
 
-    fn config(adjust: impl Fn(&mut TrainOptions)) -> crate::config::TrainConfig {
-        let mut options = TrainOptions::default();
-        options.objective.method = Some(METHOD.name.to_owned());
-        options.network.widths = Some("20x2".to_owned());
-        adjust(&mut options);
-        options.resolve().unwrap()
-    }
-
-    fn settings(negatives: Negatives) -> MethodSettings {
-        let config = config(|_| {});
-        MethodSettings {
-            bottleneck: config.bottleneck,
-            approximation: config.approximation,
-            rule: RuleOptions { negatives: Some(negatives), ..config.options.rule },
+    fn update(negatives: Negatives) -> ForwardForward<f64> {
+        let contrast = Contrast { mean: false, theta: SUM_THETA, peer: 0.0 };
+        let label = LabelStyle { strength: 1.0, mean: false };
+        let settings = MethodSettings {
+            bottleneck: hsic::Bottleneck::default(),
+            approximation: hsic::Approximation::Exact,
             classes: 3,
             seed: 5,
-            optimizer: config.optimizer,
-            order: config.update,
-            schedule: config.schedule,
-        }
+            optimizer: Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
+            order: UpdateOrder::Jacobi,
+            schedule: Schedule::Parallel,
+        };
+        ForwardForward::new(ForwardForwardRule { contrast, negatives, label }, &settings)
     }
 
     fn network() -> Network<f64> {
@@ -331,7 +318,7 @@ mod tests {
     #[test]
     fn a_pair_is_one_sample_with_its_own_and_with_a_wrong_label() {
         for negatives in [Negatives::Random, Negatives::Hard] {
-            let (mut update, mut network) = (ForwardForward::<f64>::new(&settings(negatives)), network());
+            let (mut update, mut network) = (update(negatives), network());
             let mut drawn = [0; 3];
             for step in 0..40 {
                 let batch = batch(step);
@@ -367,7 +354,7 @@ mod tests {
     #[test]
     fn hard_negatives_do_not_depend_on_later_blocks() {
         let drawn = |disturbed: bool| {
-            let (mut update, mut network) = (ForwardForward::<f64>::new(&settings(Negatives::Hard)), network());
+            let (mut update, mut network) = (update(Negatives::Hard), network());
             if disturbed {
                 network.blocks_mut()[1].parameters_mut().iter_mut().for_each(|w| *w = 1.0 - *w);
             }
@@ -391,34 +378,5 @@ mod tests {
         };
         // 1e-8 stands inside the root of the mean square, which is of order 0.1.
         outputs(1.0).iter().zip(outputs(3.0)).for_each(|(one, other)| assert!((one - other).abs() < 1e-6));
-    }
-
-    #[test]
-    fn the_network_has_no_output_block_unless_one_is_asked_for_and_reads_neutral_labels() {
-        let shape = crate::dataset::Shape { channels: 1, height: 4, width: 4 };
-        let network = build_network(&config(|_| {}), shape, 3).unwrap();
-        assert_eq!((network.blocks().len(), network.outputs()), (2, 20));
-        assert_eq!(config(|_| {}).format.epochs, 10);
-        assert_eq!(config(|options| options.format.format_epochs = Some(0)).format.epochs, 0, "goodness is enough");
-        let with = config(|options| options.network.outputs = Some(3));
-        assert_eq!(build_network(&with, shape, 3).unwrap().outputs(), 3);
-        let (mut x, plain) = (vec![0.3; 16], network.infer(1, &[0.3; 16]));
-        let scores = network.class_scores(1, &x);
-        x[..3].fill(9.0);
-        assert_eq!(network.infer(1, &x), plain, "what stands in the label's place is not seen");
-        assert_eq!((network.class_scores(1, &x), scores.len()), (scores, 3));
-    }
-
-    #[test]
-    fn samples_without_room_for_a_label_are_told() {
-        let narrow = crate::dataset::Shape { channels: 3, height: 1, width: 1 };
-        let expected = "forward-forward cannot train samples of 3 values and 3 classes: expected more values than classes, \
-                        whose label is written there";
-        let error = build_network(&config(|_| {}), narrow, 3).err().unwrap();
-        assert_eq!(error.to_string(), expected);
-        let mut update = build_method(&config(|_| {}), 3).unwrap();
-        let mut network = Network::<f32>::mlp(3, &[4], 4, Activation::Relu, Norm::None, 2);
-        let batch = Batch { x: vec![0.5; 12], columns: 3, labels: vec![0, 1, 2, 0], classes: 3, step: 0 };
-        assert_eq!(update.step(&mut network, &batch, 1e-3).unwrap_err().to_string(), expected);
     }
 }

@@ -39,11 +39,11 @@ use rayon::prelude::*;
 
 use inverse::{Lesson, Memory, activation_of_dense, shape};
 
-use super::angle::Angle;
-use super::clock::{Clock, cleared};
-use super::local::{give, lock, take};
-use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
+use crate::engine::angle::Angle;
+use crate::engine::clock::{Clock, cleared};
+use crate::engine::local::{give, lock, take};
 use crate::network::learner::{RecordMismatch, load_learners};
 use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm};
 use crate::objective::Signal;
@@ -53,6 +53,7 @@ use crate::rule_options::Inverse;
 use crate::span::Span;
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateRecord};
 
 /// The method `difference-target-propagation`.
 pub static METHOD: Method = Method {
@@ -62,28 +63,26 @@ pub static METHOD: Method = Method {
     cost: "2 to 4 times back-propagation with one inverse step a batch; memory of all activations and the weights twice",
     source: include_str!("target_propagation.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: false,
     parallel: false,
     reads: &["angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
-    settle: |options, faults| {
-        adamw(options, 1e-3);
-        let rule = &mut options.rule;
-        rule.inverse.get_or_insert_default();
-        faults.positive("target-rate", *rule.target_rate.get_or_insert(TARGET_RATE));
-        faults.positive("inverse-noise", *rule.inverse_noise.get_or_insert(INVERSE_NOISE));
-        let steps = *rule.inverse_steps.get_or_insert(INVERSE_STEPS);
-        faults.check("inverse-steps", steps, steps >= 1, "a whole number >= 1");
-    },
-    build: |settings| {
-        let rule = &settings.rule;
+    resolve: |options, faults| {
+        options.adamw(1e-3);
+        let rule = &mut *options.rule;
         let targets = TargetSettings {
-            inverse: rule.inverse.unwrap_or_default(),
-            rate: rule.target_rate.unwrap_or(TARGET_RATE),
-            steps: rule.inverse_steps.unwrap_or(INVERSE_STEPS),
-            noise: rule.inverse_noise.unwrap_or(INVERSE_NOISE),
+            inverse: *rule.inverse.get_or_insert_default(),
+            rate: *rule.target_rate.get_or_insert(TARGET_RATE),
+            steps: *rule.inverse_steps.get_or_insert(INVERSE_STEPS),
+            noise: *rule.inverse_noise.get_or_insert(INVERSE_NOISE),
         };
-        let update = TargetPropagation::new(settings.optimizer, targets, settings.seed);
-        Ok(Box::new(update.with_angle(rule.angle_steps)))
+        let angle = rule.angle_steps.unwrap_or(0);
+        faults.positive("target-rate", targets.rate);
+        faults.positive("inverse-noise", targets.noise);
+        faults.check("inverse-steps", targets.steps, targets.steps >= 1, "a whole number >= 1");
+        Recipe::new(move |settings| {
+            Ok(Box::new(TargetPropagation::new(settings.optimizer, targets, settings.seed).with_angle(angle)))
+        })
     },
 };
 
@@ -159,15 +158,15 @@ impl<T: Scalar> TargetPropagation<T> {
             rows: Vec::new(),
             inverted: Vec::new(),
             cache: Cache::shared(),
-            angle: Angle::new(None),
+            angle: Angle::new(0),
             scratches: Mutex::new(Vec::new()),
             report: StepReport::default(),
         }
     }
 
-    /// Compares the gradients with back-propagation's every so many steps.
+    /// Compares the gradients with back-propagation's every so many steps; never if that is 0.
     #[must_use]
-    pub fn with_angle(mut self, every: Option<u64>) -> Self {
+    pub fn with_angle(mut self, every: u64) -> Self {
         self.angle = Angle::new(every);
         self
     }
@@ -344,9 +343,9 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
 mod tests {
     use super::*;
     use crate::dataset::Shape;
+    use crate::engine::Backprop;
     use crate::network::BlockSpec;
     use crate::network::models::with_classifier;
-    use crate::update::Backprop;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const SHAPE: Shape = Shape { channels: 1, height: 1, width: 6 };
@@ -439,7 +438,7 @@ mod tests {
             settings(0.1, 1),
             1,
         );
-        let mut update = update.with_angle(Some(1));
+        let mut update = update.with_angle(1);
         let mut cosines = Vec::new();
         for step in 0..600 {
             let report = update.step(&mut network, &Batch { step, ..batch(step % 4) }, 3e-3).unwrap();

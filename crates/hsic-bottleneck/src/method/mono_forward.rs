@@ -25,12 +25,12 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 
-use super::classifier::{classifier, classify};
-use super::{Classified, Objective, Signal, Site};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
 use crate::dataset::Shape;
 use crate::network::{Feature, Learner};
-use crate::update::{Local, Method, Outputs, adamw};
+use crate::objective::classifier::{classifier, classify};
+use crate::objective::{Classified, Objective, Signal, Site};
 
 /// The method `mono-forward`.
 pub static METHOD: Method = Method {
@@ -40,16 +40,16 @@ pub static METHOD: Method = Method {
     cost: "no backward chain; 6 m d C beside a block for its classifier; memory of one block in turn",
     source: include_str!("mono_forward.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &[],
-    settle: |options, _| {
-        adamw(options, 1e-3);
+    resolve: |options, _| {
+        options.adamw(1e-3);
         options.network.feature.get_or_insert(Feature::Flat);
-    },
-    build: |settings| {
-        let rule = MonoForward { classes: settings.classes, seed: settings.seed };
-        Ok(Box::new(Local::new(Classified(rule), settings.optimizer, settings.order, settings.schedule)))
+        Recipe::new(|settings| {
+            settings.local(Classified(MonoForward { classes: settings.classes, seed: settings.seed }))
+        })
     },
 };
 
@@ -110,11 +110,13 @@ impl<T: Scalar> Objective<T> for MonoForward {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Bench;
     use super::*;
+    use crate::engine::Backprop;
+    use crate::engine::Local;
     use crate::network::{Activation, LearnerRecord, Network, Norm};
+    use crate::objective::testing::Bench;
     use crate::optimizer::{Optimizer, OptimizerState};
-    use crate::update::{Backprop, Schedule, Update, UpdateOrder, UpdateRecord};
+    use crate::update::{Schedule, Update, UpdateOrder, UpdateRecord};
 
     #[test]
     fn gradients_agree_with_central_differences() {

@@ -11,7 +11,7 @@ use crate::optimizer::Optimizer;
 use crate::step_error::StepError;
 
 /// An objective at the last block, with what it shares, its memory, and what it trains beside the network.
-pub(super) struct Top<T: Scalar>(Box<dyn Loss<T>>);
+pub(crate) struct Top<T: Scalar>(Box<dyn Loss<T>>);
 
 /// Any objective, whatever its types.
 trait Loss<T: Scalar>: Send {
@@ -63,7 +63,7 @@ impl<O: Objective<T>, T: Scalar> Loss<T> for Of<O, T> {
 impl<T: Scalar> Top<T> {
     /// The loss of a network: margins and reconstruction where it ends in capsules, else cross-entropy.
     /// `reconstruction` is its weight and the seed of its decoder.
-    pub(super) fn of(network: &Network<T>, (weight, seed): (f64, u64)) -> Self {
+    pub(crate) fn of(network: &Network<T>, (weight, seed): (f64, u64)) -> Self {
         match network.capsule() {
             Some(dimensions) => Self::new(network, Margin::new(dimensions, network.inputs(), weight, seed)),
             None => Self::new(network, CrossEntropy),
@@ -81,7 +81,7 @@ impl<T: Scalar> Top<T> {
     ///
     /// # Errors
     /// As those of [`Objective::prepare`] and [`Objective::signal`].
-    pub(super) fn evaluate(
+    pub(crate) fn evaluate(
         &mut self,
         batch: &Batch<T>,
         (index, last): (usize, &dyn Block<T>),
@@ -96,12 +96,12 @@ impl<T: Scalar> Top<T> {
     }
 
     /// A step of what the loss trains beside the network.
-    pub(super) fn step(&mut self, optimizer: Optimizer, rate: f64) {
+    pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64) {
         self.0.learners_mut().iter_mut().for_each(|learner| learner.step(optimizer, rate));
     }
 
     /// What a checkpoint keeps of that, by block; nothing if there is none.
-    pub(super) fn record(&self, blocks: usize) -> Vec<Vec<LearnerRecord<T>>> {
+    pub(crate) fn record(&self, blocks: usize) -> Vec<Vec<LearnerRecord<T>>> {
         if self.0.learners().is_empty() {
             return Vec::new();
         }
@@ -114,7 +114,7 @@ impl<T: Scalar> Top<T> {
     ///
     /// # Errors
     /// `RecordMismatch` if it is that of another loss.
-    pub(super) fn load(&mut self, blocks: usize, records: Vec<Vec<LearnerRecord<T>>>) -> Result<(), RecordMismatch> {
+    pub(crate) fn load(&mut self, blocks: usize, records: Vec<Vec<LearnerRecord<T>>>) -> Result<(), RecordMismatch> {
         let mut learners: Vec<Vec<Learner<T>>> = (1..blocks).map(|_| Vec::new()).collect();
         learners.push(std::mem::take(self.0.learners_mut()));
         let loaded = load_learners(learners.iter_mut(), records);

@@ -12,9 +12,9 @@
 //! Source: the objective is Ma, Lewis, Kleijn 2020; their networks have no such block. Defaults: adamw 1e-3, since
 //! HSIC's gradients and those of a cross-entropy differ by orders of magnitude, which a rate a weight evens out.
 
-use super::Classified;
-use super::hsic::{HsicObjective, settle};
-use crate::update::{Local, Method, Outputs, adamw};
+use super::bottleneck::rule;
+use super::{Method, Outputs, Recipe};
+use crate::objective::Classified;
 
 /// The method `hsic-local`.
 pub static METHOD: Method = Method {
@@ -22,17 +22,15 @@ pub static METHOD: Method = Method {
     summary: "HSIC bottleneck for hidden blocks, cross-entropy for a linear output block: the network of backprop",
     reference: "Ma, Lewis, Kleijn, AAAI 2020, arXiv 1908.01580 (the hidden blocks)",
     cost: "as hsic: m^2 (d + m) a block for its kernel, m rows and d columns; memory of one block in turn",
-    source: include_str!("hsic_local.rs"),
+    source: include_str!("bottleneck_local.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &["x", "classifier", "approximation"],
-    settle: |options, faults| {
-        adamw(options, 1e-3);
-        settle(options, faults);
-    },
-    build: |settings| {
-        let objective = Classified(HsicObjective::of(settings)?);
-        Ok(Box::new(Local::new(objective, settings.optimizer, settings.order, settings.schedule)))
+    resolve: |options, faults| {
+        options.adamw(1e-3);
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| settings.local(Classified(rule.objective(settings)?)))
     },
 };

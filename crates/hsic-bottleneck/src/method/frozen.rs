@@ -12,9 +12,9 @@ use std::time::Instant;
 use hsic::Scalar;
 use hsic::sums::norm;
 
-use super::clock::{Clock, cleared};
-use super::{Method, Outputs, StepReport, Update, UpdateRecord, adamw};
+use super::{Method, Outputs, Recipe};
 use crate::batch::Batch;
+use crate::engine::clock::{Clock, cleared};
 use crate::network::learner::RecordMismatch;
 use crate::network::{Cache, Network};
 use crate::objective::Signal;
@@ -22,6 +22,7 @@ use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::span::Work;
 use crate::step_error::StepError;
+use crate::update::{StepReport, Update, UpdateRecord};
 
 /// The method `frozen`.
 pub static METHOD: Method = Method {
@@ -31,11 +32,14 @@ pub static METHOD: Method = Method {
     cost: "a forward pass and the gradient of one linear block; memory of two blocks' activations",
     source: include_str!("frozen.rs"),
     outputs: Outputs::Classes,
+    takes_capsules: false,
     local: true,
     parallel: true,
     reads: &[],
-    settle: |options, _| adamw(options, 1e-3),
-    build: |settings| Ok(Box::new(RandomFeatures::new(settings.optimizer))),
+    resolve: |options, _| {
+        options.adamw(1e-3);
+        Recipe::new(|settings| Ok(Box::new(RandomFeatures::new(settings.optimizer))))
+    },
 };
 
 /// Trains the last block by the cross-entropy of its outputs.
@@ -145,7 +149,7 @@ mod tests {
         let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
         let (mut frozen, mut whole, start) = (network(), network(), network());
         RandomFeatures::new(sgd).step(&mut frozen, &batch, 0.1).unwrap();
-        super::super::Backprop::new(sgd).step(&mut whole, &batch, 0.1).unwrap();
+        crate::engine::Backprop::new(sgd).step(&mut whole, &batch, 0.1).unwrap();
         for block in 0..2 {
             assert_eq!(frozen.blocks()[block].parameters(), start.blocks()[block].parameters());
         }

@@ -1,0 +1,78 @@
+//! From a checked configuration to a network and the method that trains it.
+
+use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
+use crate::dataset::Shape;
+use crate::error::Error;
+use crate::evaluation::{FormatInput, Frozen, NormProtocol, ReadoutProtocol};
+use crate::method::{MethodSettings, Outputs, check_room};
+use crate::network::models::{ends_in_capsules, with_classifier, without_classifier};
+use crate::network::{NETWORKS, Network, NetworkSettings};
+use crate::update::Update;
+
+/// The network that a configuration names, with fresh weights, for samples of this shape.
+///
+/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
+/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
+///
+/// # Errors
+/// `Network` with the block that cannot be built; `Step` if the samples have no room for a label that the method writes
+/// into them.
+pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
+    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
+    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
+    let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
+    let method = config.method;
+    let blocks = match method.outputs {
+        Outputs::Classes if method.takes_capsules && ends_in_capsules(&blocks, classes) => blocks,
+        Outputs::Classes => with_classifier(blocks, classes),
+        Outputs::Units => blocks,
+        _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
+        Outputs::Features | Outputs::Labels => blocks,
+    };
+    let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
+    let mut network = network.with_entrances(config.entrance, config.seed);
+    network.set_feature(config.feature);
+    if let Some(label) = config.recipe.label() {
+        check_room(method.name, network.inputs(), classes)?;
+        network = network.with_label(label.of(classes));
+    }
+    Ok(network)
+}
+
+/// The method that a configuration names, for data of so many classes.
+///
+/// # Errors
+/// `Step` with what the method says of its settings.
+pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Update>, Error> {
+    let settings = MethodSettings {
+        bottleneck: config.bottleneck,
+        approximation: config.approximation,
+        classes,
+        seed: config.seed,
+        optimizer: config.optimizer,
+        order: config.update,
+        schedule: config.schedule,
+    };
+    Ok(config.recipe.make(&settings)?)
+}
+
+/// The configuration of one of several networks: one sigma, judged fairly, no format training.
+///
+/// # Errors
+/// `Faults` if it cannot be used by itself.
+pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainConfig, ConfigError> {
+    let mut options: TrainOptions = config.options.clone();
+    options.objective.sigma = Some(Numbers(vec![sigma]));
+    options.format.format_epochs = Some(0);
+    options.evaluation.readout = Some(ReadoutProtocol::Fair);
+    options.evaluation.bn = Some(NormProtocol::Fair);
+    options.evaluation.authors_beside = Some(false);
+    options.resolve()
+}
+
+/// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with
+/// those of the batch.
+pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> Frozen<'n> {
+    let frozen = Frozen::new(networks, input);
+    if networks.len() > 1 { frozen.under(&config.protocol) } else { frozen }
+}

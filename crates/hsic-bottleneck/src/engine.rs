@@ -1,0 +1,12 @@
+//! How signals, gradients and targets travel through a network in a step.
+
+pub(crate) mod angle;
+pub(crate) mod chain;
+pub(crate) mod clock;
+pub(crate) mod local;
+pub(crate) mod top;
+pub(crate) mod transport;
+
+pub use chain::Backprop;
+pub use local::Local;
+pub use transport::Feedback;
