@@ -15,7 +15,6 @@ use crate::format::{FormatSettings, Formatted, format};
 use crate::log::{Observer, Warning, tell};
 use crate::method::Method;
 use crate::network::Network;
-use crate::predict::Predictor;
 use crate::readout::Assignment;
 use crate::run::{READOUT, Run, SUMMARY, Summary};
 
@@ -118,7 +117,7 @@ pub(crate) fn conclude(
 }
 
 /// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.
-fn format_run(
+pub(crate) fn format_run(
     config: &TrainConfig,
     data: &Split,
     run: &Run,
@@ -131,32 +130,6 @@ fn format_run(
         run.save_format(settings.input, &formatted.layer)?;
     }
     Ok(formatted)
-}
-
-/// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
-/// summary; `None` if it was asked to stop, and the run is as it was.
-///
-/// # Errors
-/// `Run` for a run that is not finished or damaged; `Shape` if the data are not of its shape; `Diverged`.
-pub fn format_finished(
-    run: &Run,
-    data: &Split,
-    settings: &FormatSettings,
-    stop: &AtomicBool,
-) -> Result<Option<(Summary, Vec<f64>)>, Error> {
-    let config = run.config()?;
-    let predictor = Predictor::open(run)?;
-    predictor.check(&data.train)?;
-    predictor.check(&data.test)?;
-    let Some(formatted) = format_run(&config, data, run, predictor.networks(), settings, stop)? else {
-        return Ok(None);
-    };
-    let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
-    summary.format_accuracy = Some(formatted.test.accuracy());
-    summary.formatted = true;
-    summary.confusion = formatted.test;
-    run.write_json(SUMMARY, &summary)?;
-    Ok(Some((summary, formatted.epochs)))
 }
 
 /// Most numbers that one update touches; networks of several sigmas are trained one by one.

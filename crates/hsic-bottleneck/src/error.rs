@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::dataset::DatasetError;
 use crate::files::FileError;
 use crate::network::NetworkError;
-use crate::predict::PredictError;
+use crate::rows::RowsError;
 use crate::run::RunError;
 use crate::step_error::StepError;
 
@@ -26,9 +26,9 @@ pub enum Error {
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// New rows are none that the network takes.
+    /// Rows of a file do not fit the network.
     #[error(transparent)]
-    Predict(#[from] PredictError),
+    Rows(#[from] RowsError),
     /// The run's folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -32,6 +32,8 @@ pub mod predict;
 pub mod readout;
 pub mod reconstruction;
 pub mod record;
+pub mod reformat;
+pub mod rows;
 pub mod rule_options;
 pub mod run;
 pub mod span;

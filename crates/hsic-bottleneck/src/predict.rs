@@ -1,16 +1,13 @@
 //! A finished run at work: rows as its data were, to classes and probabilities.
 
-mod rows;
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::assemble::{build_network, format_input, member_config};
 use crate::calibration::Readout;
 use crate::config::TrainConfig;
-use crate::dataset::{Dataset, Shape};
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::evaluation::FormatInput;
 use crate::evaluation::{Frozen, ReadoutProtocol};
@@ -19,52 +16,8 @@ use crate::format::{SoftmaxLayer, softmax};
 use crate::network::Network;
 use crate::readout::Confusion;
 use crate::record::DataRecord;
+use crate::rows;
 use crate::run::Run;
-
-/// Why a file's rows are none that the run's network takes.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum PredictError {
-    /// Rows of another length.
-    #[error("{}: rows of {found} values, expected {} as in training ({shape})", .path.display(), .shape.columns())]
-    Columns {
-        /// The file.
-        path: PathBuf,
-        /// Values in a row of it.
-        found: usize,
-        /// Sizes of a sample in training.
-        shape: Shape,
-    },
-    /// An image of other sizes, or for a network that was trained on no images.
-    #[error(
-        "{}: an image of {found}, expected {} of {shape} as in training",
-        .path.display(), if *.images { "one" } else { "rows of numbers in a table" }
-    )]
-    Image {
-        /// The file.
-        path: PathBuf,
-        /// Its sizes.
-        found: Shape,
-        /// Sizes of a sample in training.
-        shape: Shape,
-        /// Whether the network was trained on images.
-        images: bool,
-    },
-    /// A value that is no pixel.
-    #[error("{}: row {row}, column {column} (from 0): {value}, expected {expected}", .path.display())]
-    Pixel {
-        /// The file.
-        path: PathBuf,
-        /// The row, from 0.
-        row: usize,
-        /// The column, from 0.
-        column: usize,
-        /// What is there.
-        value: f64,
-        /// What may be.
-        expected: &'static str,
-    },
-}
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -227,7 +180,7 @@ impl Predictor {
     /// # Errors
     /// `Dataset` if the file cannot be read; `Predict` if its rows are of another length or not pixels.
     pub fn read(&self, path: &Path) -> Result<Vec<f32>, Error> {
-        rows::read(path, &self.record)
+        Ok(rows::read(path, &self.record)?)
     }
 
     /// Samples of a data set by class and predicted class, both of the run: by the layer of format training if there is

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::config::{TrainConfig, TrainOptions};
+use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::evaluation::FormatInput;
 use crate::files::{FileError, PART, write_atomically};
 use crate::format::SoftmaxLayer;
@@ -264,9 +264,9 @@ impl Run {
     /// The configuration that the run was started with.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] naming file and key.
-    pub fn config(&self) -> Result<TrainConfig, crate::Error> {
-        Ok(TrainOptions::read(&self.file(CONFIG))?.resolve()?)
+    /// [`ConfigError`] naming file and key.
+    pub fn config(&self) -> Result<TrainConfig, ConfigError> {
+        TrainOptions::read(&self.file(CONFIG))?.resolve()
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still

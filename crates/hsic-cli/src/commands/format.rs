@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hsic_bottleneck::conclusion::format_finished;
+use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::Run;
 
 use super::eval::load;

@@ -1,14 +1,62 @@
 //! From a file, by its kind, to rows as a network takes them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::PredictError;
-use crate::dataset::{DatasetError, Values, read_image, read_values};
-use crate::error::Error;
+use thiserror::Error;
+
+use crate::dataset::{DatasetError, Shape, Values, read_image, read_values};
 use crate::record::DataRecord;
 
+/// Why the rows of a file do not fit the network.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Rows of another length.
+    #[error("{}: rows of {found} values, expected {} as in training ({shape})", .path.display(), .shape.columns())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// Values in a row of it.
+        found: usize,
+        /// Sizes of a sample in training.
+        shape: Shape,
+    },
+    /// An image of other sizes, or for a network that was trained on no images.
+    #[error(
+        "{}: an image of {found}, expected {} of {shape} as in training",
+        .path.display(), if *.images { "one" } else { "rows of numbers in a table" }
+    )]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its sizes.
+        found: Shape,
+        /// Sizes of a sample in training.
+        shape: Shape,
+        /// Whether the network was trained on images.
+        images: bool,
+    },
+    /// A value that is no pixel.
+    #[error("{}: row {row}, column {column} (from 0): {value}, expected {expected}", .path.display())]
+    Pixel {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// What is there.
+        value: f64,
+        /// What may be.
+        expected: &'static str,
+    },
+}
+
 /// The rows of a file: m x columns. A further kind of file is a further way to such rows.
-pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
+pub(crate) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
         return image(path, record);
@@ -16,7 +64,7 @@ pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> 
     let (table, values) = read_values(path)?;
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
-        return Err(PredictError::Columns { path: path.into(), found, shape }.into());
+        return Err(RowsError::Columns { path: path.into(), found, shape }.into());
     }
     let mut numbers = table.values;
     if record.pixels {
@@ -47,11 +95,11 @@ pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> 
 }
 
 /// An image is one row.
-fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
+fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
     let (found, bytes) = read_image(path)?;
     if !record.pixels || found != record.shape {
         let images = record.pixels;
-        return Err(PredictError::Image { path: path.into(), found, shape: record.shape, images }.into());
+        return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images }.into());
     }
     let mut row = vec![0.0; bytes.len()];
     match &record.normalization {
@@ -63,7 +111,7 @@ fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
 
 /// Brings pixels to [0, 1], or says which value is none. What a number means follows from how the file stores it, never
 /// from the numbers around it.
-fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Result<(), PredictError> {
+fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Result<(), RowsError> {
     let (most, expected) = match values {
         Values::Bytes => (255.0, "a byte"),
         Values::Text => (255.0, "a pixel, a whole number of 0 to 255"),
@@ -73,7 +121,7 @@ fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Resu
     let wrong = |value: &f64| !(0.0..=most).contains(value) || (whole && value.fract() != 0.0);
     if let Some(i) = numbers.iter().position(wrong) {
         let (row, column, value) = (i / cols, i % cols, numbers[i]);
-        return Err(PredictError::Pixel { path: path.into(), row, column, value, expected });
+        return Err(RowsError::Pixel { path: path.into(), row, column, value, expected });
     }
     if most > 1.0 {
         for number in numbers {
@@ -87,7 +135,7 @@ fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Shape, Standardization};
+    use crate::dataset::Standardization;
 
     fn record(pixels: bool, standardization: Option<Standardization>) -> DataRecord {
         DataRecord {

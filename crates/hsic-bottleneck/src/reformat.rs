@@ -1,0 +1,36 @@
+//! Format training of a run: with the rest of its training, or at any time after it.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::conclusion::format_run;
+use crate::dataset::Split;
+use crate::error::Error;
+use crate::format::FormatSettings;
+use crate::predict::Predictor;
+use crate::run::{Run, SUMMARY, Summary};
+
+/// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
+/// summary; `None` if it was asked to stop, and the run is as it was.
+///
+/// # Errors
+/// `Run` for a run that is not finished or damaged; `Shape` if the data are not of its shape; `Diverged`.
+pub fn format_finished(
+    run: &Run,
+    data: &Split,
+    settings: &FormatSettings,
+    stop: &AtomicBool,
+) -> Result<Option<(Summary, Vec<f64>)>, Error> {
+    let config = run.config()?;
+    let predictor = Predictor::open(run)?;
+    predictor.check(&data.train)?;
+    predictor.check(&data.test)?;
+    let Some(formatted) = format_run(&config, data, run, predictor.networks(), settings, stop)? else {
+        return Ok(None);
+    };
+    let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
+    summary.format_accuracy = Some(formatted.test.accuracy());
+    summary.formatted = true;
+    summary.confusion = formatted.test;
+    run.write_json(SUMMARY, &summary)?;
+    Ok(Some((summary, formatted.epochs)))
+}
