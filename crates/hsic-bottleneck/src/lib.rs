@@ -36,6 +36,7 @@ pub mod reformat;
 pub mod rows;
 pub mod rule_options;
 pub mod run;
+pub mod shape;
 pub mod span;
 pub mod step_error;
 mod tensor_file;

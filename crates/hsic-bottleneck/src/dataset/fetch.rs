@@ -12,8 +12,9 @@ use flate2::read::GzDecoder;
 use serde::Serialize;
 use ureq::Agent;
 
-use super::facts::{check, hash_file, home, is_archive, present};
-use super::idx::DEFLATE_RATIO;
+use super::facts::{home, is_archive, present};
+use super::gzip::DEFLATE_RATIO;
+use super::verify::{check, hash_file};
 use super::{DatasetError, DatasetSource, Download};
 
 /// How long a server may be silent.

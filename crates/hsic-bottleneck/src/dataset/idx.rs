@@ -3,21 +3,16 @@
 //! Format: a big-endian magic number (00 00, type 08 = unsigned byte, number of dimensions), a big-endian u32 for each
 //! dimension, then the bytes. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::facts::{self, Download, Facts, Found, KnownFile};
+use super::gzip::{Bytes, open};
 use super::{Dataset, DatasetError, DatasetSource, LoadOptions, Samples, Shape, Split};
 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
 const IMAGES: (u32, &str) = (0x0000_0803, "images");
 const LABELS: (u32, &str) = (0x0000_0801, "labels");
-
-/// Deflate encodes at most 258 bytes in two bits: no more than 1032 bytes come from one (RFC 1951, 3.2.5).
-pub(super) const DEFLATE_RATIO: u64 = 1032;
 
 /// Sizes of the samples of all three data sets.
 const SHAPE: Shape = Shape { channels: 1, height: 28, width: 28 };
@@ -260,32 +255,6 @@ impl Idx {
     }
 }
 
-/// The bytes of a file, decompressed if it begins as gzip does, whatever its name, and the most that there can be.
-pub(super) struct Bytes<'a> {
-    pub(super) reader: Box<dyn Read + 'a>,
-    possible: u64,
-    compressed: bool,
-}
-
-pub(super) fn open(path: &Path) -> Result<Bytes<'static>, DatasetError> {
-    let error = |source| DatasetError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(error)?;
-    let length = file.metadata().map_err(error)?.len();
-    decompress(BufReader::with_capacity(1 << 16, file), length).map_err(error)
-}
-
-fn decompress<'a>(mut reader: impl BufRead + 'a, length: u64) -> std::io::Result<Bytes<'a>> {
-    Ok(if reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        Bytes {
-            reader: Box::new(MultiGzDecoder::new(reader)),
-            possible: length.saturating_mul(DEFLATE_RATIO),
-            compressed: true,
-        }
-    } else {
-        Bytes { reader: Box::new(reader), possible: length, compressed: false }
-    })
-}
-
 /// Reads up to `limit` bytes; an early end is no error here, because only the caller knows what was due.
 fn read_up_to(path: &Path, reader: &mut dyn Read, limit: u64) -> Result<Vec<u8>, DatasetError> {
     // The vector grows with what arrives: a header's claim never takes memory by itself.
@@ -350,6 +319,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dataset::gzip::{DEFLATE_RATIO, decompress};
 
     /// An IDX file with these words as header.
     fn idx(words: &[u32], data: &[u8]) -> Vec<u8> {

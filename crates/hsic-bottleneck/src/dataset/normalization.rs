@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, DatasetError, Samples, Split};
+use crate::shape::Shape;
 
 /// What is done to the values of images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +26,10 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Of the images of a data set; `None` if it is a table.
+    /// Of images of sizes `shape`, one after another, a byte a value.
     #[must_use]
-    pub fn of(dataset: &Dataset) -> Option<Self> {
-        let Samples::Bytes(bytes) = &dataset.samples else { return None };
-        let plane = dataset.shape.height * dataset.shape.width;
-        let channels = dataset.shape.channels;
+    pub fn of(bytes: &[u8], shape: Shape) -> Self {
+        let (plane, channels) = (shape.height * shape.width, shape.channels);
         // Whole numbers: exact, whatever the order. A byte's square times 2^48 values still fits.
         let mut sums = vec![(0u64, 0u64); channels];
         for (index, values) in bytes.chunks_exact(plane).enumerate() {
@@ -39,7 +37,7 @@ impl Normalization {
             *sum += values.iter().map(|&byte| u64::from(byte)).sum::<u64>();
             *squares += values.iter().map(|&byte| u64::from(byte) * u64::from(byte)).sum::<u64>();
         }
-        let count = (dataset.rows() * plane) as f64;
+        let count = (bytes.len() / channels) as f64;
         let (means, deviations) = sums
             .into_iter()
             .map(|(sum, squares)| {
@@ -49,7 +47,7 @@ impl Normalization {
                 (mean / 255.0, (scaled as f64).sqrt() / count / 255.0)
             })
             .unzip();
-        Some(Self { means, deviations })
+        Self { means, deviations }
     }
 
     /// Whether it has a finite mean and deviation for each of so many channels: what a file claims may be anything.
@@ -80,61 +78,12 @@ impl Normalization {
     }
 }
 
-impl Split {
-    /// How the channels are normalized, for images that come later; from the training part.
-    #[must_use]
-    pub fn normalization(&self) -> Option<&Normalization> {
-        self.train.normalization.as_ref()
-    }
-
-    /// Normalizes the channels of both parts by the training part's mean and deviation.
-    pub(super) fn normalize(&mut self) -> Result<(), DatasetError> {
-        let name = &self.train.name;
-        let normalization = Normalization::of(&self.train);
-        let normalization = normalization.ok_or_else(|| DatasetError::NotImages { name: name.clone() })?;
-        self.train.normalization = Some(normalization.clone());
-        self.test.normalization = Some(normalization);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Shape;
-
-    fn part(bytes: &[u8]) -> Dataset {
-        Dataset {
-            name: "part".into(),
-            samples: Samples::Bytes(bytes.to_vec()),
-            shape: Shape { channels: 2, height: 1, width: 2 },
-            labels: vec![0; bytes.len() / 4],
-            class_names: vec!["a".into()],
-            normalization: None,
-        }
-    }
 
     #[test]
-    fn both_parts_get_the_training_parts_numbers() {
-        // First channel 0, 255, 0, 255; second constant.
-        let (train, test) = (part(&[0, 255, 9, 9, 0, 255, 9, 9]), part(&[255, 255, 10, 0]));
-        let mut split = Split { train, test, standardization: None };
-        split.normalize().unwrap();
-        let numbers = Normalization { means: vec![0.5, 9.0 / 255.0], deviations: vec![0.5, 0.0] };
-        assert_eq!(split.normalization(), Some(&numbers));
-        let mut row = [9.0; 4];
-        split.test.fill_row(0, &mut row);
-        assert_eq!(row, [1.0, 1.0, 0.0, 0.0]);
-        split.train.fill_row(1, &mut row);
-        assert_eq!(row, [-1.0, 1.0, 0.0, 0.0]);
-    }
-
-    #[test]
-    fn a_table_is_refused_and_claims_are_checked() {
-        let table = Dataset { samples: Samples::Floats(vec![0.0; 4]), ..part(&[0; 4]) };
-        let mut split = Split { train: table.clone(), test: table, standardization: None };
-        let error = split.normalize().unwrap_err().to_string();
-        assert_eq!(error, "normalize = channel: expected none, since part is a table (see standardize)");
+    fn claims_are_checked() {
         let numbers = |means: &[f64], deviations: &[f64]| Normalization {
             means: means.to_vec(),
             deviations: deviations.to_vec(),

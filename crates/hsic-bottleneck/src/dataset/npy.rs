@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::DatasetError;
-use super::idx::DEFLATE_RATIO;
+use super::gzip::DEFLATE_RATIO;
 
 /// Longest header accepted: what a version 1 file can have.
 const LONGEST_HEADER: usize = 65_535;

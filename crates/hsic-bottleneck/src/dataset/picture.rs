@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::idx::DEFLATE_RATIO;
+use super::gzip::DEFLATE_RATIO;
 use super::{DatasetError, Shape};
 
 /// The largest file that is read and the most values that an image may have: 256 MiB.
