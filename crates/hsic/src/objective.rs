@@ -32,6 +32,7 @@ use crate::product::{
     lower_times, lower_times_lower, lower_transpose_times_lower, outer_lower, product, transpose_times_lower,
 };
 use crate::scalar::Scalar;
+use crate::sums::grow;
 use crate::view::{rows, rows_mut, stride};
 
 use passes::{
@@ -128,12 +129,6 @@ impl<T: Scalar> Workspace<T> {
         grow(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
         grow(&mut self.labels, m * classes);
         grow(&mut self.labels_back, stride(m) * classes);
-    }
-}
-
-pub(crate) fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, T::ZERO);
     }
 }
 

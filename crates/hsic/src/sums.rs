@@ -77,3 +77,9 @@ pub fn write_rows<T: Scalar>(rows: &[T], mut dz: MatMut<'_, T>) {
 pub fn rows_are_equal<T: Scalar>(rows: &[T], columns: usize) -> bool {
     rows.chunks_exact(columns).all(|row| row == &rows[..columns])
 }
+
+pub(crate) fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, T::ZERO);
+    }
+}

@@ -20,9 +20,10 @@ use crate::error::{Error, check_finite, check_rows, check_shape};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
 use crate::objective::passes::{bring_into_range, center_columns, center_rows, norm_squared};
-use crate::objective::{Bottleneck, Terms, grow, in_double, is_single};
+use crate::objective::{Bottleneck, Terms, in_double, is_single};
 use crate::product::{lower_times, lower_transpose_times, outer_lower, product};
 use crate::scalar::Scalar;
+use crate::sums::grow;
 use crate::view::{rows, rows_mut, stride};
 
 /// Which features.

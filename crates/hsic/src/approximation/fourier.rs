@@ -10,11 +10,11 @@
 
 use faer::{Accum, MatMut};
 
-use crate::objective::grow;
 use crate::objective::passes::center_columns;
 use crate::product::product;
 use crate::random::Stream;
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::grow;
 use crate::view::{rows, rows_mut, stride};
 
 /// Angles above this are reduced by whole turns first. In f32 they have no digit of a turn left.

@@ -27,10 +27,10 @@ use faer::{Accum, MatMut};
 
 use crate::error::Error;
 use crate::factor::{inverse_factor, inverse_factor_scratch};
-use crate::objective::grow;
 use crate::objective::passes::{center_columns, vec_sum, vec_sum_squares};
 use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::grow;
 use crate::view::{rows, rows_mut, stride};
 
 /// Jitter as a share of the ridge.

@@ -3,9 +3,9 @@
 use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut, MatRef};
 
-use super::grow;
 use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::grow;
 use crate::view::rows_mut;
 
 /// Takes the mean of each of `count` rows of length d off it.

@@ -2,8 +2,8 @@
 
 use hsic::Scalar;
 
-use super::Conv;
 use super::lines::Lines;
+use super::map::Conv;
 use crate::network::block::Cache;
 
 /// Most parts that may be worked on at once.

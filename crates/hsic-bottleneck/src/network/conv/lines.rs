@@ -3,7 +3,7 @@
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 
-use super::Conv;
+use super::map::Conv;
 use crate::network::block::Block;
 use crate::network::norm::{self, Norm};
 
