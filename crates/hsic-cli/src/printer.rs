@@ -14,10 +14,8 @@ use hsic_bottleneck::run::Summary;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::commands::predict::Named;
-use crate::commands::reproduce::Checked;
-use crate::commands::{Explained, Info, Listed, ListedMethod, OptionHelp, Written};
 use crate::report::ComparedRow;
+use crate::results::{Checked, Explained, Info, Listed, ListedMethod, Named, OptionHelp, Written};
 use crate::table::Row;
 
 /// Prints a result.

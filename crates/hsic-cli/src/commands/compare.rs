@@ -13,7 +13,7 @@ use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 
 use super::launch::launch;
-use super::{interrupted, stop_on_signal};
+use super::running::{interrupted, stop_on_signal};
 use crate::args::CompareArguments;
 use crate::printer::{self, ReproductionBars};
 use crate::{draw, html, markdown};

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, LoadOptions, SOURCES, Shape, fetch, files, source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, LoadOptions, SOURCES, fetch, files, source, verify,
 };
 use serde::Serialize;
 
-use super::on_threads;
+use super::running::on_threads;
 use crate::args::{DataCommand, DataFetchArguments, DataListArguments, DataNameArguments};
 use crate::printer::{self, TransferBar};
+use crate::results::{Class, Info, Listed};
 
 pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -19,21 +20,6 @@ pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
         DataCommand::Verify(arguments) => check(&arguments),
         DataCommand::Fetch(arguments) => bring(&arguments),
     }
-}
-
-/// A line of the list.
-#[derive(Serialize)]
-pub(crate) struct Listed {
-    pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) classes: usize,
-    pub(crate) train_rows: usize,
-    pub(crate) test_rows: usize,
-    /// Whether it can be used at once.
-    pub(crate) available: bool,
-    /// Folder or archive; none if it is drawn or not here.
-    pub(crate) found: Option<PathBuf>,
 }
 
 /// What `--json` prints.
@@ -74,25 +60,6 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
         available,
         found,
     })
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-pub(crate) struct Info {
-    pub(crate) name: String,
-    pub(crate) shape: Shape,
-    pub(crate) train_rows: usize,
-    pub(crate) test_rows: usize,
-    pub(crate) classes: Vec<Class>,
-    pub(crate) files: Vec<CheckedFile>,
-}
-
-/// A class with its samples.
-#[derive(Serialize)]
-pub(crate) struct Class {
-    pub(crate) name: String,
-    pub(crate) train: usize,
-    pub(crate) test: usize,
 }
 
 fn info(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,7 @@ use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 use serde::Serialize;
 
-use super::on_threads;
+use super::running::on_threads;
 use crate::args::EvalArguments;
 use crate::printer;
 

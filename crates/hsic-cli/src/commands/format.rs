@@ -6,7 +6,7 @@ use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::Run;
 
 use super::eval::load;
-use super::{interrupted, on_threads, stop_on_signal};
+use super::running::{interrupted, on_threads, stop_on_signal};
 use crate::args::FormatArguments;
 use crate::printer;
 

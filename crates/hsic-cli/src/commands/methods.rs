@@ -11,42 +11,7 @@ use serde::Serialize;
 
 use crate::args::MethodsArguments;
 use crate::printer;
-
-/// A line of the list.
-#[derive(Serialize)]
-pub(crate) struct ListedMethod {
-    pub(crate) name: &'static str,
-    pub(crate) summary: &'static str,
-    pub(crate) reference: &'static str,
-    pub(crate) cost: &'static str,
-    /// Whether no gradient travels between blocks.
-    pub(crate) local: bool,
-    /// Whether all blocks can be updated at once.
-    pub(crate) parallel: bool,
-    /// What the outputs of its networks mean: `classes`, `units` or `features`.
-    pub(crate) outputs: &'static str,
-}
-
-/// A method in full.
-#[derive(Serialize)]
-pub(crate) struct Explained {
-    #[serde(flatten)]
-    pub(crate) listed: ListedMethod,
-    /// What it is and how it works.
-    pub(crate) explanation: String,
-    /// Optimizer and learning rate unless others are given.
-    pub(crate) optimizer: String,
-    pub(crate) learning_rate: f64,
-    /// Options that it reads and others do not.
-    pub(crate) options: Vec<OptionHelp>,
-}
-
-/// A flag and what it does.
-#[derive(Serialize)]
-pub(crate) struct OptionHelp {
-    pub(crate) flag: String,
-    pub(crate) help: String,
-}
+use crate::results::{Explained, ListedMethod, OptionHelp};
 
 /// What `--json` prints of all.
 #[derive(Serialize)]

@@ -8,9 +8,10 @@ use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 use serde::Serialize;
 
-use super::on_threads;
+use super::running::on_threads;
 use crate::args::PredictArguments;
 use crate::printer;
+use crate::results::Named;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -18,18 +19,6 @@ struct Predictions<'a> {
     run: &'a Path,
     class_names: &'a [String],
     predictions: Vec<Named<'a>>,
-}
-
-/// A prediction with the names of what it speaks of.
-#[derive(Serialize)]
-pub(crate) struct Named<'a> {
-    pub(crate) file: &'a Path,
-    /// From 0, in its file.
-    pub(crate) row: usize,
-    pub(crate) class: &'a str,
-    pub(crate) probability: f64,
-    /// In the order of `class_names`.
-    probabilities: Vec<f64>,
 }
 
 pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {

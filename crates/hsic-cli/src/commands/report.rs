@@ -12,12 +12,12 @@ use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::run_page::{RunReport, plots};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::compare;
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
+use crate::results::Written;
 use crate::{draw, html, markdown, printer};
 
 /// Where reproductions lie, and which is taken first.
@@ -25,20 +25,6 @@ const PLACES: &[&str] = &["reproduction/paper", "reproduction/quick", "reproduct
 
 /// Folder of a reproduction with a folder for each figure.
 const FIGURES: &str = "figures";
-
-/// What `--json` prints.
-#[derive(Serialize)]
-pub(crate) struct Written {
-    /// `reproduction`, `comparison` or `run`.
-    pub(crate) kind: &'static str,
-    pub(crate) html: PathBuf,
-    pub(crate) markdown: PathBuf,
-    pub(crate) figures: usize,
-    pub(crate) values: usize,
-    pub(crate) values_outside: usize,
-    pub(crate) claims: usize,
-    pub(crate) claims_failed: usize,
-}
 
 pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
     let folder = match arguments.run {

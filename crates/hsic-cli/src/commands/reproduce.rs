@@ -4,17 +4,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic_bottleneck::figure::plot::Value;
 use hsic_bottleneck::figure::record::FigureRecord;
 use hsic_bottleneck::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
 use super::launch::launch;
-use super::{interrupted, on_threads, stop_on_signal};
+use super::running::{interrupted, on_threads, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
 use crate::draw;
 use crate::printer::{self, ReproductionBars};
+use crate::results::Checked;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -25,15 +25,6 @@ struct Reproduced<'a> {
     figures: Vec<&'a str>,
     values: Vec<Checked<'a>>,
     outside: usize,
-}
-
-/// A value of a figure.
-#[derive(Serialize)]
-pub(crate) struct Checked<'a> {
-    pub(crate) figure: &'a str,
-    #[serde(flatten)]
-    pub(crate) value: &'a Value,
-    pub(crate) holds: bool,
 }
 
 pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {

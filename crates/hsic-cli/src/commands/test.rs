@@ -7,7 +7,7 @@ use hsic::{Kernel, gamma_test, permutation_test};
 use serde::Serialize;
 
 use super::measure::{matrix, tables};
-use super::on_threads;
+use super::running::on_threads;
 use crate::args::{TestArguments, TestMethod};
 use crate::printer;
 

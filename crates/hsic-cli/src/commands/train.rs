@@ -9,7 +9,7 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::eval::load;
-use super::{interrupted, on_threads, stop_on_signal};
+use super::running::{interrupted, on_threads, stop_on_signal};
 use crate::args::TrainArguments;
 use crate::printer::{self, Progress};
 

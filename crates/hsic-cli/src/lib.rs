@@ -1,0 +1,32 @@
+//! The command `hsic`: trains deep networks without back-propagation, measures dependence and tests independence.
+//!
+//! Results go to standard output, progress and warnings to standard error. Exit: 0 done, 1 a check said no, 2 error,
+//! 130 interrupted.
+
+mod args;
+mod commands;
+mod draw;
+mod html;
+mod markdown;
+mod printer;
+mod report;
+mod results;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Carries out a command line, the program's name first, and gives its exit code. Help and faults of the command line
+/// itself are printed, and end the process, as clap has it.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    match commands::run(args::Arguments::parse_from(arguments)) {
+        Ok(code) => code,
+        Err(error) if printer::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

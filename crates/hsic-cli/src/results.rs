@@ -1,0 +1,112 @@
+//! What commands come to, for the printer and `--json`.
+
+use std::path::{Path, PathBuf};
+
+use hsic_bottleneck::dataset::{CheckedFile, Shape};
+use hsic_bottleneck::figure::plot::Value;
+use serde::Serialize;
+
+/// A line of the list.
+#[derive(Serialize)]
+pub(crate) struct ListedMethod {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) reference: &'static str,
+    pub(crate) cost: &'static str,
+    /// Whether no gradient travels between blocks.
+    pub(crate) local: bool,
+    /// Whether all blocks can be updated at once.
+    pub(crate) parallel: bool,
+    /// What the outputs of its networks mean: `classes`, `units` or `features`.
+    pub(crate) outputs: &'static str,
+}
+
+/// A method in full.
+#[derive(Serialize)]
+pub(crate) struct Explained {
+    #[serde(flatten)]
+    pub(crate) listed: ListedMethod,
+    /// What it is and how it works.
+    pub(crate) explanation: String,
+    /// Optimizer and learning rate unless others are given.
+    pub(crate) optimizer: String,
+    pub(crate) learning_rate: f64,
+    /// Options that it reads and others do not.
+    pub(crate) options: Vec<OptionHelp>,
+}
+
+/// A flag and what it does.
+#[derive(Serialize)]
+pub(crate) struct OptionHelp {
+    pub(crate) flag: String,
+    pub(crate) help: String,
+}
+
+/// A line of the list.
+#[derive(Serialize)]
+pub(crate) struct Listed {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) classes: usize,
+    pub(crate) train_rows: usize,
+    pub(crate) test_rows: usize,
+    /// Whether it can be used at once.
+    pub(crate) available: bool,
+    /// Folder or archive; none if it is drawn or not here.
+    pub(crate) found: Option<PathBuf>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(crate) struct Info {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    pub(crate) train_rows: usize,
+    pub(crate) test_rows: usize,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) files: Vec<CheckedFile>,
+}
+
+/// A class with its samples.
+#[derive(Serialize)]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) train: usize,
+    pub(crate) test: usize,
+}
+
+/// A prediction with the names of what it speaks of.
+#[derive(Serialize)]
+pub(crate) struct Named<'a> {
+    pub(crate) file: &'a Path,
+    /// From 0, in its file.
+    pub(crate) row: usize,
+    pub(crate) class: &'a str,
+    pub(crate) probability: f64,
+    /// In the order of `class_names`.
+    pub(crate) probabilities: Vec<f64>,
+}
+
+/// A value of a figure.
+#[derive(Serialize)]
+pub(crate) struct Checked<'a> {
+    pub(crate) figure: &'a str,
+    #[serde(flatten)]
+    pub(crate) value: &'a Value,
+    pub(crate) holds: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(crate) struct Written {
+    /// `reproduction`, `comparison` or `run`.
+    pub(crate) kind: &'static str,
+    pub(crate) html: PathBuf,
+    pub(crate) markdown: PathBuf,
+    pub(crate) figures: usize,
+    pub(crate) values: usize,
+    pub(crate) values_outside: usize,
+    pub(crate) claims: usize,
+    pub(crate) claims_failed: usize,
+}
