@@ -21,7 +21,7 @@ use hsic::random::Stream;
 use rayon::prelude::*;
 
 pub use activation::Activation;
-pub use block::{Block, Cache, Module, TensorKind, TensorSpec};
+pub use block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;

@@ -6,7 +6,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 
-use crate::network::{Block, Network, TensorKind};
+use crate::network::{Block, Network};
 use crate::step_error::StepError;
 
 /// What gradients go back through, in place of a block's weights.
@@ -99,23 +99,13 @@ impl<T> Carrier<T> {
     }
 }
 
-/// Finds the weights of a block: its only learned tensor of more than one axis.
+/// The weights of a block that gradients go back through.
 fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) -> Result<Carrier<T>, StepError> {
-    let (mut start, mut found) = (0, Vec::new());
-    for spec in block.layout().into_iter().filter(|spec| spec.kind == TensorKind::Parameter) {
-        if spec.shape.len() > 1 {
-            found.push((start..start + spec.len(), spec.shape[1..].iter().product()));
-        }
-        start += spec.len();
-    }
-    let expected = "one tensor of weights in each block";
-    match &found[..] {
-        [(place, fan_in)] => Ok(Carrier { place: place.clone(), fan_in: *fan_in, weights: Vec::new() }),
-        _ => {
-            let found = format!("block {index}, which has {} tensors of weights", found.len());
-            Err(StepError::Method { method, found, expected })
-        }
-    }
+    let weights = block.weights().ok_or_else(|| {
+        let found = format!("block {index}, which has not exactly one");
+        StepError::Method { method, found, expected: "one tensor of weights in each block" }
+    })?;
+    Ok(Carrier { place: weights.place, fan_in: weights.fan_in, weights: Vec::new() })
 }
 
 #[cfg(test)]

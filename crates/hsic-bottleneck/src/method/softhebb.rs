@@ -41,7 +41,7 @@ use crate::batch::Batch;
 use crate::engine::clock::{Clock, cleared};
 use crate::fault::Faults;
 use crate::network::learner::RecordMismatch;
-use crate::network::{Block, Cache, Linear, Network};
+use crate::network::{Block, Cache, Linear, Network, class_names};
 use crate::objective::Signal;
 use crate::optimizer::OptimizerName;
 use crate::optimizer::OptimizerState;
@@ -163,9 +163,8 @@ impl<T: Scalar> SoftHebb<T> {
         }
         self.slots.clear();
         for (index, block) in network.blocks_mut().iter_mut().enumerate() {
-            let Some(mut linear) = block.linear() else {
-                let modules: Vec<&str> = block.modules().iter().map(|module| module.class).collect();
-                let found = format!("block {index} ({})", modules.join("-"));
+            let Some(mut linear) = Linear::of(&**block) else {
+                let found = format!("block {index} ({})", class_names(&**block));
                 return Err(StepError::Method {
                     method: METHOD.name,
                     found,

@@ -45,7 +45,7 @@ use crate::engine::angle::Angle;
 use crate::engine::clock::{Clock, cleared};
 use crate::engine::local::{give, lock, take};
 use crate::network::learner::{RecordMismatch, load_learners};
-use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm};
+use crate::network::{Activation, Block, Cache, Dense, Learner, Network, Norm, class_names};
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::optimizer::{Optimizer, OptimizerState};
@@ -171,15 +171,20 @@ impl<T: Scalar> TargetPropagation<T> {
         self
     }
 
-    /// Makes the inverses of a network that was not seen before, as far as its blocks are dense; the first one that is
-    /// not, and its modules.
-    fn meet(&mut self, network: &Network<T>) -> Result<(), (usize, String)> {
+    /// Makes the inverses of a network that was not seen before, as far as its blocks are dense.
+    ///
+    /// # Errors
+    /// `Method` with the first block that is not.
+    fn meet(&mut self, network: &Network<T>) -> Result<(), StepError> {
         let blocks = network.blocks();
         if self.slots.len() == blocks.len() {
             return Ok(());
         }
         let slot = |(index, block): (usize, &dyn Block<T>)| {
-            let activation = activation_of_dense(block).map_err(|classes| (index, classes))?;
+            let activation = activation_of_dense(block).ok_or_else(|| {
+                let found = format!("block {index} ({})", class_names(block));
+                StepError::Method { method: METHOD.name, found, expected: "dense blocks" }
+            })?;
             let inverse = || {
                 let mut stream = Stream::new(self.seed, "inverse", index as u64);
                 let (inputs, outputs) = (block.outputs(), block.inputs());
@@ -194,7 +199,7 @@ impl<T: Scalar> TargetPropagation<T> {
             })
         };
         let blocks = blocks.iter().map(|block| &**block);
-        self.slots = blocks.enumerate().map(slot).collect::<Result<_, (usize, String)>>()?;
+        self.slots = blocks.enumerate().map(slot).collect::<Result<_, StepError>>()?;
         Ok(())
     }
 
@@ -229,11 +234,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
     ) -> Result<&StepReport, StepError> {
         let clock = Clock::start();
         let (m, classes) = (batch.rows(), network.outputs());
-        self.meet(network).map_err(|(index, classes)| StepError::Method {
-            method: METHOD.name,
-            found: format!("block {index} ({classes})"),
-            expected: "dense blocks",
-        })?;
+        self.meet(network)?;
         self.angle.measure(network, batch);
         let blocks = network.blocks_mut();
         let count = blocks.len();

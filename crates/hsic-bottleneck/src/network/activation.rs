@@ -127,12 +127,6 @@ impl Activation {
         Some(Module::new(class, &[]))
     }
 
-    /// The activation of a PyTorch module's class.
-    pub(crate) fn of_module(class: &str) -> Option<Self> {
-        let all = [Self::Relu, Self::LeakyRelu, Self::Tanh, Self::Elu, Self::Sigmoid, Self::Gelu];
-        all.into_iter().find(|activation| activation.module().is_some_and(|module| module.class == class))
-    }
-
     /// The slope on the negative side of a function that is a itself on the positive side and linear on both, and whose
     /// backward pass is its derivative.
     #[must_use]

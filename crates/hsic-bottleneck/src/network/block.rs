@@ -1,9 +1,11 @@
 //! The seam between networks and everything else: a block is the unit of local training.
 
+use std::ops::Range;
+
 use hsic::Scalar;
 use serde::Serialize;
 
-use super::linear::Linear;
+use super::activation::Activation;
 use crate::dataset::Shape;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
@@ -17,7 +19,7 @@ pub struct Cache<T> {
 }
 
 impl<T: Scalar> Cache<T> {
-    /// A cache whose block may spread its work over all threads. Blocks that run at once had better not.
+    /// A cache whose block may spread its work over all threads. Blocks that run at once must not.
     #[must_use]
     pub fn shared() -> Self {
         Self { buffers: Vec::new(), inner: None, shared: true, draw: 0 }
@@ -148,10 +150,45 @@ impl Module {
     }
 }
 
+/// What kind of map a block's weights make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapKind {
+    /// Each unit sees the whole input.
+    Dense,
+    /// Each unit (channel) sees a window that moves over a map.
+    Convolution,
+    /// Each pair of an input capsule and an output capsule has a matrix of its own.
+    Votes,
+}
+
+/// What a learning rule may know of the inside of a block: its one tensor of weights, and what stands behind it.
+pub struct Weights<T: Scalar = f32> {
+    /// What they are the weights of.
+    pub kind: MapKind,
+    /// Where they lie among the block's parameters.
+    pub place: Range<usize>,
+    /// Rows of the matrix: units, or channels of a map.
+    pub units: usize,
+    /// Weights of one unit.
+    pub fan_in: usize,
+    /// Whether the weights of a unit lie side by side; else those of an input do.
+    pub by_unit: bool,
+    /// The nonlinearity, of a block that is nonlinearity(norm(map(x) + bias)) and nothing else.
+    pub activation: Option<Activation>,
+    /// A copy of the linear map alone, without bias, norm, nonlinearity and pooling, where it works on the block's own
+    /// input: u = W x, a row of `units` values or one at each pixel. Its parameters are those that the block has first:
+    /// the weights, then biases, which are 0.
+    pub map: Option<Box<dyn Block<T>>>,
+}
+
 /// A block: a map from m x `inputs` to m x `outputs` with parameters of its own.
 ///
-/// Activations are row-major, one sample a row; a map lies channels last (line, pixel, channel). `forward` must not depend on anything but its arguments and the
-/// block's parameters, and must give the same bits however many threads there are.
+/// Activations are row-major, one sample a row; a map lies channels last (line, pixel, channel). `forward` must not
+/// depend on anything but its arguments and the block's parameters, and must give the same bits however many threads
+/// there are.
+///
+/// A block has five duties: its sizes, [`forward`](Self::forward), [`gradient`](Self::gradient) and its parameters, to be
+/// read and to be changed. All else has a default that fits a block of plain numbers.
 pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Columns of the input.
     fn inputs(&self) -> usize;
@@ -159,28 +196,8 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Columns of the output.
     fn outputs(&self) -> usize;
 
-    /// Sizes of the output as a map; a vector is 1 x 1 with its length as channels.
-    fn shape(&self) -> Shape {
-        Shape { channels: self.outputs(), height: 1, width: 1 }
-    }
-
-    /// Values of a capsule, if outputs are capsules: groups of so many consecutive values (channels of one pixel). A
-    /// last block's classes are then read from their lengths.
-    fn capsule(&self) -> Option<usize> {
-        None
-    }
-
-    /// A copy of the linear map whose weights are its first parameters, if it has one that works on its input.
-    fn linear(&self) -> Option<Linear<T>> {
-        None
-    }
-
     /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
-
-    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
-    /// rounding of a product by their number.
-    fn infer(&self, m: usize, x: &[T], z: &mut [T]);
 
     /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of
     /// [`Block::parameters`], and to `dx` = dL/dx where a method asks for it. `z` and `cache` are those of the last
@@ -197,24 +214,65 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         dx: Option<&mut [T]>,
     );
 
-    /// Moves the running statistics towards those of the last `forward`.
-    fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>);
-
     /// All learned numbers.
     fn parameters(&self) -> &[T];
 
     /// All learned numbers, to be changed.
     fn parameters_mut(&mut self) -> &mut [T];
 
+    /// Sizes of the output as a map; a vector is 1 x 1 with its length as channels.
+    fn shape(&self) -> Shape {
+        Shape { channels: self.outputs(), height: 1, width: 1 }
+    }
+
+    /// Values of a capsule, if outputs are capsules: groups of so many consecutive values (channels of one pixel). A
+    /// last block's classes are then read from their lengths.
+    fn capsule(&self) -> Option<usize> {
+        None
+    }
+
+    /// The block's weights, for rules that look inside a block; `None` for one that has not exactly one tensor of them.
+    fn weights(&self) -> Option<Weights<T>> {
+        None
+    }
+
+    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
+    /// rounding of a product by their number. The training mode, unless the block says otherwise.
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
+        self.forward(m, x, z, &mut Cache::default());
+    }
+
+    /// Moves the running statistics towards those of the last `forward`.
+    fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
+
     /// All running statistics, one slice after another.
-    fn statistics(&self) -> Vec<&[T]>;
+    fn statistics(&self) -> Vec<&[T]> {
+        Vec::new()
+    }
 
     /// All running statistics, to be restored.
-    fn statistics_mut(&mut self) -> Vec<&mut [T]>;
+    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
+        Vec::new()
+    }
 
-    /// The tensors of `parameters`, then of `statistics`, in order of storage.
-    fn layout(&self) -> Vec<TensorSpec>;
+    /// The tensors of `parameters`, then of `statistics`, in order of storage: one flat tensor named `parameters`, unless
+    /// the block says otherwise. A block with statistics has to.
+    fn layout(&self) -> Vec<TensorSpec> {
+        match self.parameters().len() {
+            0 => Vec::new(),
+            count => vec![TensorSpec::contiguous(0, "parameters", &[count], TensorKind::Parameter)],
+        }
+    }
 
-    /// The modules of a PyTorch `Sequential` that the block stands for.
-    fn modules(&self) -> Vec<Module>;
+    /// The modules of a PyTorch `Sequential` that the block stands for; one that nobody knows, unless the block says
+    /// otherwise.
+    fn modules(&self) -> Vec<Module> {
+        vec![Module::new("Block", &[])]
+    }
+}
+
+/// The classes of a block's modules, to name a block that a rule cannot train.
+#[must_use]
+pub fn class_names<T: Scalar>(block: &dyn Block<T>) -> String {
+    block.modules().iter().map(|module| module.class).collect::<Vec<_>>().join("-")
 }

@@ -13,8 +13,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, Module, TensorKind, TensorSpec};
-use super::linear::Linear;
+use super::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -150,11 +149,19 @@ impl<T: Scalar> Block<T> for Dense<T> {
         self.outputs
     }
 
-    fn linear(&self) -> Option<Linear<T>> {
+    fn weights(&self) -> Option<Weights<T>> {
         let parameters = self.parameters[..self.outputs * (self.inputs + 1)].to_vec();
         let block =
             Self { activation: Activation::Identity, norm: Norm::None, parameters, statistics: Vec::new(), ..*self };
-        Some(Linear { block: Box::new(block.without_bias()), units: self.outputs, by_unit: true })
+        Some(Weights {
+            kind: MapKind::Dense,
+            place: 0..self.outputs * self.inputs,
+            units: self.outputs,
+            fan_in: self.inputs,
+            by_unit: true,
+            activation: self.map.is_none().then_some(self.activation),
+            map: Some(Box::new(block.without_bias())),
+        })
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

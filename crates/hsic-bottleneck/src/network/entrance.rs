@@ -18,8 +18,7 @@ use hsic::scalar::vectorize;
 use hsic::sums::dot;
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Cache, Module, TensorSpec};
-use super::linear::Linear;
+use super::block::{Block, Cache, Module, TensorSpec, Weights};
 use crate::dataset::Shape;
 
 /// Inside the root of the mean square.
@@ -228,10 +227,11 @@ impl<T: Scalar> Block<T> for Entered<T> {
         self.block.capsule()
     }
 
-    fn linear(&self) -> Option<Linear<T>> {
-        let linear = self.block.linear()?;
-        let block = Box::new(Self { block: linear.block, ..*self });
-        Some(Linear { block, ..linear })
+    fn weights(&self) -> Option<Weights<T>> {
+        let mut weights = self.block.weights()?;
+        let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, ..*self }) };
+        weights.map = weights.map.map(behind);
+        Some(weights)
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

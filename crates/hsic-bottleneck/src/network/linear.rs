@@ -3,7 +3,7 @@
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 
-use super::block::Block;
+use super::block::{Block, Weights};
 
 /// The linear map of a block, as a block of its own: without bias, norm, activation and pooling.
 pub struct Linear<T: Scalar = f32> {
@@ -17,6 +17,13 @@ pub struct Linear<T: Scalar = f32> {
 }
 
 impl<T: Scalar> Linear<T> {
+    /// That of a block; `None` for one without exactly one that works on its input.
+    #[must_use]
+    pub fn of(block: &dyn Block<T>) -> Option<Self> {
+        let Weights { map, units, by_unit, .. } = block.weights()?;
+        map.map(|block| Self { block, units, by_unit })
+    }
+
     /// Number of weights.
     #[must_use]
     pub fn weights(&self) -> usize {
@@ -96,7 +103,7 @@ mod tests {
     fn a_dense_map_is_the_product_with_its_weights() {
         let mut stream = Stream::new(1, "linear", 0);
         let block = Dense::<f64>::new(3, 2, Activation::Relu, Norm::BatchAffine, &mut stream);
-        let linear = block.linear().unwrap();
+        let linear = Linear::of(&block).unwrap();
         assert_eq!((linear.units, linear.weights(), linear.by_unit), (2, 6, true));
         let (w, x) = (&block.parameters()[..6], [0.3, -0.2, 0.9, 1.0, 0.4, -0.6]);
         assert_eq!(linear.block.parameters()[..6], *w);
@@ -126,7 +133,7 @@ mod tests {
         };
         let input = Shape { channels: 3, height: 4, width: 4 };
         let block = Conv::<f64>::new(input, true, settings(2, Activation::Relu, Norm::Batch), &mut stream);
-        let linear = block.linear().unwrap();
+        let linear = Linear::of(&block).unwrap();
         assert_eq!((linear.units, linear.weights(), linear.by_unit), (2, 54, false));
         assert_eq!(linear.block.shape(), Shape { channels: 2, height: 4, width: 4 });
         let plain = settings(1, Activation::Identity, Norm::None);
@@ -134,7 +141,7 @@ mod tests {
         expected.parameters_mut()[..54].copy_from_slice(&block.parameters()[..54]);
         let x: Vec<f64> = (0..96).map(|i| f64::from(i).sin()).collect();
         assert_eq!(forward(&*linear.block, 2, &x), forward(&expected, 2, &x));
-        let mut changed = block.linear().unwrap();
+        let mut changed = Linear::of(&block).unwrap();
         changed.for_each_mut(|_, unit, w| *w *= if unit == 1 { 2.0 } else { 1.0 });
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let (before, after) = (linear.lengths(&mut before), changed.lengths(&mut after));
@@ -145,16 +152,16 @@ mod tests {
     fn an_entrance_stays_and_a_residual_block_has_the_map_inside() {
         let mut stream = Stream::new(1, "linear", 0);
         let dense = Dense::<f64>::new(3, 3, Activation::Tanh, Norm::None, &mut stream).without_bias();
-        let plain = dense.linear().unwrap();
+        let plain = Linear::of(&dense).unwrap();
         let entrance = Entrance { dropout: 0.5, ..Entrance::default() };
         let entered = Entered::new(Box::new(dense.clone()), entrance, 5, 1);
         let x: Vec<f64> = (1..=12).map(f64::from).collect();
-        let u = forward(&*entered.linear().unwrap().block, 4, &x);
+        let u = forward(&*Linear::of(&entered).unwrap().block, 4, &x);
         // tanh is all that the block does after its map.
         let z = forward(&entered, 4, &x);
         u.iter().zip(&z).for_each(|(u, z)| assert!((u.tanh() - z).abs() < 1e-15));
         assert_ne!(u, forward(&*plain.block, 4, &x));
         let residual = Residual::new(dense, Activation::Relu, Norm::Batch);
-        assert_eq!(forward(&*residual.linear().unwrap().block, 4, &x), forward(&*plain.block, 4, &x));
+        assert_eq!(forward(&*Linear::of(&residual).unwrap().block, 4, &x), forward(&*plain.block, 4, &x));
     }
 }

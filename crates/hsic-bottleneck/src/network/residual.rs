@@ -5,8 +5,7 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, Module, TensorSpec};
-use super::linear::Linear;
+use super::block::{Block, Cache, Module, TensorSpec, Weights};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 
@@ -60,8 +59,9 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     }
 
     /// That of the inner block, whose parameters are all that the block has.
-    fn linear(&self) -> Option<Linear<T>> {
-        self.inner.linear()
+    fn weights(&self) -> Option<Weights<T>> {
+        // The way around the map stands between it and the nonlinearity.
+        self.inner.weights().map(|weights| Weights { activation: None, ..weights })
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

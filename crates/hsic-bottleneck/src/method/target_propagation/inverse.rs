@@ -4,7 +4,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
 
-use crate::network::{Activation, Block, Cache, Learner};
+use crate::network::{Activation, Block, Cache, Learner, MapKind};
 use crate::rule_options::Inverse;
 
 /// Memory of one thread.
@@ -24,21 +24,9 @@ impl<T: Scalar> Default for Memory<T> {
     }
 }
 
-/// The activation of a dense block; the classes of another block's modules.
-pub(super) fn activation_of_dense<T: Scalar>(block: &dyn Block<T>) -> Result<Activation, String> {
-    let modules = block.modules();
-    let mut classes = modules.iter().map(|module| module.class);
-    let mut next = classes.find(|class| !["RowRms", "DivisiveNorm", "Dropout"].contains(class));
-    let linear = next == Some("Linear");
-    next = classes.next();
-    if next == Some("BatchNorm1d") {
-        next = classes.next();
-    }
-    let activation = next.map_or(Some(Activation::Identity), Activation::of_module);
-    match activation {
-        Some(activation) if linear && classes.next().is_none() => Ok(activation),
-        _ => Err(modules.iter().map(|module| module.class).collect::<Vec<_>>().join("-")),
-    }
+/// The activation of a dense block; `None` for another block.
+pub(super) fn activation_of_dense<T: Scalar>(block: &dyn Block<T>) -> Option<Activation> {
+    block.weights().filter(|weights| weights.kind == MapKind::Dense)?.activation
 }
 
 /// g(y) with g'(f(a)) = f'(a), where f can be inverted: what stands before an inverse's weights, so that
@@ -281,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn dense_blocks_are_known_by_their_modules() {
+    fn dense_blocks_are_known_by_their_weights() {
         for activation in DENSE {
             for norm in [Norm::None, Norm::BatchAffine] {
-                assert_eq!(activation_of_dense(&block(4, 3, activation, norm)), Ok(activation));
+                assert_eq!(activation_of_dense(&block(4, 3, activation, norm)), Some(activation));
                 let entrance = Entrance { between: Between::Rms, dropout: 0.1 };
                 let entered = Entered::new(Box::new(block(4, 3, activation, norm)), entrance, 1, 1);
-                assert_eq!(activation_of_dense(&entered), Ok(activation));
+                assert_eq!(activation_of_dense(&entered), Some(activation));
             }
         }
         let residual = Residual::new(block(4, 4, Activation::Relu, Norm::Batch), Activation::Relu, Norm::Batch);
-        assert_eq!(activation_of_dense(&residual), Err("Residual".to_owned()));
+        assert_eq!(activation_of_dense(&residual), None);
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{squash, squash_backward};
 use crate::dataset::Shape;
 use crate::network::activation::Activation;
-use crate::network::block::{Block, Cache, Module, TensorSpec};
+use crate::network::block::{Block, Cache, Module, TensorSpec, Weights};
 use crate::network::conv::{Conv, ConvSettings};
 use crate::network::norm::Norm;
 
@@ -68,6 +68,10 @@ impl<T: Scalar> Block<T> for PrimaryCapsules<T> {
         Some(self.dimensions)
     }
 
+    fn weights(&self) -> Option<Weights<T>> {
+        self.conv.weights().map(|weights| Weights { activation: None, map: None, ..weights })
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let ([s], inner) = cache.with_inner([m * self.outputs()]);
         self.conv.forward(m, x, s, inner);
@@ -94,8 +98,6 @@ impl<T: Scalar> Block<T> for PrimaryCapsules<T> {
         self.by_row(s, dz, |s, dz| squash_backward(self.dimensions, s, dz));
         self.conv.gradient(m, x, s, dz, inner, parameters, dx);
     }
-
-    fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
 
     fn parameters(&self) -> &[T] {
         self.conv.parameters()

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::routing::{LANES, Lane, Scratch, Sizes, gather, lanes, lanes_mut, pull, spread};
 use super::squash_factor;
 use crate::dataset::Shape;
-use crate::network::block::{Block, Cache, Module, TensorKind, TensorSpec};
+use crate::network::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
 
 /// Deviation of the weights at the start (the authors').
 const DEVIATION: f64 = 0.1;
@@ -344,8 +344,6 @@ impl<T: Scalar> Block<T> for RoutedCapsules<T> {
         }
     }
 
-    fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
-
     fn parameters(&self) -> &[T] {
         &self.parameters
     }
@@ -354,12 +352,18 @@ impl<T: Scalar> Block<T> for RoutedCapsules<T> {
         &mut self.parameters
     }
 
-    fn statistics(&self) -> Vec<&[T]> {
-        Vec::new()
-    }
-
-    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
-        Vec::new()
+    fn weights(&self) -> Option<Weights<T>> {
+        let Sizes { inputs, depth, outputs, width } = self.sizes;
+        let alone = self.bias().is_empty();
+        alone.then(|| Weights {
+            kind: MapKind::Votes,
+            place: 0..self.parameters.len(),
+            units: outputs,
+            fan_in: inputs * width * depth,
+            by_unit: false,
+            activation: None,
+            map: None,
+        })
     }
 
     /// PyTorch's ports have W as output capsules x input capsules x width x depth, input capsules by type, line, pixel.

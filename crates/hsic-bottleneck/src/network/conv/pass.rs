@@ -11,9 +11,8 @@ use super::lines::{Normalizer, pool, sums_of_activations};
 use super::map::Conv;
 use crate::dataset::Shape;
 use crate::network::activation::Activation;
-use crate::network::block::{Block, Cache, Module, TensorKind, TensorSpec};
+use crate::network::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
 use crate::network::convolution::Geometry;
-use crate::network::linear::Linear;
 use crate::network::norm::{self, Norm};
 
 impl<T: Scalar> Conv<T> {
@@ -82,11 +81,19 @@ impl<T: Scalar> Block<T> for Conv<T> {
         Shape { channels: g.outputs, height: g.out_height() / self.pool, width: g.out_width() / self.pool }
     }
 
-    fn linear(&self) -> Option<Linear<T>> {
+    fn weights(&self) -> Option<Weights<T>> {
         let parameters = self.parameters[..self.weight_count() + self.geometry.outputs].to_vec();
         let (activation, norm) = (Activation::Identity, Norm::None);
         let block = Self { pool: 1, activation, norm, parameters, statistics: Vec::new(), ..*self };
-        Some(Linear { block: Box::new(block.without_bias()), units: self.geometry.outputs, by_unit: false })
+        Some(Weights {
+            kind: MapKind::Convolution,
+            place: 0..self.weight_count(),
+            units: self.geometry.outputs,
+            fan_in: self.geometry.depth(),
+            by_unit: false,
+            activation: (self.pool == 1).then_some(self.activation),
+            map: Some(Box::new(block.without_bias())),
+        })
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
