@@ -4,7 +4,7 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
-use super::block::Module;
+use super::layout::Module;
 
 /// An elementwise nonlinearity f.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,8 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
+use super::block::{Block, Cache, MapKind, Weights};
+use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 

@@ -18,7 +18,8 @@ use hsic::scalar::vectorize;
 use hsic::sums::dot;
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Cache, Module, TensorSpec, Weights};
+use super::block::{Block, Cache, Weights};
+use super::layout::{Module, TensorSpec};
 use crate::dataset::Shape;
 
 /// Inside the root of the mean square.

@@ -7,7 +7,7 @@ use hsic::Scalar;
 use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
-use super::block::{Module, TensorKind, TensorSpec};
+use super::layout::{Module, TensorKind, TensorSpec};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;

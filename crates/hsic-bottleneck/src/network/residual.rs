@@ -5,7 +5,8 @@ use hsic::scalar::vectorize;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, Module, TensorSpec, Weights};
+use super::block::{Block, Cache, Weights};
+use super::layout::{Module, TensorSpec};
 use super::norm::{self, Norm};
 use crate::dataset::Shape;
 

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::{squash, squash_backward};
 use crate::dataset::Shape;
 use crate::network::activation::Activation;
-use crate::network::block::{Block, Cache, Module, TensorSpec, Weights};
+use crate::network::block::{Block, Cache, Weights};
 use crate::network::conv::{Conv, ConvSettings};
+use crate::network::layout::{Module, TensorSpec};
 use crate::network::norm::Norm;
 
 /// A convolution without norm and nonlinearity, then squash over capsules of one pixel.

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::routing::{LANES, Lane, Scratch, Sizes, gather, lanes, lanes_mut, pull, spread};
 use super::squash_factor;
 use crate::dataset::Shape;
-use crate::network::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
+use crate::network::block::{Block, Cache, MapKind, Weights};
+use crate::network::layout::{Module, TensorKind, TensorSpec};
 
 /// Deviation of the weights at the start (the authors').
 const DEVIATION: f64 = 0.1;

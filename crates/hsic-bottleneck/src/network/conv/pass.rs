@@ -11,8 +11,9 @@ use super::lines::{Normalizer, pool, sums_of_activations};
 use super::map::Conv;
 use crate::dataset::Shape;
 use crate::network::activation::Activation;
-use crate::network::block::{Block, Cache, MapKind, Module, TensorKind, TensorSpec, Weights};
+use crate::network::block::{Block, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
+use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
 
 impl<T: Scalar> Conv<T> {
