@@ -5,7 +5,7 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use hsic::random::Stream;
-use hsic_bottleneck::readout::{Assignment, Confusion};
+use hsic_bottleneck::judge::assignment::{Assignment, Confusion};
 
 fn main() {
     Divan::default().max_time(Duration::from_millis(500)).config_with_args().main();

@@ -1,13 +1,13 @@
 //! From a checked configuration to a network and the method that trains it.
 
 use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
-use crate::dataset::Shape;
 use crate::error::Error;
-use crate::evaluation::{FormatInput, Frozen, NormProtocol, ReadoutProtocol};
-use crate::method::{MethodSettings, Outputs, check_room};
-use crate::network::models::{ends_in_capsules, with_classifier, without_classifier};
-use crate::network::{NETWORKS, Network, NetworkSettings};
-use crate::update::Update;
+use hsic_data::dataset::Shape;
+use hsic_learn::judge::at_rest::{FormatInput, Frozen, NormProtocol, ReadoutProtocol};
+use hsic_learn::method::{MethodSettings, Outputs, check_room};
+use hsic_learn::update::Update;
+use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
+use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///

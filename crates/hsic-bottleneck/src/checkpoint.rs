@@ -5,12 +5,12 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
-use crate::network::learner::RecordMismatch;
-use crate::network::{LearnerRecord, Network};
-use crate::optimizer::OptimizerState;
 use crate::run::Run;
 use crate::tensor_file;
-use crate::update::UpdateRecord;
+use hsic_learn::update::UpdateRecord;
+use hsic_nn::network::learner::RecordMismatch;
+use hsic_nn::network::{LearnerRecord, Network};
+use hsic_nn::optimizer::OptimizerState;
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
 
@@ -156,10 +156,10 @@ impl Run {
 mod tests {
     use super::*;
     use crate::config::TrainOptions;
-    use crate::network::Activation;
+    use hsic_nn::network::Activation;
 
     fn network(seed: u64) -> Network {
-        Network::mlp(5, &[4, 3], 2, Activation::Relu, crate::network::Norm::Batch, seed)
+        Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, seed)
     }
 
     /// A run with a checkpoint of `network(1)`.
@@ -247,10 +247,10 @@ mod tests {
             run.save_checkpoint(position, network, record).unwrap();
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
-        let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, crate::network::Norm::Batch, 1);
+        let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
         let empty = UpdateRecord { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
         assert_eq!(fails(&wide, &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
-        let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, crate::network::Norm::None, 1);
+        let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::None, 1);
         assert_eq!(fails(&bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
         assert_eq!(fails(&wide, &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let deep = UpdateRecord { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };

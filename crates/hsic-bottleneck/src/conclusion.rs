@@ -5,18 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::assemble::format_input;
-use crate::calibration::Readout;
 use crate::config::TrainConfig;
-use crate::dataset::Split;
 use crate::error::Error;
-use crate::evaluation::FormatInput;
-use crate::evaluation::{Frozen, Protocol};
-use crate::format::{FormatSettings, Formatted, format};
 use crate::log::{Observer, Warning, tell};
-use crate::method::Method;
-use crate::network::Network;
-use crate::readout::Assignment;
-use crate::run::{READOUT, Run, SUMMARY, Summary};
+use crate::run::{READOUT, Run, SUMMARY};
+use crate::summary::Summary;
+use hsic_data::dataset::Split;
+use hsic_learn::judge::assignment::Assignment;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{Frozen, Protocol};
+use hsic_learn::judge::readout::Readout;
+use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
+use hsic_learn::method::Method;
+use hsic_nn::network::Network;
 
 /// What training took.
 #[derive(Clone, Debug)]

@@ -11,25 +11,25 @@ use std::path::{Path, PathBuf};
 use hsic::{Approximation, Bottleneck};
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augmentation;
-use crate::dataset::{Dataset, LoadOptions, Normalize};
-use crate::evaluation::FormatInput;
-use crate::evaluation::{NormProtocol, Protocol, ReadoutProtocol};
-use crate::fault::{Fault, Faults};
-use crate::format::{FormatSettings, FormatStart};
-use crate::method::{Method, Outputs, Recipe, Stages};
-use crate::methods::{self, METHODS};
-use crate::network::models::{Width, parse_widths};
-use crate::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
-use crate::optimizer::{Decay, LearningRate, Optimizer};
-use crate::update::{Schedule, UpdateOrder};
+use hsic_data::augment::Augmentation;
+use hsic_data::dataset::{Dataset, LoadOptions, Normalize};
+use hsic_data::fault::{Fault, Faults};
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{NormProtocol, Protocol, ReadoutProtocol};
+use hsic_learn::judge::softmax::FormatSettings;
+use hsic_learn::method::{Method, Outputs, Recipe, Stages};
+use hsic_learn::methods::{self, METHODS};
+use hsic_learn::update::{Schedule, UpdateOrder};
+use hsic_nn::network::models::{Width, parse_widths};
+use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
+use hsic_nn::optimizer::{Decay, LearningRate, Optimizer};
 
-pub use crate::dataset::DataOptions;
-pub use crate::judge_options::{EvaluationOptions, FormatOptions};
-pub use crate::network::NetworkOptions;
-pub use crate::optimizer::{OptimizerName, OptimizerOptions};
-pub use crate::rule_options::{Numbers, ObjectiveOptions, RuleOptions};
 pub use checkpoints::CheckpointRule;
+pub use hsic_data::dataset::DataOptions;
+pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
+pub use hsic_learn::options::{Numbers, ObjectiveOptions, RuleOptions};
+pub use hsic_nn::network::NetworkOptions;
+pub use hsic_nn::optimizer::{OptimizerName, OptimizerOptions};
 pub use options::TrainingOptions;
 
 /// Name of a network that is a list of blocks.
@@ -199,33 +199,6 @@ impl TrainConfig {
     pub fn check_data(&self, train: &Dataset) -> Result<(), ConfigError> {
         let faults = self.augmentation.faults(train);
         if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
-    }
-}
-
-impl FormatOptions {
-    fn resolve(&mut self, seed: u64, faults: &mut Faults) -> FormatSettings {
-        let name = *self.format_optimizer.get_or_insert(OptimizerName::Sgd);
-        let momentum = *self.format_momentum.get_or_insert(0.9);
-        let weight_decay = *self.format_weight_decay.get_or_insert(0.0);
-        let batch_size = *self.format_batch_size.get_or_insert(256);
-        faults.positive("format-learning-rate", self.format_learning_rate.unwrap_or(1.0));
-        faults.share("format-momentum", momentum);
-        faults.not_negative("format-weight-decay", weight_decay);
-        faults.check("format-batch-size", batch_size, batch_size >= 1, "a whole number >= 1");
-        FormatSettings {
-            input: *self.format_input.get_or_insert(FormatInput::Last),
-            start: *self.format_start.get_or_insert(FormatStart::Zero),
-            epochs: *self.format_epochs.get_or_insert(0),
-            batch_size,
-            optimizer: match name {
-                OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
-                OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
-            },
-            learning_rate: self.format_learning_rate,
-            decay: *self.format_decay.get_or_insert(Decay::Cosine),
-            standardize: *self.format_standardize.get_or_insert(true),
-            seed,
-        }
     }
 }
 
@@ -484,7 +457,7 @@ mod tests {
     #[test]
     fn a_setting_that_the_method_does_not_read_is_told() {
         let mut options = TrainOptions::default();
-        options.rule.recompute = Some(crate::rule_options::Recompute::Auto);
+        options.rule.recompute = Some(hsic_learn::options::Recompute::Auto);
         let message = options.clone().resolve().unwrap_err().to_string();
         assert_eq!(message, "recompute = \"auto\": expected not given for hsic, which does not read it");
         options.objective.method = Some("backprop".to_owned());

@@ -3,12 +3,12 @@
 use thiserror::Error;
 
 use crate::config::ConfigError;
-use crate::dataset::DatasetError;
 use crate::files::FileError;
-use crate::network::NetworkError;
-use crate::rows::RowsError;
 use crate::run::RunError;
-use crate::step_error::StepError;
+use hsic_data::dataset::DatasetError;
+use hsic_data::rows::RowsError;
+use hsic_learn::error::StepError;
+use hsic_nn::network::NetworkError;
 
 /// A reason why training, evaluation or a run's folder cannot go on.
 #[derive(Debug, Error)]

@@ -10,9 +10,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::files::{FileError, replace};
-use crate::format::SoftmaxLayer;
-use crate::network::{Module, NamedTensor, Network};
 use crate::tensor_file;
+use hsic_learn::judge::softmax::SoftmaxLayer;
+use hsic_nn::network::{Module, NamedTensor, Network};
 
 /// How tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +87,13 @@ fn npy_header(tensor: &NamedTensor<f32>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::read_table;
-    use crate::network::Activation;
+    use hsic_data::dataset::read_table;
+    use hsic_nn::network::Activation;
 
     #[test]
     fn an_archive_holds_every_tensor_and_the_same_bytes_each_time() {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::Batch, 1);
+        let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
         export(&network, None, ExportFormat::Npz, &a).unwrap();
         export(&network, None, ExportFormat::Npz, &b).unwrap();
@@ -117,9 +117,9 @@ mod tests {
     fn a_safetensors_export_is_the_run_s_own_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
-        let network = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 1);
+        let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 1);
         export(&network, None, ExportFormat::Safetensors, &path).unwrap();
-        let mut other = Network::mlp(5, &[4], 3, Activation::Relu, crate::network::Norm::None, 2);
+        let mut other = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 2);
         tensor_file::restore(&path, &mut other, tensor_file::load(&path).unwrap().tensors).unwrap();
         assert_eq!(other.tensors(), network.tensors());
         let error =

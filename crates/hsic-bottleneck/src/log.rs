@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
-use crate::monitor::MonitorReport;
-use crate::span::Span;
+use hsic_learn::judge::monitor::MonitorReport;
+use hsic_learn::span::Span;
 
 /// The state of training after an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -265,7 +265,7 @@ impl Observer for MetricsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::Work;
+    use hsic_learn::span::Work;
 
     #[test]
     fn a_timeline_is_a_line_of_these_names() {

@@ -5,26 +5,26 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::assemble::{build_network, format_input, member_config};
-use crate::calibration::Readout;
 use crate::config::TrainConfig;
-use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::evaluation::FormatInput;
-use crate::evaluation::{Frozen, ReadoutProtocol};
 use crate::files::FileError;
-use crate::format::{SoftmaxLayer, softmax};
-use crate::network::Network;
-use crate::readout::Confusion;
-use crate::record::DataRecord;
-use crate::rows;
 use crate::run::Run;
+use hsic_data::dataset::Dataset;
+use hsic_data::provenance::DataRecord;
+use hsic_data::rows;
+use hsic_learn::judge::assignment::Confusion;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{Frozen, ReadoutProtocol};
+use hsic_learn::judge::readout::Readout;
+use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_nn::network::Network;
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     /// Index of the class, that of the unit with the largest output.
     pub class: usize,
-    /// Probability of that class: see [`crate::calibration`] for how it is formed and what it is worth.
+    /// Probability of that class: see [`hsic_learn::judge::readout`] for how it is formed and what it is worth.
     pub probability: f64,
     /// Probability of every class.
     pub probabilities: Vec<f64>,

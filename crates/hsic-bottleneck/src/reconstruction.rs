@@ -4,14 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
-use crate::dataset::{Dataset, Shape};
 use crate::files::FileError;
-use crate::network::{Block, LearnerRecord, Network};
-use crate::objective::margin::{decoder, mask};
-use crate::readout::largest;
 use crate::run::{DECODER, RECONSTRUCTIONS, Run};
 use crate::tensor_file;
+use hsic_data::batch::Batch;
+use hsic_data::dataset::{Dataset, Shape};
+use hsic_learn::judge::assignment::largest;
+use hsic_learn::objective::margin::{decoder, mask};
+use hsic_nn::network::{Block, LearnerRecord, Network};
 
 /// Pairs that are kept.
 const PAIRS: usize = 10;

@@ -4,18 +4,17 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
-use crate::evaluation::FormatInput;
 use crate::files::{FileError, PART, write_atomically};
-use crate::format::SoftmaxLayer;
-use crate::network::Network;
-use crate::readout::Confusion;
-use crate::record::DataRecord;
 use crate::tensor_file;
+use hsic_data::provenance::DataRecord;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::softmax::SoftmaxLayer;
+use hsic_nn::network::Network;
 
 /// What can be wrong with a run's folder.
 #[derive(Debug, Error)]
@@ -48,8 +47,10 @@ pub enum RunError {
 
 const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
-pub(crate) const METRICS: &str = "metrics.jsonl";
-pub(crate) const SUMMARY: &str = "summary.json";
+/// The records of training, a line each.
+pub const METRICS: &str = "metrics.jsonl";
+/// What a finished training came to.
+pub const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
 /// What a run and its report make in its folder, beside `checkpoint/`.
@@ -63,7 +64,7 @@ pub const REPORT_HTML: &str = "report.html";
 pub const REPORT_MARKDOWN: &str = "report.md";
 
 /// How unformatted outputs are read.
-pub(crate) const READOUT: &str = "readout.json";
+pub const READOUT: &str = "readout.json";
 
 /// The layer of format training.
 const FORMAT: &str = "format.safetensors";
@@ -76,59 +77,6 @@ pub(crate) const RECONSTRUCTIONS: &str = "reconstructions.json";
 
 /// Starts the name of a folder that holds one of several networks.
 const MEMBER: &str = "sigma-";
-
-/// What a finished training says: the JSON of `hsic train --json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// The run's folder.
-    pub run: PathBuf,
-    /// Name or path of the data set.
-    pub dataset: String,
-    /// Name of the network.
-    pub model: String,
-    /// Name of the method.
-    pub method: String,
-    /// Epochs done.
-    pub epochs: u64,
-    /// Steps done.
-    pub steps: u64,
-    /// Seed.
-    pub seed: u64,
-    /// Threads.
-    pub threads: usize,
-    /// Unformatted accuracy on all training data, a fraction.
-    pub train_accuracy: f64,
-    /// Unformatted accuracy on all test data, a fraction.
-    pub test_accuracy: f64,
-    /// The same by the authors' protocol, if it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub authors_test_accuracy: Option<f64>,
-    /// Accuracy after format training; `None` without.
-    pub format_accuracy: Option<f64>,
-    /// Seconds of training, evaluation included.
-    pub seconds: f64,
-    /// Median time of a step.
-    pub milliseconds_per_step: f64,
-    /// Peak resident memory of the process; `None` where the system does not say.
-    pub peak_memory_bytes: Option<u64>,
-    /// Learned numbers.
-    pub parameters: usize,
-    /// Numbers that the method learned beside them for its own use.
-    #[serde(default)]
-    pub auxiliary_parameters: usize,
-    /// Most numbers that one update touches at once: those of a block and of what is learned beside it for a local rule,
-    /// all otherwise.
-    #[serde(default)]
-    pub parameters_at_once: usize,
-    /// Whether the classes below come from trained class scores (format training, back-propagation) and not from
-    /// unformatted outputs.
-    #[serde(default)]
-    pub formatted: bool,
-    /// Test samples by class (row) and predicted class (column).
-    pub confusion: Confusion,
-    /// Names of the classes.
-    pub class_names: Vec<String>,
-}
 
 /// A run's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +160,7 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn create_numbered(parent: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        let dataset = crate::dataset::stem(Path::new(&config.dataset));
+        let dataset = hsic_data::dataset::stem(Path::new(&config.dataset));
         for number in 1.. {
             let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method.name));
             fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;

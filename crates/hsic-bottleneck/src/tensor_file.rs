@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::files::{FileError, replace};
-use crate::network::{NamedTensor, Network, StoredTensor};
+use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 
 /// What a file holds.
 #[derive(Debug)]

@@ -6,23 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::assemble::{build_method, build_network, member_config};
-use crate::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
 use crate::checkpoint::Position;
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
-use crate::dataset::Split;
 use crate::error::Error;
-use crate::evaluation::FormatInput;
-use crate::evaluation::{Frozen, Protocol};
 use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, tell};
-use crate::monitor::Monitor;
-use crate::network::Network;
-use crate::objective::Signal;
-use crate::readout::Assignment;
 use crate::reconstruction;
-use crate::record::DataRecord;
-use crate::run::{METRICS, Run, SUMMARY, Summary};
-use crate::step_error::StepError;
+use crate::run::{METRICS, Run, SUMMARY};
+use crate::summary::Summary;
+use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
+use hsic_data::dataset::Split;
+use hsic_data::provenance::DataRecord;
+use hsic_learn::error::StepError;
+use hsic_learn::judge::assignment::Assignment;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{Frozen, Protocol};
+use hsic_learn::judge::monitor::Monitor;
+use hsic_learn::objective::Signal;
+use hsic_nn::network::Network;
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hsic_bottleneck::comparison::Budget;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
-use hsic_bottleneck::figure::{FIGURES, Profile};
+use hsic_lab::comparison::Budget;
+use hsic_lab::figure::{FIGURES, Profile};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]

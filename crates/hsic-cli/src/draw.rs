@@ -15,7 +15,7 @@ mod ticks;
 
 use std::sync::Arc;
 
-use hsic_bottleneck::figure::plot::{Marks, Plot};
+use hsic_lab::figure::plot::{Marks, Plot};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, Options, Tree, fontdb};
 use thiserror::Error;

@@ -6,7 +6,7 @@ mod run;
 mod svg;
 mod timeline;
 
-use hsic_bottleneck::figure::plot::Plot;
+use hsic_lab::figure::plot::Plot;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use comparison::page as comparison;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hsic_bottleneck::comparison::ComparisonRecord;
+use hsic_lab::comparison::ComparisonRecord;
 
 use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
 use crate::table::Row;

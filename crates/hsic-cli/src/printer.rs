@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use hsic_bottleneck::comparison::ComparisonRecord;
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
-use hsic_bottleneck::figure::{Planned, Watcher};
 use hsic_bottleneck::files::FileError;
+use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
-use hsic_bottleneck::readout::Confusion;
-use hsic_bottleneck::run::Summary;
+use hsic_bottleneck::summary::Summary;
+use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::figure::{Planned, Watcher};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 

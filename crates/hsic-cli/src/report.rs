@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hsic_bottleneck::comparison::MethodRow;
-use hsic_bottleneck::figure::FIGURES;
-use hsic_bottleneck::figure::plot::{Value, Verdict, mean};
-use hsic_bottleneck::figure::record::{FigureRecord, Machine};
-use hsic_bottleneck::figure::run_page::RunReport;
 use hsic_bottleneck::log::EpochReport;
+use hsic_lab::comparison::MethodRow;
+use hsic_lab::figure::FIGURES;
+use hsic_lab::figure::plot::{Value, Verdict, mean};
+use hsic_lab::figure::record::{FigureRecord, Machine};
+use hsic_lab::figure::run_page::RunReport;
 
 use crate::table::{MISSING, Row, significant};
 
@@ -258,9 +258,9 @@ impl RunFacts {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hsic_bottleneck::comparison::{Budget, ComparisonRecord, Trial};
-    use hsic_bottleneck::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
-    use hsic_bottleneck::figure::record::RunRecord;
+    use hsic_lab::comparison::{Budget, ComparisonRecord, Trial};
+    use hsic_lab::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
+    use hsic_lab::figure::record::RunRecord;
 
     use super::*;
     use crate::table::tests::value;

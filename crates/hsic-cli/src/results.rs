@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::{CheckedFile, Shape};
-use hsic_bottleneck::figure::plot::Value;
+use hsic_lab::figure::plot::Value;
 use serde::Serialize;
 
 /// A line of the list.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hsic_bottleneck::figure::plot::{Value, mean};
+use hsic_lab::figure::plot::{Value, mean};
 
 /// Stands where there is no value.
 pub(crate) const MISSING: &str = "\u{2014}";

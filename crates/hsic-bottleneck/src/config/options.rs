@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::options::options;
-use crate::update::{Schedule, UpdateOrder};
+use hsic_data::options::options;
+use hsic_learn::update::{Schedule, UpdateOrder};
 
 options! {
     /// How long and in which order.

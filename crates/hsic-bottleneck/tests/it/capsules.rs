@@ -12,7 +12,8 @@ use hsic_bottleneck::network::{Activation, Block, BlockSpec, Dense, Network, Nor
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::reconstruction::Reconstructions;
-use hsic_bottleneck::run::{Run, Summary};
+use hsic_bottleneck::run::Run;
+use hsic_bottleneck::summary::Summary;
 use hsic_bottleneck::trainer::{Outcome, train};
 use hsic_bottleneck::update::Update;
 

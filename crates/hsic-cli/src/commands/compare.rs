@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic_bottleneck::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions};
-use hsic_bottleneck::figure::flags;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
+use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
+use hsic_lab::figure::flags;
 
 use super::launch::launch;
 use super::running::{interrupted, stop_on_signal};

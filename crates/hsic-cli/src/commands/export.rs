@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use hsic_bottleneck::evaluation::FormatInput;
 use hsic_bottleneck::export::export;
+use hsic_bottleneck::judge::at_rest::FormatInput;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 

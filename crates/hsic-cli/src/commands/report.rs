@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use hsic_bottleneck::comparison::ComparisonRecord;
-use hsic_bottleneck::figure::RECORD;
-use hsic_bottleneck::figure::plot::Verdict;
-use hsic_bottleneck::figure::record::FigureRecord;
-use hsic_bottleneck::figure::run_page::{RunReport, plots};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
+use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::figure::RECORD;
+use hsic_lab::figure::plot::Verdict;
+use hsic_lab::figure::record::FigureRecord;
+use hsic_lab::figure::run_page::{RunReport, plots};
 use serde::de::DeserializeOwned;
 
 use super::compare;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic_bottleneck::figure::record::FigureRecord;
-use hsic_bottleneck::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use hsic_bottleneck::trainer::Outcome;
+use hsic_lab::figure::record::FigureRecord;
+use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
 
 use super::launch::launch;
@@ -99,7 +99,7 @@ fn checked(records: &[FigureRecord]) -> Vec<Checked<'_>> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use hsic_bottleneck::figure::Profile;
+    use hsic_lab::figure::Profile;
 
     use super::*;
     use crate::args::{Arguments, Command};

@@ -1,6 +1,6 @@
 //! Which line is which: names at the lines' ends, or a legend above.
 
-use hsic_bottleneck::figure::plot::{Series, Style};
+use hsic_lab::figure::plot::{Series, Style};
 
 use super::canvas::{Anchor, Canvas, Frame, Place};
 use super::look::{Look, mark_path};
@@ -158,7 +158,7 @@ pub(super) fn draw_end_names(canvas: &mut Canvas, frame: Frame, names: &[EndName
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsic_bottleneck::figure::plot::{Axis, Marks, Panel};
+    use hsic_lab::figure::plot::{Axis, Marks, Panel};
 
     const FRAME: Frame = Frame { left: 0.0, top: 0.0, width: 200.0, height: 100.0 };
 

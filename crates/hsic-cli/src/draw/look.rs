@@ -1,6 +1,6 @@
 //! Colors, dash patterns and marks: each series of a figure differs from the others in all three.
 
-use hsic_bottleneck::figure::plot::{Marks, Panel, Series, Style};
+use hsic_lab::figure::plot::{Marks, Panel, Series, Style};
 
 use super::canvas::Place;
 use super::text::coordinate as n;
@@ -308,7 +308,7 @@ fn brightness(color: [u8; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsic_bottleneck::figure::plot::Axis;
+    use hsic_lab::figure::plot::Axis;
 
     /// Panels of series with these names.
     fn panels(names: &[&[(&str, Style)]]) -> Vec<Panel> {

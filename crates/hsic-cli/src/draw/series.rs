@@ -1,6 +1,6 @@
 //! Curves, bands, marks, whiskers and ridges inside a frame.
 
-use hsic_bottleneck::figure::plot::{Point, Series, Style};
+use hsic_lab::figure::plot::{Point, Series, Style};
 
 use super::canvas::{Canvas, Frame, Place, through};
 use super::look::{Look, mark_path};
@@ -147,7 +147,7 @@ fn thinned(points: &[Drawn]) -> Vec<Drawn> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsic_bottleneck::figure::plot::Axis;
+    use hsic_lab::figure::plot::Axis;
 
     const FRAME: Frame = Frame { left: 10.0, top: 20.0, width: 100.0, height: 50.0 };
 

@@ -1,6 +1,6 @@
 //! Whole pictures: the same bytes, well-formed, inside their borders, nothing over anything else.
 
-use hsic_bottleneck::figure::plot::{Axis, Heat, Marks, Panel, Plot, Point, Series, Style};
+use hsic_lab::figure::plot::{Axis, Heat, Marks, Panel, Plot, Point, Series, Style};
 use proptest::prelude::*;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect, roxmltree};

@@ -1,6 +1,6 @@
 //! The page of a comparison of learning methods.
 
-use hsic_bottleneck::comparison::{ComparisonRecord, MethodRow};
+use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
 use super::{Draw, command, drawing, folded, page as whole, scroll};

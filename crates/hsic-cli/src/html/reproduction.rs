@@ -1,7 +1,7 @@
 //! The page of a reproduction.
 
-use hsic_bottleneck::figure::plot::{Claim, Value, Verdict};
-use hsic_bottleneck::figure::record::FigureRecord;
+use hsic_lab::figure::plot::{Claim, Value, Verdict};
+use hsic_lab::figure::record::FigureRecord;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::report::tests::reproduction;
 
-    fn draw(_: &hsic_bottleneck::figure::plot::Plot, title: &str) -> String {
+    fn draw(_: &hsic_lab::figure::plot::Plot, title: &str) -> String {
         let title = title.replace('<', "&lt;");
         format!("<svg viewBox=\"0 0 1 1\"><title id=\"t\">{title}</title><path id=\"a\"/><use href=\"#a\"/></svg>")
     }

@@ -1,6 +1,6 @@
 //! The page of a run.
 
-use hsic_bottleneck::figure::run_page::{RunReport, plots};
+use hsic_lab::figure::run_page::{RunReport, plots};
 use maud::{Markup, html};
 
 use super::{Draw, command, contents, drawing, identifier, page as whole, scroll, timeline};

@@ -1,0 +1,67 @@
+//! What a finished training came to.
+
+use std::path::PathBuf;
+
+use hsic_learn::judge::assignment::Confusion;
+use serde::{Deserialize, Serialize};
+
+/// What a finished training says: the JSON of `hsic train --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Name or path of the data set.
+    pub dataset: String,
+    /// Name of the network.
+    pub model: String,
+    /// Name of the method.
+    pub method: String,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Threads.
+    pub threads: usize,
+    /// Unformatted accuracy on all training data, a fraction.
+    pub train_accuracy: f64,
+    /// Unformatted accuracy on all test data, a fraction.
+    pub test_accuracy: f64,
+    /// The same by the authors' protocol, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authors_test_accuracy: Option<f64>,
+    /// Accuracy after format training; `None` without.
+    pub format_accuracy: Option<f64>,
+    /// Seconds of training, evaluation included.
+    pub seconds: f64,
+    /// Median time of a step.
+    pub milliseconds_per_step: f64,
+    /// Peak resident memory of the process; `None` where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
+    /// Learned numbers.
+    pub parameters: usize,
+    /// Numbers that the method learned beside them for its own use.
+    #[serde(default)]
+    pub auxiliary_parameters: usize,
+    /// Most numbers that one update touches at once: those of a block and of what is learned beside it for a local rule,
+    /// all otherwise.
+    #[serde(default)]
+    pub parameters_at_once: usize,
+    /// Whether the classes below come from trained class scores (format training, back-propagation) and not from
+    /// unformatted outputs.
+    #[serde(default)]
+    pub formatted: bool,
+    /// Test samples by class (row) and predicted class (column).
+    pub confusion: Confusion,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+}
+
+impl Summary {
+    /// The accuracy by which a run is judged: that of its softmax layer if it has one.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.format_accuracy.unwrap_or(self.test_accuracy)
+    }
+}

@@ -1,0 +1,278 @@
+//! Samples with class labels, in two parts.
+
+use hsic::random::Stream;
+
+use super::error::DatasetError;
+use super::normalization::Normalization;
+use super::standardization::Standardization;
+use crate::shape::Shape;
+
+/// The values of all samples, one sample after another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// Pixels; the value is byte / 255.
+    Bytes(Vec<u8>),
+    /// Numbers as they are.
+    Floats(Vec<f32>),
+}
+
+impl Samples {
+    /// Values held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Floats(floats) => floats.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Samples with a class each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// Name of the source, or of the file without its folder.
+    pub name: String,
+    /// rows x columns values, row-major.
+    pub samples: Samples,
+    /// Sizes of one sample.
+    pub shape: Shape,
+    /// Class of each row, below [`Dataset::classes`].
+    pub labels: Vec<u16>,
+    /// Name of each class.
+    pub class_names: Vec<String>,
+    /// How the channels of images are normalized; `None` leaves values from 0 to 1, and tables as they are.
+    pub normalization: Option<Normalization>,
+}
+
+impl Dataset {
+    /// Number of samples.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Values in one sample.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.shape.columns()
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// Writes sample `index` to `out`; a pixel b becomes b / 255, normalized by its channel if the data set is.
+    ///
+    /// # Panics
+    /// If `index` is not below [`rows`](Self::rows) or `out` is not [`columns`](Self::columns) long.
+    pub fn fill_row(&self, index: usize, out: &mut [f32]) {
+        let columns = self.columns();
+        assert_eq!(out.len(), columns, "a sample has as many values as the data set has columns");
+        let range = index * columns..(index + 1) * columns;
+        match &self.samples {
+            Samples::Bytes(bytes) => self.convert(&bytes[range], out),
+            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
+        }
+    }
+
+    /// Writes the pixels of an image to `out`, as [`fill_row`](Self::fill_row) does with those of a sample.
+    pub fn convert(&self, image: &[u8], out: &mut [f32]) {
+        match &self.normalization {
+            Some(normalization) => normalization.apply(image, out),
+            None => {
+                for (out, &byte) in out.iter_mut().zip(image) {
+                    *out = f32::from(byte) / 255.0;
+                }
+            }
+        }
+    }
+
+    /// The samples of `rows`, in that order; a row may come more than once. The classes stay.
+    ///
+    /// # Panics
+    /// If one of them is not below [`rows`](Self::rows).
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        fn pick<V: Copy>(values: &[V], rows: &[usize], columns: usize) -> Vec<V> {
+            rows.iter().flat_map(|&row| &values[row * columns..(row + 1) * columns]).copied().collect()
+        }
+        Self {
+            name: self.name.clone(),
+            samples: match &self.samples {
+                Samples::Bytes(bytes) => Samples::Bytes(pick(bytes, rows, self.columns())),
+                Samples::Floats(floats) => Samples::Floats(pick(floats, rows, self.columns())),
+            },
+            shape: self.shape,
+            labels: pick(&self.labels, rows, 1),
+            class_names: self.class_names.clone(),
+            normalization: self.normalization.clone(),
+        }
+    }
+
+    /// Samples of each class.
+    #[must_use]
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes()];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+
+    /// Keeps the first `size` rows, if a size is asked for.
+    pub(super) fn keep_first(&mut self, part: &'static str, size: Option<usize>) -> Result<(), DatasetError> {
+        let Some(size) = size else { return Ok(()) };
+        if size == 0 || size > self.rows() {
+            return Err(DatasetError::PartSize { part, asked: size, available: self.rows() });
+        }
+        match &mut self.samples {
+            Samples::Bytes(bytes) => bytes.truncate(size * self.shape.columns()),
+            Samples::Floats(floats) => floats.truncate(size * self.shape.columns()),
+        }
+        self.labels.truncate(size);
+        Ok(())
+    }
+}
+
+/// A data set's two parts: the same columns, the same classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// What a network is trained on.
+    pub train: Dataset,
+    /// What it is judged on.
+    pub test: Dataset,
+    /// How the columns of a table were standardized, for rows that come later; none for images.
+    pub standardization: Option<Standardization>,
+}
+
+impl Split {
+    /// Puts a share of each class of the training part, drawn by the seed, in the place of the test part.
+    pub(super) fn hold_out(&mut self, share: f64, seed: u64) -> Result<(), DatasetError> {
+        let mut order: Vec<usize> = (0..self.train.rows()).collect();
+        Stream::new(seed, "validation", 0).shuffle(&mut order);
+        let mut left: Vec<usize> =
+            self.train.class_counts().iter().map(|&count| (count as f64 * share).round() as usize).collect();
+        let (mut held, mut kept) = (Vec::new(), Vec::new());
+        for row in order {
+            let left = &mut left[usize::from(self.train.labels[row])];
+            if *left > 0 {
+                *left -= 1;
+                held.push(row);
+            } else {
+                kept.push(row);
+            }
+        }
+        if held.is_empty() || kept.is_empty() {
+            let asked = (self.train.rows() as f64 * share) as usize;
+            return Err(DatasetError::PartSize { part: "validation", asked, available: self.train.rows() - 1 });
+        }
+        held.sort_unstable();
+        kept.sort_unstable();
+        self.test = self.train.select(&held);
+        self.train = self.train.select(&kept);
+        Ok(())
+    }
+
+    /// How the channels are normalized, for images that come later; from the training part.
+    #[must_use]
+    pub fn normalization(&self) -> Option<&Normalization> {
+        self.train.normalization.as_ref()
+    }
+
+    /// Normalizes the channels of both parts by the training part's mean and deviation.
+    pub(super) fn normalize(&mut self) -> Result<(), DatasetError> {
+        let Samples::Bytes(bytes) = &self.train.samples else {
+            return Err(DatasetError::NotImages { name: self.train.name.clone() });
+        };
+        let normalization = Normalization::of(bytes, self.train.shape);
+        self.train.normalization = Some(normalization.clone());
+        self.test.normalization = Some(normalization);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_rows() -> Dataset {
+        Dataset {
+            name: "two".into(),
+            samples: Samples::Bytes(vec![0, 51, 255, 1]),
+            shape: Shape { channels: 1, height: 1, width: 2 },
+            labels: vec![0, 1],
+            class_names: vec!["a".into(), "b".into()],
+            normalization: None,
+        }
+    }
+
+    fn part(bytes: &[u8]) -> Dataset {
+        Dataset {
+            name: "part".into(),
+            samples: Samples::Bytes(bytes.to_vec()),
+            shape: Shape { channels: 2, height: 1, width: 2 },
+            labels: vec![0; bytes.len() / 4],
+            class_names: vec!["a".into()],
+            normalization: None,
+        }
+    }
+
+    #[test]
+    fn a_pixel_is_its_byte_over_255() {
+        let mut row = [9.0f32; 2];
+        two_rows().fill_row(0, &mut row);
+        assert_eq!(row, [0.0, 0.2]);
+        two_rows().fill_row(1, &mut row);
+        assert_eq!(row, [1.0, 1.0 / 255.0]);
+    }
+
+    #[test]
+    fn a_selection_keeps_order_repeats_and_classes() {
+        let picked = two_rows().select(&[1, 0, 1]);
+        assert_eq!(picked.samples, Samples::Bytes(vec![255, 1, 0, 51, 255, 1]));
+        assert_eq!((picked.labels.as_slice(), picked.classes()), ([1, 0, 1].as_slice(), 2));
+        assert_eq!(two_rows().select(&[1]).class_counts(), [0, 1]);
+    }
+
+    #[test]
+    fn a_part_of_no_rows_or_of_more_than_there_are_is_refused() {
+        for asked in [0, 3] {
+            let error = two_rows().keep_first("training", Some(asked)).unwrap_err().to_string();
+            assert_eq!(error, format!("{asked} rows asked of the training part: expected 1 to 2"));
+        }
+        let mut first = two_rows();
+        first.keep_first("training", Some(1)).unwrap();
+        assert_eq!((first.samples, first.labels), (Samples::Bytes(vec![0, 51]), vec![0]));
+    }
+
+    #[test]
+    fn both_parts_get_the_training_parts_numbers() {
+        // First channel 0, 255, 0, 255; second constant.
+        let (train, test) = (part(&[0, 255, 9, 9, 0, 255, 9, 9]), part(&[255, 255, 10, 0]));
+        let mut split = Split { train, test, standardization: None };
+        split.normalize().unwrap();
+        let numbers = Normalization { means: vec![0.5, 9.0 / 255.0], deviations: vec![0.5, 0.0] };
+        assert_eq!(split.normalization(), Some(&numbers));
+        let mut row = [9.0; 4];
+        split.test.fill_row(0, &mut row);
+        assert_eq!(row, [1.0, 1.0, 0.0, 0.0]);
+        split.train.fill_row(1, &mut row);
+        assert_eq!(row, [-1.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_table_is_refused() {
+        let table = Dataset { samples: Samples::Floats(vec![0.0; 4]), ..part(&[0; 4]) };
+        let mut split = Split { train: table.clone(), test: table, standardization: None };
+        let error = split.normalize().unwrap_err().to_string();
+        assert_eq!(error, "normalize = channel: expected none, since part is a table (see standardize)");
+    }
+}

@@ -1,0 +1,111 @@
+//! Every data set by name, and what is at a path.
+
+use std::path::Path;
+
+use super::data::Split;
+use super::error::DatasetError;
+use super::normalization::Normalize;
+use super::source::{DatasetSource, LoadOptions};
+use super::{archive, cifar, digits, folder, idx, labeled, table};
+
+/// Every data set known by name.
+pub static SOURCES: &[&dyn DatasetSource] =
+    &[&digits::Digits, &idx::MNIST, &idx::FASHION_MNIST, &idx::KMNIST, &cifar::CIFAR10, &cifar::CIFAR100];
+
+/// The source of that name.
+#[must_use]
+pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
+    SOURCES.iter().copied().find(|source| source.name() == name)
+}
+
+/// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
+/// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or `.txz`; read
+/// in memory, at most 4 GiB of it after decompression), or a table (`.csv`, `.npy`, `.npz`).
+///
+/// # Errors
+/// `Unknown` if it is neither; else whatever is wrong with the files or the options.
+///
+/// # Examples
+/// ```
+/// use hsic_data::dataset::{LoadOptions, load};
+/// let options = LoadOptions { train_size: Some(30), test_size: Some(10), ..LoadOptions::default() };
+/// let split = load("digits", &options)?;
+/// assert_eq!((split.train.rows(), split.train.columns(), split.train.classes()), (30, 784, 10));
+/// assert_eq!(split.train.class_counts(), [3; 10]);
+/// # Ok::<(), hsic_data::dataset::DatasetError>(())
+/// ```
+pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    let mut split = read(name_or_path, options)?;
+    if options.validation > 0.0 {
+        split.hold_out(options.validation, options.seed)?;
+    }
+    if options.normalize == Normalize::Channel {
+        split.normalize()?;
+    }
+    Ok(split)
+}
+
+/// The name of a file or folder without its ending, `.tar.gz` as a whole.
+pub fn stem(path: &Path) -> String {
+    let archive = archive::kind(path).map(|(_, name)| name);
+    archive.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    if let Some(source) = source(name_or_path) {
+        return source.load(options);
+    }
+    let path = Path::new(name_or_path);
+    if path.is_dir() {
+        return folder::load(path, options);
+    }
+    if let Some((kind, name)) = archive::kind(path) {
+        return archive::load(path, kind, name, options);
+    }
+    if table::kind(path).is_some() || path.exists() {
+        return labeled::load(path, options);
+    }
+    let known = SOURCES.iter().map(|source| source.name()).collect();
+    Err(DatasetError::Unknown { name: name_or_path.to_owned(), known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Dataset;
+
+    #[test]
+    fn held_out_rows_are_of_the_training_part_and_of_every_class() {
+        let options = LoadOptions { train_size: Some(200), test_size: Some(10), ..LoadOptions::default() };
+        let all = load("digits", &options).unwrap().train;
+        let split = load("digits", &LoadOptions { validation: 0.25, ..options }).unwrap();
+        assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![15; 10], vec![5; 10]));
+        let row = |dataset: &Dataset, index: usize| {
+            let mut row = vec![0.0; 784];
+            dataset.fill_row(index, &mut row);
+            row
+        };
+        let mut found: Vec<Vec<f32>> = (0..150).map(|i| row(&split.train, i)).collect();
+        found.extend((0..50).map(|i| row(&split.test, i)));
+        for index in 0..200 {
+            assert!(found.contains(&row(&all, index)), "{index}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file"
+        );
+    }
+
+    #[test]
+    fn names_and_descriptions_of_sources_are_distinct_and_given() {
+        for (i, source) in SOURCES.iter().enumerate() {
+            assert!(!source.description().is_empty());
+            assert!(SOURCES[..i].iter().all(|other| other.name() != source.name()), "{}", source.name());
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a run remembers of its data: enough to build its network again and to read new rows as in training.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Dataset, Normalization, Samples, Shape, Split, Standardization};
+
+/// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
+const MOST_COLUMNS: usize = 1 << 24;
+
+/// Most classes that labels can tell apart.
+const MOST_CLASSES: usize = 1 << 16;
+
+/// The data of a run, `data.json` in its folder. Keys that later versions add have defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Name of the data set, or of its file without the folder.
+    pub name: String,
+    /// Sizes of one sample.
+    pub shape: Shape,
+    /// Names of the classes, in the order of their indices.
+    pub class_names: Vec<String>,
+    /// Whether the samples were pixels of 0 to 255, which the network sees as value / 255.
+    #[serde(default)]
+    pub pixels: bool,
+    /// Training samples; 0 if not recorded.
+    #[serde(default)]
+    pub train_rows: usize,
+    /// Test samples; 0 if not recorded.
+    #[serde(default)]
+    pub test_rows: usize,
+    /// How the columns of a table were standardized.
+    #[serde(default)]
+    pub standardization: Option<Standardization>,
+    /// How the channels of images were normalized.
+    #[serde(default)]
+    pub normalization: Option<Normalization>,
+}
+
+impl DataRecord {
+    /// The record of a data set.
+    #[must_use]
+    pub fn of(split: &Split) -> Self {
+        let Dataset { name, shape, class_names, samples, .. } = &split.train;
+        Self {
+            name: name.clone(),
+            shape: *shape,
+            class_names: class_names.clone(),
+            pixels: matches!(samples, Samples::Bytes(_)),
+            train_rows: split.train.rows(),
+            test_rows: split.test.rows(),
+            standardization: split.standardization.clone(),
+            normalization: split.normalization().cloned(),
+        }
+    }
+
+    /// Values in one sample.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.shape.columns()
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// What is wrong with a record that was read: what it says, and what was expected.
+    pub fn fault(&self) -> Option<(String, String)> {
+        let Shape { channels, height, width } = self.shape;
+        let columns = channels.checked_mul(height).and_then(|size| size.checked_mul(width));
+        let Some(columns) = columns.filter(|columns| (1..=MOST_COLUMNS).contains(columns)) else {
+            return Some((format!("shape {}", self.shape), format!("1 to {MOST_COLUMNS} values in a sample")));
+        };
+        if !(2..=MOST_CLASSES).contains(&self.classes()) {
+            return Some((format!("{} class names", self.classes()), format!("2 to {MOST_CLASSES}")));
+        }
+        if let Some(found) = self.normalization.as_ref().filter(|normalization| !normalization.fits(channels)) {
+            let found = format!("normalization {found:?}");
+            return Some((found, format!("a finite mean and deviation for each of {channels} channels")));
+        }
+        let Standardization { means, deviations } = self.standardization.as_ref()?;
+        if means.len() != columns || deviations.len() != columns {
+            let found = format!("standardization of {} means and {} deviations", means.len(), deviations.len());
+            return Some((found, format!("{columns} of each, one a column")));
+        }
+        None
+    }
+
+    /// The first thing in which the data now loaded are not those of the record: what is there, what was recorded.
+    pub fn difference(&self, now: &Self) -> Option<(String, String)> {
+        let told = |what: &str, now: &dyn std::fmt::Display, then: &dyn std::fmt::Display| {
+            Some((format!("data with {what} {now}"), format!("{then} as when the run began")))
+        };
+        if self.shape != now.shape {
+            return told("samples of", &now.shape, &self.shape);
+        }
+        if self.class_names != now.class_names {
+            return told("classes", &now.class_names.join(", "), &self.class_names.join(", "));
+        }
+        if self.train_rows != now.train_rows {
+            return told("training rows", &now.train_rows, &self.train_rows);
+        }
+        if self.normalization != now.normalization {
+            return Some((format!("normalization {:?}", now.normalization), format!("{:?}", self.normalization)));
+        }
+        if self.standardization != now.standardization {
+            return told("columns of", &"other means or deviations", &"the same values");
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> DataRecord {
+        DataRecord {
+            name: "flowers".into(),
+            shape: Shape { channels: 1, height: 1, width: 2 },
+            class_names: vec!["aster".into(), "rose".into()],
+            pixels: false,
+            train_rows: 9,
+            test_rows: 3,
+            standardization: Some(Standardization { means: vec![0.1 + 0.2, 7.0], deviations: vec![1.0 / 3.0, 0.0] }),
+            normalization: None,
+        }
+    }
+
+    #[test]
+    fn every_bit_of_a_record_survives_json_and_later_keys_do_no_harm() {
+        // Numbers whose shortest decimal form is read wrong by one unit in the last place without exact parsing.
+        let mut record = record();
+        record.standardization = Some(Standardization {
+            means: vec![51.248_178_943_215_79, 5.213_675_213_675_213e-300],
+            deviations: vec![0.316_712_234_918_726_4, 1e22],
+        });
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<DataRecord>(&text).unwrap(), record);
+        let later = text.replacen('{', r#"{"augment":"mirror","#, 1);
+        assert_eq!(serde_json::from_str::<DataRecord>(&later).unwrap(), record);
+        let least = r#"{"name":"d","shape":{"channels":3,"height":2,"width":2},"class_names":["0","1"]}"#;
+        let least: DataRecord = serde_json::from_str(least).unwrap();
+        assert_eq!((least.columns(), least.classes(), least.standardization), (12, 2, None));
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_told_before_memory_is_taken() {
+        assert_eq!(record().fault(), None);
+        let mut huge = record();
+        huge.shape = Shape { channels: 1 << 40, height: 1 << 40, width: 1 };
+        assert!(huge.fault().unwrap().0.starts_with("shape 1099511627776 x"));
+        huge.shape = Shape { channels: 0, height: 1, width: 1 };
+        assert!(huge.fault().is_some());
+        let mut one = record();
+        one.class_names.pop();
+        assert_eq!(one.fault().unwrap().0, "1 class names");
+        let mut wide = record();
+        wide.shape.width = 3;
+        assert_eq!(wide.fault().unwrap().1, "3 of each, one a column");
+    }
+
+    #[test]
+    fn data_that_changed_are_told_by_what_changed() {
+        let mut now = record();
+        now.name = "renamed".into();
+        assert_eq!(record().difference(&now), None);
+        now.train_rows = 8;
+        let expected = ("data with training rows 8".to_owned(), "9 as when the run began".to_owned());
+        assert_eq!(record().difference(&now), Some(expected));
+        now = record();
+        now.class_names[1] = "tulip".into();
+        assert_eq!(record().difference(&now).unwrap().0, "data with classes aster, tulip");
+        now = record();
+        now.standardization = None;
+        assert!(record().difference(&now).is_some());
+    }
+}

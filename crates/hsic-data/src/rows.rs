@@ -1,0 +1,204 @@
+//! From a file, by its kind, to rows as a network takes them.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::dataset::{DatasetError, Shape, Values, read_image, read_values};
+use crate::provenance::DataRecord;
+
+/// Why the rows of a file do not fit the network.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Rows of another length.
+    #[error("{}: rows of {found} values, expected {} as in training ({shape})", .path.display(), .shape.columns())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// Values in a row of it.
+        found: usize,
+        /// Sizes of a sample in training.
+        shape: Shape,
+    },
+    /// An image of other sizes, or for a network that was trained on no images.
+    #[error(
+        "{}: an image of {found}, expected {} of {shape} as in training",
+        .path.display(), if *.images { "one" } else { "rows of numbers in a table" }
+    )]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its sizes.
+        found: Shape,
+        /// Sizes of a sample in training.
+        shape: Shape,
+        /// Whether the network was trained on images.
+        images: bool,
+    },
+    /// A value that is no pixel.
+    #[error("{}: row {row}, column {column} (from 0): {value}, expected {expected}", .path.display())]
+    Pixel {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// What is there.
+        value: f64,
+        /// What may be.
+        expected: &'static str,
+    },
+}
+
+/// The rows of a file: m x columns. A further kind of file is a further way to such rows.
+pub fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+        return image(path, record);
+    }
+    let (table, values) = read_values(path)?;
+    if table.cols != record.columns() {
+        let (found, shape) = (table.cols, record.shape);
+        return Err(RowsError::Columns { path: path.into(), found, shape }.into());
+    }
+    let mut numbers = table.values;
+    if record.pixels {
+        pixels(path, &mut numbers, table.cols, values)?;
+        if let Some(normalization) = &record.normalization {
+            let plane = record.shape.height * record.shape.width;
+            for row in numbers.chunks_exact_mut(table.cols) {
+                let channels = normalization.means.iter().zip(&normalization.deviations);
+                for (plane, (&mean, &deviation)) in row.chunks_exact_mut(plane).zip(channels) {
+                    let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
+                    plane.iter_mut().for_each(|value| *value = (*value - mean) * scale);
+                }
+            }
+        }
+    } else if let Some(standardization) = &record.standardization {
+        for row in numbers.chunks_exact_mut(table.cols) {
+            standardization.apply(row);
+        }
+    }
+    let rows: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+    match rows.iter().position(|number| !number.is_finite()) {
+        None => Ok(rows),
+        Some(i) => {
+            let (row, column, value) = (i / table.cols, i % table.cols, numbers[i]);
+            Err(DatasetError::NotFinite { path: path.into(), row, column, value }.into())
+        }
+    }
+}
+
+/// An image is one row.
+fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
+    let (found, bytes) = read_image(path)?;
+    if !record.pixels || found != record.shape {
+        let images = record.pixels;
+        return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images }.into());
+    }
+    let mut row = vec![0.0; bytes.len()];
+    match &record.normalization {
+        Some(normalization) => normalization.apply(&bytes, &mut row),
+        None => row.iter_mut().zip(&bytes).for_each(|(value, &byte)| *value = f32::from(byte) / 255.0),
+    }
+    Ok(row)
+}
+
+/// Brings pixels to [0, 1], or says which value is none. What a number means follows from how the file stores it, never
+/// from the numbers around it.
+fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Result<(), RowsError> {
+    let (most, expected) = match values {
+        Values::Bytes => (255.0, "a byte"),
+        Values::Text => (255.0, "a pixel, a whole number of 0 to 255"),
+        Values::Numbers => (1.0, "a pixel in [0, 1], or an array of bytes (uint8) of 0 to 255"),
+    };
+    let whole = values == Values::Text;
+    let wrong = |value: &f64| !(0.0..=most).contains(value) || (whole && value.fract() != 0.0);
+    if let Some(i) = numbers.iter().position(wrong) {
+        let (row, column, value) = (i / cols, i % cols, numbers[i]);
+        return Err(RowsError::Pixel { path: path.into(), row, column, value, expected });
+    }
+    if most > 1.0 {
+        for number in numbers {
+            // In f32, as in training: the same bits.
+            *number = f64::from(*number as f32 / 255.0);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Standardization;
+
+    fn record(pixels: bool, standardization: Option<Standardization>) -> DataRecord {
+        DataRecord {
+            name: "t".into(),
+            shape: Shape { channels: 1, height: 1, width: 2 },
+            class_names: vec!["a".into(), "b".into()],
+            pixels,
+            train_rows: 0,
+            test_rows: 0,
+            standardization,
+            normalization: None,
+        }
+    }
+
+    /// An array of two columns as NumPy writes it.
+    fn npy(descr: &str, rows: usize, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, 2), }}\n");
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    }
+
+    fn rows(name: &str, content: impl AsRef<[u8]>, record: &DataRecord) -> Result<Vec<f32>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        read(&path, record).map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
+    }
+
+    #[test]
+    fn tables_are_standardized_by_the_record_and_not_by_themselves() {
+        let standardization = Standardization { means: vec![1.0, 5.0], deviations: vec![4.0, 0.0] };
+        let record = record(false, Some(standardization));
+        assert_eq!(rows("t.csv", "a,b\n3,9\n-1,5\n", &record).unwrap(), [0.5, 0.0, -0.5, 0.0]);
+        let doubles: Vec<u8> = [3.0f64, 9.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(rows("t.npy", npy("<f8", 1, &doubles), &record).unwrap(), [0.5, 0.0]);
+    }
+
+    #[test]
+    fn what_a_pixel_means_follows_from_how_it_is_stored() {
+        let record = record(true, None);
+        let expected = [1.0, 51.0f32 / 255.0];
+        assert_eq!(rows("t.npy", npy("|u1", 1, &[255, 51]), &record).unwrap(), expected);
+        assert_eq!(rows("t.csv", "255,51\n", &record).unwrap(), expected);
+        let floats: Vec<u8> = [1.0f32, 0.25].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(rows("t.npy", npy("<f4", 1, &floats), &record).unwrap(), [1.0, 0.25]);
+        let floats: Vec<u8> = [0.0f32, 1.0, 0.5, 200.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(
+            rows("t.npy", npy("<f4", 2, &floats), &record).unwrap_err(),
+            "/t.npy: row 1, column 1 (from 0): 200, expected a pixel in [0, 1], or an array of bytes (uint8) of 0 to 255"
+        );
+        for (text, value) in [("0.5,1\n", "0.5"), ("256,1\n", "256"), ("-1,0\n", "-1")] {
+            let message = rows("t.csv", text, &record).unwrap_err();
+            let expected = "expected a pixel, a whole number of 0 to 255";
+            assert_eq!(message, format!("/t.csv: row 0, column 0 (from 0): {value}, {expected}"));
+        }
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_told() {
+        let record = record(false, None);
+        let message = rows("t.csv", "1,2,0\n", &record).unwrap_err();
+        assert_eq!(message, "/t.csv: rows of 3 values, expected 2 as in training (1 x 1 x 2)");
+        let message = rows("t.csv", "1,2\n1e300,2\n", &record).unwrap_err();
+        assert!(message.starts_with("/t.csv: row 1, column 0 (from 0): 1") && message.ends_with("a finite number"));
+        assert!(rows("t.txt", "1,2\n", &record).unwrap_err().contains(".csv"));
+    }
+}

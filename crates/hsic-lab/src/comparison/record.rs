@@ -1,0 +1,305 @@
+//! What a comparison came to: a row a method, its trials, a figure.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Budget, Comparison, Plan, TRIAL_SEED, TRIAL_SHARE};
+use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
+use crate::figure::record::Machine;
+use crate::figure::{Planned, Trained};
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::method::{Method, Outputs};
+use hsic_bottleneck::summary::Summary;
+
+/// A comparison as it came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonRecord {
+    /// The command that makes it.
+    pub command: String,
+    /// Data sets, with their numbers of training and test samples.
+    pub data: Vec<String>,
+    /// Name of the network.
+    pub model: String,
+    /// What each training was given.
+    pub budget: Budget,
+    /// Seeds of the final trainings.
+    pub seeds: Vec<u64>,
+    /// Share of the training data on which the trials were judged.
+    pub validation: f64,
+    /// The machine.
+    pub machine: Machine,
+    /// A row a method, in the order of the command.
+    pub rows: Vec<MethodRow>,
+    /// Accuracy over time, and against memory.
+    pub plot: Plot,
+}
+
+/// A method's row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MethodRow {
+    /// Its name.
+    pub method: String,
+    /// What it does.
+    pub summary: String,
+    /// Who published it.
+    pub reference: String,
+    /// What each rate came to on the validation part.
+    pub trials: Vec<Trial>,
+    /// Epochs of a trial.
+    pub trial_epochs: u64,
+    /// The rate with which it was trained; `None` if no trial came to an end.
+    pub learning_rate: Option<f64>,
+    /// Whether that is the least or the largest of those tried: a better one may lie beyond.
+    pub at_edge: bool,
+    /// Epochs of a final training.
+    pub epochs: u64,
+    /// Test accuracies, fractions, by seed.
+    pub test_accuracy: Vec<f64>,
+    /// Seconds of training, evaluation included, by seed.
+    pub seconds: Vec<f64>,
+    /// Median time of a step, by seed.
+    pub milliseconds_per_step: Vec<f64>,
+    /// Peak memory of the process, by seed.
+    pub peak_memory_bytes: Vec<u64>,
+    /// Learned numbers of the network.
+    pub parameters: usize,
+    /// Numbers that the method learns beside them.
+    pub auxiliary_parameters: usize,
+    /// Most numbers that one update touches at once.
+    pub parameters_at_once: usize,
+    /// Whether no gradient travels between blocks.
+    pub local: bool,
+    /// Whether all blocks can be updated at once.
+    pub parallel: bool,
+    /// Commands of the final trainings.
+    pub commands: Vec<String>,
+    /// Why there is no accuracy, or not one of each seed.
+    pub failure: Option<String>,
+}
+
+/// A rate that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The rate.
+    pub learning_rate: f64,
+    /// Accuracy on the validation part, a fraction; `None` if training came to no end.
+    pub accuracy: Option<f64>,
+    /// Why it did not.
+    pub failure: Option<String>,
+    /// The command.
+    pub command: String,
+}
+
+impl ComparisonRecord {
+    /// The rows as comma-separated values.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text =
+            "method,learning_rate,epochs,seed,test_accuracy,seconds,milliseconds_per_step,peak_memory_bytes,\
+                        parameters,auxiliary_parameters,parameters_at_once,local,parallel\n"
+                .to_owned();
+        for row in &self.rows {
+            for (index, accuracy) in row.test_accuracy.iter().enumerate() {
+                let memory = row.peak_memory_bytes.get(index).map_or_else(String::new, u64::to_string);
+                let line = [
+                    row.method.clone(),
+                    row.learning_rate.map_or_else(String::new, |rate| rate.to_string()),
+                    row.epochs.to_string(),
+                    self.seeds[index].to_string(),
+                    accuracy.to_string(),
+                    row.seconds[index].to_string(),
+                    row.milliseconds_per_step[index].to_string(),
+                    memory,
+                    row.parameters.to_string(),
+                    row.auxiliary_parameters.to_string(),
+                    row.parameters_at_once.to_string(),
+                    row.local.to_string(),
+                    row.parallel.to_string(),
+                ];
+                text.push_str(&line.join(","));
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// How the rates were found, in a sentence.
+    #[must_use]
+    pub fn search(&self) -> String {
+        format!(
+            "Each method was given the same search: four learning rates (its default, a quarter and four times of it, and a \
+             fourth beside the best of these), each trained with seed {TRIAL_SEED} for {:.0} % of the budget on {:.0} % of the \
+             training data and judged on the rest of it. The best was then trained on all training data and judged on the \
+             test data, once a seed. All methods see the same samples in the same order.",
+            100.0 * TRIAL_SHARE,
+            100.0 * (1.0 - self.validation)
+        )
+    }
+}
+
+/// A method's curves: seconds and test accuracy, by epoch and seed.
+type Curve = Vec<Vec<(f64, f64)>>;
+
+impl Comparison {
+    /// What the comparison came to, all of whose trainings are settled.
+    ///
+    /// # Errors
+    /// `Run` for a run that is not there or damaged.
+    pub fn record(&self, command: &str) -> Result<ComparisonRecord, Error> {
+        let (mut rows, mut curves, mut data) = (Vec::new(), Vec::new(), Vec::<String>::new());
+        let mut model = String::new();
+        for method in &self.methods {
+            let plan = self.plan(method)?;
+            let mut row = self.row(method, &plan)?;
+            let mut curve = Curve::new();
+            for planned in &plan.finals {
+                if let Some(trained) = self.trained(planned)? {
+                    let facts = trained.run.data()?;
+                    let told = format!("{} ({} + {})", facts.name, facts.train_rows, facts.test_rows);
+                    if !data.contains(&told) {
+                        data.push(told);
+                    }
+                    model.clone_from(&trained.summary.model);
+                    curve.push(points(method, &trained)?);
+                    note(&mut row, planned, &trained.summary);
+                } else if row.failure.is_none() {
+                    row.failure = self.store.failure(planned)?;
+                }
+            }
+            curves.push((method.name, curve));
+            rows.push(row);
+        }
+        let plot = plot(&rows, &curves);
+        Ok(ComparisonRecord {
+            command: command.to_owned(),
+            data,
+            model,
+            budget: self.budget,
+            seeds: self.seeds.clone(),
+            validation: self.validation(),
+            machine: Machine::here(),
+            rows,
+            plot,
+        })
+    }
+
+    /// The row before its final trainings.
+    fn row(&self, method: &Method, plan: &Plan) -> Result<MethodRow, Error> {
+        let mut failure = None;
+        if let Some(pilot) = &plan.pilot {
+            failure = self.store.failure(pilot)?;
+        }
+        let mut trials = Vec::new();
+        for (planned, &(learning_rate, accuracy)) in plan.trials.iter().zip(&plan.tried) {
+            let reason = self.store.failure(planned)?;
+            if plan.rate.is_none() && failure.is_none() {
+                failure.clone_from(&reason);
+            }
+            let command = planned.training.command(planned.seed);
+            trials.push(Trial { learning_rate, accuracy, failure: reason, command });
+        }
+        let edge = |best: f64| {
+            let beyond =
+                |found: fn(f64, f64) -> bool| plan.tried.iter().all(|&(rate, _)| rate == best || found(rate, best));
+            beyond(|rate, best| rate > best) || beyond(|rate, best| rate < best)
+        };
+        Ok(MethodRow {
+            method: method.name.to_owned(),
+            summary: method.summary.to_owned(),
+            reference: method.reference.to_owned(),
+            trials,
+            trial_epochs: plan.trial_epochs,
+            learning_rate: plan.rate,
+            at_edge: plan.rate.is_some_and(edge),
+            epochs: plan.epochs,
+            local: method.local,
+            parallel: method.parallel,
+            failure,
+            ..MethodRow::default()
+        })
+    }
+}
+
+fn note(row: &mut MethodRow, planned: &Planned, summary: &Summary) {
+    row.test_accuracy.push(summary.accuracy());
+    row.seconds.push(summary.seconds);
+    row.milliseconds_per_step.push(summary.milliseconds_per_step);
+    row.peak_memory_bytes.extend(summary.peak_memory_bytes);
+    row.parameters = summary.parameters;
+    row.auxiliary_parameters = summary.auxiliary_parameters;
+    row.parameters_at_once = summary.parameters_at_once;
+    row.commands.push(planned.training.command(planned.seed));
+}
+
+/// Seconds and accuracy (%) after each epoch; of a method whose outputs name no classes only the end, by its softmax layer.
+fn points(method: &Method, trained: &Trained<'_>) -> Result<Vec<(f64, f64)>, Error> {
+    let summary = &trained.summary;
+    if method.outputs == Outputs::Features || summary.format_accuracy.is_some() {
+        return Ok(vec![(summary.seconds, 100.0 * summary.accuracy())]);
+    }
+    Ok(trained.epochs()?.iter().map(|report| (report.seconds, 100.0 * report.test_accuracy)).collect())
+}
+
+/// From just under the lowest accuracy at the end (first epochs may lie at chance, and greedy's output block learns last)
+/// to just above the highest of all.
+fn accuracy_axis(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Axis {
+    let axis = Axis::linear("test accuracy (%)");
+    let ends = || rows.iter().flat_map(|row| &row.test_accuracy).map(|accuracy| 100.0 * accuracy);
+    let passed = curves.iter().flat_map(|(_, curve)| curve.iter().flatten()).map(|&(_, accuracy)| accuracy);
+    let Some(low) = ends().reduce(f64::min) else { return axis };
+    let high = ends().chain(passed).fold(low, f64::max);
+    let margin = (0.15 * (high - low)).max(0.5);
+    axis.within((low - margin).max(0.0), (high + margin).min(100.0))
+}
+
+fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
+    let over_time = curves.iter().filter(|(_, curve)| !curve.is_empty()).map(|(name, curve)| {
+        let epochs = curve.iter().map(Vec::len).min().unwrap_or(0);
+        let point = |epoch: usize| {
+            let seconds: Vec<f64> = curve.iter().map(|seed| seed[epoch].0).collect();
+            (mean(&seconds), curve.iter().map(|seed| seed[epoch].1).collect())
+        };
+        Series::of_seeds(name, Style::Line, (0..epochs).map(point))
+    });
+    let memory = rows.iter().filter(|row| !row.peak_memory_bytes.is_empty()).map(|row| {
+        let bytes: Vec<f64> = row.peak_memory_bytes.iter().map(|&bytes| bytes as f64 / 1e6).collect();
+        let accuracies = row.test_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
+        Series::of_seeds(&row.method, Style::Line, [(mean(&bytes), accuracies)])
+    });
+    let panel = |title: &str, x: Axis, series: Vec<Series>| Panel {
+        title: title.to_owned(),
+        x,
+        y: accuracy_axis(rows, curves),
+        marks: Marks::Series(series),
+    };
+    Plot {
+        caption: "Test accuracy after each epoch over the time that training took (of a method that needs a softmax layer: \
+                  at its end), and at the end against the peak memory of the process. Mean of the seeds in the band of all; \
+                  what lies under the lowest accuracy at the end is cut off."
+            .to_owned(),
+        panels: vec![
+            panel("Over time", Axis::log("seconds of training"), over_time.collect()),
+            panel("Against memory", Axis::linear("peak memory (MB)"), memory.collect()),
+        ],
+        columns: 2,
+        ..Plot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_shows_every_end_and_the_best_epoch() {
+        let row = |test_accuracy: &[f64]| MethodRow { test_accuracy: test_accuracy.to_vec(), ..MethodRow::default() };
+        let rows = [row(&[0.90, 0.92]), row(&[0.70]), row(&[])];
+        // One method starts at chance, another passes the end of all.
+        let curves = [("a", vec![vec![(1.0, 10.0), (2.0, 90.0)], vec![(1.0, 94.0), (2.0, 92.0)]])];
+        let (low, high) = accuracy_axis(&rows, &curves).range.unwrap();
+        // 0.15 of 94 - 70 is 3.6; sums of percents round at 1e-14.
+        assert!((low - 66.4).abs() < 1e-9 && (high - 97.6).abs() < 1e-9, "{low} {high}");
+        // Equal ends have room around them, and there is nothing above 100 %.
+        assert_eq!(accuracy_axis(&[row(&[1.0])], &[]).range, Some((99.5, 100.0)));
+        assert_eq!(accuracy_axis(&[row(&[])], &[]).range, None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Figure 2d-f of the paper: nHSIC while back-propagation trains, by depth.
+
+use super::activations::both_ways;
+use super::monitored::{Paper, Variant, plot, trainings};
+use super::plot::Plot;
+use super::{Figure, Scope, Training, Trainings};
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::network::Activation;
+
+pub(super) struct Depths;
+
+fn variants() -> [(usize, Variant); 4] {
+    let variant = |depth: usize, x, y, accuracy| {
+        (depth, Variant { label: format!("{depth} hidden layers"), paper: Paper { x, y, accuracy } })
+    };
+    [
+        variant(5, [28.6, 23.6], [5.6, 8.16], 96.2),
+        variant(10, [26.2, 19.9], [4.7, 8.35], 97.1),
+        variant(15, [24.9, 17.7], [4.0, 8.40], 97.1),
+        variant(20, [22.8, 15.9], [3.5, 8.30], 95.7),
+    ]
+}
+
+impl Figure for Depths {
+    fn name(&self) -> &'static str {
+        "depths"
+    }
+
+    fn title(&self) -> &'static str {
+        "What the last hidden layer knows of input and labels while back-propagation trains, by depth"
+    }
+
+    fn source(&self) -> &'static str {
+        "figure 2d-f of the paper and of the authors' code"
+    }
+
+    fn trainings(&self, scope: &Scope) -> Vec<Training> {
+        let of = |(depth, variant): (usize, Variant)| trainings(scope, depth, Activation::Relu, &variant.label);
+        variants().into_iter().flat_map(of).collect()
+    }
+
+    fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
+        let caption = "784-256x(n + 1)-128-10, relu, by back-propagation at rate 0.005; nHSIC with sigma 5 on each fifth \
+                       batch, after its step. Samples are shuffled; in the table the authors' protocol has them in the order of the \
+                       file. The start is the first record, the end the mean of the last ten.";
+        let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption.to_owned())?;
+        plot.claims.push(both_ways(&plot));
+        Ok(plot)
+    }
+}

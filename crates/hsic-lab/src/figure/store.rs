@@ -1,0 +1,161 @@
+//! A folder of runs: each training is done once, taken up where it was interrupted, and found again.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
+use hsic_bottleneck::config::{ConfigError, TrainConfig};
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::files::FileError;
+use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::log::Observer;
+use hsic_bottleneck::run::Run;
+use hsic_bottleneck::trainer::{Outcome, train};
+
+/// A training with a seed, and where it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The training.
+    pub training: Training,
+    /// Its seed.
+    pub seed: u64,
+    /// Name of its folder.
+    pub folder: String,
+}
+
+/// Hears how far the trainings of a store are.
+pub trait Watcher {
+    /// A training begins.
+    fn begin(&mut self, planned: &Planned);
+
+    /// Who hears of its steps.
+    fn observer(&mut self) -> &mut dyn Observer;
+}
+
+/// Trains a run in a process of its own and says whether it is finished; it is not if it was stopped.
+pub type Launch<'l> = &'l dyn Fn(&Run) -> Result<bool, Error>;
+
+/// Trainings under a folder, each in one named by what is trained and a fingerprint of its options.
+pub(crate) struct Store {
+    runs: PathBuf,
+    data: DataCache,
+}
+
+impl Store {
+    /// In a folder, new or that of earlier trainings.
+    pub(crate) fn new(runs: PathBuf) -> Self {
+        Self { runs, data: DataCache::default() }
+    }
+
+    /// A training with its place.
+    ///
+    /// # Errors
+    /// `Config` for options that cannot be used.
+    pub(crate) fn plan(training: &Training, seed: u64) -> Result<Planned, Error> {
+        Ok(Planned { training: training.clone(), seed, folder: folder_name(training, seed)? })
+    }
+
+    fn config(planned: &Planned) -> Result<TrainConfig, ConfigError> {
+        planned.training.seeded(planned.seed).resolve()
+    }
+
+    /// Where the run of a training is or will be.
+    pub(crate) fn path(&self, planned: &Planned) -> PathBuf {
+        self.runs.join(&planned.folder)
+    }
+
+    /// The run of a training, if its folder is there.
+    ///
+    /// # Errors
+    /// `Run` for a folder that holds another training.
+    pub(crate) fn open(&self, planned: &Planned) -> Result<Option<Run>, Error> {
+        let path = self.path(planned);
+        if !path.join("config.toml").exists() {
+            return Ok(None);
+        }
+        let run = Run::open(&path)?;
+        let place = planned.training.place;
+        if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
+            let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
+            return Err(FileError::malformed(&run.file("config.toml"), "other options", &expected).into());
+        }
+        Ok(Some(run))
+    }
+
+    /// The run of a training that is finished.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn finished(&self, planned: &Planned) -> Result<Option<Run>, Error> {
+        Ok(self.open(planned)?.filter(Run::is_finished))
+    }
+
+    /// A finished training's result.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Malformed` if it is not finished.
+    pub(crate) fn trained(&self, planned: &Planned) -> Result<Trained<'_>, Error> {
+        let missing = || FileError::malformed(&self.path(planned), "nothing", "a finished run");
+        let run = self.open(planned)?.ok_or_else(missing)?;
+        Trained::open(run, &planned.training, planned.seed, &self.data)
+    }
+
+    /// Carries a training out, from where it was interrupted if it was.
+    ///
+    /// # Errors
+    /// What training says, or `launch`.
+    pub(crate) fn train(
+        &self,
+        planned: &Planned,
+        watcher: &mut dyn Watcher,
+        launch: Launch<'_>,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        watcher.begin(planned);
+        let config = Self::config(planned)?;
+        let run = match self.open(planned)? {
+            Some(run) => run,
+            None => Run::create(&self.path(planned), &config)?,
+        };
+        match planned.training.place {
+            Place::Shared => {
+                let data = self.data.load(&config)?;
+                train(&config, &data, &run, &mut [watcher.observer()], stop)
+            }
+            Place::Own => {
+                if !launch(&run)? {
+                    return Ok(Outcome::Interrupted { step: 0 });
+                }
+                Ok(Outcome::Finished(Box::new(self.trained(planned)?.summary)))
+            }
+        }
+    }
+
+    /// Notes that a training came to no end, so that it is not tried again.
+    ///
+    /// # Errors
+    /// `Run` if the note cannot be written.
+    pub(crate) fn note_failure(&self, planned: &Planned, reason: &str) -> Result<(), Error> {
+        Ok(write_atomically(&failure_note(&self.path(planned)), reason.as_bytes())?)
+    }
+
+    /// Why a training came to no end.
+    ///
+    /// # Errors
+    /// `Run` if the note cannot be read.
+    pub(crate) fn failure(&self, planned: &Planned) -> Result<Option<String>, Error> {
+        let path = failure_note(&self.path(planned));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FileError::Io { path, source }.into()),
+        }
+    }
+}
+
+/// The file beside a run's folder that says why it came to no end.
+fn failure_note(run: &Path) -> PathBuf {
+    let mut name = run.as_os_str().to_owned();
+    name.push(".failed");
+    name.into()
+}

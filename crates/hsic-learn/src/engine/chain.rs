@@ -1,0 +1,349 @@
+//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again.
+
+use std::time::Instant;
+
+use hsic::Scalar;
+use hsic::sums::norm;
+
+use super::angle::Angle;
+use super::clock::{Clock, cleared};
+use super::top::Top;
+use super::transport::{Feedback, Transport};
+use crate::error::StepError;
+use crate::objective::{Signal, margin};
+use crate::options::Recompute;
+use crate::span::Span;
+use crate::span::Work;
+use crate::update::{StepReport, Update, UpdateRecord};
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::RecordMismatch;
+use hsic_nn::network::{Block, Cache, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
+
+/// What a block leaves for the backward pass.
+struct Slot<T> {
+    z: Vec<T>,
+    cache: Cache<T>,
+}
+
+impl<T: Scalar> Default for Slot<T> {
+    fn default() -> Self {
+        Self { z: Vec::new(), cache: Cache::shared() }
+    }
+}
+
+/// Trains the whole network by the gradient of one loss, or by what other weights make of it on its way back.
+pub struct Backprop<T: Scalar = f32> {
+    optimizer: Optimizer,
+    /// Weight of a reconstruction from capsules, and the seed of its decoder.
+    reconstruction: (f64, u64),
+    /// The loss, once the network has been seen.
+    top: Option<Top<T>>,
+    recompute: Option<Recompute>,
+    /// What gradients go back through, if not the blocks' own weights.
+    transport: Option<Transport<T>>,
+    angle: Angle<T>,
+    optimizers: Vec<OptimizerState<T>>,
+    /// For the blocks of one segment; of all blocks, if nothing is computed again.
+    pool: Vec<Slot<T>>,
+    /// The input of each segment but the first.
+    inputs: Vec<Vec<T>>,
+    dz: Vec<T>,
+    dx: Vec<T>,
+    gradient: Vec<T>,
+    report: StepReport,
+}
+
+impl<T: Scalar> Backprop<T> {
+    /// With one optimizer a block; activations of all blocks are kept.
+    #[must_use]
+    pub fn new(optimizer: Optimizer) -> Self {
+        Self {
+            optimizer,
+            reconstruction: (margin::WEIGHT, 0),
+            top: None,
+            recompute: None,
+            transport: None,
+            angle: Angle::new(0),
+            optimizers: Vec::new(),
+            pool: Vec::new(),
+            inputs: Vec::new(),
+            dz: Vec::new(),
+            dx: Vec::new(),
+            gradient: Vec::new(),
+            report: StepReport::default(),
+        }
+    }
+
+    /// With this weight of the reconstruction where a network ends in capsules (0 for none), by a decoder whose first
+    /// weights follow from the seed.
+    #[must_use]
+    pub fn with_reconstruction(mut self, weight: f64, seed: u64) -> Self {
+        self.reconstruction = (weight, seed);
+        self
+    }
+
+    /// The same weights in less memory: see [`Recompute`].
+    #[must_use]
+    pub fn recomputing(mut self, recompute: impl Into<Option<Recompute>>) -> Self {
+        self.recompute = recompute.into();
+        self
+    }
+
+    /// Gradients go back through other weights, drawn from `seed` where they are random; no longer back-propagation. Errors
+    /// call it `method`.
+    #[must_use]
+    pub fn with_feedback(self, method: &'static str, feedback: Feedback, seed: u64) -> Self {
+        self.through_transport(Transport::new(method, feedback, seed))
+    }
+
+    pub(crate) fn through_transport(mut self, transport: Transport<T>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Compares the gradients with back-propagation's every so many steps; never if that is 0.
+    #[must_use]
+    pub fn with_angle(mut self, every: u64) -> Self {
+        self.angle = Angle::new(every);
+        self
+    }
+}
+
+/// Consecutive blocks that are kept together, and when what is done.
+#[derive(Clone, Copy)]
+struct Segment {
+    /// Index of the first block.
+    first: usize,
+    /// Whether running statistics take the batch in: not when a block runs again.
+    absorbs: bool,
+    draw: u64,
+    m: usize,
+    clock: Clock,
+}
+
+impl Segment {
+    /// The training pass of block `offset` of the segment.
+    fn forward<T: Scalar>(
+        self,
+        offset: usize,
+        block: &mut dyn Block<T>,
+        x: &[T],
+        z: &mut Vec<T>,
+        cache: &mut Cache<T>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), StepError> {
+        let (index, begin) = (self.first + offset, Instant::now());
+        z.resize(self.m * block.outputs(), T::ZERO);
+        cache.set_draw(self.draw);
+        block.forward(self.m, x, z, cache);
+        if self.absorbs {
+            if !z.iter().all(|z| z.is_finite()) {
+                return Err(StepError::Diverged { block: index });
+            }
+            block.absorb_statistics(self.m, cache);
+        }
+        spans.push(self.clock.span(Work::Forward, index, begin));
+        Ok(())
+    }
+
+    /// Runs the blocks, each in a slot of its own.
+    fn keep<T: Scalar>(
+        self,
+        blocks: &mut [Box<dyn Block<T>>],
+        x: &[T],
+        pool: &mut [Slot<T>],
+        spans: &mut Vec<Span>,
+    ) -> Result<(), StepError> {
+        let mut x = x;
+        for (offset, (block, Slot { z, cache })) in blocks.iter_mut().zip(pool).enumerate() {
+            self.forward(offset, &mut **block, x, z, cache, spans)?;
+            x = z;
+        }
+        Ok(())
+    }
+
+    /// Runs the blocks for the last one's output alone, in the cache and the activations of the first two slots.
+    fn pass<T: Scalar>(
+        self,
+        blocks: &mut [Box<dyn Block<T>>],
+        x: &[T],
+        pool: &mut [Slot<T>],
+        output: &mut Vec<T>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), StepError> {
+        let [Slot { z, cache }, rest @ ..] = pool else { return Ok(()) };
+        // A segment of one block needs no place in between.
+        let mut none = Vec::new();
+        let (mut from, mut to) = (z, rest.first_mut().map_or(&mut none, |slot| &mut slot.z));
+        let last = blocks.len() - 1;
+        for (offset, block) in blocks.iter_mut().enumerate() {
+            let x = if offset == 0 { x } else { &from[..] };
+            let z = if offset == last { &mut *output } else { &mut *to };
+            self.forward(offset, &mut **block, x, z, cache, spans)?;
+            std::mem::swap(&mut from, &mut to);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> Update<T> for Backprop<T> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
+        let clock = Clock::start();
+        let m = batch.rows();
+        if let Some(transport) = &mut self.transport {
+            transport.meet(network)?;
+        }
+        self.angle.measure(network, batch);
+        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
+        let blocks = network.blocks_mut();
+        let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
+        let last = (blocks.len() - 1) / length;
+        self.optimizers.resize_with(blocks.len(), OptimizerState::default);
+        self.pool.resize_with(length, Slot::default);
+        self.inputs.resize_with(last, Vec::new);
+        self.report.signals.resize(blocks.len(), Signal::default());
+        let spans = &mut self.report.spans;
+        cleared(spans, blocks.len());
+        let whole = Segment { first: 0, absorbs: true, draw: batch.step, m, clock };
+        for (index, blocks) in blocks.chunks_mut(length).enumerate() {
+            let segment = Segment { first: index * length, ..whole };
+            let (before, after) = self.inputs.split_at_mut(index);
+            let x = before.last().map_or(&batch.x, |x| x);
+            match after.first_mut() {
+                Some(output) => segment.pass(blocks, x, &mut self.pool, output, spans)?,
+                None => segment.keep(blocks, x, &mut self.pool, spans)?,
+            }
+        }
+        let mut signal = Signal::default();
+        for (index, blocks) in blocks.chunks_mut(length).enumerate().rev() {
+            let segment = Segment { first: index * length, absorbs: false, ..whole };
+            let input = index.checked_sub(1).map_or(&batch.x, |before| &self.inputs[before]);
+            if index == last {
+                let begin = Instant::now();
+                let outputs = &self.pool[blocks.len() - 1].z;
+                self.dz.resize(outputs.len(), T::ZERO);
+                let offset = blocks.len() - 1;
+                signal = top.evaluate(batch, (segment.first + offset, &*blocks[offset]), outputs, &mut self.dz)?;
+                top.step(self.optimizer, learning_rate);
+                spans.push(clock.span(Work::Operator, 0, begin));
+            } else {
+                segment.keep(blocks, input, &mut self.pool, spans)?;
+            }
+            for (offset, block) in blocks.iter_mut().enumerate().rev() {
+                let (begin, index) = (Instant::now(), segment.first + offset);
+                let (before, rest) = self.pool.split_at_mut(offset);
+                let Slot { z, cache } = &mut rest[0];
+                let x = before.last().map_or(input, |slot| &slot.z);
+                self.gradient.resize(block.parameters().len(), T::ZERO);
+                let dx = (index > 0).then(|| {
+                    self.dx.resize(x.len(), T::ZERO);
+                    &mut self.dx[..]
+                });
+                let (dz, gradient) = (&mut self.dz[..], &mut self.gradient[..]);
+                match self.transport.as_mut().filter(|_| index > 0) {
+                    Some(transport) => {
+                        transport.through(index, &mut **block, |block| block.gradient(m, x, z, dz, cache, gradient, dx))
+                    }
+                    None => block.gradient(m, x, z, dz, cache, gradient, dx),
+                }
+                let mut signal = Signal { gradient_norm: norm(&self.gradient), ..signal };
+                if self.angle.is_asked() {
+                    signal.terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
+                }
+                self.report.signals[index] = signal;
+                let state = &mut self.optimizers[index];
+                self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                std::mem::swap(&mut self.dz, &mut self.dx);
+                spans.push(clock.span(Work::Block, index, begin));
+            }
+        }
+        Ok(&self.report)
+    }
+
+    fn record(&self) -> UpdateRecord<T> {
+        let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.record(self.optimizers.len()));
+        UpdateRecord { optimizers: self.optimizers.clone(), learners }
+    }
+
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+        let top = self.top.insert(Top::of(network, self.reconstruction));
+        top.load(network.blocks().len(), record.learners)?;
+        self.optimizers = record.optimizers;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hsic::random::Stream;
+
+    use super::*;
+    use hsic_data::dataset::Shape;
+    use hsic_nn::network::models::{parse_widths, with_classifier};
+    use hsic_nn::network::{Entrance, NETWORKS, NetworkSettings, Norm};
+
+    const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
+    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+
+    fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
+        let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
+        let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4 };
+        let blocks = with_classifier((kind.blocks)(&settings), 4);
+        let network = Network::build(SHAPE, &blocks, kind.activation, norm, 1).unwrap();
+        network.with_entrances(Entrance { dropout, ..Entrance::default() }, 1)
+    }
+
+    fn batch(step: u64) -> Batch {
+        let mut stream = Stream::new(5, "batch", step);
+        let m = if step == 2 { 11 } else { 24 };
+        let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
+        let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, step }
+    }
+
+    #[test]
+    fn what_is_computed_again_gives_the_same_bits() {
+        let rules = (1..5).chain([100]).map(Recompute::Every).chain([Recompute::Auto]);
+        for (name, widths) in [("mlp", "16x5"), ("residual-mlp", "12x4"), ("vgg", "4p,6p,8")] {
+            for norm in [Norm::Batch, Norm::BatchAffine] {
+                for dropout in [0.0, 0.3] {
+                    let trained = |mut update: Backprop| {
+                        let mut network = network(name, widths, norm, dropout);
+                        let report = |step| update.step(&mut network, &batch(step), 0.05).unwrap().signals.clone();
+                        let signals: Vec<_> = (0..4).map(report).collect();
+                        (network.tensors(), signals, update.record())
+                    };
+                    let plain = trained(Backprop::new(SGD));
+                    for rule in rules.clone() {
+                        let found = trained(Backprop::new(SGD).recomputing(rule));
+                        assert!(found == plain, "{name} {norm:?} dropout {dropout} recompute {rule}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_runs_twice_but_those_of_the_last_segment() {
+        let mut network = network("mlp", "16x6", Norm::Batch, 0.0);
+        let mut update = Backprop::new(SGD).recomputing(Recompute::Every(3));
+        let spans = &update.step(&mut network, &batch(0), 0.05).unwrap().spans;
+        let forward = spans.iter().filter(|span| span.work == Work::Forward);
+        let found: Vec<usize> = forward.map(|span| span.block).collect();
+        assert_eq!(found, [0, 1, 2, 3, 4, 5, 6, 3, 4, 5, 0, 1, 2]);
+        assert_eq!((update.pool.len(), update.inputs.len()), (3, 2));
+    }
+
+    #[test]
+    fn segments_are_no_longer_than_the_network_and_about_its_root_by_themselves() {
+        let auto: Vec<usize> = [1, 2, 4, 5, 16, 64, 100, 257].map(|n| Recompute::Auto.segment(n)).to_vec();
+        assert_eq!(auto, [1, 1, 2, 3, 4, 8, 10, 17]);
+        assert_eq!(Recompute::Every(9).segment(4), 4);
+    }
+}

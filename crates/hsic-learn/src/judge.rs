@@ -1,0 +1,8 @@
+//! What a network at rest is worth: its outputs, how they are read, the softmax layer on them.
+
+pub mod assignment;
+pub mod at_rest;
+pub mod monitor;
+pub mod options;
+pub mod readout;
+pub mod softmax;

@@ -1,0 +1,276 @@
+//! What trained networks give for whole data sets, and how unformatted outputs are judged.
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::assignment::{Assignment, Confusion};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Dataset;
+use hsic_nn::network::Network;
+
+/// Rows that are evaluated at a time.
+const ROWS: usize = 2048;
+
+/// What the softmax layer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum FormatInput {
+    /// The outputs of the last block.
+    Last,
+    /// The features of all blocks, side by side.
+    All,
+}
+
+/// How unformatted outputs become classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadoutProtocol {
+    /// One best assignment of classes to units, fitted on training data; plain accuracy.
+    Fair,
+    /// The published code's: classes in order take the unit of their largest mean output *on the evaluated data*; mean
+    /// of the classes' accuracies. For comparison with the paper's numbers only.
+    Authors,
+}
+
+/// Which statistics batch norm uses in evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum NormProtocol {
+    /// The running ones of training.
+    Fair,
+    /// The published code's: those of the evaluated batch, of the training's batch size. A sample's outputs then depend
+    /// on its neighbors. For comparison with the paper's numbers only.
+    Authors,
+}
+
+/// How a run is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// From outputs to classes.
+    pub readout: ReadoutProtocol,
+    /// Statistics of batch norm.
+    pub norm: NormProtocol,
+    /// Rows of a batch where statistics are the batch's.
+    pub batch_size: usize,
+}
+
+impl Protocol {
+    /// The published code's: of outputs that are trained to name classes it takes the largest, with the batch's norm.
+    #[must_use]
+    pub fn authors(formatted: bool, batch_size: usize) -> Self {
+        let readout = if formatted { ReadoutProtocol::Fair } else { ReadoutProtocol::Authors };
+        Self { readout, norm: NormProtocol::Authors, batch_size }
+    }
+
+    /// Whether it is for comparison with the paper's numbers only.
+    #[must_use]
+    pub fn is_authors(&self) -> bool {
+        self.readout == ReadoutProtocol::Authors || self.norm == NormProtocol::Authors
+    }
+}
+
+/// Trained networks whose outputs are averaged (one network in the plain case), and what is taken from them.
+#[derive(Clone, Copy)]
+pub struct Frozen<'n> {
+    networks: &'n [Network],
+    input: FormatInput,
+    /// Rows whose own statistics batch norm uses; `None` for the running ones.
+    batch: Option<usize>,
+}
+
+impl<'n> Frozen<'n> {
+    /// The features of `networks`, which have equal shapes, with running statistics.
+    ///
+    /// # Panics
+    /// If there is no network or their outputs differ in number.
+    #[must_use]
+    pub fn new(networks: &'n [Network], input: FormatInput) -> Self {
+        let columns = networks[0].feature_columns(input == FormatInput::All);
+        assert!(networks.iter().all(|network| network.feature_columns(input == FormatInput::All) == columns));
+        Self { networks, input, batch: None }
+    }
+
+    /// The same under a protocol. Under the authors' norm only last outputs are taken, and averages of several networks
+    /// are normalized by the batch once more.
+    #[must_use]
+    pub fn under(mut self, protocol: &Protocol) -> Self {
+        if protocol.norm == NormProtocol::Authors {
+            self.input = FormatInput::Last;
+            self.batch = Some(protocol.batch_size);
+        }
+        self
+    }
+
+    /// The networks.
+    #[must_use]
+    pub fn networks(&self) -> &'n [Network] {
+        self.networks
+    }
+
+    /// Columns of the features.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.networks[0].feature_columns(self.input == FormatInput::All)
+    }
+
+    /// Features (m x columns) of `x` (m rows), averaged over the networks.
+    #[must_use]
+    pub fn features(&self, m: usize, x: &[f32]) -> Vec<f32> {
+        self.average(m, |network| match self.batch {
+            None => network.features(m, x, self.input == FormatInput::All),
+            Some(_) => network.batch_outputs(m, x),
+        })
+    }
+
+    /// What the units of the last block say (m x units) of `x` (m rows), averaged over the networks: classes are read
+    /// from these. Directions of capsules have no meaning that two networks share, so lengths are averaged.
+    #[must_use]
+    pub fn scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
+        self.average(m, |network| match self.batch {
+            None => network.class_scores(m, x),
+            Some(_) => network.batch_scores(m, x),
+        })
+    }
+
+    fn average(&self, m: usize, of: impl Fn(&Network) -> Vec<f32>) -> Vec<f32> {
+        let mut sum = of(&self.networks[0]);
+        for network in &self.networks[1..] {
+            for (sum, value) in sum.iter_mut().zip(of(network)) {
+                *sum += value;
+            }
+        }
+        if self.networks.len() > 1 {
+            let share = 1.0 / self.networks.len() as f32;
+            sum.iter_mut().for_each(|sum| *sum *= share);
+            if self.batch.is_some() {
+                let columns = sum.len() / m;
+                hsic_nn::network::norm::normalize_batch(&mut sum, columns);
+            }
+        }
+        sum
+    }
+
+    /// Calls `each` with labels and features of the first `limit` rows of a data set, some rows at a time.
+    pub fn for_each(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&[usize], &[f32])) {
+        self.for_each_batch(dataset, limit, |batch| each(&batch.labels, &self.features(batch.rows(), &batch.x)));
+    }
+
+    fn for_each_batch(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&Batch)) {
+        let mut batch = Batch::default();
+        let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
+        for rows in rows.chunks(self.batch.unwrap_or(ROWS)) {
+            batch.fill(dataset, rows);
+            each(&batch);
+        }
+    }
+
+    /// [Scores](Self::scores) of the first `limit` rows of a data set, counted and summed.
+    #[must_use]
+    pub fn outputs(&self, dataset: &Dataset, limit: usize) -> OutputTable {
+        let units = self.networks[0].units();
+        let mut table = OutputTable {
+            counts: Confusion::new(dataset.classes(), units),
+            sums: vec![vec![0.0; units]; dataset.classes()],
+        };
+        self.for_each_batch(dataset, limit, |batch| {
+            let scores = self.scores(batch.rows(), &batch.x);
+            table.counts.add(&batch.labels, &scores, units);
+            for (row, &label) in scores.chunks_exact(units).zip(&batch.labels) {
+                table.sums[label].iter_mut().zip(row).for_each(|(sum, &output)| *sum += f64::from(output));
+            }
+        });
+        table
+    }
+}
+
+/// Outputs of a data set by class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputTable {
+    /// Samples by class and by unit with the largest output.
+    pub counts: Confusion,
+    /// Sum of each unit's outputs, by class.
+    pub sums: Vec<Vec<f64>>,
+}
+
+impl OutputTable {
+    /// The authors' assignment: class after class takes the unit of its largest mean output among those not taken (where
+    /// their search would not end, since all that is left is 0, the first of them). A class beyond the units has none.
+    #[must_use]
+    pub fn authors_units(&self) -> Vec<Option<usize>> {
+        let mut taken = vec![false; self.counts.counts.first().map_or(0, Vec::len)];
+        let sums = self.sums.iter();
+        sums.map(|sums| {
+            let free = (0..taken.len()).filter(|&unit| !taken[unit]);
+            let unit = free.reduce(|best, unit| if sums[unit] > sums[best] { unit } else { best });
+            if let Some(unit) = unit {
+                taken[unit] = true;
+            }
+            unit
+        })
+        .collect()
+    }
+
+    /// The authors' accuracy: the mean over the classes of the share that is read right.
+    #[must_use]
+    pub fn authors_accuracy(&self) -> f64 {
+        let units = self.authors_units();
+        let share = |(row, unit): (&Vec<u64>, &Option<usize>)| {
+            let all: u64 = row.iter().sum();
+            let right = unit.map_or(0, |unit| row[unit]);
+            if all == 0 { 0.0 } else { right as f64 / all as f64 }
+        };
+        let rows = &self.counts.counts;
+        rows.iter().zip(&units).map(share).sum::<f64>() / rows.len() as f64
+    }
+
+    /// Accuracy under a protocol, with an assignment that was fitted on training data.
+    #[must_use]
+    pub fn accuracy(&self, protocol: &Protocol, assignment: &Assignment) -> f64 {
+        match protocol.readout {
+            ReadoutProtocol::Fair => self.counts.assigned(assignment).accuracy(),
+            ReadoutProtocol::Authors => self.authors_accuracy(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsic_nn::network::{Activation, Norm};
+
+    #[test]
+    fn the_authors_readout_is_greedy_in_class_order_and_balanced() {
+        // Class 0 takes unit 0, class 1 then has to take unit 1.
+        let counts = Confusion { counts: vec![vec![6, 2], vec![3, 1]] };
+        let table = OutputTable { counts, sums: vec![vec![5.0, 1.0], vec![4.0, 2.0]] };
+        assert_eq!(table.authors_units(), [Some(0), Some(1)]);
+        assert_eq!(table.authors_accuracy(), 0.5 * (6.0 / 8.0 + 1.0 / 4.0));
+        let dead = OutputTable { sums: vec![vec![5.0, 0.0], vec![0.0, 0.0]], ..table };
+        assert_eq!(dead.authors_units(), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn averaged_networks_give_mean_outputs() {
+        let networks = [1, 2].map(|seed| Network::mlp(4, &[3], 2, Activation::Tanh, Norm::Batch, seed));
+        let x = [0.1, -0.4, 0.3, 0.9];
+        let mean = Frozen::new(&networks, FormatInput::Last).features(1, &x);
+        let each = [networks[0].infer(1, &x), networks[1].infer(1, &x)];
+        for unit in 0..2 {
+            assert!((mean[unit] - 0.5 * (each[0][unit] + each[1][unit])).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn the_authors_norm_takes_the_batchs_own_statistics() {
+        let networks = [Network::mlp(3, &[], 2, Activation::Identity, Norm::Batch, 1)];
+        let protocol = Protocol { readout: ReadoutProtocol::Fair, norm: NormProtocol::Authors, batch_size: 4 };
+        let x: Vec<f32> = (0..12).map(|i| (i as f32).sin()).collect();
+        let outputs = Frozen::new(&networks, FormatInput::Last).under(&protocol).features(4, &x);
+        for unit in 0..2 {
+            let mean: f32 = outputs.iter().skip(unit).step_by(2).sum::<f32>() / 4.0;
+            assert!(mean.abs() < 1e-6, "{mean}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a user can say of how a trained network is judged.
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::at_rest::{FormatInput, NormProtocol, ReadoutProtocol};
+use crate::judge::softmax::{FormatSettings, FormatStart};
+use hsic_data::fault::Faults;
+use hsic_data::options::options;
+use hsic_nn::optimizer::{Decay, Optimizer, OptimizerName};
+
+options! {
+    /// How unformatted outputs are judged.
+    EvaluationOptions, "Evaluation" {
+        /// From outputs to classes: fair, or authors (fitted on the evaluated data, for like-for-like comparison only)
+        /// [default: fair]
+        readout: ReadoutProtocol,
+        /// Batch norm in evaluation: fair (running statistics), or authors (those of the evaluated batch, for
+        /// like-for-like comparison only) [default: fair]
+        bn: NormProtocol,
+        /// Record the test accuracy by the authors' protocol beside the one above [default: false]
+        authors_beside: bool,
+    }
+}
+
+options! {
+    /// How a softmax layer learns on the frozen network, after it.
+    FormatOptions, "Format training" {
+        /// Passes of format training over the training data; 0 for none [default: 0]
+        format_epochs: u64,
+        /// What the softmax layer sees: the last block's outputs or the features of all blocks [default: last]
+        format_input: FormatInput,
+        /// Weights that the layer starts from: zero, or uniform (the authors') [default: zero]
+        format_start: FormatStart,
+        /// Optimizer of the layer [default: sgd]
+        format_optimizer: OptimizerName,
+        /// Its learning rate, > 0 [default: from the features' curvature; adamw: 1e-3]
+        format_learning_rate: f64,
+        /// Course of that rate [default: cosine]
+        format_decay: Decay,
+        /// Momentum of sgd, in [0, 1) [default: 0.9]
+        format_momentum: f64,
+        /// Weight decay, >= 0 [default: 0]
+        format_weight_decay: f64,
+        /// Rows of its batches, >= 1 [default: 256]
+        format_batch_size: usize,
+        /// Bring features to mean 0 and deviation 1 first [default: true]
+        format_standardize: bool,
+    }
+}
+
+impl FormatOptions {
+    /// Fills in the defaults, notes what is out of range, and gives what format training goes by.
+    pub fn resolve(&mut self, seed: u64, faults: &mut Faults) -> FormatSettings {
+        let name = *self.format_optimizer.get_or_insert(OptimizerName::Sgd);
+        let momentum = *self.format_momentum.get_or_insert(0.9);
+        let weight_decay = *self.format_weight_decay.get_or_insert(0.0);
+        let batch_size = *self.format_batch_size.get_or_insert(256);
+        faults.positive("format-learning-rate", self.format_learning_rate.unwrap_or(1.0));
+        faults.share("format-momentum", momentum);
+        faults.not_negative("format-weight-decay", weight_decay);
+        faults.check("format-batch-size", batch_size, batch_size >= 1, "a whole number >= 1");
+        FormatSettings {
+            input: *self.format_input.get_or_insert(FormatInput::Last),
+            start: *self.format_start.get_or_insert(FormatStart::Zero),
+            epochs: *self.format_epochs.get_or_insert(0),
+            batch_size,
+            optimizer: match name {
+                OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
+                OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
+            },
+            learning_rate: self.format_learning_rate,
+            decay: *self.format_decay.get_or_insert(Decay::Cosine),
+            standardize: *self.format_standardize.get_or_insert(true),
+            seed,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A learning method by name: what is known of it, what options it has, how it is made.
+//!
+//! Each method is a file of its own here, whose head is its explanation, and a line in [`METHODS`](crate::methods::METHODS).
+
+pub mod alignment;
+pub mod backprop;
+pub mod bottleneck;
+pub mod bottleneck_local;
+pub mod cwc_ff;
+pub mod direct_feedback;
+pub mod dni;
+pub mod feedback_alignment;
+pub mod forward_forward;
+pub mod frozen;
+pub mod greedy;
+pub mod mono_forward;
+pub mod phsic;
+pub mod predsim;
+pub mod sign_symmetry;
+pub mod softhebb;
+pub mod target_propagation;
+
+use std::fmt;
+use std::sync::Arc;
+
+use hsic::{Approximation, Bottleneck};
+
+use crate::engine::Local;
+use crate::error::StepError;
+use crate::objective::Objective;
+use crate::options::{ObjectiveOptions, RuleOptions};
+use crate::update::{Schedule, Update, UpdateOrder};
+use hsic_data::dataset::DataOptions;
+use hsic_data::fault::Faults;
+use hsic_nn::network::{BlockSpec, LabelStyle, NetworkOptions};
+use hsic_nn::optimizer::{Optimizer, OptimizerName, OptimizerOptions};
+
+/// What a training says to its method, whatever the method's own options are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodSettings {
+    /// The HSIC objective's numbers.
+    pub bottleneck: Bottleneck,
+    /// In which form it is computed.
+    pub approximation: Approximation,
+    /// Classes of the data.
+    pub classes: usize,
+    /// Seed of what a method draws.
+    pub seed: u64,
+    /// The optimizer of each block.
+    pub optimizer: Optimizer,
+    /// Which weights a block's input comes from.
+    pub order: UpdateOrder,
+    /// What runs at once.
+    pub schedule: Schedule,
+}
+
+impl MethodSettings {
+    /// The local method of an objective.
+    ///
+    /// # Errors
+    /// None; the result is that of [`Recipe::new`]'s argument.
+    pub fn local<O: Objective + 'static>(&self, objective: O) -> Result<Box<dyn Update>, StepError> {
+        Ok(Box::new(Local::new(objective, self.optimizer, self.order, self.schedule)))
+    }
+}
+
+/// What the outputs of a trained network mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// Unit k stands for class k; the output block is linear and trained to name classes.
+    Classes,
+    /// Each class has a unit, but which is read off training data.
+    Units,
+    /// They mean nothing by themselves: the class whose label, written over a sample, makes the blocks most active is read.
+    Labels,
+    /// Nothing names classes before a softmax layer has learned to, on the features of all blocks.
+    Features,
+}
+
+/// The options that a method may read, fill in and check before a training: its own and, of other stages, those that it
+/// has defaults of its own for.
+pub struct Stages<'o> {
+    /// Of the data.
+    pub data: &'o DataOptions,
+    /// Of the network.
+    pub network: &'o mut NetworkOptions,
+    /// The blocks of a network of one's own; empty for a network by name.
+    pub blocks: &'o [BlockSpec],
+    /// Of the HSIC objective.
+    pub objective: &'o mut ObjectiveOptions,
+    /// Of all learning rules; each method reads those that it names.
+    pub rule: &'o mut RuleOptions,
+    /// Of the optimizer.
+    pub optimizer: &'o mut OptimizerOptions,
+}
+
+impl Stages<'_> {
+    /// Fills in AdamW and its rate where they are not given.
+    pub fn adamw(&mut self, rate: f64) {
+        self.optimizer.optimizer.get_or_insert(OptimizerName::AdamW);
+        self.optimizer.learning_rate.get_or_insert(rate);
+    }
+}
+
+/// Whether a sample of so many values has room for the label of so many classes, for a method that writes one over it.
+///
+/// # Errors
+/// `Method` if nothing of the sample would be left.
+pub fn check_room(method: &'static str, columns: usize, classes: usize) -> Result<(), StepError> {
+    if columns > classes {
+        return Ok(());
+    }
+    let found = format!("samples of {columns} values and {classes} classes");
+    Err(StepError::Method { method, found, expected: "more values than classes, whose label is written there" })
+}
+
+/// Makes a method for a training.
+type Make = dyn Fn(&MethodSettings) -> Result<Box<dyn Update>, StepError> + Send + Sync;
+
+/// A method with its options resolved: what remains is to be told of the training.
+#[derive(Clone)]
+pub struct Recipe {
+    make: Arc<Make>,
+    label: Option<LabelStyle>,
+}
+
+impl Recipe {
+    /// A method that `make` makes.
+    pub fn new(make: impl Fn(&MethodSettings) -> Result<Box<dyn Update>, StepError> + Send + Sync + 'static) -> Self {
+        Self { make: Arc::new(make), label: None }
+    }
+
+    /// The same, of a network whose samples carry a label.
+    #[must_use]
+    pub fn with_label(mut self, label: LabelStyle) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// How a label is written over the network's samples, if one is.
+    #[must_use]
+    pub fn label(&self) -> Option<LabelStyle> {
+        self.label
+    }
+
+    /// The method for a training.
+    ///
+    /// # Errors
+    /// What the method says of its settings.
+    pub fn make(&self, settings: &MethodSettings) -> Result<Box<dyn Update>, StepError> {
+        (self.make)(settings)
+    }
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipe").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// A learning method by name.
+pub struct Method {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line: what it does.
+    pub summary: &'static str,
+    /// Who published it, where.
+    pub reference: &'static str,
+    /// What a step costs beside a step of back-propagation, in operations and memory.
+    pub cost: &'static str,
+    /// The file that it is in: what its head says is its explanation.
+    pub source: &'static str,
+    /// What the network's outputs mean.
+    pub outputs: Outputs,
+    /// Whether it learns by the lengths of capsules where a network ends in one for each class: such a network needs no
+    /// other output block.
+    pub takes_capsules: bool,
+    /// Whether no gradient travels between blocks.
+    pub local: bool,
+    /// Whether all blocks can be updated at once after (or during) one forward pass.
+    pub parallel: bool,
+    /// Fields of [`RuleOptions`] that it reads, and `approximation` if it does.
+    pub reads: &'static [&'static str],
+    /// Fills in what the method has defaults of its own for, checks its own options and says how it is made with them.
+    pub resolve: fn(&mut Stages<'_>, &mut Faults) -> Recipe,
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Method").field(&self.name).finish()
+    }
+}
+
+impl Method {
+    /// Whether it reads the option of a TOML key.
+    #[must_use]
+    pub fn reads(&self, key: &str) -> bool {
+        self.reads.iter().any(|field| field.replace('_', "-") == key)
+    }
+
+    /// What the method is and how it works: the doc comment at the head of its file.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        let text = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
+        // Formulas stand in fences, which only a page needs.
+        let text = text.filter(|line| !line.starts_with("```")).collect::<Vec<_>>().join("\n");
+        // So do links.
+        text.replace("[`", "`").replace("`]", "`")
+    }
+}

@@ -1,0 +1,271 @@
+//! The HSIC bottleneck (Ma, Lewis, Kleijn 2020): less of the input, more of the labels.
+//!
+//! Block i minimizes
+//!
+//! ```text
+//!     L_i = w nHSIC(Z_i, X) - beta nHSIC(Z_i, Y),   nHSIC(U, V) = tr(R_U R_V),   R = Kc (Kc + epsilon m I)^-1
+//! ```
+//!
+//! with Gaussian kernels exp(-D / (2 sigma^2 d)), X the network's input and Y the labels. No label is ever compared with
+//! an output unit, so the outputs are not formatted: which unit stands for which class is read off training data, or a
+//! softmax layer is trained on the frozen network (`--format-epochs`). Formulas: [`hsic::objective`]; what keeps large
+//! batches affordable (`--approximation`): [`hsic::approximation`].
+//!
+//! `--x` says what X is: `input` (the paper), `block`, the block's own input, as other implementations have it, or `none`,
+//! which leaves the term out (as `--x-weight 0`); on MNIST neither hurts. `--classifier W` adds W times the cross-entropy
+//! of a linear classifier that each block has of its own, trained with it. To train the output block itself to name
+//! classes, so that the network is the one of back-propagation, take the method `hsic-local`.
+//!
+//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
+//! from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
+
+use faer::prelude::ReborrowMut;
+use faer::{MatMut, MatRef};
+use hsic::scalar::vectorize;
+use hsic::sums::{grown, rows_of};
+use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
+
+use super::{Method, MethodSettings, Outputs, Recipe, Stages};
+use crate::error::StepError;
+use crate::objective::classifier::{classify, zero_classifier};
+use crate::objective::{Objective, Signal, Site};
+use crate::options::InputTerm;
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_data::fault::Faults;
+use hsic_nn::network::Learner;
+
+/// The method `hsic`.
+pub static METHOD: Method = Method {
+    name: "hsic",
+    summary: "HSIC bottleneck: each block forgets the input and keeps the labels",
+    reference: "Ma, Lewis, Kleijn, AAAI 2020, arXiv 1908.01580",
+    cost: "no backward chain; m^2 (d + m) a block for its kernel, m rows and d columns; memory of one block in turn",
+    source: include_str!("bottleneck.rs"),
+    outputs: Outputs::Units,
+    takes_capsules: false,
+    local: true,
+    parallel: true,
+    reads: &["x", "classifier", "approximation"],
+    resolve: |options, faults| {
+        let rule = rule(options, faults);
+        Recipe::new(move |settings| settings.local(rule.objective(settings)?))
+    },
+};
+
+/// The options that are HSIC's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HsicRule {
+    x: InputTerm,
+    classifier: f64,
+}
+
+/// Defaults and ranges of these options.
+pub(super) fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> HsicRule {
+    let x = *options.rule.x.get_or_insert(InputTerm::Input);
+    if x == InputTerm::None {
+        let weight = *options.objective.x_weight.get_or_insert(0.0);
+        faults.check("x-weight", weight, weight == 0.0, "none or 0 with x = none");
+    }
+    let classifier = *options.rule.classifier.get_or_insert(0.0);
+    faults.not_negative("classifier", classifier);
+    HsicRule { x, classifier }
+}
+
+impl HsicRule {
+    /// The objective with these options and a training's settings.
+    pub(super) fn objective(self, settings: &MethodSettings) -> Result<HsicObjective, StepError> {
+        let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
+        let objective = objective.map_err(StepError::Batch)?.comparing(self.x);
+        Ok(objective.classifying(self.classifier, settings.classes))
+    }
+}
+
+/// The HSIC-bottleneck objective, the same for every block.
+#[derive(Clone, Copy, Debug)]
+pub struct HsicObjective {
+    options: Bottleneck,
+    approximation: Approximation,
+    seed: u64,
+    x: InputTerm,
+    /// Weight of a classifier's cross-entropy, and its classes.
+    classifier: Option<(f64, usize)>,
+}
+
+impl HsicObjective {
+    /// With the numbers of `options`.
+    ///
+    /// # Errors
+    /// `Parameter` with the first number out of its range.
+    pub fn new(options: Bottleneck) -> Result<Self, hsic::Error> {
+        Self::approximate(options, Approximation::Exact, 0)
+    }
+
+    /// The same in a form that is cheaper for large batches; `seed` is that of its random numbers, if it has any.
+    ///
+    /// # Errors
+    /// `Parameter` with the first number out of its range.
+    pub fn approximate(options: Bottleneck, approximation: Approximation, seed: u64) -> Result<Self, hsic::Error> {
+        options.check()?;
+        approximation.check()?;
+        Ok(Self { options, approximation, seed, x: InputTerm::Input, classifier: None })
+    }
+
+    /// The same with nHSIC(Z, X) of another X.
+    #[must_use]
+    pub fn comparing(mut self, x: InputTerm) -> Self {
+        self.x = x;
+        if x == InputTerm::None {
+            self.options.x_weight = 0.0;
+        }
+        self
+    }
+
+    /// The same with `weight` (0: none) times the cross-entropy of a linear classifier of each block.
+    #[must_use]
+    pub fn classifying(mut self, weight: f64, classes: usize) -> Self {
+        self.classifier = (weight > 0.0).then_some((weight, classes));
+        self
+    }
+
+    /// The operator of a batch, in the memory of an earlier one.
+    fn operator<T: Scalar>(
+        &self,
+        x: MatRef<'_, T>,
+        (labels, classes): (&[usize], usize),
+        earlier: Option<ApproximateOperator<T>>,
+        workspace: &mut ApproximateWorkspace<T>,
+    ) -> Result<ApproximateOperator<T>, hsic::Error> {
+        match earlier {
+            Some(mut operator) => {
+                operator.fill(x, labels, classes, workspace)?;
+                Ok(operator)
+            }
+            None => ApproximateOperator::new(x, labels, classes, self.options, self.approximation, self.seed),
+        }
+    }
+}
+
+/// What blocks share of a batch.
+#[derive(Clone, Debug)]
+pub struct HsicShared<T> {
+    /// `None` where each block has one of its own, of its input.
+    operator: Option<ApproximateOperator<T>>,
+    labels: Vec<usize>,
+    classes: usize,
+}
+
+/// Memory of one thread.
+#[derive(Clone, Debug)]
+pub struct HsicScratch<T> {
+    workspace: ApproximateWorkspace<T>,
+    operator: Option<ApproximateOperator<T>>,
+    z: Vec<T>,
+    dz: Vec<T>,
+    scores: Vec<T>,
+}
+
+impl<T: Scalar> Default for HsicScratch<T> {
+    fn default() -> Self {
+        Self {
+            workspace: ApproximateWorkspace::default(),
+            operator: None,
+            z: Vec::new(),
+            dz: Vec::new(),
+            scores: Vec::new(),
+        }
+    }
+}
+
+impl<T: Scalar> Objective<T> for HsicObjective {
+    type Shared = HsicShared<T>;
+    type Scratch = HsicScratch<T>;
+
+    fn learners(&self, _block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
+        self.classifier.map(|(_, classes)| zero_classifier(shape.columns(), classes)).into_iter().collect()
+    }
+
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error> {
+        let classes = batch.classes;
+        let (operator, mut labels) = earlier.map_or((None, Vec::new()), |shared| (shared.operator, shared.labels));
+        labels.clone_from(&batch.labels);
+        let operator = match self.x {
+            InputTerm::Block => None,
+            _ => Some(self.operator(batch.matrix(), (&labels, classes), operator, &mut scratch.workspace)?),
+        };
+        Ok(HsicShared { operator, labels, classes })
+    }
+
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        mut dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error> {
+        let HsicScratch { workspace, operator: own, z: rows, dz: gradient, scores } = scratch;
+        let operator = match &shared.operator {
+            Some(operator) => operator,
+            None => {
+                let operator = self.operator(site.x, (&shared.labels, shared.classes), own.take(), workspace)?;
+                &*own.insert(operator)
+            }
+        };
+        let terms = operator.evaluate_into(dz.rb_mut(), z, workspace)?;
+        let mut loss = terms.loss;
+        if let Some(((weight, _), classifier)) = self.classifier.zip(learners.first_mut()) {
+            let columns = z.ncols();
+            let z = rows_of(z, rows)?;
+            let gradient = grown(gradient, z.len());
+            loss += weight * classify(classifier, z, &shared.labels, weight, scores, gradient);
+            let gradient = MatRef::from_row_major_slice(gradient, shared.labels.len(), columns);
+            vectorize(
+                #[inline(always)]
+                || faer::zip!(dz.rb_mut(), gradient).for_each(|faer::unzip!(dz, own)| *dz += *own),
+            );
+        }
+        let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
+        Ok(Signal { loss, terms: named, gradient_norm: 0.0, dead: terms.dead })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::testing::Bench;
+
+    const VECTOR: Shape = Shape { channels: 4, height: 1, width: 1 };
+    const LABELS: [usize; 6] = [0, 1, 0, 1, 1, 0];
+
+    fn objective(x_weight: f64) -> HsicObjective {
+        let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight };
+        HsicObjective::new(options).unwrap()
+    }
+
+    fn bench(objective: HsicObjective) -> Bench<HsicObjective> {
+        Bench::new(objective, VECTOR, &LABELS, 2)
+    }
+
+    #[test]
+    fn gradients_with_a_classifier_agree_with_central_differences() {
+        for x in [InputTerm::Input, InputTerm::Block, InputTerm::None] {
+            bench(objective(0.7).comparing(x).classifying(0.4, 2)).check_gradients(1e-7);
+        }
+    }
+
+    #[test]
+    fn none_leaves_the_term_out_and_a_first_blocks_own_input_is_the_networks() {
+        let plain = bench(objective(1.0)).signal();
+        assert_eq!(bench(objective(1.0).comparing(InputTerm::None)).signal(), bench(objective(0.0)).signal());
+        assert_eq!(bench(objective(1.0).comparing(InputTerm::Block)).signal(), plain);
+        assert_eq!(bench(objective(1.0).classifying(0.0, 2)).signal(), plain);
+        assert_ne!(bench(objective(0.0)).signal().1, plain.1);
+    }
+}

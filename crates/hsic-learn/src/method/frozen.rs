@@ -1,0 +1,159 @@
+//! Nothing but the output block learns: the floor of every comparison.
+//!
+//! The blocks before it keep the weights that they started with, so their activations are random features of the input;
+//! the linear output block learns to name classes by the cross-entropy. A rule that does not beat this has taught its
+//! hidden blocks nothing. (Pogodin and Latham 2020 call it `last layer`: 92.0 % on MNIST, 83.3 % on Fashion-MNIST, 39.2 %
+//! on CIFAR-10 with 3 x 1024 units and without batch norm.)
+//!
+//! Batch norm follows its statistics along, since they are no learned numbers.
+
+use std::time::Instant;
+
+use hsic::Scalar;
+use hsic::sums::norm;
+
+use super::{Method, Outputs, Recipe};
+use crate::engine::clock::{Clock, cleared};
+use crate::error::StepError;
+use crate::objective::Signal;
+use crate::objective::cross_entropy::cross_entropy;
+use crate::span::Work;
+use crate::update::{StepReport, Update, UpdateRecord};
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::RecordMismatch;
+use hsic_nn::network::{Cache, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
+
+/// The method `frozen`.
+pub static METHOD: Method = Method {
+    name: "frozen",
+    summary: "random features: only the linear output block learns (the floor of a comparison)",
+    reference: "ours, as a control",
+    cost: "a forward pass and the gradient of one linear block; memory of two blocks' activations",
+    source: include_str!("frozen.rs"),
+    outputs: Outputs::Classes,
+    takes_capsules: false,
+    local: true,
+    parallel: true,
+    reads: &[],
+    resolve: |options, _| {
+        options.adamw(1e-3);
+        Recipe::new(|settings| Ok(Box::new(RandomFeatures::new(settings.optimizer))))
+    },
+};
+
+/// Trains the last block by the cross-entropy of its outputs.
+pub struct RandomFeatures<T: Scalar = f32> {
+    optimizer: Optimizer,
+    state: OptimizerState<T>,
+    cache: Cache<T>,
+    x: Vec<T>,
+    z: Vec<T>,
+    dz: Vec<T>,
+    gradient: Vec<T>,
+    report: StepReport,
+}
+
+impl<T: Scalar> RandomFeatures<T> {
+    /// With this optimizer for the last block.
+    #[must_use]
+    pub fn new(optimizer: Optimizer) -> Self {
+        Self {
+            optimizer,
+            state: OptimizerState::default(),
+            cache: Cache::shared(),
+            x: Vec::new(),
+            z: Vec::new(),
+            dz: Vec::new(),
+            gradient: Vec::new(),
+            report: StepReport::default(),
+        }
+    }
+}
+
+impl<T: Scalar> Update<T> for RandomFeatures<T> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
+        let clock = Clock::start();
+        let m = batch.rows();
+        let blocks = network.blocks_mut();
+        let last = blocks.len() - 1;
+        cleared(&mut self.report.spans, blocks.len());
+        self.x.clear();
+        self.x.extend_from_slice(&batch.x);
+        self.cache.set_draw(batch.step);
+        for (index, block) in blocks.iter_mut().enumerate() {
+            let begin = Instant::now();
+            let (inputs, outputs) = (m * block.inputs(), m * block.outputs());
+            self.z.resize(outputs.max(self.z.len()), T::ZERO);
+            block.forward(m, &self.x[..inputs], &mut self.z[..outputs], &mut self.cache);
+            if !self.z[..outputs].iter().all(|z| z.is_finite()) {
+                return Err(StepError::Diverged { block: index });
+            }
+            block.absorb_statistics(m, &mut self.cache);
+            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            if index < last {
+                std::mem::swap(&mut self.x, &mut self.z);
+            }
+        }
+        let begin = Instant::now();
+        let block = &mut blocks[last];
+        let (inputs, outputs) = (m * block.inputs(), m * block.outputs());
+        self.dz.resize(outputs, T::ZERO);
+        let z = &self.z[..outputs];
+        let loss = cross_entropy(z, &batch.labels, block.outputs(), &mut self.dz);
+        self.gradient.resize(block.parameters().len(), T::ZERO);
+        block.gradient(m, &self.x[..inputs], z, &mut self.dz, &mut self.cache, &mut self.gradient, None);
+        self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, &mut self.state);
+        self.report.spans.push(clock.span(Work::Block, last, begin));
+        self.report.signals.clear();
+        self.report.signals.resize(last + 1, Signal { loss, ..Signal::default() });
+        self.report.signals[last].gradient_norm = norm(&self.gradient);
+        Ok(&self.report)
+    }
+
+    fn record(&self) -> UpdateRecord<T> {
+        // Blocks before the last have no state.
+        let mut optimizers = vec![OptimizerState::default(); self.report.signals.len().saturating_sub(1)];
+        optimizers.push(self.state.clone());
+        UpdateRecord { optimizers, learners: Vec::new() }
+    }
+
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+        let mut optimizers = record.optimizers;
+        self.report.signals.resize(network.blocks().len(), Signal::default());
+        self.state = optimizers.pop().unwrap_or_default();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsic_nn::network::{Activation, Norm};
+
+    #[test]
+    fn hidden_weights_stay_and_the_output_block_learns_as_by_back_propagation() {
+        let network = || Network::<f32>::mlp(6, &[5, 4], 3, Activation::Identity, Norm::None, 3);
+        let batch = Batch {
+            x: (0..48).map(|i| (i as f32 * 0.7).sin()).collect(),
+            columns: 6,
+            labels: (0..8).map(|i| i % 3).collect(),
+            classes: 3,
+            step: 0,
+        };
+        let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let (mut frozen, mut whole, start) = (network(), network(), network());
+        RandomFeatures::new(sgd).step(&mut frozen, &batch, 0.1).unwrap();
+        crate::engine::Backprop::new(sgd).step(&mut whole, &batch, 0.1).unwrap();
+        for block in 0..2 {
+            assert_eq!(frozen.blocks()[block].parameters(), start.blocks()[block].parameters());
+        }
+        assert_ne!(frozen.blocks()[2].parameters(), start.blocks()[2].parameters());
+        assert_eq!(frozen.blocks()[2].parameters(), whole.blocks()[2].parameters());
+    }
+}

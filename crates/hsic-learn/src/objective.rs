@@ -1,0 +1,111 @@
+//! What one block is trained for: a function of its own activations and of the batch.
+
+pub mod classified;
+pub mod classifier;
+pub mod cross_entropy;
+pub mod goodness;
+pub mod margin;
+pub mod similarity;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use faer::{MatMut, MatRef};
+use hsic::Scalar;
+
+use crate::error::StepError;
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::{Feature, Learner};
+
+pub use classified::Classified;
+pub use cross_entropy::CrossEntropy;
+pub use margin::Margin;
+
+/// The value of a local objective at one block, by named terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// What is minimized.
+    pub loss: f64,
+    /// Its parts (for HSIC: nHSIC(Z, X) and nHSIC(Z, Y)); unused names are empty. NaN for one
+    /// that was not measured in this step: means are over those that were.
+    pub terms: [(&'static str, f64); 2],
+    /// Euclidean norm of the gradient with respect to the block's parameters; the trainer of the block fills it in.
+    pub gradient_norm: f64,
+    /// The block gives one and the same row for every sample and can learn nothing.
+    pub dead: bool,
+}
+
+/// Where in a network an objective is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a, T> {
+    /// Index of the block, from 0.
+    pub block: usize,
+    /// Whether no block follows.
+    pub last: bool,
+    /// Sizes of the block's output as a map.
+    pub shape: Shape,
+    /// The block's input (m x inputs).
+    pub x: MatRef<'a, T>,
+}
+
+/// A local learning rule's objective.
+pub trait Objective<T: Scalar = f32>: Send + Sync {
+    /// Computed once a batch for all blocks.
+    type Shared: Send + Sync;
+    /// Memory of one thread, used again from call to call.
+    type Scratch: Default + Send;
+
+    /// What the objective sees of a block's map; `chosen` is the user's choice.
+    fn feature(&self, chosen: Feature) -> Feature {
+        chosen
+    }
+
+    /// What the rule trains beside a block (number `block`, `last` or not), with fresh weights; nothing, unless the rule
+    /// says otherwise. `shape` are the sizes of the block's outputs as [`feature`](Self::feature) shows them.
+    fn learners(&self, _block: usize, _last: bool, _shape: Shape) -> Vec<Learner<T>> {
+        Vec::new()
+    }
+
+    /// Told before the first step how many blocks there are and how many steps training takes.
+    fn plan(&mut self, _blocks: usize, _steps: u64) {}
+
+    /// By what the learning rate of a block is multiplied in this step: 1, unless the rule trains blocks in turn. At 0 the
+    /// block rests: its signal is told, its gradient not asked for.
+    fn pace(&self, _shared: &Self::Shared, _block: usize, _last: bool) -> f64 {
+        1.0
+    }
+
+    /// Whether the rule can train a block (number `block`, `last` or not, with outputs of sizes `shape`).
+    ///
+    /// # Errors
+    /// `Method` with what it cannot train.
+    fn check(&self, _block: usize, _last: bool, _shape: Shape) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    /// What all blocks share for this batch, in the memory of an earlier batch's.
+    ///
+    /// # Errors
+    /// What [`hsic::Error`] says of the batch.
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error>;
+
+    /// The objective of a block at its activations `z` (m x d, as [`feature`](Self::feature) shows them), its gradient
+    /// dL/dz into `dz`. Gradients of the block's learners are left in them; whoever trains the block steps them with it.
+    ///
+    /// # Errors
+    /// What [`hsic::Error`] says of `z`.
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error>;
+}

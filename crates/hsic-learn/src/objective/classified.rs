@@ -1,0 +1,86 @@
+//! A rule whose last block names classes: it learns by the cross-entropy of its outputs, the blocks before it by the rule.
+
+use faer::{MatMut, MatRef};
+use hsic::Scalar;
+
+use super::cross_entropy::CrossEntropyScratch;
+use super::{Objective, Signal, Site};
+use crate::error::StepError;
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::{Feature, Learner};
+
+/// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
+/// block before it, and that block does not see the classifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Classified<O>(pub O);
+
+/// What [`Classified`] shares: the labels, and what the rule shares.
+pub struct ClassifiedShared<S> {
+    labels: Vec<usize>,
+    inner: S,
+}
+
+/// Memory of one thread: that of the rule, and that of the classifier's loss.
+pub struct ClassifiedScratch<T, S> {
+    inner: S,
+    last: CrossEntropyScratch<T>,
+}
+
+impl<T: Scalar, S: Default> Default for ClassifiedScratch<T, S> {
+    fn default() -> Self {
+        Self { inner: S::default(), last: CrossEntropyScratch::default() }
+    }
+}
+
+impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
+    type Shared = ClassifiedShared<O::Shared>;
+    type Scratch = ClassifiedScratch<T, O::Scratch>;
+
+    fn feature(&self, chosen: Feature) -> Feature {
+        self.0.feature(chosen)
+    }
+
+    fn learners(&self, block: usize, last: bool, shape: Shape) -> Vec<Learner<T>> {
+        if last { Vec::new() } else { self.0.learners(block, last, shape) }
+    }
+
+    fn plan(&mut self, blocks: usize, steps: u64) {
+        self.0.plan(blocks, steps);
+    }
+
+    fn pace(&self, shared: &Self::Shared, block: usize, last: bool) -> f64 {
+        self.0.pace(&shared.inner, block, last)
+    }
+
+    fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), StepError> {
+        if last { Ok(()) } else { self.0.check(block, last, shape) }
+    }
+
+    fn prepare(
+        &self,
+        batch: &Batch<T>,
+        earlier: Option<Self::Shared>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<Self::Shared, hsic::Error> {
+        let (mut labels, inner) = earlier.map_or((Vec::new(), None), |shared| (shared.labels, Some(shared.inner)));
+        labels.clear();
+        labels.extend_from_slice(&batch.labels);
+        Ok(ClassifiedShared { labels, inner: self.0.prepare(batch, inner, &mut scratch.inner)? })
+    }
+
+    fn signal(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        learners: &mut [Learner<T>],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Signal, hsic::Error> {
+        if !site.last {
+            return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
+        }
+        scratch.last.evaluate(&shared.labels, z, dz)
+    }
+}

@@ -1,0 +1,80 @@
+//! One training step of a method.
+
+use hsic::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StepError;
+use crate::objective::Signal;
+use crate::span::Span;
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::RecordMismatch;
+use hsic_nn::network::{LearnerRecord, Network};
+use hsic_nn::optimizer::OptimizerState;
+
+/// Which weights a block's input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateOrder {
+    /// Every block sees the weights of before the step; all may run at once.
+    Jacobi,
+    /// A block sees the new weights of the blocks before it (the authors' order).
+    GaussSeidel,
+}
+
+/// What runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Block after block on one thread: the activations of two blocks at a time, whatever the depth.
+    Sequential,
+    /// Blocks on all threads; the activations of all blocks. The same bits as sequential.
+    Parallel,
+}
+
+/// What a step says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepReport {
+    /// The objective at each block, before the step.
+    pub signals: Vec<Signal>,
+    /// When what was done: the forward pass and the own work of each block, and what all share. In the order of their
+    /// beginnings.
+    pub spans: Vec<Span>,
+}
+
+/// What must be kept to go on exactly.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateRecord<T = f32> {
+    /// Optimizer state, by block.
+    pub optimizers: Vec<OptimizerState<T>>,
+    /// What the method trains beside each block; empty for a method that trains nothing else.
+    pub learners: Vec<Vec<LearnerRecord<T>>>,
+}
+
+/// A learning method: how one batch changes a network.
+pub trait Update<T: Scalar = f32>: Send {
+    /// Told before the first step (or the next, after a record was loaded) how many steps training takes in all; without
+    /// it a method that trains blocks in turn trains all of them at once.
+    fn plan(&mut self, _network: &Network<T>, _steps: u64) {}
+
+    /// One step. The report is of the network before it.
+    ///
+    /// # Errors
+    /// `Diverged` with the block whose activations are no longer finite; `Block` with what else the objective says.
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError>;
+
+    /// What a checkpoint holds.
+    fn record(&self) -> UpdateRecord<T>;
+
+    /// Goes on from a record of training this `network`.
+    ///
+    /// # Errors
+    /// `RecordMismatch` if the record is that of another network or method.
+    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch>;
+}

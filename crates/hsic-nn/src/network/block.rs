@@ -1,0 +1,200 @@
+//! The seam between networks and everything else: a block is the unit of local training.
+
+use std::ops::Range;
+
+use hsic::Scalar;
+
+use super::activation::Activation;
+use super::layout::{Module, TensorKind, TensorSpec};
+use hsic_data::dataset::Shape;
+
+/// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
+/// batch and are then used again.
+#[derive(Clone, Debug, Default)]
+pub struct Cache<T> {
+    buffers: Vec<Vec<T>>,
+    inner: Option<Box<Cache<T>>>,
+    shared: bool,
+    draw: u64,
+}
+
+impl<T: Scalar> Cache<T> {
+    /// A cache whose block may spread its work over all threads. Blocks that run at once must not.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self { buffers: Vec::new(), inner: None, shared: true, draw: 0 }
+    }
+
+    /// Which random numbers a block draws that draws any (dropout): the step's index. The same number, the same draws, so
+    /// that a forward pass can be repeated.
+    #[must_use]
+    pub fn draw(&self) -> u64 {
+        self.draw
+    }
+
+    /// Says which step it is.
+    pub fn set_draw(&mut self, draw: u64) {
+        self.draw = draw;
+    }
+
+    /// Whether the block may spread its work over all threads.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// N separate buffers of the given lengths; what was written to one is there again at the next call with the same
+    /// lengths.
+    pub fn buffers<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [T]; N] {
+        self.with_inner(lengths).0
+    }
+
+    /// The same, and the cache of a block inside the block.
+    pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
+        let Self { buffers, inner, shared, draw } = self;
+        if buffers.len() < N {
+            buffers.resize_with(N, Vec::new);
+        }
+        for (buffer, &length) in buffers.iter_mut().zip(&lengths) {
+            if buffer.len() < length {
+                buffer.resize(length, T::ZERO);
+            }
+        }
+        let mut buffers = buffers.iter_mut();
+        let lent = lengths.map(|length| match buffers.next() {
+            Some(buffer) => &mut buffer[..length],
+            None => &mut [],
+        });
+        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: 0 });
+        let inner = inner.get_or_insert_with(fresh);
+        inner.draw = *draw;
+        (lent, inner)
+    }
+}
+
+/// What kind of map a block's weights make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapKind {
+    /// Each unit sees the whole input.
+    Dense,
+    /// Each unit (channel) sees a window that moves over a map.
+    Convolution,
+    /// Each pair of an input capsule and an output capsule has a matrix of its own.
+    Votes,
+}
+
+/// What a learning rule may know of the inside of a block: its one tensor of weights, and what stands behind it.
+pub struct Weights<T: Scalar = f32> {
+    /// What they are the weights of.
+    pub kind: MapKind,
+    /// Where they lie among the block's parameters.
+    pub place: Range<usize>,
+    /// Rows of the matrix: units, or channels of a map.
+    pub units: usize,
+    /// Weights of one unit.
+    pub fan_in: usize,
+    /// Whether the weights of a unit lie side by side; else those of an input do.
+    pub by_unit: bool,
+    /// The nonlinearity, of a block that is nonlinearity(norm(map(x) + bias)) and nothing else.
+    pub activation: Option<Activation>,
+    /// A copy of the linear map alone, without bias, norm, nonlinearity and pooling, where it works on the block's own
+    /// input: u = W x, a row of `units` values or one at each pixel. Its parameters are those that the block has first:
+    /// the weights, then biases, which are 0.
+    pub map: Option<Box<dyn Block<T>>>,
+}
+
+/// A block: a map from m x `inputs` to m x `outputs` with parameters of its own.
+///
+/// Activations are row-major, one sample a row; a map lies channels last (line, pixel, channel). `forward` must not
+/// depend on anything but its arguments and the block's parameters, and must give the same bits however many threads
+/// there are.
+///
+/// A block has five duties: its sizes, [`forward`](Self::forward), [`gradient`](Self::gradient) and its parameters, to be
+/// read and to be changed. All else has a default that fits a block of plain numbers.
+pub trait Block<T: Scalar = f32>: Send + Sync {
+    /// Columns of the input.
+    fn inputs(&self) -> usize;
+
+    /// Columns of the output.
+    fn outputs(&self) -> usize;
+
+    /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
+    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
+
+    /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of
+    /// [`Block::parameters`], and to `dx` = dL/dx where a method asks for it. `z` and `cache` are those of the last
+    /// `forward` with this `x`.
+    #[allow(clippy::too_many_arguments, reason = "the batch, what forward left, and two results, all lent")]
+    fn gradient(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        dx: Option<&mut [T]>,
+    );
+
+    /// All learned numbers.
+    fn parameters(&self) -> &[T];
+
+    /// All learned numbers, to be changed.
+    fn parameters_mut(&mut self) -> &mut [T];
+
+    /// Sizes of the output as a map; a vector is 1 x 1 with its length as channels.
+    fn shape(&self) -> Shape {
+        Shape { channels: self.outputs(), height: 1, width: 1 }
+    }
+
+    /// Values of a capsule, if outputs are capsules: groups of so many consecutive values (channels of one pixel). A
+    /// last block's classes are then read from their lengths.
+    fn capsule(&self) -> Option<usize> {
+        None
+    }
+
+    /// The block's weights, for rules that look inside a block; `None` for one that has not exactly one tensor of them.
+    fn weights(&self) -> Option<Weights<T>> {
+        None
+    }
+
+    /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
+    /// rounding of a product by their number. The training mode, unless the block says otherwise.
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
+        self.forward(m, x, z, &mut Cache::default());
+    }
+
+    /// Moves the running statistics towards those of the last `forward`.
+    fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
+
+    /// All running statistics, one slice after another.
+    fn statistics(&self) -> Vec<&[T]> {
+        Vec::new()
+    }
+
+    /// All running statistics, to be restored.
+    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
+        Vec::new()
+    }
+
+    /// The tensors of `parameters`, then of `statistics`, in order of storage: one flat tensor named `parameters`, unless
+    /// the block says otherwise. A block with statistics has to.
+    fn layout(&self) -> Vec<TensorSpec> {
+        match self.parameters().len() {
+            0 => Vec::new(),
+            count => vec![TensorSpec::contiguous(0, "parameters", &[count], TensorKind::Parameter)],
+        }
+    }
+
+    /// The modules of a PyTorch `Sequential` that the block stands for; one that nobody knows, unless the block says
+    /// otherwise.
+    fn modules(&self) -> Vec<Module> {
+        vec![Module::new("Block", &[])]
+    }
+}
+
+/// The classes of a block's modules, to name a block that a rule cannot train.
+#[must_use]
+pub fn class_names<T: Scalar>(block: &dyn Block<T>) -> String {
+    block.modules().iter().map(|module| module.class).collect::<Vec<_>>().join("-")
+}

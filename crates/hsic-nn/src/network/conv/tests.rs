@@ -1,0 +1,128 @@
+//! Gradients, statistics, threads.
+
+use hsic::random::Stream;
+
+use super::*;
+use crate::network::activation::Activation;
+use crate::network::block::{Block, Cache};
+use crate::network::norm::Norm;
+use hsic_data::dataset::Shape;
+
+fn settings(pool: usize, stride: usize, activation: Activation, norm: Norm) -> ConvSettings {
+    ConvSettings { outputs: 3, kernel: 3, stride, padding: 1, pool, activation, norm }
+}
+
+fn random(len: usize, index: u64) -> Vec<f64> {
+    let mut stream = Stream::new(3, "conv", index);
+    (0..len).map(|_| stream.normal()).collect()
+}
+
+#[test]
+fn gradients_agree_with_central_differences() {
+    let m = 5;
+    let input = Shape { channels: 2, height: 5, width: 7 };
+    for (pool, stride) in [(1, 1), (2, 1), (1, 2)] {
+        for (activation, norm) in [
+            (Activation::Tanh, Norm::Batch),
+            (Activation::Elu, Norm::BatchAffine),
+            (Activation::Sigmoid, Norm::None),
+            (Activation::Relu, Norm::Batch),
+            (Activation::LeakyRelu, Norm::Batch),
+        ] {
+            let mut stream = Stream::new(1, "conv", 0);
+            let mut block = Conv::<f64>::new(input, false, settings(pool, stride, activation, norm), &mut stream);
+            let mut x = random(m * block.inputs(), 1);
+            let v = random(m * block.outputs(), 2);
+            let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
+            block.forward(m, &x, &mut z, &mut cache);
+            let mut gradient = vec![f64::NAN; block.parameters.len()];
+            let mut dx = vec![f64::NAN; x.len()];
+            block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
+            let loss = |block: &Conv<f64>, x: &[f64]| {
+                let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
+                block.forward(m, x, &mut z, &mut cache);
+                z.iter().zip(&v).map(|(z, v)| z * v).sum::<f64>()
+            };
+            let h = 1e-6;
+            let case = format!("pool {pool} stride {stride} {activation:?} {norm:?}");
+            for (i, &expected) in gradient.iter().enumerate() {
+                let kept = block.parameters[i];
+                block.parameters[i] = kept + h;
+                let up = loss(&block, &x);
+                block.parameters[i] = kept - h;
+                let down = loss(&block, &x);
+                block.parameters[i] = kept;
+                // Cancellation 2e-16 |L| / h with |L| below 100, and truncation h^2.
+                assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} parameter {i}");
+            }
+            for i in (0..x.len()).step_by(7) {
+                let kept = x[i];
+                x[i] = kept + h;
+                let up = loss(&block, &x);
+                x[i] = kept - h;
+                let down = loss(&block, &x);
+                x[i] = kept;
+                assert!((dx[i] - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} input {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_with_the_batch_statistics_is_the_training_pass() {
+    let m = 9;
+    let input = Shape { channels: 3, height: 6, width: 4 };
+    let settings = settings(2, 1, Activation::Relu, Norm::BatchAffine);
+    let mut block = Conv::<f64>::new(input, true, settings, &mut Stream::new(2, "conv", 1));
+    let x = random(m * block.inputs(), 3);
+    let (mut trained, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());
+    block.forward(m, &x, &mut trained, &mut cache);
+    // 300 steps with momentum 0.1 leave 0.9^300 = 2e-14 of the start; the variance kept is the unbiased one.
+    for _ in 0..300 {
+        block.absorb_statistics(m, &mut cache);
+    }
+    let rows = (m * 24) as f64;
+    for variance in &mut block.statistics[3..] {
+        *variance *= (rows - 1.0) / rows;
+    }
+    let mut inferred = vec![0.0; trained.len()];
+    block.infer(m, &x, &mut inferred);
+    for (a, b) in trained.iter().zip(&inferred) {
+        assert!((a - b).abs() < 1e-12, "{a} {b}");
+    }
+}
+
+#[test]
+fn maps_of_one_pixel_have_room_for_their_moments() {
+    // Images this large come one at a time, and 80 moments are more than the 64 lanes of one pixel.
+    let input = Shape { channels: 2700, height: 7, width: 7 };
+    let settings = ConvSettings { outputs: 40, kernel: 7, padding: 0, ..settings(1, 1, Activation::Relu, Norm::Batch) };
+    let block = Conv::<f32>::new(input, false, settings, &mut Stream::new(2, "conv", 2));
+    let m = 20;
+    let x: Vec<f32> = random(m * block.inputs(), 4).into_iter().map(|x| x as f32).collect();
+    let (mut z, mut cache) = (vec![f32::NAN; m * 40], Cache::default());
+    block.forward(m, &x, &mut z, &mut cache);
+    let mut gradient = vec![f32::NAN; block.parameters.len()];
+    block.gradient(m, &x, &z, &mut z.clone(), &mut cache, &mut gradient, None);
+    assert!(z.iter().chain(&gradient).all(|value| value.is_finite()));
+}
+
+#[test]
+fn threads_do_not_move_a_bit() {
+    let m = 37;
+    let input = Shape { channels: 3, height: 8, width: 8 };
+    let settings = settings(2, 1, Activation::Relu, Norm::Batch);
+    let block = Conv::<f32>::new(input, true, settings, &mut Stream::new(2, "conv", 1));
+    let x: Vec<f32> = random(m * block.inputs(), 3).into_iter().map(|x| x as f32).collect();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (mut z, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());
+            block.forward(m, &x, &mut z, &mut cache);
+            let mut gradient = vec![0.0; block.parameters.len()];
+            block.gradient(m, &x, &z, &mut z.clone(), &mut cache, &mut gradient, None);
+            (z, gradient)
+        })
+    };
+    assert_eq!(run(1), run(3));
+}

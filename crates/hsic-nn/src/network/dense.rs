@@ -1,0 +1,374 @@
+//! The dense block: linear map, batch norm, activation.
+//!
+//! a = x W' + b,  n = (a - mean) / sqrt(var + 1e-5) over the batch,  z = f(n).
+//!
+//! A batch norm takes the bias out again, so in training b is not added and its gradient is 0; it moves the running
+//! mean, as in PyTorch.
+
+use faer::{Accum, MatMut, MatRef};
+use hsic::Scalar;
+use hsic::product::product;
+use hsic::random::Stream;
+use hsic::scalar::vectorize;
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::block::{Block, Cache, MapKind, Weights};
+use super::layout::{Module, TensorKind, TensorSpec};
+use super::norm::{self, Norm};
+use hsic_data::dataset::Shape;
+
+/// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
+const PIECES: usize = 4;
+
+/// A dense block.
+#[derive(Clone, Debug)]
+pub struct Dense<T = f32> {
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+    norm: Norm,
+    /// Sizes of the input, if it is a map.
+    map: Option<Shape>,
+    /// Whether b is learned; else it is 0.
+    biased: bool,
+    /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
+    parameters: Vec<T>,
+    /// Running mean, then running variance; empty without batch norm.
+    statistics: Vec<T>,
+}
+
+impl<T: Scalar> Dense<T> {
+    /// A block with weights and biases uniform in +-1/sqrt(inputs), PyTorch's default for a linear layer.
+    #[must_use]
+    pub fn new(inputs: usize, outputs: usize, activation: Activation, norm: Norm, stream: &mut Stream) -> Self {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        let mut parameters: Vec<T> =
+            (0..outputs * (inputs + 1)).map(|_| T::of(stream.between(-bound, bound))).collect();
+        parameters.extend(norm.parameters::<T>(outputs));
+        Self {
+            inputs,
+            outputs,
+            activation,
+            norm,
+            map: None,
+            biased: true,
+            parameters,
+            statistics: norm.statistics(outputs),
+        }
+    }
+
+    /// The same block after a convolution: its inputs are a map, which PyTorch flattens channel by channel.
+    #[must_use]
+    pub fn after(mut self, map: Shape) -> Self {
+        debug_assert_eq!(map.columns(), self.inputs, "a block takes the whole map");
+        self.map = Some(map);
+        self
+    }
+
+    /// The same block with a bias of 0 that is not learned.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.biased = false;
+        self.parameters[self.outputs * self.inputs..][..self.outputs].fill(T::ZERO);
+        self
+    }
+
+    fn weight(&self) -> MatRef<'_, T> {
+        MatRef::from_row_major_slice(&self.parameters[..self.outputs * self.inputs], self.outputs, self.inputs)
+    }
+
+    fn bias(&self) -> &[T] {
+        &self.parameters[self.outputs * self.inputs..][..self.outputs]
+    }
+
+    /// Scale and shift; empty if there are none.
+    fn affine(&self) -> &[T] {
+        &self.parameters[self.outputs * (self.inputs + 1)..]
+    }
+
+    /// a = x W' into `a`.
+    fn linear(&self, m: usize, x: &[T], a: &mut [T]) {
+        let a = MatMut::from_row_major_slice_mut(a, m, self.outputs);
+        let x = MatRef::from_row_major_slice(x, m, self.inputs);
+        product(a, Accum::Replace, x, self.weight().transpose(), T::ONE);
+    }
+
+    /// [`Dense::linear`], by pieces of the batch on all threads if the cache says so.
+    fn linear_on(&self, m: usize, shared: bool, x: &[T], a: &mut [T]) {
+        if !shared {
+            return self.linear(m, x, a);
+        }
+        let rows = m.div_ceil(PIECES);
+        x.par_chunks(rows * self.inputs)
+            .zip(a.par_chunks_mut(rows * self.outputs))
+            .for_each(|(x, a)| self.linear(x.len() / self.inputs, x, a));
+    }
+
+    /// dL/dW = da' x, and dL/dx = da W where it is asked for.
+    fn products(&self, shared: bool, x: &[T], da: &[T], weight: &mut [T], dx: Option<&mut [T]>) {
+        let (m, d, p) = (da.len() / self.outputs, self.outputs, self.inputs);
+        let (rows, units) = if shared { (m.div_ceil(PIECES), d.div_ceil(PIECES)) } else { (m, d) };
+        let (all, x) = (MatRef::from_row_major_slice(da, m, d), MatRef::from_row_major_slice(x, m, p));
+        let weights = |(piece, weight): (usize, &mut [T])| {
+            let len = weight.len() / p;
+            let weight = MatMut::from_row_major_slice_mut(weight, len, p);
+            let da = all.subcols(piece * units, len);
+            product(weight, Accum::Replace, da.transpose(), x, T::ONE);
+        };
+        let inputs = |(da, dx): (&[T], &mut [T])| {
+            let m = da.len() / d;
+            let (da, dx) = (MatRef::from_row_major_slice(da, m, d), MatMut::from_row_major_slice_mut(dx, m, p));
+            product(dx, Accum::Replace, da, self.weight(), T::ONE);
+        };
+        if shared {
+            weight.par_chunks_mut(units * p).enumerate().for_each(weights);
+        } else {
+            weights((0, weight));
+        }
+        match dx {
+            Some(dx) if shared => da.par_chunks(rows * d).zip(dx.par_chunks_mut(rows * p)).for_each(inputs),
+            Some(dx) => inputs((da, dx)),
+            None => {}
+        }
+    }
+
+    /// Kept from forward to gradient: n (m x outputs), batch mean, batch variance, 1/sqrt(var + eps), two sums, and
+    /// scale n + shift.
+    fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> [&'c mut [T]; 7] {
+        let d = self.outputs;
+        cache.buffers([m * d, d, d, d, d, d, if self.affine().is_empty() { 0 } else { m * d }])
+    }
+}
+
+impl<T: Scalar> Block<T> for Dense<T> {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn weights(&self) -> Option<Weights<T>> {
+        let parameters = self.parameters[..self.outputs * (self.inputs + 1)].to_vec();
+        let block =
+            Self { activation: Activation::Identity, norm: Norm::None, parameters, statistics: Vec::new(), ..*self };
+        Some(Weights {
+            kind: MapKind::Dense,
+            place: 0..self.outputs * self.inputs,
+            units: self.outputs,
+            fan_in: self.inputs,
+            by_unit: true,
+            activation: self.map.is_none().then_some(self.activation),
+            map: Some(Box::new(block.without_bias())),
+        })
+    }
+
+    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
+        let shared = cache.is_shared();
+        let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
+        self.linear_on(m, shared, x, n);
+        match self.norm {
+            Norm::None => {
+                norm::add_bias(n, self.bias());
+                self.activation.apply(n, z);
+            }
+            Norm::Batch => {
+                norm::moments(n, mean, variance);
+                norm::finish(m, variance, inverse);
+                self.activation.normalize_and_apply(n, mean, inverse, z);
+            }
+            Norm::BatchAffine => {
+                norm::moments(n, mean, variance);
+                norm::finish(m, variance, inverse);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        norm::normalize_in_place(n, mean, inverse);
+                        norm::scale(n, self.affine(), y);
+                    },
+                );
+                self.activation.apply(y, z);
+            }
+        }
+    }
+
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
+        let mut a = vec![T::ZERO; m * self.outputs];
+        self.linear(m, x, &mut a);
+        norm::infer(&mut a, self.bias(), &self.statistics, self.affine());
+        self.activation.apply(&a, z);
+    }
+
+    fn gradient(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        dx: Option<&mut [T]>,
+    ) {
+        let (d, shared) = (self.outputs, cache.is_shared());
+        let [n, _, _, inverse, sum, product, y] = self.split(m, cache);
+        let (weight, rest) = parameters.split_at_mut(d * self.inputs);
+        let (bias, affine) = rest.split_at_mut(d);
+        bias.fill(T::ZERO);
+        sum.fill(T::ZERO);
+        product.fill(T::ZERO);
+        match self.norm {
+            Norm::None => {
+                self.activation.chain(n, z, dz);
+                for row in dz.chunks_exact(d).filter(|_| self.biased) {
+                    for (sum, &value) in bias.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            }
+            Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
+            Norm::BatchAffine => {
+                self.activation.chain(y, z, dz);
+                vectorize(
+                    #[inline(always)]
+                    || norm::add_sums(n, dz, sum, product),
+                );
+            }
+        }
+        if self.norm != Norm::None {
+            norm::close_sums(m, sum, product, inverse, self.affine(), affine);
+            vectorize(
+                #[inline(always)]
+                || norm::backward(n, inverse, sum, product, dz),
+            );
+        }
+        self.products(shared, x, dz, weight, dx);
+    }
+
+    fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
+        if self.norm == Norm::None {
+            return;
+        }
+        let [_, mean, variance, ..] = self.split(m, cache);
+        let bias = &self.parameters[self.outputs * self.inputs..][..self.outputs];
+        norm::absorb(m, mean, variance, bias, &mut self.statistics);
+    }
+
+    fn parameters(&self) -> &[T] {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut [T] {
+        &mut self.parameters
+    }
+
+    fn statistics(&self) -> Vec<&[T]> {
+        vec![&self.statistics]
+    }
+
+    fn statistics_mut(&mut self) -> Vec<&mut [T]> {
+        vec![&mut self.statistics]
+    }
+
+    fn layout(&self) -> Vec<TensorSpec> {
+        let linear = usize::from(self.map.is_some());
+        let mut weight = TensorSpec::contiguous(linear, "weight", &[self.outputs, self.inputs], TensorKind::Parameter);
+        if let Some(map) = self.map {
+            weight.axes = vec![
+                (self.outputs, self.inputs),
+                (map.channels, 1),
+                (map.height, map.width * map.channels),
+                (map.width, map.channels),
+            ];
+        }
+        let mut layout = vec![weight, TensorSpec::contiguous(linear, "bias", &[self.outputs], TensorKind::Parameter)];
+        layout.extend(self.norm.layout(linear + 1, "", self.outputs));
+        layout
+    }
+
+    fn modules(&self) -> Vec<Module> {
+        let mut modules = Vec::new();
+        if self.map.is_some() {
+            modules.push(Module::new("Flatten", &[]));
+        }
+        modules.push(Module::new("Linear", &[self.inputs, self.outputs]));
+        modules.extend(self.norm.module("BatchNorm1d", self.outputs));
+        modules.extend(self.activation.module());
+        modules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// L = sum(z o v) for a fixed v: its gradient with respect to z is v.
+    fn loss(block: &Dense<f64>, m: usize, x: &[f64], v: &[f64]) -> f64 {
+        let (mut z, mut cache) = (vec![0.0; m * block.outputs], Cache::default());
+        block.forward(m, x, &mut z, &mut cache);
+        z.iter().zip(v).map(|(z, v)| z * v).sum()
+    }
+
+    #[test]
+    fn gradients_agree_with_central_differences() {
+        let (m, p, d) = (7, 5, 4);
+        for activation in [Activation::Relu, Activation::Tanh, Activation::Elu, Activation::Sigmoid, Activation::Gelu] {
+            for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
+                let mut stream = Stream::new(11, "dense", 0);
+                let mut block = Dense::<f64>::new(p, d, activation, norm, &mut stream);
+                for value in &mut block.parameters[d * (p + 1)..] {
+                    *value += 0.3 * stream.normal();
+                }
+                let mut x: Vec<f64> = (0..m * p).map(|_| stream.normal()).collect();
+                let v: Vec<f64> = (0..m * d).map(|_| stream.normal()).collect();
+                let (mut z, mut cache) = (vec![0.0; m * d], Cache::default());
+                block.forward(m, &x, &mut z, &mut cache);
+                let (mut gradient, mut dx) = (vec![f64::NAN; block.parameters.len()], vec![f64::NAN; m * p]);
+                block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
+                let h = 1e-6;
+                for (i, &expected) in gradient.iter().enumerate() {
+                    let kept = block.parameters[i];
+                    block.parameters[i] = kept + h;
+                    let up = loss(&block, m, &x, &v);
+                    block.parameters[i] = kept - h;
+                    let down = loss(&block, m, &x, &v);
+                    block.parameters[i] = kept;
+                    // Cancellation 2e-16 * |L| / h and truncation h^2 f''' stay below 1e-7.
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {norm:?} {i}");
+                }
+                for (i, &expected) in dx.iter().enumerate() {
+                    let kept = x[i];
+                    x[i] = kept + h;
+                    let up = loss(&block, m, &x, &v);
+                    x[i] = kept - h;
+                    let down = loss(&block, m, &x, &v);
+                    x[i] = kept;
+                    assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-7, "{activation:?} {norm:?} x {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evaluation_with_the_batch_statistics_is_the_training_pass() {
+        let (m, p, d) = (9, 4, 3);
+        let mut stream = Stream::new(2, "dense", 1);
+        let mut block = Dense::<f64>::new(p, d, Activation::Tanh, Norm::BatchAffine, &mut stream);
+        let x: Vec<f64> = (0..m * p).map(|_| stream.normal()).collect();
+        let (mut trained, mut cache) = (vec![0.0; m * d], Cache::default());
+        block.forward(m, &x, &mut trained, &mut cache);
+        // 300 steps with momentum 0.1 leave 0.9^300 = 2e-14 of the start; the variance kept is the unbiased one.
+        for _ in 0..300 {
+            block.absorb_statistics(m, &mut cache);
+        }
+        for variance in &mut block.statistics[d..] {
+            *variance *= (m as f64 - 1.0) / m as f64;
+        }
+        let mut inferred = vec![0.0; m * d];
+        block.infer(m, &x, &mut inferred);
+        for (a, b) in trained.iter().zip(&inferred) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+}
