@@ -2,7 +2,7 @@
 """Times one convolution (forward, and the gradient of its own weights and bias) of the Rust engine against PyTorch.
 
 Programs take turns as in `compare.py`. `convolution.py program ...` is the PyTorch side: the line protocol of
-`examples/convolution.rs`, with the same options. It calls the kernels that autograd would, without autograd and
+`benches/programs/src/bin/convolution.rs`, with the same options. It calls the kernels that autograd would, without autograd and
 without the gradient of the input, which a block that learns alone does not need.
 """
 

@@ -3,7 +3,7 @@
 Each rival has `step(batch)`; some have `gradients()`: the weight gradients of the last step. All train the same
 network on the same batches (`networks.py`) with the same objective (`objective.py`).
 
-As a program (`python rivals.py NAME ...`) it speaks the line protocol of `examples/step.rs`: prints `ready` (or
+As a program (`python rivals.py NAME ...`) it speaks the line protocol of `benches/programs/src/bin/step.rs`: prints `ready` (or
 `unavailable: WHY`, and ends); answers each line `run N` with N step times in milliseconds, one JSON list.
 """
 

@@ -11,7 +11,7 @@ if [[ ${1:-} == convolution ]]; then
     shift
 fi
 if wants_ours "$@"; then
-    build -p hsic-bottleneck --example "$example"
-    set -- --ours "$target/release/examples/$example" "$@"
+    build -p bench-programs --bin "$example"
+    set -- --ours "$target/release/$example" "$@"
 fi
 exec "$PYTHON" "$here/$script" --python "$PYTHON" "$@"

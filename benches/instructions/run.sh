@@ -20,8 +20,8 @@ if ! command -v valgrind >/dev/null; then
     exit 0
 fi
 
-cargo build --release --quiet -p hsic-bottleneck --example instructions
-program=${CARGO_TARGET_DIR:-target}/release/examples/instructions
+cargo build --release --quiet -p bench-programs --bin instructions
+program=${CARGO_TARGET_DIR:-target}/release/instructions
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 

@@ -7,8 +7,8 @@ source "$here/../prepare.sh"
 environment_of compare
 options=(--without-ours)
 if wants_ours "$@"; then
-    build -p hsic-bottleneck --example step
-    options=(--ours "$target/release/examples/step")
+    build -p bench-programs --bin step
+    options=(--ours "$target/release/step")
     for argument in "$@"; do
         if [[ $argument == --accuracy ]]; then
             build -p hsic-cli

@@ -1,6 +1,6 @@
 """Permutation tests of biased HSIC against which `hsic test` is timed; README.md says what each is.
 
-`python programs.py NAME X.npy Y.npy ...` speaks the line protocol of `examples/permutation.rs`: prints `ready`, then
+`python programs.py NAME X.npy Y.npy ...` speaks the line protocol of `benches/programs/src/bin/permutation.rs`: prints `ready`, then
 answers `run N` with N times of a test in milliseconds, `result` with statistic and p-value, and `sums N` with the
 permuted statistics of N fixed orders. Kernels and their widths are part of a test.
 """

@@ -6,6 +6,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../prepare.sh"
 environment_of statistics
 build -p hsic-cli
-build -p hsic-bottleneck --example permutation
+build -p bench-programs --bin permutation
 exec "$PYTHON" "$here/independence.py" --python "$PYTHON" \
-    --ours "$target/release/examples/permutation" --hsic "$target/release/hsic" "$@"
+    --ours "$target/release/permutation" --hsic "$target/release/hsic" "$@"

@@ -4,7 +4,7 @@
 //! after it, from which PyTorch's gradients are checked. `rate MS` multiplies 256 x 256 matrices on each thread at once
 //! for so many milliseconds and answers with the rate of all in GFLOP/s.
 //!
-//! `cargo run --release -p hsic-bottleneck --example step -- --network vgg --shape 3x32x32 --feature pool:2
+//! `cargo run --release -p bench-programs --bin step -- --network vgg --shape 3x32x32 --feature pool:2
 //! --batch-size 256 --threads 2 --schedule parallel --method hsic`
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Times one convolution for `benches/compare/convolution.py`: forward and gradient of its own weights, without the
 //! input's. Prints `ready`, then answers each line `run N` with a JSON list of N times in milliseconds.
 //!
-//! `cargo run --release -p hsic-bottleneck --example convolution -- --images 64 --from 64 --to 64 --side 14 --kernel 3
+//! `cargo run --release -p bench-programs --bin convolution -- --images 64 --from 64 --to 64 --side 14 --kernel 3
 //! --padding 1 --planar no --threads 2 --part both`
 
 use std::collections::BTreeMap;

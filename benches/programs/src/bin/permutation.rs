@@ -3,7 +3,7 @@
 //! - `run N`: N times of a test in milliseconds.
 //! - `result`: statistic and p-value.
 //!
-//! `cargo run --release -p hsic-bottleneck --example permutation -- x.npy y.npy 1000 2` (permutations, threads)
+//! `cargo run --release -p bench-programs --bin permutation -- x.npy y.npy 1000 2` (permutations, threads)
 
 use std::error::Error;
 use std::io::{BufRead, Write};

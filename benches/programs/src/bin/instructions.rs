@@ -1,7 +1,7 @@
 //! Three small fixed jobs for `benches/instructions`, which counts their instructions and compares their bits between
 //! instruction sets. Prints the SHA-256 of all numbers that the job ends with.
 //!
-//! `cargo run --release -p hsic-bottleneck --example instructions -- perceptron`
+//! `cargo run --release -p bench-programs --bin instructions -- perceptron`
 
 use std::error::Error;
 use std::io::Write;
