@@ -1,13 +1,14 @@
 //! From a checked configuration to a network and the method that trains it.
 
-use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
-use crate::error::Error;
 use hsic_data::dataset::Shape;
-use hsic_learn::judge::at_rest::{FormatInput, Frozen, NormProtocol, ReadoutProtocol};
+use hsic_learn::judge::at_rest::{AtRest, FormatInput, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
 use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
 use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
+
+use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
+use crate::error::Error;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
@@ -50,7 +51,7 @@ pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Upda
         classes,
         seed: config.seed,
         optimizer: config.optimizer,
-        order: config.update,
+        order: config.order,
         schedule: config.schedule,
     };
     Ok(config.recipe.make(&settings)?)
@@ -72,7 +73,7 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
 
 /// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with
 /// those of the batch.
-pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> Frozen<'n> {
-    let frozen = Frozen::new(networks, input);
-    if networks.len() > 1 { frozen.under(&config.protocol) } else { frozen }
+pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> AtRest<'n> {
+    let at_rest = AtRest::new(networks, input);
+    if networks.len() > 1 { at_rest.under(&config.protocol) } else { at_rest }
 }

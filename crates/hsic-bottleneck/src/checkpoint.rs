@@ -2,15 +2,15 @@
 
 use std::fs;
 
+use hsic_learn::update::UpdateState;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{LearnerState, Network};
+use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
 use crate::run::Run;
 use crate::tensor_file;
-use hsic_learn::update::UpdateRecord;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{LearnerRecord, Network};
-use hsic_nn::optimizer::OptimizerState;
 
 const CHECKPOINT: &str = "checkpoint/state.safetensors";
 
@@ -59,7 +59,7 @@ impl Run {
         &self,
         position: &Position,
         network: &Network,
-        record: &UpdateRecord,
+        record: &UpdateState,
     ) -> Result<(), FileError> {
         let path = self.file(CHECKPOINT);
         let mut tensors: Vec<_> = tensor_file::of_network(network).collect();
@@ -78,7 +78,7 @@ impl Run {
             }
         }
         let optimizer_steps = record.optimizers.iter().map(|state| state.steps).collect();
-        let steps = |learners: &Vec<LearnerRecord>| learners.iter().map(|learner| learner.optimizer.steps).collect();
+        let steps = |learners: &Vec<LearnerState>| learners.iter().map(|learner| learner.optimizer.steps).collect();
         let learner_steps = record.learners.iter().map(steps).collect();
         let state = State { position: position.clone(), optimizer_steps, learner_steps };
         let state = serde_json::to_string(&state).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
@@ -92,7 +92,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
-    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateRecord)>, FileError> {
+    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateState)>, FileError> {
         let path = self.file(CHECKPOINT);
         if !path.exists() {
             return Ok(None);
@@ -108,7 +108,7 @@ impl Run {
             let found = format!("state of {} blocks", optimizer_steps.len());
             return Err(FileError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
         }
-        let mut record = UpdateRecord::default();
+        let mut record = UpdateState::default();
         for (block, (trained, steps)) in blocks.iter().zip(optimizer_steps).enumerate() {
             let mut part = |part: &str| {
                 let name = format!("optimizer.{block}.{part}");
@@ -133,7 +133,7 @@ impl Run {
                 let [parameters, statistics, first, second] = LEARNER_PARTS;
                 let (parameters, statistics) = (part(parameters)?, part(statistics)?);
                 let optimizer = OptimizerState { first: part(first)?, second: part(second)?, steps };
-                learners.push(LearnerRecord { parameters, statistics, optimizer });
+                learners.push(LearnerState { parameters, statistics, optimizer });
             }
             record.learners.push(learners);
         }
@@ -142,7 +142,7 @@ impl Run {
     }
 
     /// Says that a checkpoint is that of another network or method.
-    pub(crate) fn foreign(&self, mismatch: &RecordMismatch) -> FileError {
+    pub(crate) fn foreign(&self, mismatch: &StateMismatch) -> FileError {
         FileError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
     }
 
@@ -154,16 +154,17 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::Activation;
+
     use super::*;
     use crate::config::TrainOptions;
-    use hsic_nn::network::Activation;
 
     fn network(seed: u64) -> Network {
         Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, seed)
     }
 
     /// A run with a checkpoint of `network(1)`.
-    fn saved() -> (tempfile::TempDir, Run, Position, UpdateRecord) {
+    fn saved() -> (tempfile::TempDir, Run, Position, UpdateState) {
         let folder = tempfile::tempdir().unwrap();
         let run = Run::create(&folder.path().join("r"), &TrainOptions::default().resolve().unwrap()).unwrap();
         let position = Position {
@@ -176,12 +177,12 @@ mod tests {
             milliseconds_per_step: 0.0,
             metrics_bytes: 77,
         };
-        let mut record = UpdateRecord::default();
+        let mut record = UpdateState::default();
         for block in network(1).blocks() {
             let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
             record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
             let optimizer = OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11 };
-            let learner = LearnerRecord { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
+            let learner = LearnerState { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
             record.learners.push(vec![learner; 2]);
         }
         run.save_checkpoint(&position, &network(1), &record).unwrap();
@@ -243,17 +244,17 @@ mod tests {
     #[test]
     fn checkpoints_of_other_networks_are_told() {
         let (_folder, run, position, record) = saved();
-        let fails = |network: &Network, position: &Position, record: &UpdateRecord| {
+        let fails = |network: &Network, position: &Position, record: &UpdateState| {
             run.save_checkpoint(position, network, record).unwrap();
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
         let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
-        let empty = UpdateRecord { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
+        let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
         assert_eq!(fails(&wide, &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::None, 1);
         assert_eq!(fails(&bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
         assert_eq!(fails(&wide, &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
-        let deep = UpdateRecord { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
+        let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
         assert_eq!(fails(&network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
         let mut short = record.clone();
         short.optimizers[1].first.pop();

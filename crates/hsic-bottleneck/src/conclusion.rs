@@ -4,20 +4,21 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use hsic_data::dataset::Split;
+use hsic_learn::judge::assignment::Assignment;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{AtRest, Protocol};
+use hsic_learn::judge::readout::Readout;
+use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
+use hsic_learn::method::Method;
+use hsic_nn::network::Network;
+
 use crate::assemble::format_input;
 use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell};
 use crate::run::{READOUT, Run, SUMMARY};
 use crate::summary::Summary;
-use hsic_data::dataset::Split;
-use hsic_learn::judge::assignment::Assignment;
-use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{Frozen, Protocol};
-use hsic_learn::judge::readout::Readout;
-use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
-use hsic_learn::method::Method;
-use hsic_nn::network::Network;
 
 /// What training took.
 #[derive(Clone, Debug)]
@@ -54,19 +55,19 @@ pub(crate) fn conclude(
     }
     let start = Instant::now();
     let (train, test) = (&data.train, &data.test);
-    let frozen = Frozen::new(networks, FormatInput::Last).under(&config.protocol);
-    let table = frozen.outputs(train, usize::MAX);
+    let at_rest = AtRest::new(networks, FormatInput::Last).under(&config.protocol);
+    let table = at_rest.outputs(train, usize::MAX);
     let formatted = config.is_formatted();
     let assignment = match formatted {
         true => Assignment::identity(train.classes()),
         false => Assignment::fit(&table.counts),
     };
     let read = table.counts.assigned(&assignment);
-    run.write_json(READOUT, &Readout::fit(&frozen, train, assignment.clone()))?;
-    let test_table = frozen.outputs(test, usize::MAX);
+    run.write_json(READOUT, &Readout::fit(&at_rest, train, assignment.clone()))?;
+    let test_table = at_rest.outputs(test, usize::MAX);
     let beside = config.authors_beside.then(|| {
         let protocol = Protocol::authors(formatted, config.batch_size);
-        frozen.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+        at_rest.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
     });
     if stopped() {
         return Ok(None);

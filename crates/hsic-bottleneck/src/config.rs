@@ -9,8 +9,6 @@ mod options;
 use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
-use serde::{Deserialize, Serialize};
-
 use hsic_data::augment::Augmentation;
 use hsic_data::dataset::{Dataset, LoadOptions, Normalize};
 use hsic_data::fault::{Fault, Faults};
@@ -23,6 +21,7 @@ use hsic_learn::update::{Schedule, UpdateOrder};
 use hsic_nn::network::models::{Width, parse_widths};
 use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
 use hsic_nn::optimizer::{Decay, LearningRate, Optimizer};
+use serde::{Deserialize, Serialize};
 
 pub use checkpoints::CheckpointRule;
 pub use hsic_data::dataset::DataOptions;
@@ -141,7 +140,7 @@ pub struct TrainConfig {
     /// Whether an epoch visits the samples in an order of its own.
     pub shuffle: bool,
     /// Which weights a block's input comes from.
-    pub update: UpdateOrder,
+    pub order: UpdateOrder,
     /// What runs at once.
     pub schedule: Schedule,
     /// Seed of everything random.
@@ -428,7 +427,7 @@ impl TrainOptions {
             epochs,
             batch_size,
             shuffle,
-            update,
+            order: update,
             schedule,
             seed,
             threads,

@@ -1,14 +1,14 @@
 //! What can go wrong between a data set and a trained network.
 
+use hsic_data::dataset::DatasetError;
+use hsic_data::rows::RowsError;
+use hsic_learn::error::StepError;
+use hsic_nn::network::NetworkError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::files::FileError;
 use crate::run::RunError;
-use hsic_data::dataset::DatasetError;
-use hsic_data::rows::RowsError;
-use hsic_learn::error::StepError;
-use hsic_nn::network::NetworkError;
 
 /// A reason why training, evaluation or a run's folder cannot go on.
 #[derive(Debug, Error)]

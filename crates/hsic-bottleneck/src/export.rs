@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_learn::judge::softmax::SoftmaxLayer;
+use hsic_nn::network::{Module, NamedTensor, Network};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::files::{FileError, replace};
 use crate::tensor_file;
-use hsic_learn::judge::softmax::SoftmaxLayer;
-use hsic_nn::network::{Module, NamedTensor, Network};
 
 /// How tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +86,10 @@ fn npy_header(tensor: &NamedTensor<f32>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_data::dataset::read_table;
     use hsic_nn::network::Activation;
+
+    use super::*;
 
     #[test]
     fn an_archive_holds_every_tensor_and_the_same_bytes_each_time() {

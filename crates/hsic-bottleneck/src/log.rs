@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use hsic_learn::judge::monitor::MonitorReport;
+use hsic_learn::span::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
-use hsic_learn::judge::monitor::MonitorReport;
-use hsic_learn::span::Span;
 
 /// The state of training after an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -264,8 +264,9 @@ impl Observer for MetricsFile {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_learn::span::Work;
+
+    use super::*;
 
     #[test]
     fn a_timeline_is_a_line_of_these_names() {

@@ -2,6 +2,15 @@
 
 use std::path::Path;
 
+use hsic_data::dataset::Dataset;
+use hsic_data::provenance::Provenance;
+use hsic_data::rows;
+use hsic_learn::judge::assignment::Confusion;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
+use hsic_learn::judge::readout::Readout;
+use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_nn::network::Network;
 use serde::Serialize;
 
 use crate::assemble::{build_network, format_input, member_config};
@@ -9,15 +18,6 @@ use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::run::Run;
-use hsic_data::dataset::Dataset;
-use hsic_data::provenance::DataRecord;
-use hsic_data::rows;
-use hsic_learn::judge::assignment::Confusion;
-use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{Frozen, ReadoutProtocol};
-use hsic_learn::judge::readout::Readout;
-use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
-use hsic_nn::network::Network;
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,7 +33,7 @@ pub struct Prediction {
 /// A finished run, loaded.
 pub struct Predictor {
     config: TrainConfig,
-    record: DataRecord,
+    provenance: Provenance,
     networks: Vec<Network>,
     readout: Readout,
     format: Option<(FormatInput, SoftmaxLayer)>,
@@ -75,35 +75,35 @@ impl Predictor {
             let expected = "a finished run (hsic train --resume goes on with this one)";
             return Err(FileError::malformed(run.path(), "training has not ended", expected).into());
         }
-        let record = run.data()?;
+        let provenance = run.data()?;
         let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;
         let mut networks = Vec::new();
         for &sigma in &config.sigmas {
             let own = if config.sigmas.len() > 1 { member_config(&config, sigma)? } else { config.clone() };
-            let mut network = build_network(&own, record.shape, record.classes())?;
+            let mut network = build_network(&own, provenance.shape, provenance.classes())?;
             let place = if config.sigmas.len() > 1 { run.member(&own)? } else { run.clone() };
             place.load_weights(&mut network)?;
             networks.push(network);
         }
-        if let Some((found, expected)) = readout.fault(networks[0].units(), record.classes()) {
+        if let Some((found, expected)) = readout.fault(networks[0].units(), provenance.classes()) {
             return Err(FileError::malformed(&run.file("readout.json"), found, &expected).into());
         }
         let format = run.load_format()?;
         if let Some((input, layer)) = &format {
             let (found, expected) = (layer.inputs(), format_input(&config, &networks, *input).columns());
-            if found != expected || layer.bias().len() != record.classes() {
+            if found != expected || layer.bias().len() != provenance.classes() {
                 let found = format!("{} classes of {found} columns", layer.bias().len());
-                let expected = format!("{} classes of {expected} columns", record.classes());
+                let expected = format!("{} classes of {expected} columns", provenance.classes());
                 return Err(FileError::malformed(&run.file("format.safetensors"), found, &expected).into());
             }
         }
-        Ok(Self { config, record, networks, readout, format })
+        Ok(Self { config, provenance, networks, readout, format })
     }
 
     /// The data of the run's training.
     #[must_use]
-    pub fn record(&self) -> &DataRecord {
-        &self.record
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 
     /// The network with its trained weights; several under a combined sigma.
@@ -125,7 +125,7 @@ impl Predictor {
     /// If `x` holds no whole number of samples.
     #[must_use]
     pub fn predict(&self, x: &[f32]) -> Vec<Prediction> {
-        let columns = self.record.columns();
+        let columns = self.provenance.columns();
         assert_eq!(x.len() % columns, 0, "rows have as many values as the network takes");
         let m = x.len() / columns;
         if let Some((input, layer)) = &self.format {
@@ -134,20 +134,20 @@ impl Predictor {
                 let (class, probabilities) = softmax(scores);
                 Prediction { class, probability: probabilities[class], probabilities }
             };
-            return scores.chunks_exact(self.record.classes()).map(prediction).collect();
+            return scores.chunks_exact(self.provenance.classes()).map(prediction).collect();
         }
         // Running statistics whatever the protocol: what is said of a sample must not depend on its neighbors.
-        let outputs = Frozen::new(&self.networks, FormatInput::Last).scores(m, x);
+        let outputs = AtRest::new(&self.networks, FormatInput::Last).scores(m, x);
         let prediction = |row: &[f32]| {
             let class = self.readout.assignment.class(row);
-            let probabilities = self.readout.probabilities(row, self.record.classes());
+            let probabilities = self.readout.probabilities(row, self.provenance.classes());
             Prediction { class, probability: probabilities[class], probabilities }
         };
         outputs.chunks_exact(self.networks[0].units()).map(prediction).collect()
     }
 
-    fn unformatted(&self) -> Frozen<'_> {
-        Frozen::new(&self.networks, FormatInput::Last).under(&self.config.protocol)
+    fn unformatted(&self) -> AtRest<'_> {
+        AtRest::new(&self.networks, FormatInput::Last).under(&self.config.protocol)
     }
 
     /// Whether a data set's samples and classes are the run's; gives the run's class of each of its classes. Classes are
@@ -156,16 +156,16 @@ impl Predictor {
     /// # Errors
     /// `Shape` if the data set has other columns, or unknown classes of another number.
     pub fn check(&self, dataset: &Dataset) -> Result<Vec<usize>, Error> {
-        let names = &self.record.class_names;
+        let names = &self.provenance.class_names;
         let by_name = dataset.class_names.iter().map(|name| names.iter().position(|known| known == name)).collect();
         let by_index = (dataset.classes() == names.len()).then(|| (0..names.len()).collect());
         let classes: Option<Vec<usize>> = Option::or(by_name, by_index);
-        classes.filter(|_| dataset.columns() == self.record.columns()).ok_or_else(|| Error::Shape {
+        classes.filter(|_| dataset.columns() == self.provenance.columns()).ok_or_else(|| Error::Shape {
             dataset: dataset.name.clone(),
             found: dataset.columns(),
             found_classes: dataset.classes(),
-            expected: self.record.columns(),
-            expected_classes: self.record.classes(),
+            expected: self.provenance.columns(),
+            expected_classes: self.provenance.classes(),
         })
     }
 
@@ -180,7 +180,7 @@ impl Predictor {
     /// # Errors
     /// `Dataset` if the file cannot be read; `Predict` if its rows are of another length or not pixels.
     pub fn read(&self, path: &Path) -> Result<Vec<f32>, Error> {
-        Ok(rows::read(path, &self.record)?)
+        Ok(rows::read(path, &self.provenance)?)
     }
 
     /// Samples of a data set by class and predicted class, both of the run: by the layer of format training if there is
@@ -199,9 +199,9 @@ impl Predictor {
 
     /// The rows of a table by class of a data set, in the order of the run's classes.
     fn by_run_class(&self, by_class: Confusion, classes: &[usize]) -> Confusion {
-        let mut table = Confusion::new(self.record.classes(), self.record.classes());
+        let mut table = Confusion::new(self.provenance.classes(), self.provenance.classes());
         for (mut counts, &class) in by_class.counts.into_iter().zip(classes) {
-            counts.resize(self.record.classes(), 0);
+            counts.resize(self.provenance.classes(), 0);
             table.counts[class] = counts;
         }
         table

@@ -2,16 +2,16 @@
 //! longest capsule. Saved with a run when training ends: the decoder as `decoder.safetensors`, under the names of one
 //! flat PyTorch `Sequential(Linear, ReLU, Linear, ReLU, Linear, Sigmoid)`, and the pairs as `reconstructions.json`.
 
+use hsic_data::batch::Batch;
+use hsic_data::dataset::{Dataset, Shape};
+use hsic_learn::judge::assignment::largest;
+use hsic_learn::objective::margin::{decoder, mask};
+use hsic_nn::network::{Block, LearnerState, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
 use crate::run::{DECODER, RECONSTRUCTIONS, Run};
 use crate::tensor_file;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::{Dataset, Shape};
-use hsic_learn::judge::assignment::largest;
-use hsic_learn::objective::margin::{decoder, mask};
-use hsic_nn::network::{Block, LearnerRecord, Network};
 
 /// Pairs that are kept.
 const PAIRS: usize = 10;
@@ -91,7 +91,7 @@ fn chosen(dataset: &Dataset) -> Vec<usize> {
 
 /// The decoder that a method trained beside a network of capsules, `learners` being what it keeps of each block; `None`
 /// if it trained none.
-fn trained(network: &Network, learners: &[Vec<LearnerRecord>]) -> Option<Network> {
+fn trained(network: &Network, learners: &[Vec<LearnerState>]) -> Option<Network> {
     let records = learners.last()?;
     let layers = decoder::<f32>(network.outputs(), network.inputs(), 0);
     if records.len() != layers.len() {
@@ -115,7 +115,7 @@ fn trained(network: &Network, learners: &[Vec<LearnerRecord>]) -> Option<Network
 pub(crate) fn save(
     run: &Run,
     network: &Network,
-    learners: &[Vec<LearnerRecord>],
+    learners: &[Vec<LearnerState>],
     test: &Dataset,
 ) -> Result<(), FileError> {
     let Some(decoder) = trained(network, learners) else { return Ok(()) };

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
+use hsic_data::dataset::Split;
+use hsic_learn::judge::softmax::FormatSettings;
+
 use crate::conclusion::format_run;
 use crate::error::Error;
 use crate::predict::Predictor;
 use crate::run::{Run, SUMMARY};
 use crate::summary::Summary;
-use hsic_data::dataset::Split;
-use hsic_learn::judge::softmax::FormatSettings;
 
 /// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
 /// summary; `None` if it was asked to stop, and the run is as it was.

@@ -4,6 +4,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use hsic_data::provenance::Provenance;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::softmax::SoftmaxLayer;
+use hsic_nn::network::Network;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -11,10 +15,6 @@ use thiserror::Error;
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
 use crate::tensor_file;
-use hsic_data::provenance::DataRecord;
-use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::softmax::SoftmaxLayer;
-use hsic_nn::network::Network;
 
 /// What can be wrong with a run's folder.
 #[derive(Debug, Error)]
@@ -222,7 +222,7 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what changed.
-    pub fn record_data(&self, now: &DataRecord) -> Result<(), FileError> {
+    pub fn record_data(&self, now: &Provenance) -> Result<(), FileError> {
         if !self.file(DATA).exists() {
             return self.write_json(DATA, now);
         }
@@ -236,8 +236,8 @@ impl Run {
     ///
     /// # Errors
     /// `Io`; `Malformed` if it is no such record, or claims sizes that cannot be.
-    pub fn data(&self) -> Result<DataRecord, FileError> {
-        let record: DataRecord = self.read_json(DATA, "the record of a run's data")?;
+    pub fn data(&self) -> Result<Provenance, FileError> {
+        let record: Provenance = self.read_json(DATA, "the record of a run's data")?;
         match record.fault() {
             None => Ok(record),
             Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),

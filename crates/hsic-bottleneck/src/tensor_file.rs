@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::files::{FileError, replace};
-use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 
 /// What a file holds.
 #[derive(Debug)]

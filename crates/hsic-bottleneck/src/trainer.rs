@@ -5,6 +5,17 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
+use hsic_data::dataset::Split;
+use hsic_data::provenance::Provenance;
+use hsic_learn::error::StepError;
+use hsic_learn::judge::assignment::Assignment;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::judge::at_rest::{AtRest, Protocol};
+use hsic_learn::judge::monitor::Monitor;
+use hsic_learn::objective::Signal;
+use hsic_nn::network::Network;
+
 use crate::assemble::{build_method, build_network, member_config};
 use crate::checkpoint::Position;
 use crate::conclusion::{Spent, conclude};
@@ -14,16 +25,6 @@ use crate::log::{EpochReport, MetricsFile, Observer, TimelineReport, Warning, te
 use crate::reconstruction;
 use crate::run::{METRICS, Run, SUMMARY};
 use crate::summary::Summary;
-use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
-use hsic_data::dataset::Split;
-use hsic_data::provenance::DataRecord;
-use hsic_learn::error::StepError;
-use hsic_learn::judge::assignment::Assignment;
-use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{Frozen, Protocol};
-use hsic_learn::judge::monitor::Monitor;
-use hsic_learn::objective::Signal;
-use hsic_nn::network::Network;
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
@@ -145,14 +146,14 @@ fn train_one(
     let mut network = build_network(config, train.shape, train.classes())?;
     let mut update = build_method(config, train.classes())?;
     update.plan(&network, total);
-    run.record_data(&DataRecord::of(data))?;
+    run.record_data(&Provenance::of(data))?;
     let mut from = Position { dead: vec![false; network.blocks().len()], ..Position::default() };
     if let Some((position, record)) = run.load_checkpoint(&mut network)? {
         if position.step > total {
             return Err(run.beyond(position.step, total).into());
         }
         from = position;
-        update.load(&network, record).map_err(|mismatch| run.foreign(&mismatch))?;
+        update.restore(&network, record).map_err(|mismatch| run.foreign(&mismatch))?;
         if from.step == total && run.is_finished() {
             let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
             return Ok(Outcome::Finished(Box::new(summary)));
@@ -214,15 +215,15 @@ fn train_one(
         }
         if epoch_ends {
             let EpochMeans { loss, mut terms } = means.take();
-            let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last).under(&config.protocol);
-            let table = frozen.outputs(train, EPOCH_ROWS);
+            let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last).under(&config.protocol);
+            let table = at_rest.outputs(train, EPOCH_ROWS);
             let assignment = match formatted {
                 true => Assignment::identity(train.classes()),
                 false => Assignment::fit(&table.counts),
             };
             let beside = config.authors_beside.then(|| {
                 let protocol = Protocol::authors(formatted, config.batch_size);
-                frozen.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+                at_rest.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
             });
             let report = EpochReport {
                 epoch: done / steps,
@@ -234,7 +235,7 @@ fn train_one(
                 nhsic_y: terms.remove("nhsic_y").unwrap_or_default(),
                 terms,
                 train_accuracy: table.accuracy(&config.protocol, &assignment),
-                test_accuracy: frozen.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
+                test_accuracy: at_rest.outputs(test, usize::MAX).accuracy(&config.protocol, &assignment),
                 authors_test_accuracy: beside,
             };
             tell(&mut listeners, |observer| observer.epoch(&report))?;
@@ -251,7 +252,7 @@ fn train_one(
                 milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
                 metrics_bytes: run.synced_metrics_bytes()?,
             };
-            run.save_checkpoint(&position, &network, &update.record())?;
+            run.save_checkpoint(&position, &network, &update.state())?;
             saved = Instant::now();
         }
         Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -260,7 +261,7 @@ fn train_one(
         return Ok(Outcome::Interrupted { step: done });
     }
     run.save_weights(&network)?;
-    let learners = update.record().learners;
+    let learners = update.state().learners;
     if network.capsule().is_some() {
         reconstruction::save(run, &network, &learners, test)?;
     }
@@ -282,7 +283,7 @@ fn train_combined(
     observers: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
-    run.record_data(&DataRecord::of(data))?;
+    run.record_data(&Provenance::of(data))?;
     if run.is_finished() {
         let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
         return Ok(Outcome::Finished(Box::new(summary)));

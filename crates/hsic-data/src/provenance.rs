@@ -12,7 +12,7 @@ const MOST_CLASSES: usize = 1 << 16;
 
 /// The data of a run, `data.json` in its folder. Keys that later versions add have defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataRecord {
+pub struct Provenance {
     /// Name of the data set, or of its file without the folder.
     pub name: String,
     /// Sizes of one sample.
@@ -36,7 +36,7 @@ pub struct DataRecord {
     pub normalization: Option<Normalization>,
 }
 
-impl DataRecord {
+impl Provenance {
     /// The record of a data set.
     #[must_use]
     pub fn of(split: &Split) -> Self {
@@ -115,8 +115,8 @@ impl DataRecord {
 mod tests {
     use super::*;
 
-    fn record() -> DataRecord {
-        DataRecord {
+    fn record() -> Provenance {
+        Provenance {
             name: "flowers".into(),
             shape: Shape { channels: 1, height: 1, width: 2 },
             class_names: vec!["aster".into(), "rose".into()],
@@ -137,11 +137,11 @@ mod tests {
             deviations: vec![0.316_712_234_918_726_4, 1e22],
         });
         let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<DataRecord>(&text).unwrap(), record);
+        assert_eq!(serde_json::from_str::<Provenance>(&text).unwrap(), record);
         let later = text.replacen('{', r#"{"augment":"mirror","#, 1);
-        assert_eq!(serde_json::from_str::<DataRecord>(&later).unwrap(), record);
+        assert_eq!(serde_json::from_str::<Provenance>(&later).unwrap(), record);
         let least = r#"{"name":"d","shape":{"channels":3,"height":2,"width":2},"class_names":["0","1"]}"#;
-        let least: DataRecord = serde_json::from_str(least).unwrap();
+        let least: Provenance = serde_json::from_str(least).unwrap();
         assert_eq!((least.columns(), least.classes(), least.standardization), (12, 2, None));
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::dataset::{DatasetError, Shape, Values, read_image, read_values};
-use crate::provenance::DataRecord;
+use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
 #[derive(Debug, Error)]
@@ -56,7 +56,7 @@ pub enum RowsError {
 }
 
 /// The rows of a file: m x columns. A further kind of file is a further way to such rows.
-pub fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
+pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
         return image(path, record);
@@ -95,7 +95,7 @@ pub fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
 }
 
 /// An image is one row.
-fn image(path: &Path, record: &DataRecord) -> Result<Vec<f32>, RowsError> {
+fn image(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let (found, bytes) = read_image(path)?;
     if !record.pixels || found != record.shape {
         let images = record.pixels;
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use crate::dataset::Standardization;
 
-    fn record(pixels: bool, standardization: Option<Standardization>) -> DataRecord {
-        DataRecord {
+    fn record(pixels: bool, standardization: Option<Standardization>) -> Provenance {
+        Provenance {
             name: "t".into(),
             shape: Shape { channels: 1, height: 1, width: 2 },
             class_names: vec!["a".into(), "b".into()],
@@ -156,7 +156,7 @@ mod tests {
         [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
     }
 
-    fn rows(name: &str, content: impl AsRef<[u8]>, record: &DataRecord) -> Result<Vec<f32>, String> {
+    fn rows(name: &str, content: impl AsRef<[u8]>, record: &Provenance) -> Result<Vec<f32>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();

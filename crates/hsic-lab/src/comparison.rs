@@ -14,8 +14,6 @@ mod search;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::figure::store::Store;
-use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::Fault;
@@ -23,6 +21,9 @@ use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::{self, METHODS};
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
+
+use crate::figure::store::Store;
+use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
 pub use budget::Budget;
 pub use record::{ComparisonRecord, MethodRow, Trial};

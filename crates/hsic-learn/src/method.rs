@@ -24,16 +24,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use hsic::{Approximation, Bottleneck};
+use hsic_data::dataset::DataOptions;
+use hsic_data::fault::Faults;
+use hsic_nn::network::{BlockSpec, LabelStyle, NetworkOptions};
+use hsic_nn::optimizer::{Optimizer, OptimizerName, OptimizerOptions};
 
 use crate::engine::Local;
 use crate::error::StepError;
 use crate::objective::Objective;
 use crate::options::{ObjectiveOptions, RuleOptions};
 use crate::update::{Schedule, Update, UpdateOrder};
-use hsic_data::dataset::DataOptions;
-use hsic_data::fault::Faults;
-use hsic_nn::network::{BlockSpec, LabelStyle, NetworkOptions};
-use hsic_nn::optimizer::{Optimizer, OptimizerName, OptimizerOptions};
 
 /// What a training says to its method, whatever the method's own options are.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,11 +11,11 @@ pub(crate) mod testing;
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
-
-use crate::error::StepError;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
+
+use crate::error::StepError;
 
 pub use classified::Classified;
 pub use cross_entropy::CrossEntropy;

@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use hsic::Approximation;
-use serde::{Deserialize, Serialize};
-
 use hsic_data::options::options;
+use serde::{Deserialize, Serialize};
 
 options! {
     /// What a block is trained for.

@@ -1,15 +1,15 @@
 //! One training step of a method.
 
 use hsic::Scalar;
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{LearnerState, Network};
+use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::span::Span;
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{LearnerRecord, Network};
-use hsic_nn::optimizer::OptimizerState;
 
 /// Which weights a block's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +45,11 @@ pub struct StepReport {
 
 /// What must be kept to go on exactly.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct UpdateRecord<T = f32> {
+pub struct UpdateState<T = f32> {
     /// Optimizer state, by block.
     pub optimizers: Vec<OptimizerState<T>>,
     /// What the method trains beside each block; empty for a method that trains nothing else.
-    pub learners: Vec<Vec<LearnerRecord<T>>>,
+    pub learners: Vec<Vec<LearnerState<T>>>,
 }
 
 /// A learning method: how one batch changes a network.
@@ -70,11 +70,11 @@ pub trait Update<T: Scalar = f32>: Send {
     ) -> Result<&StepReport, StepError>;
 
     /// What a checkpoint holds.
-    fn record(&self) -> UpdateRecord<T>;
+    fn state(&self) -> UpdateState<T>;
 
     /// Goes on from a record of training this `network`.
     ///
     /// # Errors
-    /// `RecordMismatch` if the record is that of another network or method.
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch>;
+    /// `StateMismatch` if the record is that of another network or method.
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch>;
 }

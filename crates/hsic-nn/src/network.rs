@@ -30,7 +30,7 @@ pub use entrance::{Between, Entered, Entrance};
 pub use feature::Feature;
 pub use label::{LabelStyle, WrittenLabel};
 pub use layout::{Module, TensorKind, TensorSpec};
-pub use learner::{Learner, LearnerRecord};
+pub use learner::{Learner, LearnerState};
 pub use linear::Linear;
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
 pub use norm::Norm;

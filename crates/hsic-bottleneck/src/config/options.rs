@@ -1,9 +1,8 @@
 //! What a user can say of the course of training.
 
-use serde::{Deserialize, Serialize};
-
 use hsic_data::options::options;
 use hsic_learn::update::{Schedule, UpdateOrder};
+use serde::{Deserialize, Serialize};
 
 options! {
     /// How long and in which order.

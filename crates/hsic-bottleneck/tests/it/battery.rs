@@ -113,7 +113,7 @@ fn the_number_of_threads_moves_no_bit() {
             pool.install(|| {
                 let (mut update, mut network, rate) = bench.method(method, with_dropout);
                 bench.run((&mut *update, &mut network, rate), 0..5);
-                (network.tensors(), update.record())
+                (network.tensors(), update.state())
             })
         };
         assert!(trained(1) == trained(2), "{}", method.name);
@@ -130,9 +130,9 @@ fn each_goes_on_from_a_record_as_if_it_had_never_stopped() {
         bench.run((&mut *first, &mut resumed, rate), 0..3);
         let (mut second, mut other, _) = bench.method(method, with_dropout);
         other.set_tensors(&resumed.tensors());
-        second.load(&other, first.record()).expect("a record of this method");
+        second.restore(&other, first.state()).expect("a record of this method");
         bench.run((&mut *second, &mut other, rate), 3..6);
-        assert!(other.tensors() == network.tensors() && second.record() == update.record(), "{}", method.name);
+        assert!(other.tensors() == network.tensors() && second.state() == update.state(), "{}", method.name);
     }
 }
 

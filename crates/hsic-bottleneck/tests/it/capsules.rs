@@ -83,7 +83,7 @@ fn a_step_is_along_the_gradient_of_margins_and_reconstruction() {
         let mut idle = Backprop::<f64>::new(sgd).with_reconstruction(weight, 7);
         idle.step(&mut network(1), &batch(), 0.0).unwrap();
         let of = |update: &Backprop<f64>| -> Vec<Vec<f64>> {
-            let learners = update.record().learners.pop().unwrap_or_default();
+            let learners = update.state().learners.pop().unwrap_or_default();
             learners.into_iter().map(|learner| learner.parameters).collect()
         };
         let (mut decoder, after) = (of(&idle), of(&update));
@@ -155,7 +155,7 @@ fn threads_move_no_bit_and_a_record_goes_on() {
                 (0..4).for_each(|step| {
                     update.step(&mut network, &batch(step), 1e-3).unwrap();
                 });
-                (network.tensors(), update.record())
+                (network.tensors(), update.state())
             })
         };
         let whole = trained(2);
@@ -166,11 +166,11 @@ fn threads_move_no_bit_and_a_record_goes_on() {
         });
         let (mut second, mut other) = made();
         other.set_tensors(&network.tensors());
-        second.load(&other, first.record()).unwrap();
+        second.restore(&other, first.state()).unwrap();
         (2..4).for_each(|step| {
             second.step(&mut other, &batch(step), 1e-3).unwrap();
         });
-        assert!((other.tensors(), second.record()) == whole, "{method}");
+        assert!((other.tensors(), second.state()) == whole, "{method}");
     }
 }
 

@@ -96,14 +96,14 @@ fn a_record_goes_on_bit_for_bit() {
         for index in 0..4 {
             update.step(&mut network, &batch(50, index), 1e-3).unwrap();
         }
-        let (tensors, record) = (network.tensors(), update.record());
+        let (tensors, record) = (network.tensors(), update.state());
         for index in 4..8 {
             update.step(&mut network, &batch(50, index), 1e-3).unwrap();
         }
         let mut again = Network::mlp(20, &[24, 16], 4, Activation::Tanh, Norm::Batch, 99);
         again.set_tensors(&tensors);
         let mut update = local_as(form, UpdateOrder::Jacobi, Schedule::Sequential);
-        update.load(&network, record).unwrap();
+        update.restore(&network, record).unwrap();
         for index in 4..8 {
             update.step(&mut again, &batch(50, index), 1e-3).unwrap();
         }

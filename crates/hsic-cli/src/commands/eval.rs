@@ -32,8 +32,8 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let (rows, confusion, unformatted, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
         // Other data than that trained on is seen through the numbers of the training.
-        let mut data = load_as(&config, predictor.record().standardization.clone())?.test;
-        data.normalization = predictor.record().normalization.clone();
+        let mut data = load_as(&config, predictor.provenance().standardization.clone())?.test;
+        data.normalization = predictor.provenance().normalization.clone();
         let confusion = predictor.evaluate(&data)?;
         let unformatted = predictor.unformatted_accuracy(&data)?;
         Ok::<_, Error>((data.rows(), confusion, unformatted, predictor))
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
         })?;
     } else {
         let formatted = predictor.format().is_some();
-        let names = &predictor.record().class_names;
+        let names = &predictor.provenance().class_names;
         printer::evaluation(&config.dataset, &confusion, names, unformatted, formatted)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
         }
         Ok::<_, Error>((predictor, found))
     })??;
-    let class_names = &predictor.record().class_names;
+    let class_names = &predictor.provenance().class_names;
     let mut predictions = Vec::new();
     for (file, found) in arguments.files.iter().zip(found) {
         predictions.extend(found.into_iter().enumerate().map(|(row, prediction)| Named {

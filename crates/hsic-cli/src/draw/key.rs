@@ -157,8 +157,9 @@ pub(super) fn draw_end_names(canvas: &mut Canvas, frame: Frame, names: &[EndName
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_lab::figure::plot::{Axis, Marks, Panel};
+
+    use super::*;
 
     const FRAME: Frame = Frame { left: 0.0, top: 0.0, width: 200.0, height: 100.0 };
 

@@ -307,8 +307,9 @@ fn brightness(color: [u8; 3]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_lab::figure::plot::Axis;
+
+    use super::*;
 
     /// Panels of series with these names.
     fn panels(names: &[&[(&str, Style)]]) -> Vec<Panel> {

@@ -146,8 +146,9 @@ fn thinned(points: &[Drawn]) -> Vec<Drawn> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_lab::figure::plot::Axis;
+
+    use super::*;
 
     const FRAME: Frame = Frame { left: 10.0, top: 20.0, width: 100.0, height: 50.0 };
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hsic_bottleneck::error::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::figure::Trained;
-use hsic_bottleneck::error::Error;
 
 /// What each training of a comparison is given.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

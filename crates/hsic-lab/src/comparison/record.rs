@@ -1,14 +1,14 @@
 //! What a comparison came to: a row a method, its trials, a figure.
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::method::{Method, Outputs};
+use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::{Budget, Comparison, Plan, TRIAL_SEED, TRIAL_SHARE};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::method::{Method, Outputs};
-use hsic_bottleneck::summary::Summary;
 
 /// A comparison as it came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

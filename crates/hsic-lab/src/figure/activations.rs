@@ -1,10 +1,11 @@
 //! Figure 2a-c of the paper: nHSIC while back-propagation trains, by activation.
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::network::Activation;
+
 use super::monitored::{Paper, Variant, plot, trainings};
 use super::plot::{Claim, Plot, Verdict, mean};
 use super::{Figure, Scope, Training, Trainings};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::network::Activation;
 
 pub(super) struct Activations;
 

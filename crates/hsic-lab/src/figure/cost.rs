@@ -4,11 +4,12 @@
 //! multiplications and additions, back-propagation costs 6 L M D^2; HSIC costs 4 L M D^2 for output and weight gradient,
 //! about 4 L M^2 D for distances and their gradient and 5 L M^3 for the normalized Gram matrix.
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::update::Schedule;
+
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict};
 use super::settings::{backprop, hsic};
 use super::{Figure, Scope, Set, Training, Trainings};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::update::Schedule;
 
 pub(super) struct Cost;
 

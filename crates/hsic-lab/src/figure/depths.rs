@@ -1,11 +1,12 @@
 //! Figure 2d-f of the paper: nHSIC while back-propagation trains, by depth.
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::network::Activation;
+
 use super::activations::both_ways;
 use super::monitored::{Paper, Variant, plot, trainings};
 use super::plot::Plot;
 use super::{Figure, Scope, Training, Trainings};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::network::Activation;
 
 pub(super) struct Depths;
 

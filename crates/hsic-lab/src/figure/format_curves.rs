@@ -2,14 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::judge::at_rest::AtRest;
+use hsic_bottleneck::judge::at_rest::FormatInput;
+use hsic_bottleneck::judge::softmax::format;
+
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
 use super::settings::{as_code, with_authors_format, with_fair_format};
 use super::{Profile, Scope, Set, Trained, Training, Trainings};
-use hsic_bottleneck::config::TrainOptions;
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::judge::at_rest::FormatInput;
-use hsic_bottleneck::judge::at_rest::Frozen;
-use hsic_bottleneck::judge::softmax::format;
 
 /// Epochs of format training.
 pub(super) const FORMAT_EPOCHS: u64 = 5;
@@ -48,8 +49,8 @@ pub(super) fn fair_format(run: &Trained<'_>) -> Result<Vec<f64>, Error> {
         let mut options = with_fair_format(TrainOptions::default(), FORMAT_EPOCHS);
         options.training.seed = Some(run.config.seed);
         let settings = options.resolve()?.format;
-        let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last);
-        let formatted = format(&frozen, &data, &settings, &AtomicBool::new(false))?;
+        let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
+        let formatted = format(&at_rest, &data, &settings, &AtomicBool::new(false))?;
         Ok(formatted.map(|formatted| formatted.epochs).unwrap_or_default())
     })
 }

@@ -1,10 +1,11 @@
 //! Figure 6 of the paper (5 in the authors' code): format training after 1, 5, 10 epochs of HSIC training.
 
+use hsic_bottleneck::error::Error;
+
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
 use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
-use hsic_bottleneck::error::Error;
 
 pub(super) struct FormatEpochs;
 

@@ -1,10 +1,11 @@
 //! Gradient norms by layer: do they vanish or explode?
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::network::Norm;
+
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict, mean};
 use super::settings::{backprop, hsic};
 use super::{Figure, Scope, Set, Trained, Training, Trainings};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::network::Norm;
 
 pub(super) struct Gradients;
 

@@ -1,9 +1,10 @@
 //! What a figure is.
 
+use hsic_bottleneck::error::Error;
+
 use super::plot::Plot;
 use super::scope::Scope;
 use super::trained::{Training, Trainings};
-use hsic_bottleneck::error::Error;
 
 /// A figure: the trainings that it is made of, and what it shows of them.
 pub trait Figure: Sync {

@@ -1,11 +1,12 @@
 //! Peak memory by depth.
 
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict};
-use super::settings::{backprop, hsic};
-use super::{Figure, Scope, Set, Training, Trainings};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::rule_options::Recompute;
 use hsic_bottleneck::update::Schedule;
+
+use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict};
+use super::settings::{backprop, hsic};
+use super::{Figure, Scope, Set, Training, Trainings};
 
 pub(super) struct Memory;
 

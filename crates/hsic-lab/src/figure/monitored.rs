@@ -1,13 +1,14 @@
 //! What the figures 2a-c and 2d-f share: nHSIC of the last hidden layer with input and labels while back-propagation
 //! trains.
 
-use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
-use super::settings::{as_code, backprop, by_epoch};
-use super::{Profile, Scope, Set, Trained, Training, Trainings};
 use hsic_bottleneck::config::{Numbers, TrainOptions};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::monitor::MonitorReport;
 use hsic_bottleneck::network::Activation;
+
+use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
+use super::settings::{as_code, backprop, by_epoch};
+use super::{Profile, Scope, Set, Trained, Training, Trainings};
 
 /// What the paper's figure shows of one curve.
 pub(super) struct Paper {

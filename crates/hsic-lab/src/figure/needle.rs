@@ -1,16 +1,16 @@
 //! Figure 3 of the paper (8 in the authors' code): how well one single unit tells ten classes apart.
 
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::dataset::Dataset;
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::judge::at_rest::AtRest;
+use hsic_bottleneck::judge::at_rest::FormatInput;
+use hsic_bottleneck::network::Norm;
 use serde::{Deserialize, Serialize};
 
 use super::plot::{Axis, Claim, Marks, Panel, Plot, Point, Series, Style, Value, Verdict, mean};
 use super::settings::{backprop, hsic};
 use super::{Figure, Scope, Set, Trained, Training, Trainings};
-use hsic_bottleneck::config::TrainOptions;
-use hsic_bottleneck::dataset::Dataset;
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::judge::at_rest::FormatInput;
-use hsic_bottleneck::judge::at_rest::Frozen;
-use hsic_bottleneck::network::Norm;
 
 pub(super) struct Needle;
 
@@ -52,10 +52,10 @@ fn options(scope: &Scope, method: &str, net: &str) -> TrainOptions {
 }
 
 /// Samples of each class in each bin of the single unit's activation, which lies in [-1, 1].
-fn count(frozen: &Frozen<'_>, column: usize, dataset: &Dataset) -> Vec<Vec<f64>> {
+fn count(at_rest: &AtRest<'_>, column: usize, dataset: &Dataset) -> Vec<Vec<f64>> {
     let mut counts = vec![vec![0.0; BINS]; dataset.classes()];
-    frozen.for_each(dataset, usize::MAX, |labels, features| {
-        for (&label, row) in labels.iter().zip(features.chunks_exact(frozen.columns())) {
+    at_rest.for_each(dataset, usize::MAX, |labels, features| {
+        for (&label, row) in labels.iter().zip(features.chunks_exact(at_rest.columns())) {
             let place = (f64::from(row[column]) + 1.0) / 2.0 * BINS as f64;
             counts[label][(place.max(0.0) as usize).min(BINS - 1)] += 1.0;
         }
@@ -66,11 +66,11 @@ fn count(frozen: &Frozen<'_>, column: usize, dataset: &Dataset) -> Vec<Vec<f64>>
 fn activations(run: &Trained<'_>) -> Result<Activations, Error> {
     run.derived("needle", |run| {
         let (network, data) = (run.network()?, run.data()?);
-        let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::All);
+        let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::All);
         // The class scores that back-propagation needs stand behind the single unit.
         let behind = if run.summary.formatted { network.outputs() } else { 0 };
-        let column = frozen.columns() - behind - 1;
-        let (train, test) = (count(&frozen, column, &data.train), count(&frozen, column, &data.test));
+        let column = at_rest.columns() - behind - 1;
+        let (train, test) = (count(&at_rest, column, &data.train), count(&at_rest, column, &data.test));
         let mut right = 0.0;
         for bin in 0..BINS {
             let class =

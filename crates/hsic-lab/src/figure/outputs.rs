@@ -1,15 +1,15 @@
 //! Figure 4 of the paper (3 in the authors' code): what each output unit gives for each class.
 
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::judge::at_rest::AtRest;
+use hsic_bottleneck::judge::at_rest::FormatInput;
+use hsic_bottleneck::judge::readout::Readout;
+use hsic_bottleneck::run::READOUT;
 use serde::{Deserialize, Serialize};
 
 use super::plot::{Axis, Claim, Heat, Marks, Panel, Plot, Verdict};
 use super::unformatted::{DEPTHS, hsic_options};
 use super::{Figure, Scope, Trained, Training, Trainings};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::judge::at_rest::FormatInput;
-use hsic_bottleneck::judge::at_rest::Frozen;
-use hsic_bottleneck::judge::readout::Readout;
-use hsic_bottleneck::run::READOUT;
 
 pub(super) struct Outputs;
 
@@ -27,8 +27,8 @@ struct Means {
 fn means(run: &Trained<'_>) -> Result<Means, Error> {
     run.derived("outputs", |run| {
         let (network, data) = (run.network()?, run.data()?);
-        let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last);
-        let table = frozen.outputs(&data.test, usize::MAX);
+        let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
+        let table = at_rest.outputs(&data.test, usize::MAX);
         let readout: Readout = run.run.read_json(READOUT, "how a run's outputs are read")?;
         let mut units: Vec<usize> = (0..network.outputs()).collect();
         units.sort_by_key(|&unit| readout.assignment.class_of_unit[unit]);

@@ -1,9 +1,10 @@
 //! Blocks at once: speed-up by threads, and accuracy by seconds.
 
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict, mean};
-use super::{Figure, Scope, Set, Training, Trainings};
 use hsic_bottleneck::config::{OptimizerName, TrainOptions};
 use hsic_bottleneck::error::Error;
+
+use super::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style, Value, Verdict, mean};
+use super::{Figure, Scope, Set, Training, Trainings};
 
 pub(super) struct Parallel;
 

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::files::FileError;
+use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
 use super::record::{FigureRecord, Machine, RunRecord};
 use super::store::{Launch, Planned, Store, Watcher};
 use super::trained::{Trained, Trainings};
 use super::{Figure, Scope};
-use hsic_bottleneck::config::TrainOptions;
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::files::FileError;
-use hsic_bottleneck::files::write_atomically;
-use hsic_bottleneck::trainer::Outcome;
 
 /// What a figure shows, and how it was made.
 pub const RECORD: &str = "figure.json";
@@ -173,12 +173,13 @@ impl Reproduction {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::figure::plot::{Plot, Value};
-    use crate::figure::{Profile, Sources, Training};
     use hsic_bottleneck::config::OptimizerName;
     use hsic_bottleneck::log::Observer;
     use hsic_bottleneck::run::Run;
+
+    use super::*;
+    use crate::figure::plot::{Plot, Value};
+    use crate::figure::{Profile, Sources, Training};
 
     /// One small training and its accuracy.
     struct Small;

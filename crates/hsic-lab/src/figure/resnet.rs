@@ -1,12 +1,13 @@
 //! Figure 8 of the paper (7 in the authors' code): a residual convolutional net, format-trained, beside back-propagation.
 
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::network::Feature;
+
 use super::format_curves::{FORMAT_EPOCHS, Variant, curves};
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value};
 use super::settings::{backprop, by_epoch, hsic, with_authors_format};
 use super::{Figure, Profile, Scope, Set, Training, Trainings};
-use hsic_bottleneck::config::TrainOptions;
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::network::Feature;
 
 pub(super) struct Resnet;
 

@@ -1,6 +1,5 @@
 //! A run as curves: all that its folder tells, and what of it is worth a figure.
 
-use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::monitor::MonitorReport;
@@ -8,6 +7,8 @@ use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning, read_re
 use hsic_bottleneck::reconstruction::{Reconstruction, Reconstructions};
 use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
 use hsic_bottleneck::summary::Summary;
+
+use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
 const MOST_CURVES: usize = 8;
@@ -336,9 +337,10 @@ fn reconstructions(found: &Reconstructions) -> Option<Plot> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_bottleneck::config::TrainOptions;
     use hsic_bottleneck::judge::assignment::Confusion;
+
+    use super::*;
 
     fn epoch(epoch: u64, blocks: usize, nhsic: bool) -> EpochReport {
         let by_block = |scale: f64| (0..blocks).map(|block| scale * (block + 1) as f64 * epoch as f64).collect();

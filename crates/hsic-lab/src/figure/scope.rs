@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use hsic_bottleneck::config::DataOptions;
 use hsic_bottleneck::dataset::{DatasetError, files, source};
+use serde::{Deserialize, Serialize};
 
 /// How much is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

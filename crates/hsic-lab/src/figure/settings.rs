@@ -2,18 +2,19 @@
 //! pixels in [0, 1], no augmentation). [`as_code`] adds what their code does besides: samples in the order of the file, and
 //! blocks that take turns.
 
-use super::plot::Series;
-use super::{Scope, Set, Trainings};
-use crate::figure::plot::Style;
 use hsic_bottleneck::config::{Numbers, OptimizerName, TrainOptions};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::assignment::Assignment;
 use hsic_bottleneck::judge::at_rest::FormatInput;
-use hsic_bottleneck::judge::at_rest::{Frozen, Protocol};
+use hsic_bottleneck::judge::at_rest::{AtRest, Protocol};
 use hsic_bottleneck::judge::softmax::FormatStart;
 use hsic_bottleneck::log::EpochReport;
 use hsic_bottleneck::optimizer::Decay;
 use hsic_bottleneck::update::UpdateOrder;
+
+use super::plot::Series;
+use super::{Scope, Set, Trainings};
+use crate::figure::plot::Style;
 
 /// Options of plain SGD with a constant rate.
 fn sgd(scope: &Scope, set: Set, learning_rate: f64, weight_decay: f64) -> TrainOptions {
@@ -109,14 +110,14 @@ pub(super) fn untrained(trained: &Trainings<'_>, label: &str) -> Result<[Vec<f64
         let both: [f64; 2] = run.derived("untrained", |run| {
             let (network, data) = (run.untrained()?, run.data()?);
             let formatted = run.summary.formatted;
-            let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last);
+            let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
             let assignment = match formatted {
                 true => Assignment::identity(data.train.classes()),
-                false => Assignment::fit(&frozen.outputs(&data.train, 5_000).counts),
+                false => Assignment::fit(&at_rest.outputs(&data.train, 5_000).counts),
             };
             let authors = Protocol::authors(formatted, run.config.batch_size);
             let of = |protocol: &Protocol| {
-                frozen.under(protocol).outputs(&data.test, usize::MAX).accuracy(protocol, &assignment)
+                at_rest.under(protocol).outputs(&data.test, usize::MAX).accuracy(protocol, &assignment)
             };
             Ok([of(&run.config.protocol), of(&authors)])
         })?;

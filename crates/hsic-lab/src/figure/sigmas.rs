@@ -1,12 +1,13 @@
 //! Figure 7b of the paper (6b in the authors' code): one kernel width, and nets of three widths combined.
 
+use hsic_bottleneck::config::{Numbers, TrainOptions};
+use hsic_bottleneck::error::Error;
+use hsic_bottleneck::judge::at_rest::{NormProtocol, ReadoutProtocol};
+
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict, mean};
 use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
-use hsic_bottleneck::config::{Numbers, TrainOptions};
-use hsic_bottleneck::error::Error;
-use hsic_bottleneck::judge::at_rest::{NormProtocol, ReadoutProtocol};
 
 pub(super) struct Sigmas;
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
 use hsic_bottleneck::config::{ConfigError, TrainConfig};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
@@ -11,6 +10,8 @@ use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::trainer::{Outcome, train};
+
+use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
 
 /// A training with a seed, and where it is kept.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
-
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, Split};
@@ -19,6 +15,9 @@ use hsic_bottleneck::log::{EpochReport, Record};
 use hsic_bottleneck::network::Network;
 use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
 use hsic_bottleneck::summary::Summary;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 /// Where a training runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

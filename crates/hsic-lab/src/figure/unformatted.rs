@@ -1,15 +1,16 @@
 //! Figure 5 of the paper (4 in the authors' code): unformatted test accuracy by epoch beside back-propagation.
 
-use super::plot::{Axis, Claim, Marks, Panel, Plot, Value, Verdict, mean};
-use super::settings::{as_code, backprop, by_epoch, hsic, paper, untrained};
-use super::{Figure, Profile, Scope, Set, Training, Trainings};
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::assignment::Assignment;
 use hsic_bottleneck::judge::at_rest::FormatInput;
-use hsic_bottleneck::judge::at_rest::{Frozen, NormProtocol, Protocol, ReadoutProtocol};
+use hsic_bottleneck::judge::at_rest::{AtRest, NormProtocol, Protocol, ReadoutProtocol};
 use hsic_bottleneck::log::{EpochReport, Record, Warning};
 use hsic_bottleneck::optimizer::Decay;
+
+use super::plot::{Axis, Claim, Marks, Panel, Plot, Value, Verdict, mean};
+use super::settings::{as_code, backprop, by_epoch, hsic, paper, untrained};
+use super::{Figure, Profile, Scope, Set, Training, Trainings};
 
 pub(super) struct Unformatted;
 
@@ -245,12 +246,12 @@ fn protocols(scope: &Scope, set: Set, trained: &Trainings<'_>) -> Result<Claim, 
     for run in trained.of(&label) {
         let accuracies: Vec<f64> = run.derived("protocols", |run| {
             let (network, data) = (run.network()?, run.data()?);
-            let frozen = Frozen::new(std::slice::from_ref(&network), FormatInput::Last);
+            let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
             let of = |&(readout, norm): &(ReadoutProtocol, NormProtocol)| {
                 let protocol = Protocol { readout, norm, batch_size: run.config.batch_size };
-                let frozen = frozen.under(&protocol);
-                let assignment = Assignment::fit(&frozen.outputs(&data.train, usize::MAX).counts);
-                frozen.outputs(&data.test, usize::MAX).accuracy(&protocol, &assignment)
+                let at_rest = at_rest.under(&protocol);
+                let assignment = Assignment::fit(&at_rest.outputs(&data.train, usize::MAX).counts);
+                at_rest.outputs(&data.test, usize::MAX).accuracy(&protocol, &assignment)
             };
             Ok(ways.iter().map(of).collect())
         })?;

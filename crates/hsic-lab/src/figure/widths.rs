@@ -1,10 +1,11 @@
 //! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
 
+use hsic_bottleneck::error::Error;
+
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
 use super::settings::hsic;
 use super::{Figure, Scope, Set, Training, Trainings};
-use hsic_bottleneck::error::Error;
 
 pub(super) struct Widths;
 

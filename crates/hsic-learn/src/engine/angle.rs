@@ -2,10 +2,10 @@
 
 use hsic::Scalar;
 use hsic::sums::{dot, norm};
-
-use crate::objective::cross_entropy::cross_entropy;
 use hsic_data::batch::Batch;
 use hsic_nn::network::{Cache, Network};
+
+use crate::objective::cross_entropy::cross_entropy;
 
 /// Name of the term.
 const TERM: &str = "bp_cosine";

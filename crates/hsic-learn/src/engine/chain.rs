@@ -4,6 +4,10 @@ use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::sums::norm;
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Block, Cache, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::angle::Angle;
 use super::clock::{Clock, cleared};
@@ -14,11 +18,7 @@ use crate::objective::{Signal, margin};
 use crate::options::Recompute;
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{Block, Cache, Network};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{StepReport, Update, UpdateState};
 
 /// What a block leaves for the backward pass.
 struct Slot<T> {
@@ -266,14 +266,14 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
-        let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.record(self.optimizers.len()));
-        UpdateRecord { optimizers: self.optimizers.clone(), learners }
+    fn state(&self) -> UpdateState<T> {
+        let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
+        UpdateState { optimizers: self.optimizers.clone(), learners }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         let top = self.top.insert(Top::of(network, self.reconstruction));
-        top.load(network.blocks().len(), record.learners)?;
+        top.restore(network.blocks().len(), record.learners)?;
         self.optimizers = record.optimizers;
         Ok(())
     }
@@ -282,11 +282,11 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 #[cfg(test)]
 mod tests {
     use hsic::random::Stream;
-
-    use super::*;
     use hsic_data::dataset::Shape;
     use hsic_nn::network::models::{parse_widths, with_classifier};
     use hsic_nn::network::{Entrance, NETWORKS, NetworkSettings, Norm};
+
+    use super::*;
 
     const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
@@ -317,7 +317,7 @@ mod tests {
                         let mut network = network(name, widths, norm, dropout);
                         let report = |step| update.step(&mut network, &batch(step), 0.05).unwrap().signals.clone();
                         let signals: Vec<_> = (0..4).map(report).collect();
-                        (network.tensors(), signals, update.record())
+                        (network.tensors(), signals, update.state())
                     };
                     let plain = trained(Backprop::new(SGD));
                     for rule in rules.clone() {

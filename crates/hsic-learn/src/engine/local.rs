@@ -13,17 +13,17 @@ use std::time::Instant;
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::{StateMismatch, restore_learners};
+use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::clock::{Clock, cleared};
 use crate::error::StepError;
 use crate::objective::{Objective, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::{RecordMismatch, load_learners};
-use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState};
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -473,18 +473,18 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
-        let learners = |slot: &Slot<T>| slot.own.learners.iter().map(Learner::record).collect();
-        UpdateRecord {
+    fn state(&self) -> UpdateState<T> {
+        let learners = |slot: &Slot<T>| slot.own.learners.iter().map(Learner::state).collect();
+        UpdateState {
             optimizers: self.slots.iter().map(|slot| slot.own.optimizer.clone()).collect(),
             learners: self.slots.iter().map(learners).collect(),
         }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
-        load_learners(self.slots.iter_mut().map(|slot| &mut slot.own.learners), record.learners)?;
+        restore_learners(self.slots.iter_mut().map(|slot| &mut slot.own.learners), record.learners)?;
         for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
             slot.own.optimizer = optimizer;
         }

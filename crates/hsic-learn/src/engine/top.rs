@@ -2,13 +2,13 @@
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::{StateMismatch, restore_learners};
+use hsic_nn::network::{Block, Learner, LearnerState, Network};
+use hsic_nn::optimizer::Optimizer;
 
 use crate::error::StepError;
 use crate::objective::{CrossEntropy, Margin, Objective, Signal, Site};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::{RecordMismatch, load_learners};
-use hsic_nn::network::{Block, Learner, LearnerRecord, Network};
-use hsic_nn::optimizer::Optimizer;
 
 /// An objective at the last block, with what it shares, its memory, and what it trains beside the network.
 pub(crate) struct Top<T: Scalar>(Box<dyn Loss<T>>);
@@ -101,23 +101,23 @@ impl<T: Scalar> Top<T> {
     }
 
     /// What a checkpoint keeps of that, by block; nothing if there is none.
-    pub(crate) fn record(&self, blocks: usize) -> Vec<Vec<LearnerRecord<T>>> {
+    pub(crate) fn state(&self, blocks: usize) -> Vec<Vec<LearnerState<T>>> {
         if self.0.learners().is_empty() {
             return Vec::new();
         }
         let mut records = vec![Vec::new(); blocks.saturating_sub(1)];
-        records.push(self.0.learners().iter().map(Learner::record).collect());
+        records.push(self.0.learners().iter().map(Learner::state).collect());
         records
     }
 
     /// Goes on from a record for a network of so many blocks.
     ///
     /// # Errors
-    /// `RecordMismatch` if it is that of another loss.
-    pub(crate) fn load(&mut self, blocks: usize, records: Vec<Vec<LearnerRecord<T>>>) -> Result<(), RecordMismatch> {
+    /// `StateMismatch` if it is that of another loss.
+    pub(crate) fn restore(&mut self, blocks: usize, records: Vec<Vec<LearnerState<T>>>) -> Result<(), StateMismatch> {
         let mut learners: Vec<Vec<Learner<T>>> = (1..blocks).map(|_| Vec::new()).collect();
         learners.push(std::mem::take(self.0.learners_mut()));
-        let loaded = load_learners(learners.iter_mut(), records);
+        let loaded = restore_learners(learners.iter_mut(), records);
         *self.0.learners_mut() = learners.pop().unwrap_or_default();
         loaded
     }

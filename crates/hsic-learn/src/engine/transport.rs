@@ -5,9 +5,9 @@ use std::ops::Range;
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
+use hsic_nn::network::{Block, Network};
 
 use crate::error::StepError;
-use hsic_nn::network::{Block, Network};
 
 /// What gradients go back through, in place of a block's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,16 +110,17 @@ fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::Backprop;
-    use crate::method::direct_feedback::DirectFeedback;
-    use crate::options::Recompute;
-    use crate::update::Update;
     use hsic_data::batch::Batch;
     use hsic_data::dataset::Shape;
     use hsic_nn::network::models::{parse_widths, with_classifier};
     use hsic_nn::network::{Activation, BlockSpec, Entrance, NETWORKS, NetworkSettings, Norm};
     use hsic_nn::optimizer::Optimizer;
+
+    use super::*;
+    use crate::engine::Backprop;
+    use crate::method::direct_feedback::DirectFeedback;
+    use crate::options::Recompute;
+    use crate::update::Update;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };

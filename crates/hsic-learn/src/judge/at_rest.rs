@@ -1,11 +1,11 @@
 //! What trained networks give for whole data sets, and how unformatted outputs are judged.
 
-use serde::{Deserialize, Serialize};
-
-use crate::judge::assignment::{Assignment, Confusion};
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Dataset;
 use hsic_nn::network::Network;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::assignment::{Assignment, Confusion};
 
 /// Rows that are evaluated at a time.
 const ROWS: usize = 2048;
@@ -73,14 +73,14 @@ impl Protocol {
 
 /// Trained networks whose outputs are averaged (one network in the plain case), and what is taken from them.
 #[derive(Clone, Copy)]
-pub struct Frozen<'n> {
+pub struct AtRest<'n> {
     networks: &'n [Network],
     input: FormatInput,
     /// Rows whose own statistics batch norm uses; `None` for the running ones.
     batch: Option<usize>,
 }
 
-impl<'n> Frozen<'n> {
+impl<'n> AtRest<'n> {
     /// The features of `networks`, which have equal shapes, with running statistics.
     ///
     /// # Panics
@@ -237,8 +237,9 @@ impl OutputTable {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_nn::network::{Activation, Norm};
+
+    use super::*;
 
     #[test]
     fn the_authors_readout_is_greedy_in_class_order_and_balanced() {
@@ -255,7 +256,7 @@ mod tests {
     fn averaged_networks_give_mean_outputs() {
         let networks = [1, 2].map(|seed| Network::mlp(4, &[3], 2, Activation::Tanh, Norm::Batch, seed));
         let x = [0.1, -0.4, 0.3, 0.9];
-        let mean = Frozen::new(&networks, FormatInput::Last).features(1, &x);
+        let mean = AtRest::new(&networks, FormatInput::Last).features(1, &x);
         let each = [networks[0].infer(1, &x), networks[1].infer(1, &x)];
         for unit in 0..2 {
             assert!((mean[unit] - 0.5 * (each[0][unit] + each[1][unit])).abs() < 1e-7);
@@ -267,7 +268,7 @@ mod tests {
         let networks = [Network::mlp(3, &[], 2, Activation::Identity, Norm::Batch, 1)];
         let protocol = Protocol { readout: ReadoutProtocol::Fair, norm: NormProtocol::Authors, batch_size: 4 };
         let x: Vec<f32> = (0..12).map(|i| (i as f32).sin()).collect();
-        let outputs = Frozen::new(&networks, FormatInput::Last).under(&protocol).features(4, &x);
+        let outputs = AtRest::new(&networks, FormatInput::Last).under(&protocol).features(4, &x);
         for unit in 0..2 {
             let mean: f32 = outputs.iter().skip(unit).step_by(2).sum::<f32>() / 4.0;
             assert!(mean.abs() < 1e-6, "{mean}");

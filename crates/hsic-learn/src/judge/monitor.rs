@@ -2,13 +2,13 @@
 
 use faer::{MatMut, MatRef};
 use hsic::{BatchOperator, Bottleneck, Workspace};
+use hsic_data::batch::Batch;
+use hsic_nn::network::{Cache, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
 use crate::judge::assignment::{Assignment, Confusion};
 use crate::objective::Signal;
-use hsic_data::batch::Batch;
-use hsic_nn::network::{Cache, Network};
 
 /// The blocks after a step, seen on its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,9 +109,10 @@ impl Monitor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_data::dataset::{LoadOptions, load};
     use hsic_nn::network::{Activation, Norm};
+
+    use super::*;
 
     #[test]
     fn what_is_measured_is_what_the_objective_sees_before_its_step() {

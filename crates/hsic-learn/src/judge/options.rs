@@ -1,12 +1,12 @@
 //! What a user can say of how a trained network is judged.
 
+use hsic_data::fault::Faults;
+use hsic_data::options::options;
+use hsic_nn::optimizer::{Decay, Optimizer, OptimizerName};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::at_rest::{FormatInput, NormProtocol, ReadoutProtocol};
 use crate::judge::softmax::{FormatSettings, FormatStart};
-use hsic_data::fault::Faults;
-use hsic_data::options::options;
-use hsic_nn::optimizer::{Decay, Optimizer, OptimizerName};
 
 options! {
     /// How unformatted outputs are judged.

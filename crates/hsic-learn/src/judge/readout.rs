@@ -7,12 +7,12 @@
 //! of modern neural networks"); it changes no prediction. It is fitted where the network was trained, and so is as sure
 //! as the network is right *there*: on data that it fits less well it is too sure.
 
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::assignment::Assignment;
-use crate::judge::at_rest::Frozen;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Dataset;
+use crate::judge::at_rest::AtRest;
 
 /// Training samples, evenly spaced, that the temperature is fitted to.
 const ROWS: usize = 2000;
@@ -45,12 +45,12 @@ impl Readout {
     /// # Cost
     /// One inference of those rows and some 40 exponentials a unit and row: milliseconds.
     #[must_use]
-    pub fn fit(frozen: &Frozen<'_>, dataset: &Dataset, assignment: Assignment) -> Self {
+    pub fn fit(at_rest: &AtRest<'_>, dataset: &Dataset, assignment: Assignment) -> Self {
         let count = dataset.rows().min(ROWS);
         let rows: Vec<usize> = (0..count).map(|i| i * dataset.rows() / count).collect();
         let mut batch = Batch::default();
         batch.fill(dataset, &rows);
-        let outputs = frozen.scores(count, &batch.x);
+        let outputs = at_rest.scores(count, &batch.x);
         let temperature = temperature(&outputs, &batch.labels, &assignment);
         Self { assignment, temperature }
     }

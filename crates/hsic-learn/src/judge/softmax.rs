@@ -1,4 +1,4 @@
-//! Format training: the trained network is frozen, one softmax layer on its outputs learns to name classes.
+//! Format training: the trained network is at_rest, one softmax layer on its outputs learns to name classes.
 //!
 //! Features are brought to mean 0 and deviation 1 over the training data before the layer sees them (folded into its
 //! weights afterwards, so what is saved is one linear map); the authors leave them as they are.
@@ -6,15 +6,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hsic::random::Stream;
+use hsic_data::dataset::{Dataset, Split};
+use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
 use crate::judge::assignment::{Confusion, largest};
-use crate::judge::at_rest::{FormatInput, Frozen};
+use crate::judge::at_rest::{AtRest, FormatInput};
 use crate::objective::cross_entropy::cross_entropy;
-use hsic_data::dataset::{Dataset, Split};
-use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 
 /// Weights that the layer starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,9 +118,9 @@ impl SoftmaxLayer {
 
     /// Samples of a data set by class and predicted class.
     #[must_use]
-    pub fn evaluate(&self, frozen: &Frozen<'_>, dataset: &Dataset) -> Confusion {
+    pub fn evaluate(&self, at_rest: &AtRest<'_>, dataset: &Dataset) -> Confusion {
         let mut table = Confusion::new(dataset.classes(), self.classes);
-        frozen
+        at_rest
             .for_each(dataset, usize::MAX, |labels, features| table.add(labels, &self.scores(features), self.classes));
         table
     }
@@ -176,15 +176,15 @@ pub struct Formatted {
 /// # Cost
 /// One pass of all data through the networks; features of all samples are kept in memory.
 pub fn format(
-    frozen: &Frozen<'_>,
+    at_rest: &AtRest<'_>,
     data: &Split,
     settings: &FormatSettings,
     stop: &AtomicBool,
 ) -> Result<Option<Formatted>, StepError> {
-    let (columns, classes) = (frozen.columns(), data.train.classes());
+    let (columns, classes) = (at_rest.columns(), data.train.classes());
     let collect = |dataset: &Dataset| {
         let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
-        frozen.for_each(dataset, usize::MAX, |rows, values| {
+        at_rest.for_each(dataset, usize::MAX, |rows, values| {
             labels.extend_from_slice(rows);
             features.extend_from_slice(values);
         });
@@ -230,7 +230,7 @@ pub fn format(
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
-            return Err(StepError::Diverged { block: frozen.networks()[0].blocks().len() });
+            return Err(StepError::Diverged { block: at_rest.networks()[0].blocks().len() });
         }
         epochs.push(count(&layer, &test, &test_labels).accuracy());
     }
@@ -334,9 +334,10 @@ pub fn softmax(scores: &[f32]) -> (usize, Vec<f64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_data::dataset::{LoadOptions, load};
     use hsic_nn::network::{Activation, Network, Norm};
+
+    use super::*;
 
     fn settings(input: FormatInput, standardize: bool) -> FormatSettings {
         FormatSettings {
@@ -363,20 +364,20 @@ mod tests {
         let networks = [Network::mlp(784, &[200], 100, Activation::Relu, Norm::Batch, 1)];
         let before = networks[0].tensors();
         for input in [FormatInput::Last, FormatInput::All] {
-            let frozen = Frozen::new(&networks, input);
-            let formatted = format(&frozen, &data, &settings(input, true), &AtomicBool::new(false)).unwrap().unwrap();
+            let at_rest = AtRest::new(&networks, input);
+            let formatted = format(&at_rest, &data, &settings(input, true), &AtomicBool::new(false)).unwrap().unwrap();
             assert!(
                 formatted.test.accuracy() > 0.4 && formatted.train.accuracy() > 0.6,
                 "{input:?} {}",
                 formatted.test.accuracy()
             );
             // The layer that is kept takes features as they come: only rounding may differ from what was counted.
-            let again = formatted.layer.evaluate(&frozen, &data.test).accuracy();
+            let again = formatted.layer.evaluate(&at_rest, &data.test).accuracy();
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
         }
         assert_eq!(networks[0].tensors(), before);
-        let frozen = Frozen::new(&networks, FormatInput::Last);
-        assert_eq!(format(&frozen, &data, &settings(FormatInput::Last, true), &AtomicBool::new(true)).unwrap(), None);
+        let at_rest = AtRest::new(&networks, FormatInput::Last);
+        assert_eq!(format(&at_rest, &data, &settings(FormatInput::Last, true), &AtomicBool::new(true)).unwrap(), None);
     }
 
     #[test]

@@ -20,12 +20,12 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
+use hsic_data::batch::Batch;
+use hsic_nn::network::Learner;
 
 use super::{Method, Outputs, Recipe};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
-use hsic_data::batch::Batch;
-use hsic_nn::network::Learner;
 
 /// The method `alignment`.
 pub static METHOD: Method = Method {
@@ -112,9 +112,10 @@ impl<T: Scalar> Objective<T> for Alignment {
 
 #[cfg(test)]
 mod tests {
+    use hsic_data::dataset::Shape;
+
     use super::*;
     use crate::objective::testing::Bench;
-    use hsic_data::dataset::Shape;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

@@ -21,12 +21,13 @@
 //!
 //! Defaults: AdamW, rate 1e-3. Try rates as thoroughly as for the method that it is compared with.
 
-use super::{Method, Outputs, Recipe, Stages};
-use crate::engine::Backprop;
-use crate::objective::margin::WEIGHT;
 use hsic_data::dataset::Normalize;
 use hsic_data::fault::Faults;
 use hsic_nn::network::{BlockSpec, models};
+
+use super::{Method, Outputs, Recipe, Stages};
+use crate::engine::Backprop;
+use crate::objective::margin::WEIGHT;
 
 /// The method `backprop`.
 pub static METHOD: Method = Method {

@@ -24,16 +24,16 @@ use faer::{MatMut, MatRef};
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of};
 use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_data::fault::Faults;
+use hsic_nn::network::Learner;
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::error::StepError;
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::{Objective, Signal, Site};
 use crate::options::InputTerm;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_data::fault::Faults;
-use hsic_nn::network::Learner;
 
 /// The method `hsic`.
 pub static METHOD: Method = Method {

@@ -23,16 +23,16 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of, write_rows};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::entrance::for_each_group;
+use hsic_nn::network::{Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
 use crate::error::StepError;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::Goodness;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_nn::network::entrance::for_each_group;
-use hsic_nn::network::{Feature, Learner};
 
 /// The method `cwc-ff`.
 pub static METHOD: Method = Method {

@@ -25,6 +25,10 @@ use hsic::Scalar;
 use hsic::product::product;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Block, Cache, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 
 use super::{Method, Outputs, Recipe};
@@ -36,11 +40,7 @@ use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{Block, Cache, Network};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{StepReport, Update, UpdateState};
 
 /// The method `dfa`.
 pub static METHOD: Method = Method {
@@ -207,12 +207,12 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
         Ok(report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
+    fn state(&self) -> UpdateState<T> {
         let optimizers = self.slots.iter().map(|slot| slot.optimizer.clone()).collect();
-        UpdateRecord { optimizers, learners: Vec::new() }
+        UpdateState { optimizers, learners: Vec::new() }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
         for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
@@ -224,9 +224,10 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::{Activation, Dense, Norm};
+
     use super::*;
     use crate::engine::Backprop;
-    use hsic_nn::network::{Activation, Dense, Norm};
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const M: usize = 12;

@@ -35,6 +35,13 @@ use std::time::Instant;
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_data::fault::Faults;
+use hsic_nn::network::learner::{StateMismatch, restore_learners};
+use hsic_nn::network::models::{Width, parse_widths};
+use hsic_nn::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 
 use super::{Method, Outputs, Recipe, Stages};
@@ -44,14 +51,7 @@ use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_data::fault::Faults;
-use hsic_nn::network::learner::{RecordMismatch, load_learners};
-use hsic_nn::network::models::{Width, parse_widths};
-use hsic_nn::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{StepReport, Update, UpdateState};
 
 /// The method `dni`.
 pub static METHOD: Method = Method {
@@ -112,7 +112,7 @@ fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> DniRule {
 
 /// A network that predicts the gradient with respect to a block's outputs, times the rows of the batch. One without layers
 /// stands beside the last block, which needs none.
-struct Predictor<T: Scalar> {
+struct GradientPredictor<T: Scalar> {
     layers: Vec<Learner<T>>,
     /// Sizes of what it predicts the gradient of.
     map: Shape,
@@ -125,7 +125,7 @@ struct Predictor<T: Scalar> {
     loss: f64,
 }
 
-impl<T: Scalar> Predictor<T> {
+impl<T: Scalar> GradientPredictor<T> {
     /// For outputs of sizes `map`, with hidden layers of `widths`.
     fn new(map: Shape, classes: usize, widths: Option<&[Width]>, stream: &mut Stream) -> Self {
         let vector = map.height * map.width == 1;
@@ -211,7 +211,7 @@ struct Slot<T: Scalar> {
     z: Vec<T>,
     cache: Cache<T>,
     optimizer: OptimizerState<T>,
-    predictor: Predictor<T>,
+    predictor: GradientPredictor<T>,
     /// What the block above passes down.
     target: Vec<T>,
     /// The true gradient with respect to `z`, in steps that look at it.
@@ -258,8 +258,8 @@ impl<T: Scalar> Dni<T> {
             let block = &*blocks[index];
             let mut stream = Stream::new(self.seed, "predictor", index as u64);
             let predictor = match index + 1 < blocks.len() {
-                true => Predictor::new(block.shape(), classes, self.rule.widths.as_deref(), &mut stream),
-                false => Predictor::none(block.shape(), classes),
+                true => GradientPredictor::new(block.shape(), classes, self.rule.widths.as_deref(), &mut stream),
+                false => GradientPredictor::none(block.shape(), classes),
             };
             Slot {
                 z: Vec::new(),
@@ -389,18 +389,18 @@ impl<T: Scalar> Update<T> for Dni<T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
-        let layers = |slot: &Slot<T>| slot.predictor.layers.iter().map(Learner::record).collect();
-        UpdateRecord {
+    fn state(&self) -> UpdateState<T> {
+        let layers = |slot: &Slot<T>| slot.predictor.layers.iter().map(Learner::state).collect();
+        UpdateState {
             optimizers: self.slots.iter().map(|slot| slot.optimizer.clone()).collect(),
             learners: self.slots.iter().map(layers).collect(),
         }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
-        load_learners(self.slots.iter_mut().map(|slot| &mut slot.predictor.layers), record.learners)?;
+        restore_learners(self.slots.iter_mut().map(|slot| &mut slot.predictor.layers), record.learners)?;
         for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
             slot.optimizer = optimizer;
         }
@@ -410,10 +410,11 @@ impl<T: Scalar> Update<T> for Dni<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::Backprop;
     use hsic_nn::network::BlockSpec;
     use hsic_nn::network::models::with_classifier;
+
+    use super::*;
+    use crate::engine::Backprop;
 
     const INPUT: Shape = Shape { channels: 2, height: 7, width: 6 };
     const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-3 };
@@ -492,7 +493,7 @@ mod tests {
     fn a_predictors_gradient_agrees_with_central_differences() {
         for map in [Shape { channels: 4, height: 1, width: 1 }, Shape { channels: 2, height: 4, width: 3 }] {
             let mut stream = Stream::new(6, "predictor", 0);
-            let mut predictor = Predictor::<f64>::new(map, 3, parse_widths("5").as_deref(), &mut stream);
+            let mut predictor = GradientPredictor::<f64>::new(map, 3, parse_widths("5").as_deref(), &mut stream);
             let last = predictor.layers.last_mut().unwrap().block_mut();
             last.parameters_mut().iter_mut().for_each(|w| *w = 0.3 * stream.normal());
             let labels = [0, 2, 1, 1, 0, 2];
@@ -500,7 +501,7 @@ mod tests {
             let z: Vec<f64> = (0..m * map.columns()).map(|_| stream.normal()).collect();
             let target: Vec<f64> = z.iter().map(|_| stream.normal() / m as f64).collect();
             let still = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
-            let loss = |predictor: &mut Predictor<f64>| {
+            let loss = |predictor: &mut GradientPredictor<f64>| {
                 predictor.predict(&z, &labels);
                 predictor.learn(m, &target, still, 0.0);
                 predictor.loss
@@ -527,7 +528,7 @@ mod tests {
     fn a_linear_gradient_is_learned() {
         let map = Shape { channels: 6, height: 1, width: 1 };
         let mut stream = Stream::new(6, "predictor", 1);
-        let mut predictor = Predictor::<f64>::new(map, 0, parse_widths("32").as_deref(), &mut stream);
+        let mut predictor = GradientPredictor::<f64>::new(map, 0, parse_widths("32").as_deref(), &mut stream);
         let (m, mut losses) = (64, Vec::new());
         for _ in 0..600 {
             let z: Vec<f64> = (0..m * 6).map(|_| stream.normal()).collect();

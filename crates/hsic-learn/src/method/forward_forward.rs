@@ -39,6 +39,11 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_data::fault::Faults;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Activation, Between, Block, Cache, Dense, LabelStyle, Learner, Network, Norm, WrittenLabel};
+use hsic_nn::optimizer::Optimizer;
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages, check_room};
 use crate::engine::Local;
@@ -47,13 +52,7 @@ use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::Contrast;
 use crate::options::Goodness;
 use crate::options::Negatives;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_data::fault::Faults;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{Activation, Between, Block, Cache, Dense, LabelStyle, Learner, Network, Norm, WrittenLabel};
-
-use hsic_nn::optimizer::Optimizer;
+use crate::update::{StepReport, Update, UpdateState};
 
 /// The method `forward-forward`.
 pub static METHOD: Method = Method {
@@ -262,15 +261,15 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
         self.local.step(network, &self.pairs, learning_rate)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
-        let mut record = self.local.record();
+    fn state(&self) -> UpdateState<T> {
+        let mut record = self.local.state();
         if let (Some(reader), Some(first)) = (&self.reader, record.learners.first_mut()) {
-            first.push(reader.layer.record());
+            first.push(reader.layer.state());
         }
         record
     }
 
-    fn load(&mut self, network: &Network<T>, mut record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, mut record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.reader = None;
         let first = record.learners.first_mut();
         if let Some(layer) = first.and_then(Vec::pop) {
@@ -278,10 +277,10 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
             // Its classes follow from its size: a weight a column and a bias each.
             self.meet(network, layer.parameters.len() / (columns + 1));
             if let Some(reader) = &mut self.reader {
-                reader.layer.load(0, layer)?;
+                reader.layer.restore(0, layer)?;
             }
         }
-        self.local.load(network, record)
+        self.local.restore(network, record)
     }
 }
 

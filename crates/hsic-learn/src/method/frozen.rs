@@ -11,6 +11,10 @@ use std::time::Instant;
 
 use hsic::Scalar;
 use hsic::sums::norm;
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Cache, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::{Method, Outputs, Recipe};
 use crate::engine::clock::{Clock, cleared};
@@ -18,11 +22,7 @@ use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{Cache, Network};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{StepReport, Update, UpdateState};
 
 /// The method `frozen`.
 pub static METHOD: Method = Method {
@@ -116,14 +116,14 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
+    fn state(&self) -> UpdateState<T> {
         // Blocks before the last have no state.
         let mut optimizers = vec![OptimizerState::default(); self.report.signals.len().saturating_sub(1)];
         optimizers.push(self.state.clone());
-        UpdateRecord { optimizers, learners: Vec::new() }
+        UpdateState { optimizers, learners: Vec::new() }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         let mut optimizers = record.optimizers;
         self.report.signals.resize(network.blocks().len(), Signal::default());
         self.state = optimizers.pop().unwrap_or_default();
@@ -133,8 +133,9 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hsic_nn::network::{Activation, Norm};
+
+    use super::*;
 
     #[test]
     fn hidden_weights_stay_and_the_output_block_learns_as_by_back_propagation() {

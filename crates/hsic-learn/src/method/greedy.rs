@@ -28,14 +28,14 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
-
-use super::{Method, Outputs, Recipe};
-use crate::objective::classifier::{classifier, classify};
-use crate::objective::{Classified, Objective, Signal, Site};
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 use hsic_nn::optimizer::{Decay, LearningRate};
+
+use super::{Method, Outputs, Recipe};
+use crate::objective::classifier::{classifier, classify};
+use crate::objective::{Classified, Objective, Signal, Site};
 
 /// The method `greedy`.
 pub static METHOD: Method = Method {
@@ -226,13 +226,14 @@ impl<T: Scalar> Objective<T> for Greedy {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::{LearnerState, Network};
+    use hsic_nn::optimizer::{Optimizer, OptimizerState};
+
     use super::*;
     use crate::engine::Backprop;
     use crate::engine::Local;
     use crate::objective::testing::Bench;
-    use crate::update::{Schedule, Update, UpdateOrder, UpdateRecord};
-    use hsic_nn::network::{LearnerRecord, Network};
-    use hsic_nn::optimizer::{Optimizer, OptimizerState};
+    use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
 
@@ -274,17 +275,17 @@ mod tests {
     #[test]
     fn an_auxiliary_network_as_deep_as_the_rest_is_back_propagation() {
         let (mut own, mut rival) = (network(), network());
-        let rest = |block: usize| LearnerRecord {
+        let rest = |block: usize| LearnerState {
             parameters: own.blocks()[block].parameters().to_vec(),
             statistics: own.blocks()[block].statistics().concat(),
-            ..LearnerRecord::default()
+            ..LearnerState::default()
         };
         let mut update = local(rule(2));
         let mut backprop = Backprop::new(SGD);
         let second = Objective::<f32>::learners(&rule(2), 1, false, own.blocks()[1].shape());
-        let second = second.iter().map(Learner::record).collect();
+        let second = second.iter().map(Learner::state).collect();
         let learners = vec![vec![rest(1), rest(2)], second, Vec::new()];
-        update.load(&own, UpdateRecord { optimizers: vec![OptimizerState::default(); 3], learners }).unwrap();
+        update.restore(&own, UpdateState { optimizers: vec![OptimizerState::default(); 3], learners }).unwrap();
         for step in 0..10 {
             update.step(&mut own, &batch(step), 0.05).unwrap();
             backprop.step(&mut rival, &batch(step), 0.05).unwrap();
@@ -331,8 +332,8 @@ mod tests {
         let (mut first, mut earlier) = (network(), local(rule(3)));
         run(&mut first, &mut earlier, 0..8);
         let mut later = local(rule(3));
-        later.load(&first, earlier.record()).unwrap();
+        later.restore(&first, earlier.state()).unwrap();
         run(&mut first, &mut later, 8..12);
-        assert!(first.tensors() == whole.tensors() && later.record() == update.record());
+        assert!(first.tensors() == whole.tensors() && later.state() == update.state());
     }
 }

@@ -24,13 +24,13 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::{Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
 use crate::objective::classifier::{classifier, classify};
 use crate::objective::{Classified, Objective, Signal, Site};
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_nn::network::{Feature, Learner};
 
 /// The method `mono-forward`.
 pub static METHOD: Method = Method {
@@ -110,13 +110,14 @@ impl<T: Scalar> Objective<T> for MonoForward {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::{Activation, LearnerState, Network, Norm};
+    use hsic_nn::optimizer::{Optimizer, OptimizerState};
+
     use super::*;
     use crate::engine::Backprop;
     use crate::engine::Local;
     use crate::objective::testing::Bench;
-    use crate::update::{Schedule, Update, UpdateOrder, UpdateRecord};
-    use hsic_nn::network::{Activation, LearnerRecord, Network, Norm};
-    use hsic_nn::optimizer::{Optimizer, OptimizerState};
+    use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
 
     #[test]
     fn gradients_agree_with_central_differences() {
@@ -145,9 +146,9 @@ mod tests {
                 let (mut own, mut rival) = (network(), network());
                 let rule = Classified(MonoForward { classes: 4, seed: 1 });
                 let mut local = Local::new(rule, optimizer, UpdateOrder::Jacobi, Schedule::Parallel);
-                let m = LearnerRecord { parameters: own.blocks()[1].parameters().to_vec(), ..LearnerRecord::default() };
+                let m = LearnerState { parameters: own.blocks()[1].parameters().to_vec(), ..LearnerState::default() };
                 let optimizers = vec![OptimizerState::default(); 2];
-                local.load(&own, UpdateRecord { optimizers, learners: vec![vec![m], Vec::new()] }).unwrap();
+                local.restore(&own, UpdateState { optimizers, learners: vec![vec![m], Vec::new()] }).unwrap();
                 let mut backprop = Backprop::new(optimizer);
                 let start = own.tensors();
                 for step in 0..10 {

@@ -35,14 +35,14 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
+use hsic_data::batch::Batch;
+use hsic_nn::network::entrance::for_each_group;
+use hsic_nn::network::{Between, Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::PhsicKernel;
-use hsic_data::batch::Batch;
-use hsic_nn::network::entrance::for_each_group;
-use hsic_nn::network::{Between, Feature, Learner};
 
 /// The method `phsic`.
 pub static METHOD: Method = Method {
@@ -262,9 +262,10 @@ impl<T: Scalar> Objective<T> for Phsic {
 
 #[cfg(test)]
 mod tests {
+    use hsic_data::dataset::Shape;
+
     use super::*;
     use crate::objective::testing::Bench;
-    use hsic_data::dataset::Shape;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

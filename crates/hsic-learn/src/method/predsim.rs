@@ -31,15 +31,15 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 
 use super::{Method, Outputs, Recipe};
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::LocalLoss;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_nn::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 
 /// The method `predsim`.
 pub static METHOD: Method = Method {

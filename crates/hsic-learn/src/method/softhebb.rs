@@ -35,19 +35,19 @@ use std::time::Instant;
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_data::fault::Faults;
+use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Block, Cache, Linear, Network, class_names};
+use hsic_nn::optimizer::OptimizerName;
+use hsic_nn::optimizer::OptimizerState;
 
 use super::{Method, Outputs, Recipe, Stages};
 use crate::engine::clock::{Clock, cleared};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateOrder, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_data::fault::Faults;
-use hsic_nn::network::learner::RecordMismatch;
-use hsic_nn::network::{Block, Cache, Linear, Network, class_names};
-use hsic_nn::optimizer::OptimizerName;
-use hsic_nn::optimizer::OptimizerState;
+use crate::update::{StepReport, Update, UpdateOrder, UpdateState};
 
 /// The method `softhebb`.
 pub static METHOD: Method = Method {
@@ -328,12 +328,12 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
+    fn state(&self) -> UpdateState<T> {
         // The rule keeps nothing between steps.
-        UpdateRecord { optimizers: vec![OptimizerState::default(); self.slots.len()], learners: Vec::new() }
+        UpdateState { optimizers: vec![OptimizerState::default(); self.slots.len()], learners: Vec::new() }
     }
 
-    fn load(&mut self, network: &Network<T>, _record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, _record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.report.signals.resize(network.blocks().len(), Signal::default());
         self.started = true;
@@ -344,10 +344,10 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
 #[cfg(test)]
 mod tests {
     use hsic::random::Stream;
-
-    use super::*;
     use hsic_data::dataset::Shape;
     use hsic_nn::network::{Activation, BlockSpec, Norm};
+
+    use super::*;
 
     const M: usize = 8;
 
@@ -489,7 +489,7 @@ mod tests {
         // Lengths of 300 uniform numbers scatter by 2.6 %, their mean over 40 units by 0.4 %.
         assert!((loss - 24.0).abs() < 0.5, "{loss}");
         let kept = network.blocks()[0].parameters().to_vec();
-        rule.load(&network, UpdateRecord::default()).unwrap();
+        rule.restore(&network, UpdateState::default()).unwrap();
         rule.step(&mut network, &batch(300, 1), 0.0).unwrap();
         assert_eq!(network.blocks()[0].parameters(), kept);
     }

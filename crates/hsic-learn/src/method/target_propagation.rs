@@ -35,9 +35,11 @@ use std::time::Instant;
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_nn::network::learner::{StateMismatch, restore_learners};
+use hsic_nn::network::{Activation, Block, Cache, Dense, Learner, Network, Norm, class_names};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
-
-use inverse::{Lesson, Memory, activation_of_dense, shape};
 
 use super::{Method, Outputs, Recipe};
 use crate::engine::angle::Angle;
@@ -49,11 +51,8 @@ use crate::objective::cross_entropy::cross_entropy;
 use crate::options::Inverse;
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateRecord};
-use hsic_data::batch::Batch;
-use hsic_nn::network::learner::{RecordMismatch, load_learners};
-use hsic_nn::network::{Activation, Block, Cache, Dense, Learner, Network, Norm, class_names};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use crate::update::{StepReport, Update, UpdateState};
+use inverse::{Lesson, Memory, activation_of_dense, shape};
 
 /// The method `difference-target-propagation`.
 pub static METHOD: Method = Method {
@@ -319,20 +318,20 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         Ok(&self.report)
     }
 
-    fn record(&self) -> UpdateRecord<T> {
-        UpdateRecord {
+    fn state(&self) -> UpdateState<T> {
+        UpdateState {
             optimizers: self.slots.iter().map(|slot| slot.optimizer.clone()).collect(),
-            learners: self.slots.iter().map(|slot| slot.inverse.iter().map(Learner::record).collect()).collect(),
+            learners: self.slots.iter().map(|slot| slot.inverse.iter().map(Learner::state).collect()).collect(),
         }
     }
 
-    fn load(&mut self, network: &Network<T>, record: UpdateRecord<T>) -> Result<(), RecordMismatch> {
+    fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         // A network that the method cannot train is told by the next step.
         if self.meet(network).is_err() {
             return Ok(());
         }
-        load_learners(self.slots.iter_mut().map(|slot| &mut slot.inverse), record.learners)?;
+        restore_learners(self.slots.iter_mut().map(|slot| &mut slot.inverse), record.learners)?;
         for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
             slot.optimizer = optimizer;
         }
@@ -342,11 +341,12 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::Backprop;
     use hsic_data::dataset::Shape;
     use hsic_nn::network::BlockSpec;
     use hsic_nn::network::models::with_classifier;
+
+    use super::*;
+    use crate::engine::Backprop;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const SHAPE: Shape = Shape { channels: 1, height: 1, width: 6 };

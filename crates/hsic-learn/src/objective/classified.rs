@@ -2,13 +2,13 @@
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic_data::batch::Batch;
+use hsic_data::dataset::Shape;
+use hsic_nn::network::{Feature, Learner};
 
 use super::cross_entropy::CrossEntropyScratch;
 use super::{Objective, Signal, Site};
 use crate::error::StepError;
-use hsic_data::batch::Batch;
-use hsic_data::dataset::Shape;
-use hsic_nn::network::{Feature, Learner};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
 /// block before it, and that block does not see the classifier.

@@ -3,10 +3,9 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
+use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
 use super::cross_entropy::cross_entropy;
-
-use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
 /// A linear classifier of `inputs` columns, V x + b, that starts at zero: it says nothing at first, and so the block
 /// that learns by it alone stands still for one step.

@@ -7,10 +7,10 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of, write_rows};
-
-use super::{Objective, Signal, Site};
 use hsic_data::batch::Batch;
 use hsic_nn::network::{Feature, Learner};
+
+use super::{Objective, Signal, Site};
 
 /// The loss of a batch whose first half are positive rows, whose second half the negative row of each.
 #[derive(Clone, Copy, Debug, PartialEq)]

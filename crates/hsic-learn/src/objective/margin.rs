@@ -14,12 +14,12 @@ use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
-
-use super::{Objective, Signal, Site};
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::capsule::length;
 use hsic_nn::network::{Activation, Dense, Learner, Norm};
+
+use super::{Objective, Signal, Site};
 
 /// Length that the class's own capsule should have at least.
 const LONG: f64 = 0.9;

@@ -2,11 +2,11 @@
 
 use faer::{Mat, MatMut, MatRef};
 use hsic::random::Stream;
-
-use super::{Objective, Signal, Site};
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::Learner;
+
+use super::{Objective, Signal, Site};
 
 /// A rule at one block, in double precision.
 pub(crate) struct Bench<O: Objective<f64>> {

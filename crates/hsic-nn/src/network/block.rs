@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use hsic::Scalar;
+use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
 use super::layout::{Module, TensorKind, TensorSpec};
-use hsic_data::dataset::Shape;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
 /// batch and are then used again.

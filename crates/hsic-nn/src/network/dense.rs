@@ -10,13 +10,13 @@ use hsic::Scalar;
 use hsic::product::product;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, MapKind, Weights};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
-use hsic_data::dataset::Shape;
 
 /// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
 const PIECES: usize = 4;

@@ -16,11 +16,11 @@ use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use hsic::sums::dot;
+use hsic_data::dataset::Shape;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
-use hsic_data::dataset::Shape;
 
 /// Inside the root of the mean square.
 const RMS_EPSILON: f64 = 1e-8;

@@ -8,10 +8,9 @@ use std::str::FromStr;
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-
-use hsic_data::dataset::Shape;
 
 /// A map's feature. Vectors (1 x 1 maps) are their own feature under each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

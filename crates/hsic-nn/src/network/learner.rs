@@ -19,7 +19,7 @@ pub struct Learner<T: Scalar = f32> {
 
 /// What a checkpoint keeps of a learner.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LearnerRecord<T = f32> {
+pub struct LearnerState<T = f32> {
     /// Learned numbers, as the block stores them.
     pub parameters: Vec<T>,
     /// Running statistics, one slice after another.
@@ -31,7 +31,7 @@ pub struct LearnerRecord<T = f32> {
 /// A record does not belong to the learners that it was to restore.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} of block {block} has {found} numbers, expected {expected}")]
-pub struct RecordMismatch {
+pub struct StateMismatch {
     /// Which part.
     pub what: &'static str,
     /// Index of the block.
@@ -118,8 +118,8 @@ impl<T: Scalar> Learner<T> {
 
     /// What a checkpoint keeps.
     #[must_use]
-    pub fn record(&self) -> LearnerRecord<T> {
-        LearnerRecord {
+    pub fn state(&self) -> LearnerState<T> {
+        LearnerState {
             parameters: self.block.parameters().to_vec(),
             statistics: self.block.statistics().concat(),
             optimizer: self.optimizer.clone(),
@@ -129,12 +129,12 @@ impl<T: Scalar> Learner<T> {
     /// Goes on from a record; `block` is the index to name where it does not fit.
     ///
     /// # Errors
-    /// `RecordMismatch` with the first part of another length; the learner is then as it was.
-    pub fn load(&mut self, block: usize, record: LearnerRecord<T>) -> Result<(), RecordMismatch> {
+    /// `StateMismatch` with the first part of another length; the learner is then as it was.
+    pub fn restore(&mut self, block: usize, record: LearnerState<T>) -> Result<(), StateMismatch> {
         let parameters = self.block.parameters().len();
         let statistics: usize = self.block.statistics().iter().map(|part| part.len()).sum();
         let whole = |what, found, expected| {
-            if found == expected { Ok(()) } else { Err(RecordMismatch { what, block, found, expected }) }
+            if found == expected { Ok(()) } else { Err(StateMismatch { what, block, found, expected }) }
         };
         whole("parameters", record.parameters.len(), parameters)?;
         whole("statistics", record.statistics.len(), statistics)?;
@@ -158,12 +158,12 @@ impl<T: Scalar> Learner<T> {
 /// Restores the learners of all blocks from their records; none at all are those of a method without learners.
 ///
 /// # Errors
-/// `RecordMismatch` with the first that does not fit.
-pub fn load_learners<'l, T: Scalar>(
+/// `StateMismatch` with the first that does not fit.
+pub fn restore_learners<'l, T: Scalar>(
     learners: impl ExactSizeIterator<Item = &'l mut Vec<Learner<T>>>,
-    records: Vec<Vec<LearnerRecord<T>>>,
-) -> Result<(), RecordMismatch> {
-    let mismatch = |what, block, found, expected| Err(RecordMismatch { what, block, found, expected });
+    records: Vec<Vec<LearnerState<T>>>,
+) -> Result<(), StateMismatch> {
+    let mismatch = |what, block, found, expected| Err(StateMismatch { what, block, found, expected });
     let records = if records.is_empty() { vec![Vec::new(); learners.len()] } else { records };
     if learners.len() != records.len() {
         return mismatch("the list of learners", 0, records.len(), learners.len());
@@ -173,7 +173,7 @@ pub fn load_learners<'l, T: Scalar>(
             return mismatch("the list of learners", block, records.len(), learners.len());
         }
         for (learner, record) in learners.iter_mut().zip(records) {
-            learner.load(block, record)?;
+            learner.restore(block, record)?;
         }
     }
     Ok(())
@@ -203,22 +203,22 @@ mod tests {
         let mut first = learner(1);
         step(&mut first);
         let mut second = learner(2);
-        second.load(0, first.record()).unwrap();
+        second.restore(0, first.state()).unwrap();
         step(&mut first);
         step(&mut second);
-        assert_eq!(first.record(), second.record());
-        assert!(first.gradient_norm() > 0.0 && first.record() != learner(1).record());
+        assert_eq!(first.state(), second.state());
+        assert!(first.gradient_norm() > 0.0 && first.state() != learner(1).state());
     }
 
     #[test]
     fn a_record_of_another_learner_is_told_and_changes_nothing() {
-        let mut record = learner(1).record();
+        let mut record = learner(1).state();
         record.parameters.pop();
         let mut other = learner(2);
-        let error = other.load(4, record).unwrap_err().to_string();
+        let error = other.restore(4, record).unwrap_err().to_string();
         assert_eq!(error, "parameters of block 4 has 7 numbers, expected 8");
-        assert_eq!(other.record(), learner(2).record());
-        let error = load_learners([vec![learner(1)]].iter_mut(), Vec::new()).unwrap_err();
+        assert_eq!(other.state(), learner(2).state());
+        let error = restore_learners([vec![learner(1)]].iter_mut(), Vec::new()).unwrap_err();
         assert_eq!((error.found, error.expected), (0, 1));
     }
 }

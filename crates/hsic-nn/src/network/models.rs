@@ -4,6 +4,7 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic_data::dataset::Shape;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,7 +16,6 @@ use super::conv::{Conv, ConvSettings};
 use super::dense::Dense;
 use super::norm::Norm;
 use super::residual::Residual;
-use hsic_data::dataset::Shape;
 
 /// One block of a network. Activation and norm are the network's where they are not named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! What a user can say of the network.
 
+use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
 use super::{Activation, Between, Feature, Norm};
-use hsic_data::options::options;
 
 options! {
     /// What learns.

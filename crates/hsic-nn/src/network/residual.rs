@@ -2,13 +2,13 @@
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
 use super::norm::{self, Norm};
-use hsic_data::dataset::Shape;
 
 /// A residual block around a block whose input and output have equal sizes.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! What a user can say of the optimizer.
 
+use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
 use super::Decay;
-use hsic_data::options::options;
 
 /// Which optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
+use hsic_nn::network::{Activation, Block, Cache, Learner, MapKind};
 
 use crate::options::Inverse;
-use hsic_nn::network::{Activation, Block, Cache, Learner, MapKind};
 
 /// Memory of one thread.
 pub(super) struct Memory<T: Scalar> {
@@ -148,10 +148,11 @@ impl<T: Scalar> Lesson<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::angle::cosine;
     use hsic_nn::network::{Between, Dense, Entered, Entrance, Norm, Residual};
     use hsic_nn::optimizer::Optimizer;
+
+    use super::*;
+    use crate::engine::angle::cosine;
 
     const M: usize = 7;
     const DENSE: [Activation; 6] = [

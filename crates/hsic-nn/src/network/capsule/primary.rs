@@ -2,6 +2,7 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 use super::{squash, squash_backward};
@@ -10,7 +11,6 @@ use crate::network::block::{Block, Cache, Weights};
 use crate::network::conv::{Conv, ConvSettings};
 use crate::network::layout::{Module, TensorSpec};
 use crate::network::norm::Norm;
-use hsic_data::dataset::Shape;
 
 /// A convolution without norm and nonlinearity, then squash over capsules of one pixel.
 #[derive(Clone, Debug)]

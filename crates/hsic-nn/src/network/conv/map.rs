@@ -2,11 +2,11 @@
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic_data::dataset::Shape;
 
 use crate::network::activation::Activation;
 use crate::network::convolution::Geometry;
 use crate::network::norm::Norm;
-use hsic_data::dataset::Shape;
 
 /// What a convolutional block is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
 use hsic::product::product;
 use hsic::scalar::vectorize;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
@@ -14,7 +15,6 @@ use crate::network::block::{Block, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
-use hsic_data::dataset::Shape;
 
 impl<T: Scalar> Conv<T> {
     /// dL/dx of a chunk from the spread dL/da: what each pixel sends to all of its window, added up.
