@@ -317,7 +317,7 @@ fn train_combined(
 fn warn_of_labels(config: &TrainConfig, batch: &Batch, listeners: &mut [&mut dyn Observer]) -> Result<(), Error> {
     let options = &config.bottleneck;
     let labels = hsic::LabelFactor::<f32>::new(&batch.labels, batch.classes, options.sigma_labels, options.epsilon);
-    let labels = labels.map_err(StepError::Batch)?;
+    let labels = labels.map_err(StepError::of_batch)?;
     if labels.vanished() {
         let warning = Warning::LabelsVanished { trace: labels.trace(), bound: batch.classes as f64 - 1.0 };
         tell(listeners, |observer| observer.warning(&warning))?;

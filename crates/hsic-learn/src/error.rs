@@ -1,9 +1,24 @@
 //! What can go wrong in a training step.
 
-use thiserror::Error;
+use std::error::Error;
+
+/// An error of anybody's: a rule or a listener of one's own may return what it likes.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why an objective cannot be computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectiveError {
+    /// The statistics cannot be computed.
+    #[error(transparent)]
+    Hsic(#[from] hsic::Error),
+    /// An objective of one's own says so.
+    #[error(transparent)]
+    Own(#[from] BoxError),
+}
 
 /// A reason why a training step cannot be carried out.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StepError {
     /// Activations are no longer finite.
@@ -18,11 +33,11 @@ pub enum StepError {
         /// Index of the block, from 0.
         block: usize,
         /// Why.
-        source: hsic::Error,
+        source: ObjectiveError,
     },
     /// The objective cannot be prepared for a batch.
     #[error("the batch")]
-    Batch(#[source] hsic::Error),
+    Batch(#[source] ObjectiveError),
     /// The method cannot train this network or these data.
     #[error("{method} cannot train {found}: expected {expected}")]
     Method {
@@ -33,15 +48,24 @@ pub enum StepError {
         /// What it takes.
         expected: &'static str,
     },
+    /// A method of one's own says so.
+    #[error(transparent)]
+    Own(#[from] BoxError),
 }
 
 impl StepError {
     /// An objective's error with the block it came from.
     #[must_use]
-    pub fn at_block(block: usize, source: hsic::Error) -> Self {
-        match source {
-            hsic::Error::NotFinite { .. } => Self::Diverged { block },
+    pub fn at_block(block: usize, source: impl Into<ObjectiveError>) -> Self {
+        match source.into() {
+            ObjectiveError::Hsic(hsic::Error::NotFinite { .. }) => Self::Diverged { block },
             source => Self::Block { block, source },
         }
+    }
+
+    /// An error of what the blocks share of a batch.
+    #[must_use]
+    pub fn of_batch(source: impl Into<ObjectiveError>) -> Self {
+        Self::Batch(source.into())
     }
 }

@@ -4,7 +4,9 @@ pub mod classified;
 pub mod classifier;
 pub mod cross_entropy;
 pub mod goodness;
+pub mod labels;
 pub mod margin;
+pub mod rule;
 pub mod similarity;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -15,11 +17,13 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
-use crate::error::StepError;
+use crate::error::{ObjectiveError, StepError};
 
 pub use classified::Classified;
 pub use cross_entropy::CrossEntropy;
+pub use labels::Labels;
 pub use margin::Margin;
+pub use rule::{ByRule, Rule};
 
 /// The value of a local objective at one block, by named terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -86,19 +90,19 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// What all blocks share for this batch, in the memory of an earlier batch's.
     ///
     /// # Errors
-    /// What [`hsic::Error`] says of the batch.
+    /// What [`hsic::Error`] says of the batch, or an error of the rule's own.
     fn prepare(
         &self,
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error>;
+    ) -> Result<Self::Shared, ObjectiveError>;
 
     /// The objective of a block at its activations `z` (m x d, as [`feature`](Self::feature) shows them), its gradient
     /// dL/dz into `dz`. Gradients of the block's learners are left in them; whoever trains the block steps them with it.
     ///
     /// # Errors
-    /// What [`hsic::Error`] says of `z`.
+    /// What [`hsic::Error`] says of `z`, or an error of the rule's own.
     fn signal(
         &self,
         shared: &Self::Shared,
@@ -107,5 +111,5 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error>;
+    ) -> Result<Signal, ObjectiveError>;
 }

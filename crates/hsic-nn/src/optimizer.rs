@@ -43,7 +43,26 @@ pub struct OptimizerState<T> {
     pub steps: u64,
 }
 
+impl Default for Optimizer {
+    /// AdamW without weight decay.
+    fn default() -> Self {
+        Self::adamw()
+    }
+}
+
 impl Optimizer {
+    /// AdamW with the usual decays and without weight decay.
+    #[must_use]
+    pub const fn adamw() -> Self {
+        Self::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+
+    /// Gradient descent without momentum and weight decay.
+    #[must_use]
+    pub const fn sgd() -> Self {
+        Self::Sgd { momentum: 0.0, weight_decay: 0.0 }
+    }
+
     /// One step of one block's parameters.
     pub fn step<T: Scalar>(&self, rate: f64, parameters: &mut [T], gradient: &[T], state: &mut OptimizerState<T>) {
         state.steps += 1;

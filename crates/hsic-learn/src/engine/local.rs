@@ -20,7 +20,7 @@ use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::clock::{Clock, cleared};
 use crate::error::StepError;
-use crate::objective::{Objective, Signal, Site};
+use crate::objective::{ByRule, Objective, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState};
@@ -231,6 +231,20 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     }
 }
 
+impl<R: Rule> Local<ByRule<R>> {
+    /// Trains each block by a rule of one's own, by AdamW, all blocks at once.
+    pub fn by_rule(rule: R) -> Self {
+        Self::new(ByRule(rule), Optimizer::adamw(), UpdateOrder::Jacobi, Schedule::Parallel)
+    }
+
+    /// The same by another optimizer.
+    #[must_use]
+    pub fn with_optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+}
+
 /// Most levels of nested joins in a step, so that the depth of a network does not fill the stack.
 const DEPTH: usize = 64;
 
@@ -428,7 +442,7 @@ fn prepare<O: Objective<T>, T: Scalar>(
     earlier: Option<O::Shared>,
     scratch: &mut Scratch<T, O::Scratch>,
 ) -> Result<O::Shared, StepError> {
-    objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::Batch)
+    objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::of_batch)
 }
 
 /// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.

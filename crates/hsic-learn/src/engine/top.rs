@@ -45,7 +45,7 @@ impl<O: Objective<T>, T: Scalar> Loss<T> for Of<O, T> {
         dz: MatMut<'_, T>,
     ) -> Result<Signal, StepError> {
         let Self { objective, shared, scratch, learners } = self;
-        let prepared = objective.prepare(batch, shared.take(), scratch).map_err(StepError::Batch)?;
+        let prepared = objective.prepare(batch, shared.take(), scratch).map_err(StepError::of_batch)?;
         let signal = objective.signal(&prepared, site, z, dz, learners, scratch);
         *shared = Some(prepared);
         signal.map_err(|source| StepError::at_block(site.block, source))

@@ -64,10 +64,10 @@ impl Monitor {
         match &mut self.operator {
             Some(operator) => operator
                 .fill(batch.matrix(), &batch.labels, batch.classes, &mut self.workspace)
-                .map_err(StepError::Batch)?,
+                .map_err(StepError::of_batch)?,
             None => {
                 let operator = BatchOperator::new(batch.matrix(), &batch.labels, batch.classes, self.bottleneck);
-                self.operator = Some(operator.map_err(StepError::Batch)?);
+                self.operator = Some(operator.map_err(StepError::of_batch)?);
             }
         }
         self.caches.resize_with(network.blocks().len(), Cache::shared);

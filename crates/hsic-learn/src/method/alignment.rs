@@ -24,6 +24,7 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::Learner;
 
 use super::{Method, Outputs, Recipe};
+use crate::error::ObjectiveError;
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 
@@ -68,7 +69,7 @@ impl<T: Scalar> Objective<T> for Alignment {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let mut targets = earlier.unwrap_or_default();
         targets.fill(&batch.labels, 0.0);
         Ok(targets)
@@ -82,7 +83,7 @@ impl<T: Scalar> Objective<T> for Alignment {
         dz: MatMut<'_, T>,
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let (m, columns) = (z.nrows(), z.ncols());
         let AlignmentScratch { z: rows, dz: gradient, pairs } = scratch;
         let z: &[T] = rows_of(z, rows)?;

@@ -30,7 +30,7 @@ use hsic_data::fault::Faults;
 use hsic_nn::network::Learner;
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages};
-use crate::error::StepError;
+use crate::error::{ObjectiveError, StepError};
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::{Objective, Signal, Site};
 use crate::options::InputTerm;
@@ -76,7 +76,7 @@ impl HsicRule {
     /// The objective with these options and a training's settings.
     pub(super) fn objective(self, settings: &MethodSettings) -> Result<HsicObjective, StepError> {
         let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
-        let objective = objective.map_err(StepError::Batch)?.comparing(self.x);
+        let objective = objective.map_err(StepError::of_batch)?.comparing(self.x);
         Ok(objective.classifying(self.classifier, settings.classes))
     }
 }
@@ -190,7 +190,7 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let classes = batch.classes;
         let (operator, mut labels) = earlier.map_or((None, Vec::new()), |shared| (shared.operator, shared.labels));
         labels.clone_from(&batch.labels);
@@ -209,7 +209,7 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         mut dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let HsicScratch { workspace, operator: own, z: rows, dz: gradient, scores } = scratch;
         let operator = match &shared.operator {
             Some(operator) => operator,

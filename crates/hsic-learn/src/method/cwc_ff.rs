@@ -29,9 +29,9 @@ use hsic_nn::network::entrance::for_each_group;
 use hsic_nn::network::{Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
-use crate::error::StepError;
+use crate::error::{ObjectiveError, StepError};
 use crate::objective::cross_entropy::cross_entropy;
-use crate::objective::{Classified, Objective, Signal, Site};
+use crate::objective::{Classified, Labels, Objective, Signal, Site};
 use crate::options::Goodness;
 
 /// The method `cwc-ff`.
@@ -132,7 +132,7 @@ impl Competition {
 }
 
 impl<T: Scalar> Objective<T> for Competition {
-    type Shared = Vec<usize>;
+    type Shared = Labels;
     type Scratch = CompetitionScratch<T>;
 
     fn feature(&self, _chosen: Feature) -> Feature {
@@ -150,24 +150,22 @@ impl<T: Scalar> Objective<T> for Competition {
     fn prepare(
         &self,
         batch: &Batch<T>,
-        earlier: Option<Vec<usize>>,
+        earlier: Option<Labels>,
         _: &mut Self::Scratch,
-    ) -> Result<Vec<usize>, hsic::Error> {
-        let mut labels = earlier.unwrap_or_default();
-        labels.clear();
-        labels.extend_from_slice(&batch.labels);
-        Ok(labels)
+    ) -> Result<Labels, ObjectiveError> {
+        Ok(Labels::of(batch, earlier))
     }
 
     fn signal(
         &self,
-        labels: &Vec<usize>,
+        labels: &Labels,
         site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
+        let labels = &labels.of_rows[..];
         let (m, columns, channels) = (z.nrows(), z.ncols(), site.shape.channels);
         let rows = rows_of(z, &mut scratch.rows)?;
         let scores = grown(&mut scratch.scores, m * self.classes);
@@ -206,7 +204,7 @@ mod tests {
         let site = Site { block: 0, last: false, shape: map, x };
         let view = MatRef::from_row_major_slice(z, M, columns);
         let to = MatMut::from_row_major_slice_mut(&mut dz, M, columns);
-        let labels = vec![0, 2, 1, 2];
+        let labels = Labels { of_rows: vec![0, 2, 1, 2], classes };
         let signal = competition.signal(&labels, site, view, to, &mut [], &mut CompetitionScratch::default());
         (signal.unwrap(), dz)
     }

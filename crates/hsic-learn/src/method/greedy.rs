@@ -34,6 +34,7 @@ use hsic_nn::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Le
 use hsic_nn::optimizer::{Decay, LearningRate};
 
 use super::{Method, Outputs, Recipe};
+use crate::error::ObjectiveError;
 use crate::objective::classifier::{classifier, classify};
 use crate::objective::{Classified, Objective, Signal, Site};
 
@@ -172,7 +173,7 @@ impl<T: Scalar> Objective<T> for Greedy {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let mut labels = earlier.unwrap_or_default().labels;
         labels.clone_from(&batch.labels);
         Ok(GreedyShared { labels, step: batch.step })
@@ -186,7 +187,7 @@ impl<T: Scalar> Objective<T> for Greedy {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let (m, columns) = (z.nrows(), z.ncols());
         let GreedyScratch { activations, pooled, d_pooled, scores, gradient, gradient_back } = scratch;
         let Some((classifier, layers)) = learners.split_last_mut() else { return Ok(Signal::default()) };

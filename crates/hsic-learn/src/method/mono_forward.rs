@@ -29,8 +29,9 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
+use crate::error::ObjectiveError;
 use crate::objective::classifier::{classifier, classify};
-use crate::objective::{Classified, Objective, Signal, Site};
+use crate::objective::{Classified, Labels, Objective, Signal, Site};
 
 /// The method `mono-forward`.
 pub static METHOD: Method = Method {
@@ -71,7 +72,7 @@ pub struct MonoForwardScratch<T> {
 }
 
 impl<T: Scalar> Objective<T> for MonoForward {
-    type Shared = Vec<usize>;
+    type Shared = Labels;
     type Scratch = MonoForwardScratch<T>;
 
     fn learners(&self, block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
@@ -84,10 +85,8 @@ impl<T: Scalar> Objective<T> for MonoForward {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
-        let mut labels = earlier.unwrap_or_default();
-        labels.clone_from(&batch.labels);
-        Ok(labels)
+    ) -> Result<Self::Shared, ObjectiveError> {
+        Ok(Labels::of(batch, earlier))
     }
 
     fn signal(
@@ -98,11 +97,11 @@ impl<T: Scalar> Objective<T> for MonoForward {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let columns = z.ncols();
         let z = rows_of(z, &mut scratch.z)?;
         let gradient = grown(&mut scratch.dz, z.len());
-        let loss = classify(&mut learners[0], z, labels, 1.0, &mut scratch.scores, gradient);
+        let loss = classify(&mut learners[0], z, &labels.of_rows, 1.0, &mut scratch.scores, gradient);
         write_rows(gradient, dz);
         Ok(Signal { loss, dead: rows_are_equal(z, columns), ..Signal::default() })
     }

@@ -40,6 +40,7 @@ use hsic_nn::network::entrance::for_each_group;
 use hsic_nn::network::{Between, Feature, Learner};
 
 use super::{Method, Outputs, Recipe};
+use crate::error::ObjectiveError;
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::PhsicKernel;
@@ -214,7 +215,7 @@ impl<T: Scalar> Objective<T> for Phsic {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let mut targets = earlier.unwrap_or_default();
         targets.fill(&batch.labels, Targets::<T>::centered(batch.classes));
         Ok(targets)
@@ -228,7 +229,7 @@ impl<T: Scalar> Objective<T> for Phsic {
         dz: MatMut<'_, T>,
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let (m, columns, channels) = (z.nrows(), z.ncols(), site.shape.channels);
         let PhsicScratch { z: rows, dz: gradient, groups, pairs } = scratch;
         let z = rows_of(z, rows)?;

@@ -36,6 +36,7 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 
 use super::{Method, Outputs, Recipe};
+use crate::error::ObjectiveError;
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
@@ -171,7 +172,7 @@ impl<T: Scalar> Objective<T> for PredSim {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let mut targets = earlier.unwrap_or_default();
         targets.fill(&batch.labels, Targets::<T>::centered(batch.classes));
         Ok(targets)
@@ -185,7 +186,7 @@ impl<T: Scalar> Objective<T> for PredSim {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let (m, columns, map) = (z.nrows(), z.ncols(), site.shape);
         let PredSimScratch { z: rows, dz: gradient, pooled, d_pooled, scores, d_sim, matching } = scratch;
         let z: &[T] = rows_of(z, rows)?;

@@ -8,7 +8,7 @@ use hsic_nn::network::{Feature, Learner};
 
 use super::cross_entropy::CrossEntropyScratch;
 use super::{Objective, Signal, Site};
-use crate::error::StepError;
+use crate::error::{ObjectiveError, StepError};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
 /// block before it, and that block does not see the classifier.
@@ -62,7 +62,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let (mut labels, inner) = earlier.map_or((Vec::new(), None), |shared| (shared.labels, Some(shared.inner)));
         labels.clear();
         labels.extend_from_slice(&batch.labels);
@@ -77,7 +77,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }

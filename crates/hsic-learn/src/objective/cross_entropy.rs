@@ -6,7 +6,8 @@ use hsic::sums::{grown, rows_of, write_rows};
 use hsic_data::batch::Batch;
 use hsic_nn::network::Learner;
 
-use super::{Objective, Signal, Site};
+use super::{Labels, Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// Mean of -ln softmax(a)_label over the rows of `a` (m x classes, row-major), and its gradient (softmax - one-hot) / m
 /// into `da`. Rows are shifted by their largest entry, so no exponential overflows.
@@ -54,7 +55,7 @@ impl<T: Scalar> CrossEntropyScratch<T> {
         labels: &[usize],
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let Self { outputs, gradient } = self;
         let classes = z.ncols();
         let outputs = rows_of(z, outputs)?;
@@ -66,7 +67,7 @@ impl<T: Scalar> CrossEntropyScratch<T> {
 }
 
 impl<T: Scalar> Objective<T> for CrossEntropy {
-    type Shared = Vec<usize>;
+    type Shared = Labels;
     type Scratch = CrossEntropyScratch<T>;
 
     fn prepare(
@@ -74,10 +75,8 @@ impl<T: Scalar> Objective<T> for CrossEntropy {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
-        let mut labels = earlier.unwrap_or_default();
-        labels.clone_from(&batch.labels);
-        Ok(labels)
+    ) -> Result<Self::Shared, ObjectiveError> {
+        Ok(Labels::of(batch, earlier))
     }
 
     fn signal(
@@ -88,8 +87,8 @@ impl<T: Scalar> Objective<T> for CrossEntropy {
         dz: MatMut<'_, T>,
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
-        scratch.evaluate(labels, z, dz)
+    ) -> Result<Signal, ObjectiveError> {
+        scratch.evaluate(&labels.of_rows, z, dz)
     }
 }
 

@@ -11,6 +11,7 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::{Feature, Learner};
 
 use super::{Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// The loss of a batch whose first half are positive rows, whose second half the negative row of each.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +108,7 @@ impl<T: Scalar> Objective<T> for Contrast {
         Feature::Flat
     }
 
-    fn prepare(&self, _: &Batch<T>, _: Option<()>, _: &mut Self::Scratch) -> Result<(), hsic::Error> {
+    fn prepare(&self, _: &Batch<T>, _: Option<()>, _: &mut Self::Scratch) -> Result<(), ObjectiveError> {
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl<T: Scalar> Objective<T> for Contrast {
         dz: MatMut<'_, T>,
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let d = z.ncols();
         let rows = rows_of(z, &mut scratch.rows)?;
         let activity = grown(&mut scratch.activity, d);

@@ -20,6 +20,7 @@ use hsic_nn::network::capsule::length;
 use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
 use super::{Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// Length that the class's own capsule should have at least.
 const LONG: f64 = 0.9;
@@ -127,7 +128,7 @@ impl<T: Scalar> Objective<T> for Margin {
         batch: &Batch<T>,
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
-    ) -> Result<Self::Shared, hsic::Error> {
+    ) -> Result<Self::Shared, ObjectiveError> {
         let mut shared = earlier.unwrap_or_else(|| MarginShared { labels: Vec::new(), x: Vec::new() });
         shared.labels.clone_from(&batch.labels);
         shared.x.clone_from(&batch.x);
@@ -142,7 +143,7 @@ impl<T: Scalar> Objective<T> for Margin {
         mut dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
-    ) -> Result<Signal, hsic::Error> {
+    ) -> Result<Signal, ObjectiveError> {
         let (m, columns) = (z.nrows(), z.ncols());
         let MarginScratch { v, dv, dy, hidden, masked } = scratch;
         let (v, dv) = (grown(v, m * columns), grown(dv, m * columns));
@@ -150,7 +151,8 @@ impl<T: Scalar> Objective<T> for Margin {
             *v = z[(i / columns, i % columns)];
         }
         if let Some(at) = v.iter().position(|value| !value.is_finite()) {
-            return Err(hsic::Error::NotFinite { argument: "z", row: at / columns, col: at % columns });
+            let (row, col) = (at / columns, at % columns);
+            return Err(hsic::Error::NotFinite { argument: "z", row, col }.into());
         }
         let margin = self.margins(&shared.labels, v, dv);
         let mut reconstruction = 0.0;
@@ -206,7 +208,7 @@ mod tests {
         margin: Margin,
         learners: &mut [Learner<f64>],
         labels: &[usize],
-    ) -> Result<(Signal, Vec<f64>), hsic::Error> {
+    ) -> Result<(Signal, Vec<f64>), ObjectiveError> {
         let x = (0..M * COLUMNS).map(|i| (i as f64 * 0.7).sin().abs()).collect();
         let batch = Batch { x, columns: COLUMNS, labels: labels.to_vec(), classes: 3, step: 0 };
         let mut scratch = MarginScratch::default();
