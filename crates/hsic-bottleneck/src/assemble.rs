@@ -1,7 +1,7 @@
 //! From a checked configuration to a network and the method that trains it.
 
 use hsic_data::dataset::Shape;
-use hsic_learn::judge::at_rest::{AtRest, FormatInput, NormProtocol, ReadoutProtocol};
+use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
 use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
@@ -9,6 +9,7 @@ use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
 
 use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
 use crate::error::Error;
+use crate::training::Training;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape.
 ///
@@ -38,6 +39,26 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         network = network.with_label(label.of(classes));
     }
     Ok(network)
+}
+
+/// How a configuration has its network trained.
+#[must_use]
+pub fn training(config: &TrainConfig) -> Training {
+    Training {
+        epochs: config.epochs,
+        batch_size: config.batch_size,
+        learning_rate: config.learning_rate,
+        shuffle: config.shuffle,
+        augmentation: config.augmentation,
+        seed: config.seed,
+        threads: config.threads,
+        outputs: config.method.outputs,
+        protocol: config.protocol,
+        authors_beside: config.authors_beside,
+        monitor_steps: config.monitor_steps,
+        kernels: config.bottleneck,
+        states: config.checkpoints,
+    }
 }
 
 /// The method that a configuration names, for data of so many classes.
@@ -73,7 +94,12 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
 
 /// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with
 /// those of the batch.
-pub(crate) fn format_input<'n>(config: &TrainConfig, networks: &'n [Network], input: FormatInput) -> AtRest<'n> {
-    let at_rest = AtRest::new(networks, input);
-    if networks.len() > 1 { at_rest.under(&config.protocol) } else { at_rest }
+pub(crate) fn format_input<'n>(
+    config: &TrainConfig,
+    members: impl Into<Members<'n>>,
+    input: FormatInput,
+) -> AtRest<'n> {
+    let members = members.into();
+    let at_rest = AtRest::new(members, input);
+    if members.are_several() { at_rest.under(&config.protocol) } else { at_rest }
 }

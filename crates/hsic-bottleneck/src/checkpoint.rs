@@ -2,13 +2,15 @@
 
 use std::fs;
 
+use hsic_learn::session::Session;
 use hsic_learn::update::UpdateState;
+use hsic_nn::network::LearnerState;
 use hsic_nn::network::learner::StateMismatch;
-use hsic_nn::network::{LearnerState, Network};
 use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
+use crate::position::Position;
 use crate::run::Run;
 use crate::tensor_file;
 
@@ -16,28 +18,6 @@ const CHECKPOINT: &str = "checkpoint/state.safetensors";
 
 /// Tensors of a learner.
 const LEARNER_PARTS: [&str; 4] = ["parameters", "statistics", "first", "second"];
-
-/// Where training stands, apart from tensors: what a run needs beside them to go on as if it had never stopped.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// Steps done.
-    pub step: u64,
-    /// Steps of the current epoch that its sums hold.
-    pub epoch_steps: u64,
-    /// Sums of loss and terms over those steps, by block.
-    pub epoch_sums: Vec<[f64; 3]>,
-    /// How many of those steps measured each of the two terms, by block.
-    #[serde(default)]
-    pub epoch_measured: Vec<[u64; 2]>,
-    /// Blocks that were warned of as dead.
-    pub dead: Vec<bool>,
-    /// Seconds of training so far, by all processes that took part.
-    pub seconds: f64,
-    /// Median time of a step; 0 before training is done.
-    pub milliseconds_per_step: f64,
-    /// Length of `metrics.jsonl`; what was written later is written again.
-    pub metrics_bytes: u64,
-}
 
 /// The position with the optimizers' step counts, as the file holds them.
 #[derive(Serialize, Deserialize)]
@@ -55,14 +35,10 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn save_checkpoint(
-        &self,
-        position: &Position,
-        network: &Network,
-        record: &UpdateState,
-    ) -> Result<(), FileError> {
+    pub fn save_checkpoint(&self, position: &Position, session: &dyn Session) -> Result<(), FileError> {
         let path = self.file(CHECKPOINT);
-        let mut tensors: Vec<_> = tensor_file::of_network(network).collect();
+        let record = session.state();
+        let mut tensors: Vec<_> = tensor_file::stored(session.weights()).collect();
         for (block, state) in record.optimizers.iter().enumerate() {
             for (part, values) in [("first", &state.first), ("second", &state.second)] {
                 tensors.push((format!("optimizer.{block}.{part}"), vec![values.len()], values[..].into()));
@@ -87,12 +63,12 @@ impl Run {
         tensor_file::save(&path, tensors, Some(&state))
     }
 
-    /// Takes up the saved state: the network's tensors, optimizer state, and where training stands. `None` if no
+    /// Takes up the saved state: the network's tensors, the method's state, and where training stands. `None` if no
     /// checkpoint was written yet.
     ///
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
-    pub fn load_checkpoint(&self, network: &mut Network) -> Result<Option<(Position, UpdateState)>, FileError> {
+    pub fn load_checkpoint(&self, session: &mut dyn Session) -> Result<Option<Position>, FileError> {
         let path = self.file(CHECKPOINT);
         if !path.exists() {
             return Ok(None);
@@ -101,7 +77,7 @@ impl Run {
         let text = stored.state.ok_or_else(|| FileError::malformed(&path, "no state", "a checkpoint of training"))?;
         let state: State = serde_json::from_str(&text)
             .map_err(|error| FileError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
-        let blocks = network.blocks();
+        let blocks = session.block_parameters();
         let State { position, optimizer_steps, learner_steps } = state;
         let sums = position.epoch_sums.len().max(position.epoch_measured.len());
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
@@ -109,11 +85,11 @@ impl Run {
             return Err(FileError::malformed(&path, found, &format!("{}, those of the network", blocks.len())));
         }
         let mut record = UpdateState::default();
-        for (block, (trained, steps)) in blocks.iter().zip(optimizer_steps).enumerate() {
+        for (block, (&parameters, steps)) in blocks.iter().zip(optimizer_steps).enumerate() {
             let mut part = |part: &str| {
                 let name = format!("optimizer.{block}.{part}");
                 let values = stored.tensors.remove(&name).map(|tensor| tensor.values);
-                let whole = |values: &Vec<f32>| values.is_empty() || values.len() == trained.parameters().len();
+                let whole = |values: &Vec<f32>| values.is_empty() || values.len() == parameters;
                 let found = || FileError::malformed(&path, format_args!("no whole {name}"), "one number a parameter");
                 values.filter(whole).ok_or_else(found)
             };
@@ -137,12 +113,13 @@ impl Run {
             }
             record.learners.push(learners);
         }
-        tensor_file::restore(&path, network, stored.tensors)?;
-        Ok(Some((position, record)))
+        let weights = tensor_file::matched(&path, &session.weights(), stored.tensors)?;
+        session.restore(&weights, record).map_err(|mismatch| self.foreign(&mismatch))?;
+        Ok(Some(position))
     }
 
     /// Says that a checkpoint is that of another network or method.
-    pub(crate) fn foreign(&self, mismatch: &StateMismatch) -> FileError {
+    fn foreign(&self, mismatch: &StateMismatch) -> FileError {
         FileError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
     }
 
@@ -154,13 +131,87 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use hsic_data::batch::Batch;
+    use hsic_learn::error::StepError;
+    use hsic_learn::inference::Inference;
+    use hsic_learn::session::Visit;
+    use hsic_learn::update::StepReport;
     use hsic_nn::network::Activation;
+    use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 
     use super::*;
     use crate::config::TrainOptions;
 
     fn network(seed: u64) -> Network {
         Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, seed)
+    }
+
+    /// A session that learns nothing: a network, and the state that it was given.
+    struct Kept(Network, UpdateState);
+
+    impl Inference for Kept {
+        fn units(&self) -> usize {
+            self.0.units()
+        }
+
+        fn block_parameters(&self) -> Vec<usize> {
+            self.0.block_parameters()
+        }
+
+        fn feature_columns(&self, all: bool) -> usize {
+            self.0.feature_columns(all)
+        }
+
+        fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
+            self.0.features(m, x, all)
+        }
+
+        fn class_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
+            self.0.class_scores(m, x)
+        }
+
+        fn batch_outputs(&self, m: usize, x: &[f32]) -> Vec<f32> {
+            self.0.batch_outputs(m, x)
+        }
+
+        fn batch_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
+            self.0.batch_scores(m, x)
+        }
+    }
+
+    impl Session for Kept {
+        fn plan(&mut self, _steps: u64) {}
+
+        fn step(&mut self, _batch: &Batch, _learning_rate: f64) -> Result<&StepReport, StepError> {
+            Err(StepError::Own("this session does not learn".into()))
+        }
+
+        fn observe(&mut self, _batch: &Batch, _visit: &mut Visit<'_>) -> Result<Vec<f32>, StepError> {
+            Ok(Vec::new())
+        }
+
+        fn weights(&self) -> Vec<StoredTensor<'_, f32>> {
+            self.0.stored_tensors()
+        }
+
+        fn state(&self) -> UpdateState {
+            self.1.clone()
+        }
+
+        fn restore(&mut self, weights: &[NamedTensor<f32>], state: UpdateState) -> Result<(), StateMismatch> {
+            self.0.set_tensors(weights);
+            self.1 = state;
+            Ok(())
+        }
+
+        fn diverged(&self) -> Option<usize> {
+            None
+        }
+    }
+
+    /// A session of `network(2)`.
+    fn other() -> Kept {
+        Kept(network(2), UpdateState::default())
     }
 
     /// A run with a checkpoint of `network(1)`.
@@ -185,16 +236,16 @@ mod tests {
             let learner = LearnerState { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
             record.learners.push(vec![learner; 2]);
         }
-        run.save_checkpoint(&position, &network(1), &record).unwrap();
+        run.save_checkpoint(&position, &Kept(network(1), record.clone())).unwrap();
         (folder, run, position, record)
     }
 
     #[test]
     fn a_checkpoint_comes_back_bit_for_bit() {
         let (_folder, run, position, record) = saved();
-        let mut restored = network(2);
-        assert_eq!(run.load_checkpoint(&mut restored).unwrap(), Some((position, record)));
-        assert_eq!(restored.tensors(), network(1).tensors());
+        let mut restored = other();
+        assert_eq!(run.load_checkpoint(&mut restored).unwrap(), Some(position));
+        assert_eq!((restored.0.tensors(), restored.1), (network(1).tensors(), record));
     }
 
     #[test]
@@ -202,18 +253,18 @@ mod tests {
         let (_folder, run, position, record) = saved();
         let part = run.file("checkpoint/state.safetensors.part");
         fs::write(&part, b"half").unwrap();
-        assert_eq!(run.load_checkpoint(&mut network(2)).unwrap().unwrap().0, position);
-        run.save_checkpoint(&position, &network(1), &record).unwrap();
+        assert_eq!(run.load_checkpoint(&mut other()).unwrap().unwrap(), position);
+        run.save_checkpoint(&position, &Kept(network(1), record)).unwrap();
         assert!(!part.exists());
     }
 
     /// The message of a checkpoint of these bytes, without the folder.
     fn message(run: &Run, bytes: &[u8]) -> String {
         fs::write(run.file(CHECKPOINT), bytes).unwrap();
-        let mut network = network(2);
-        let before = network.tensors();
-        let message = run.load_checkpoint(&mut network).unwrap_err().to_string();
-        assert_eq!(network.tensors(), before, "a damaged checkpoint changes nothing");
+        let mut session = other();
+        let before = session.0.tensors();
+        let message = run.load_checkpoint(&mut session).unwrap_err().to_string();
+        assert_eq!(session.0.tensors(), before, "a damaged checkpoint changes nothing");
         assert!(message.contains("state.safetensors: "), "{message}");
         message[message.find(".safetensors: ").unwrap() + 14..].to_owned()
     }
@@ -244,33 +295,30 @@ mod tests {
     #[test]
     fn checkpoints_of_other_networks_are_told() {
         let (_folder, run, position, record) = saved();
-        let fails = |network: &Network, position: &Position, record: &UpdateState| {
-            run.save_checkpoint(position, network, record).unwrap();
+        let fails = |network: Network, position: &Position, record: &UpdateState| {
+            run.save_checkpoint(position, &Kept(network, record.clone())).unwrap();
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
-        let wide = Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
+        let wide = || Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
         let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
-        assert_eq!(fails(&wide, &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
+        assert_eq!(fails(wide(), &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::None, 1);
-        assert_eq!(fails(&bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
-        assert_eq!(fails(&wide, &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
+        assert_eq!(fails(bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
+        assert_eq!(fails(wide(), &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
-        assert_eq!(fails(&network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
+        assert_eq!(fails(network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
         let mut short = record.clone();
         short.optimizers[1].first.pop();
-        assert_eq!(
-            fails(&network(1), &position, &short),
-            "no whole optimizer.1.first, expected one number a parameter"
-        );
+        assert_eq!(fails(network(1), &position, &short), "no whole optimizer.1.first, expected one number a parameter");
         let mut broken = network(1);
         broken.blocks_mut()[1].parameters_mut()[3] = f32::NAN;
-        assert_eq!(fails(&broken, &position, &record), "tensor 3.weight holds NaN at 3, expected finite numbers");
+        assert_eq!(fails(broken, &position, &record), "tensor 3.weight holds NaN at 3, expected finite numbers");
         let mut broken = record.clone();
         broken.optimizers[2].first[1] = f32::INFINITY;
-        let text = fails(&network(1), &position, &broken);
+        let text = fails(network(1), &position, &broken);
         assert_eq!(text, "tensor optimizer.2.first holds inf at 1, expected finite numbers");
         // A file of weights in the place of a checkpoint, and one with a tensor too many.
-        run.save_weights(&network(1)).unwrap();
+        run.save_weights(network(1).stored_tensors()).unwrap();
         let weights = fs::read(run.file("weights.safetensors")).unwrap();
         assert_eq!(message(&run, &weights), "no state, expected a checkpoint of training");
         let tensors = network(1).tensors();

@@ -7,11 +7,10 @@ use std::time::Instant;
 use hsic_data::dataset::Split;
 use hsic_learn::judge::assignment::Assignment;
 use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{AtRest, Protocol};
+use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
 use hsic_learn::method::Method;
-use hsic_nn::network::Network;
 
 use crate::assemble::format_input;
 use crate::config::TrainConfig;
@@ -22,29 +21,32 @@ use crate::summary::Summary;
 
 /// What training took.
 #[derive(Clone, Debug)]
-pub(crate) struct Spent {
+pub struct Spent {
     /// Steps of all networks.
-    pub(crate) steps: u64,
+    pub steps: u64,
     /// Seconds until now.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Median time of a step.
-    pub(crate) milliseconds_per_step: f64,
+    pub milliseconds_per_step: f64,
     /// Numbers that the method learned beside each block.
-    pub(crate) beside: Vec<usize>,
+    pub beside: Vec<usize>,
 }
 
 /// Judges trained networks (several only under a combined sigma), trains the softmax layer if one is asked for, and
 /// writes the run's last files, the summary at the very end. `None` if it was asked to stop: taken up again, the run
 /// comes here at once.
+///
+/// # Errors
+/// `Run` if the folder cannot be written; `Step` if the softmax layer diverges; what listeners say.
 #[allow(
     clippy::too_many_arguments,
     reason = "what was trained, on what, what it took, who hears of it and who may stop it"
 )]
-pub(crate) fn conclude(
+pub fn conclude(
     config: &TrainConfig,
     data: &Split,
     run: &Run,
-    networks: &[Network],
+    members: Members<'_>,
     spent: Spent,
     listeners: &mut [&mut dyn Observer],
     stop: &AtomicBool,
@@ -55,7 +57,7 @@ pub(crate) fn conclude(
     }
     let start = Instant::now();
     let (train, test) = (&data.train, &data.test);
-    let at_rest = AtRest::new(networks, FormatInput::Last).under(&config.protocol);
+    let at_rest = AtRest::new(members, FormatInput::Last).under(&config.protocol);
     let table = at_rest.outputs(train, usize::MAX);
     let formatted = config.is_formatted();
     let assignment = match formatted {
@@ -74,7 +76,7 @@ pub(crate) fn conclude(
     }
     let format = match config.format.epochs {
         0 => None,
-        _ => match format_run(config, data, run, networks, &config.format, stop)? {
+        _ => match format_run(config, data, run, members, &config.format, stop)? {
             Some(format) => Some(format),
             None => return Ok(None),
         },
@@ -107,9 +109,9 @@ pub(crate) fn conclude(
         seconds: spent.seconds + start.elapsed().as_secs_f64(),
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
-        parameters: networks.iter().map(Network::parameter_count).sum(),
+        parameters: members.block_parameters().concat().iter().sum(),
         auxiliary_parameters: spent.beside.iter().sum(),
-        parameters_at_once: parameters_at_once(config.method, networks, &spent.beside),
+        parameters_at_once: parameters_at_once(config.method, members, &spent.beside),
         formatted: format.is_some() || formatted,
         confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
         class_names: train.class_names.clone(),
@@ -123,11 +125,11 @@ pub(crate) fn format_run(
     config: &TrainConfig,
     data: &Split,
     run: &Run,
-    networks: &[Network],
+    members: Members<'_>,
     settings: &FormatSettings,
     stop: &AtomicBool,
 ) -> Result<Option<Formatted>, Error> {
-    let formatted = format(&format_input(config, networks, settings.input), data, settings, stop)?;
+    let formatted = format(&format_input(config, members, settings.input), data, settings, stop)?;
     if let Some(formatted) = &formatted {
         run.save_format(settings.input, &formatted.layer)?;
     }
@@ -135,13 +137,13 @@ pub(crate) fn format_run(
 }
 
 /// Most numbers that one update touches; networks of several sigmas are trained one by one.
-fn parameters_at_once(method: &Method, networks: &[Network], beside: &[usize]) -> usize {
-    let of = |network: &Network| {
-        let blocks = network.blocks().iter().enumerate();
-        let each = blocks.map(|(index, block)| block.parameters().len() + beside.get(index).copied().unwrap_or(0));
+fn parameters_at_once(method: &Method, members: Members<'_>, beside: &[usize]) -> usize {
+    let of = |network: Vec<usize>| {
+        let blocks = network.into_iter().enumerate();
+        let each = blocks.map(|(index, block)| block + beside.get(index).copied().unwrap_or(0));
         if method.local { each.max() } else { Some(each.sum()) }
     };
-    networks.iter().filter_map(of).max().unwrap_or(0)
+    members.block_parameters().into_iter().filter_map(of).max().unwrap_or(0)
 }
 
 /// Peak resident memory of this process, where the system tells (Linux).

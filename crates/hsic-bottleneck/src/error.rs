@@ -2,7 +2,7 @@
 
 use hsic_data::dataset::DatasetError;
 use hsic_data::rows::RowsError;
-use hsic_learn::error::StepError;
+use hsic_learn::error::{BoxError, StepError};
 use hsic_nn::network::NetworkError;
 use thiserror::Error;
 
@@ -32,6 +32,17 @@ pub enum Error {
     /// The run's folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Somebody who listens to training, or a rule of one's own, says so.
+    #[error(transparent)]
+    Own(BoxError),
+    /// Threads cannot be started.
+    #[error("{threads} threads cannot be started")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The data set is too small to be trained on.
     #[error("{dataset} has {rows} training rows of {classes} classes: expected at least 2 of each")]
     TooSmall {
@@ -63,5 +74,23 @@ pub enum Error {
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         Self::Run(error.into())
+    }
+}
+
+impl From<BoxError> for Error {
+    /// An error of this crate that passed through a listener is itself again.
+    fn from(error: BoxError) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return *own,
+            Err(other) => other,
+        };
+        let error = match error.downcast::<FileError>() {
+            Ok(file) => return (*file).into(),
+            Err(other) => other,
+        };
+        match error.downcast::<RunError>() {
+            Ok(run) => Self::Run(*run),
+            Err(other) => Self::Own(other),
+        }
     }
 }

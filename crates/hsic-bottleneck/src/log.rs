@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use hsic_learn::error::BoxError;
 use hsic_learn::judge::monitor::MonitorReport;
+use hsic_learn::session::Session;
 use hsic_learn::span::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
+use crate::position::Position;
 
 /// The state of training after an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,13 +115,14 @@ impl std::fmt::Display for Warning {
     }
 }
 
-/// Hears what happens in training; screen, file and monitor are observers.
+/// Hears what happens in training; screen, folder and whatever one writes oneself are observers. Each may end training by
+/// an error of its own.
 pub trait Observer: Send {
     /// After every step: steps done, of how many.
     ///
     /// # Errors
     /// Ends training.
-    fn step(&mut self, _step: u64, _total: u64) -> Result<(), FileError> {
+    fn step(&mut self, _step: u64, _total: u64) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -126,7 +130,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn epoch(&mut self, _report: &EpochReport) -> Result<(), FileError> {
+    fn epoch(&mut self, _report: &EpochReport) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -134,7 +138,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn monitor(&mut self, _report: &MonitorReport) -> Result<(), FileError> {
+    fn monitor(&mut self, _report: &MonitorReport) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -142,7 +146,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn timeline(&mut self, _report: &TimelineReport) -> Result<(), FileError> {
+    fn timeline(&mut self, _report: &TimelineReport) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -150,7 +154,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn format(&mut self, _accuracies: &[f64]) -> Result<(), FileError> {
+    fn format(&mut self, _accuracies: &[f64]) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -158,7 +162,16 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Ends training.
-    fn warning(&mut self, _warning: &Warning) -> Result<(), FileError> {
+    fn warning(&mut self, _warning: &Warning) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// When training stands at a point from which it can be taken up again: as often as was asked for, when it is stopped,
+    /// and at its end. After the epoch's report.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn state(&mut self, _position: &Position, _session: &dyn Session) -> Result<(), BoxError> {
         Ok(())
     }
 }
@@ -166,8 +179,8 @@ pub trait Observer: Send {
 /// Tells all.
 pub(crate) fn tell(
     listeners: &mut [&mut dyn Observer],
-    mut what: impl FnMut(&mut dyn Observer) -> Result<(), FileError>,
-) -> Result<(), FileError> {
+    mut what: impl FnMut(&mut dyn Observer) -> Result<(), BoxError>,
+) -> Result<(), BoxError> {
     listeners.iter_mut().try_for_each(|listener| what(&mut **listener))
 }
 
@@ -232,33 +245,15 @@ impl MetricsFile {
         Ok(Self { file, path: path.into() })
     }
 
-    fn write(&mut self, record: &Record) -> Result<(), FileError> {
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// `Io` with the path.
+    pub fn write(&mut self, record: &Record) -> Result<(), FileError> {
         let io = |source| FileError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_string(record).map_err(|error| io(error.into()))?;
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(io)
-    }
-}
-
-impl Observer for MetricsFile {
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), FileError> {
-        self.write(&Record::Epoch(report.clone()))
-    }
-
-    fn monitor(&mut self, report: &MonitorReport) -> Result<(), FileError> {
-        self.write(&Record::Monitor(report.clone()))
-    }
-
-    fn timeline(&mut self, report: &TimelineReport) -> Result<(), FileError> {
-        self.write(&Record::Timeline(report.clone()))
-    }
-
-    fn format(&mut self, accuracies: &[f64]) -> Result<(), FileError> {
-        self.write(&Record::Format { test_accuracy: accuracies.to_vec() })
-    }
-
-    fn warning(&mut self, warning: &Warning) -> Result<(), FileError> {
-        self.write(&Record::Warning(warning.clone()))
     }
 }
 

@@ -119,7 +119,7 @@ pub(crate) fn save(
     test: &Dataset,
 ) -> Result<(), FileError> {
     let Some(decoder) = trained(network, learners) else { return Ok(()) };
-    tensor_file::save(&run.file(DECODER), tensor_file::of_network(&decoder), None)?;
+    tensor_file::save(&run.file(DECODER), tensor_file::stored(decoder.stored_tensors()), None)?;
     run.write_json(RECONSTRUCTIONS, &draw(network, &decoder, test))
 }
 

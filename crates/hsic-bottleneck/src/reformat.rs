@@ -26,7 +26,7 @@ pub fn format_finished(
     let predictor = Predictor::open(run)?;
     predictor.check(&data.train)?;
     predictor.check(&data.test)?;
-    let Some(formatted) = format_run(&config, data, run, predictor.networks(), settings, stop)? else {
+    let Some(formatted) = format_run(&config, data, run, predictor.networks().into(), settings, stop)? else {
         return Ok(None);
     };
     let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
-use hsic_nn::network::Network;
+use hsic_nn::network::{Network, StoredTensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -268,8 +268,8 @@ impl Run {
     ///
     /// # Errors
     /// `Io`.
-    pub fn save_weights(&self, network: &Network) -> Result<(), FileError> {
-        tensor_file::save(&self.file(WEIGHTS), tensor_file::of_network(network), None)
+    pub fn save_weights(&self, weights: Vec<StoredTensor<'_, f32>>) -> Result<(), FileError> {
+        tensor_file::save(&self.file(WEIGHTS), tensor_file::stored(weights), None)
     }
 
     /// The run of one of several networks, in a folder of this run's: taken up if it is there, made if not.

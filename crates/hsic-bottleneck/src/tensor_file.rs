@@ -77,10 +77,9 @@ fn header(tensors: &[(String, Vec<usize>, Values<'_>)], state: Option<&str>) -> 
     Ok(format!("{{{}}}", entries.join(",")))
 }
 
-/// The tensors of a network, as [`save`] takes them: copied one at a time.
-pub(crate) fn of_network(network: &Network) -> impl Iterator<Item = (String, Vec<usize>, Values<'_>)> {
-    let tensors = network.stored_tensors().into_iter();
-    tensors.map(|tensor| (tensor.name.clone(), tensor.shape.clone(), Values::Stored(tensor)))
+/// Tensors where they are kept, as [`save`] takes them: copied one at a time.
+pub(crate) fn stored(tensors: Vec<StoredTensor<'_, f32>>) -> impl Iterator<Item = (String, Vec<usize>, Values<'_>)> {
+    tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone(), Values::Stored(tensor)))
 }
 
 /// Tensors of a list, as [`save`] takes them.
@@ -110,14 +109,14 @@ pub(crate) fn load(path: &Path) -> Result<Stored, FileError> {
     Ok(Stored { tensors, state })
 }
 
-/// Puts stored tensors into a network that has tensors of just these names and shapes.
-pub(crate) fn restore(
+/// The tensors of a file in the order of a network's, which are of just these names and shapes.
+pub(crate) fn matched(
     path: &Path,
-    network: &mut Network,
+    known: &[StoredTensor<'_, f32>],
     mut stored: HashMap<String, NamedTensor<f32>>,
-) -> Result<(), FileError> {
+) -> Result<Vec<NamedTensor<f32>>, FileError> {
     let mut tensors = Vec::new();
-    for tensor in network.stored_tensors() {
+    for tensor in known {
         let Some(found) = stored.remove(&tensor.name) else {
             let found = format!("no tensor {}", tensor.name);
             return Err(FileError::malformed(path, found, "every tensor of the network"));
@@ -131,6 +130,16 @@ pub(crate) fn restore(
     if let Some(name) = stored.keys().min() {
         return Err(FileError::malformed(path, format_args!("tensor {name}"), "no tensors but those of the network"));
     }
+    Ok(tensors)
+}
+
+/// Puts the tensors of a file into a network that has tensors of just these names and shapes.
+pub(crate) fn restore(
+    path: &Path,
+    network: &mut Network,
+    stored: HashMap<String, NamedTensor<f32>>,
+) -> Result<(), FileError> {
+    let tensors = matched(path, &network.stored_tensors(), stored)?;
     network.set_tensors(&tensors);
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
-use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
+use hsic_bottleneck::step_error::BoxError;
 use hsic_bottleneck::summary::Summary;
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::figure::{Planned, Watcher};
@@ -217,7 +217,7 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn step(&mut self, step: u64, total: u64) -> Result<(), FileError> {
+    fn step(&mut self, step: u64, total: u64) -> Result<(), BoxError> {
         if self.bar.length().is_none() {
             self.bar.set_length(total);
             // What an earlier process did is no part of this one's rate.
@@ -227,7 +227,7 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), FileError> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), BoxError> {
         if !self.quiet {
             let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
             // An output block that learns by cross-entropy has none.
@@ -251,7 +251,7 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn warning(&mut self, warning: &Warning) -> Result<(), FileError> {
+    fn warning(&mut self, warning: &Warning) -> Result<(), BoxError> {
         if self.mute {
             return Ok(());
         }

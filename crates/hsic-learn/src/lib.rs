@@ -6,11 +6,13 @@
 
 pub mod engine;
 pub mod error;
+pub mod inference;
 pub mod judge;
 pub mod method;
 pub mod methods;
 pub mod objective;
 pub mod options;
+pub mod session;
 pub mod span;
 pub mod update;
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use hsic_bottleneck::dataset::{
     self, CheckedFile, Dataset, DatasetError, DatasetSource, LoadOptions, SOURCES, fetch, files, source, verify,
 };
+use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use super::running::on_threads;
 use crate::args::{DataCommand, DataFetchArguments, DataListArguments, DataNameArguments};
 use crate::printer::{self, TransferBar};
 use crate::results::{Class, Info, Listed};

@@ -7,9 +7,9 @@ use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{self, LoadOptions, Split, Standardization};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use super::running::on_threads;
 use crate::args::EvalArguments;
 use crate::printer;
 

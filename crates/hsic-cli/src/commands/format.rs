@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::threads::on_threads;
 
 use super::eval::load;
-use super::running::{interrupted, on_threads, stop_on_signal};
+use super::running::{interrupted, stop_on_signal};
 use crate::args::FormatArguments;
 use crate::printer;
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use super::running::on_threads;
 use crate::args::PredictArguments;
 use crate::printer;
 use crate::results::Named;

@@ -18,10 +18,3 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
 pub(super) fn interrupted() -> ExitCode {
     ExitCode::from(130)
 }
-
-/// Runs `work` on a pool of so many threads, all cores without a number.
-pub(super) fn on_threads<R: Send>(threads: Option<usize>, work: impl FnOnce() -> R + Send) -> anyhow::Result<R> {
-    anyhow::ensure!(threads != Some(0), "threads = 0: expected a whole number >= 1");
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build().context("threads")?;
-    Ok(pool.install(work))
-}

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use hsic::{Kernel, gamma_test, permutation_test};
+use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
 use super::measure::{matrix, tables};
-use super::running::on_threads;
 use crate::args::{TestArguments, TestMethod};
 use crate::printer;
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::eval::load;
-use super::running::{interrupted, on_threads, stop_on_signal};
+use super::running::{interrupted, stop_on_signal};
 use crate::args::TrainArguments;
 use crate::printer::{self, Progress};
 

@@ -5,6 +5,7 @@ use hsic_data::dataset::Dataset;
 use hsic_nn::network::Network;
 use serde::{Deserialize, Serialize};
 
+use crate::inference::Inference;
 use crate::judge::assignment::{Assignment, Confusion};
 
 /// Rows that are evaluated at a time.
@@ -71,25 +72,88 @@ impl Protocol {
     }
 }
 
+/// The networks that are looked at.
+#[derive(Clone, Copy)]
+pub enum Members<'n> {
+    /// Several of equal shapes, or one.
+    Networks(&'n [Network]),
+    /// One, or what trains it.
+    One(&'n dyn Inference),
+}
+
+impl<'n> From<&'n [Network]> for Members<'n> {
+    fn from(networks: &'n [Network]) -> Self {
+        Self::Networks(networks)
+    }
+}
+
+impl<'n> From<&'n Vec<Network>> for Members<'n> {
+    fn from(networks: &'n Vec<Network>) -> Self {
+        Self::Networks(networks)
+    }
+}
+
+impl<'n, const N: usize> From<&'n [Network; N]> for Members<'n> {
+    fn from(networks: &'n [Network; N]) -> Self {
+        Self::Networks(networks)
+    }
+}
+
+impl<'n> Members<'n> {
+    /// Whether there are several.
+    #[must_use]
+    pub fn are_several(self) -> bool {
+        !self.others().is_empty()
+    }
+
+    /// Learned numbers of each block, of each network.
+    #[must_use]
+    pub fn block_parameters(self) -> Vec<Vec<usize>> {
+        let others = self.others().iter().map(Inference::block_parameters);
+        [self.first().block_parameters()].into_iter().chain(others).collect()
+    }
+
+    fn first(self) -> &'n dyn Inference {
+        match self {
+            Self::Networks(networks) => &networks[0],
+            Self::One(network) => network,
+        }
+    }
+
+    fn others(self) -> &'n [Network] {
+        match self {
+            Self::Networks(networks) => &networks[1..],
+            Self::One(_) => &[],
+        }
+    }
+}
+
 /// Trained networks whose outputs are averaged (one network in the plain case), and what is taken from them.
 #[derive(Clone, Copy)]
 pub struct AtRest<'n> {
-    networks: &'n [Network],
+    members: Members<'n>,
     input: FormatInput,
     /// Rows whose own statistics batch norm uses; `None` for the running ones.
     batch: Option<usize>,
 }
 
 impl<'n> AtRest<'n> {
-    /// The features of `networks`, which have equal shapes, with running statistics.
+    /// The features of networks of equal shapes, with running statistics.
     ///
     /// # Panics
     /// If there is no network or their outputs differ in number.
     #[must_use]
-    pub fn new(networks: &'n [Network], input: FormatInput) -> Self {
-        let columns = networks[0].feature_columns(input == FormatInput::All);
-        assert!(networks.iter().all(|network| network.feature_columns(input == FormatInput::All) == columns));
-        Self { networks, input, batch: None }
+    pub fn new(members: impl Into<Members<'n>>, input: FormatInput) -> Self {
+        let (members, all) = (members.into(), input == FormatInput::All);
+        let columns = members.first().feature_columns(all);
+        assert!(members.others().iter().all(|network| network.feature_columns(all) == columns));
+        Self { members, input, batch: None }
+    }
+
+    /// The last outputs of one network, or of what trains one, with running statistics.
+    #[must_use]
+    pub fn of(network: &'n dyn Inference) -> Self {
+        Self { members: Members::One(network), input: FormatInput::Last, batch: None }
     }
 
     /// The same under a protocol. Under the authors' norm only last outputs are taken, and averages of several networks
@@ -103,16 +167,16 @@ impl<'n> AtRest<'n> {
         self
     }
 
-    /// The networks.
+    /// Blocks of each network.
     #[must_use]
-    pub fn networks(&self) -> &'n [Network] {
-        self.networks
+    pub fn blocks(&self) -> usize {
+        self.members.first().block_parameters().len()
     }
 
     /// Columns of the features.
     #[must_use]
     pub fn columns(&self) -> usize {
-        self.networks[0].feature_columns(self.input == FormatInput::All)
+        self.members.first().feature_columns(self.input == FormatInput::All)
     }
 
     /// Features (m x columns) of `x` (m rows), averaged over the networks.
@@ -134,15 +198,16 @@ impl<'n> AtRest<'n> {
         })
     }
 
-    fn average(&self, m: usize, of: impl Fn(&Network) -> Vec<f32>) -> Vec<f32> {
-        let mut sum = of(&self.networks[0]);
-        for network in &self.networks[1..] {
+    fn average(&self, m: usize, of: impl Fn(&dyn Inference) -> Vec<f32>) -> Vec<f32> {
+        let mut sum = of(self.members.first());
+        let others = self.members.others();
+        for network in others {
             for (sum, value) in sum.iter_mut().zip(of(network)) {
                 *sum += value;
             }
         }
-        if self.networks.len() > 1 {
-            let share = 1.0 / self.networks.len() as f32;
+        if !others.is_empty() {
+            let share = 1.0 / (others.len() + 1) as f32;
             sum.iter_mut().for_each(|sum| *sum *= share);
             if self.batch.is_some() {
                 let columns = sum.len() / m;
@@ -166,10 +231,29 @@ impl<'n> AtRest<'n> {
         }
     }
 
+    /// Which class each unit stands for, by the best assignment on a data set (the training data, never test data).
+    #[must_use]
+    pub fn assignment(&self, dataset: &Dataset) -> Assignment {
+        Assignment::fit(&self.outputs(dataset, usize::MAX).counts)
+    }
+
+    /// Share of a data set's samples whose unit k, the largest, stands for their class k: for networks that are trained to
+    /// name classes.
+    #[must_use]
+    pub fn accuracy(&self, dataset: &Dataset) -> f64 {
+        self.accuracy_by(&Assignment::identity(self.members.first().units()), dataset)
+    }
+
+    /// Share of a data set's samples that are read right by an assignment of units to classes.
+    #[must_use]
+    pub fn accuracy_by(&self, assignment: &Assignment, dataset: &Dataset) -> f64 {
+        self.outputs(dataset, usize::MAX).counts.assigned(assignment).accuracy()
+    }
+
     /// [Scores](Self::scores) of the first `limit` rows of a data set, counted and summed.
     #[must_use]
     pub fn outputs(&self, dataset: &Dataset, limit: usize) -> OutputTable {
-        let units = self.networks[0].units();
+        let units = self.members.first().units();
         let mut table = OutputTable {
             counts: Confusion::new(dataset.classes(), units),
             sums: vec![vec![0.0; units]; dataset.classes()],

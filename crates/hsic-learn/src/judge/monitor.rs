@@ -1,14 +1,14 @@
 //! What a network's blocks know of input and labels while any method trains it.
 
-use faer::{MatMut, MatRef};
+use faer::MatMut;
 use hsic::{BatchOperator, Bottleneck, Workspace};
 use hsic_data::batch::Batch;
-use hsic_nn::network::{Cache, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
 use crate::judge::assignment::{Assignment, Confusion};
 use crate::objective::Signal;
+use crate::session::Session;
 
 /// The blocks after a step, seen on its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ pub struct Monitor {
     bottleneck: Bottleneck,
     operator: Option<BatchOperator<f32>>,
     workspace: Workspace<f32>,
-    caches: Vec<Cache<f32>>,
+    /// The gradient, which nobody asks for.
+    unused: Vec<f32>,
 }
 
 impl Monitor {
@@ -40,10 +41,16 @@ impl Monitor {
     /// class k.
     #[must_use]
     pub fn new(every: u64, formatted: bool, bottleneck: Bottleneck) -> Self {
-        Self { every, formatted, bottleneck, operator: None, workspace: Workspace::default(), caches: Vec::new() }
+        Self { every, formatted, bottleneck, operator: None, workspace: Workspace::default(), unused: Vec::new() }
     }
 
-    /// The report after `step` steps, if one is due.
+    /// Whether a report is due after so many steps.
+    #[must_use]
+    pub fn is_due(&self, step: u64) -> bool {
+        self.every > 0 && step.is_multiple_of(self.every)
+    }
+
+    /// The report after `step` steps.
     ///
     /// # Errors
     /// `Diverged` or `Block` as in training; `Batch` if the batch allows no measure.
@@ -53,13 +60,10 @@ impl Monitor {
     pub fn look(
         &mut self,
         step: u64,
-        network: &Network,
+        session: &mut dyn Session,
         batch: &Batch,
         signals: &[Signal],
-    ) -> Result<Option<MonitorReport>, StepError> {
-        if self.every == 0 || !step.is_multiple_of(self.every) {
-            return Ok(None);
-        }
+    ) -> Result<MonitorReport, StepError> {
         let m = batch.rows();
         match &mut self.operator {
             Some(operator) => operator
@@ -70,49 +74,44 @@ impl Monitor {
                 self.operator = Some(operator.map_err(StepError::of_batch)?);
             }
         }
-        self.caches.resize_with(network.blocks().len(), Cache::shared);
         let (mut nhsic_x, mut nhsic_y) = (Vec::new(), Vec::new());
-        let mut x = network.entered(&batch.x);
-        for (index, (block, cache)) in network.blocks().iter().zip(&mut self.caches).enumerate() {
-            let mut z = vec![0.0; m * block.outputs()];
-            block.forward(m, &x, &mut z, cache);
-            let columns = network.feature().columns(block.shape());
-            let mut feature = vec![0.0; m * columns];
-            network.feature().extract(block.shape(), &z, &mut feature);
-            let mut unused = vec![0.0; feature.len()];
-            if let Some(operator) = &self.operator {
-                let (z, dz) = (
-                    MatRef::from_row_major_slice(&feature, m, columns),
-                    MatMut::from_row_major_slice_mut(&mut unused, m, columns),
-                );
-                let terms = operator.evaluate_into(dz, z, &mut self.workspace);
+        let Self { operator, workspace, unused, .. } = self;
+        let scores = session.observe(batch, &mut |index, z| {
+            if let Some(operator) = operator {
+                unused.resize(m * z.ncols(), 0.0);
+                let dz = MatMut::from_row_major_slice_mut(unused, m, z.ncols());
+                let terms = operator.evaluate_into(dz, z, workspace);
                 let terms = terms.map_err(|source| StepError::at_block(index, source))?;
                 nhsic_x.push(terms.x);
                 nhsic_y.push(terms.y);
             }
-            x = z;
-        }
-        let units = network.units();
+            Ok(())
+        })?;
+        let units = session.units();
         let mut table = Confusion::new(batch.classes, units);
-        let scores = if network.label().is_some() { network.class_scores(m, &batch.x) } else { network.scores(x) };
         table.add(&batch.labels, &scores, units);
         let assignment = if self.formatted { Assignment::identity(units) } else { Assignment::fit(&table) };
-        Ok(Some(MonitorReport {
+        Ok(MonitorReport {
             step,
             nhsic_x,
             nhsic_y,
             gradient_norm: signals.iter().map(|signal| signal.gradient_norm).collect(),
             batch_accuracy: table.assigned(&assignment).accuracy(),
-        }))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use faer::MatRef;
     use hsic_data::dataset::{LoadOptions, load};
+    use hsic_nn::network::Network;
     use hsic_nn::network::{Activation, Norm};
+    use hsic_nn::optimizer::Optimizer;
 
     use super::*;
+    use crate::engine::Backprop;
+    use crate::session::OnCpu;
 
     #[test]
     fn what_is_measured_is_what_the_objective_sees_before_its_step() {
@@ -120,12 +119,13 @@ mod tests {
         let data = load("digits", &options).unwrap().train;
         let mut batch = Batch::default();
         batch.fill(&data, &(0..60).collect::<Vec<_>>());
-        let network = Network::mlp(784, &[20, 15], 10, Activation::Tanh, Norm::Batch, 3);
+        let mut network = Network::mlp(784, &[20, 15], 10, Activation::Tanh, Norm::Batch, 3);
         let bottleneck = Bottleneck::default();
+        let mut update = Backprop::new(Optimizer::sgd());
         let signals = [Signal { gradient_norm: 2.0, ..Signal::default() }; 3];
         let mut monitor = Monitor::new(5, false, bottleneck);
-        assert_eq!(monitor.look(4, &network, &batch, &signals).unwrap(), None);
-        let report = monitor.look(5, &network, &batch, &signals).unwrap().unwrap();
+        assert!(!monitor.is_due(4) && monitor.is_due(5));
+        let report = monitor.look(5, &mut OnCpu::new(&mut network, &mut update), &batch, &signals).unwrap();
         assert_eq!((report.nhsic_x.len(), report.gradient_norm), (3, vec![2.0; 3]));
         let z = network.batch_outputs(60, &batch.x);
         let operator = BatchOperator::new(batch.matrix(), &batch.labels, 10, bottleneck).unwrap();

@@ -230,7 +230,7 @@ pub fn format(
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
-            return Err(StepError::Diverged { block: at_rest.networks()[0].blocks().len() });
+            return Err(StepError::Diverged { block: at_rest.blocks() });
         }
         epochs.push(count(&layer, &test, &test_labels).accuracy());
     }

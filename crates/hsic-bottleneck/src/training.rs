@@ -1,0 +1,350 @@
+//! The training loop, in memory: batches, steps, evaluation, and those who listen.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hsic::Bottleneck;
+use hsic_data::augment::Augmentation;
+use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
+use hsic_data::dataset::Split;
+use hsic_learn::error::StepError;
+use hsic_learn::judge::assignment::Assignment;
+use hsic_learn::judge::at_rest::{AtRest, NormProtocol, Protocol, ReadoutProtocol};
+use hsic_learn::judge::monitor::Monitor;
+use hsic_learn::method::Outputs;
+use hsic_learn::objective::Signal;
+use hsic_learn::session::{OnCpu, Session};
+use hsic_learn::update::Update;
+use hsic_nn::network::Network;
+use hsic_nn::optimizer::{Decay, LearningRate};
+
+use crate::config::{CheckpointRule, ConfigError};
+use crate::error::Error;
+use crate::log::{EpochReport, Observer, TimelineReport, Warning, tell};
+use crate::means::{EpochMeans, Means};
+use crate::position::Position;
+use crate::threads::on_threads;
+
+/// Training rows that an epoch's line looks at; the final figures look at all.
+const EPOCH_ROWS: usize = 5_000;
+
+/// Index of the step whose timeline is told (of the last one, if there are fewer): memory has grown by then.
+const TIMELINE_STEP: u64 = 20;
+
+/// How a network is trained, whatever it is and by whatever method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Training {
+    /// Passes over the training data, >= 1.
+    pub epochs: u64,
+    /// Rows of a batch, >= 2.
+    pub batch_size: usize,
+    /// The learning rate with its course.
+    pub learning_rate: LearningRate,
+    /// Whether an epoch visits the samples in an order of its own, or in that of the data.
+    pub shuffle: bool,
+    /// Random changes of training images.
+    pub augmentation: Augmentation,
+    /// Seed of order and changes.
+    pub seed: u64,
+    /// Threads; `None` for those of the pool that it is called on, or all cores. The result does not depend on them.
+    pub threads: Option<usize>,
+    /// What the network's outputs mean. Where units do not stand for classes by themselves, which does is read off the
+    /// training data.
+    pub outputs: Outputs,
+    /// How outputs are judged.
+    pub protocol: Protocol,
+    /// Whether the test accuracy by the authors' protocol is recorded too.
+    pub authors_beside: bool,
+    /// Steps between records of the monitor; 0 for none.
+    pub monitor_steps: u64,
+    /// Kernels of the monitor, and of the labels whose vanishing is warned of.
+    pub kernels: Bottleneck,
+    /// When listeners are told the state. They always are at the end and when training is stopped.
+    pub states: CheckpointRule,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        let batch_size = 256;
+        Self {
+            epochs: 5,
+            batch_size,
+            learning_rate: LearningRate { peak: 2e-3, decay: Decay::Cosine, warmup_steps: 0 },
+            shuffle: true,
+            augmentation: Augmentation::default(),
+            seed: 1,
+            threads: None,
+            outputs: Outputs::Units,
+            protocol: Protocol { readout: ReadoutProtocol::Fair, norm: NormProtocol::Fair, batch_size },
+            authors_beside: false,
+            monitor_steps: 0,
+            kernels: Bottleneck::default(),
+            states: CheckpointRule { epochs: Some(1), ..CheckpointRule::default() },
+        }
+    }
+}
+
+/// What a training told of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// After each epoch.
+    pub epochs: Vec<EpochReport>,
+    /// What was amiss.
+    pub warnings: Vec<Warning>,
+    /// Steps done.
+    pub steps: u64,
+    /// Seconds of training, evaluation included.
+    pub seconds: f64,
+    /// Median time of a step.
+    pub milliseconds_per_step: f64,
+}
+
+impl History {
+    /// Test accuracy after the last epoch, a fraction; `None` before the first.
+    #[must_use]
+    pub fn test_accuracy(&self) -> Option<f64> {
+        self.epochs.last().map(|report| report.test_accuracy)
+    }
+}
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Listener(History);
+
+impl Observer for Listener {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), hsic_learn::error::BoxError> {
+        self.0.epochs.push(report.clone());
+        Ok(())
+    }
+
+    fn warning(&mut self, warning: &Warning) -> Result<(), hsic_learn::error::BoxError> {
+        self.0.warnings.push(warning.clone());
+        Ok(())
+    }
+}
+
+/// Where a training came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reached {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole training: fewer were done if it was stopped.
+    pub total: u64,
+    /// Seconds, those of earlier processes included.
+    pub seconds: f64,
+    /// Median time of a step.
+    pub milliseconds_per_step: f64,
+}
+
+impl Training {
+    /// Trains `network` by `update` on data that are in memory, and leaves nothing on disk.
+    ///
+    /// # Errors
+    /// `TooSmall`; `Config` if the data cannot be changed as asked; `Step` if training diverges or the method cannot train
+    /// this network; `Own` with what an observer or a rule of one's own says.
+    pub fn fit(
+        &self,
+        network: &mut Network,
+        update: &mut dyn Update,
+        data: &Split,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<History, Error> {
+        let never = AtomicBool::new(false);
+        let mut kept = Listener::default();
+        let mut listeners: Vec<&mut dyn Observer> = vec![&mut kept];
+        listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
+        let mut session = OnCpu::new(network, update);
+        let reached = self.run(&mut session, data, Position::default(), &mut listeners, &never)?;
+        let Listener(history) = kept;
+        let Reached { step: steps, seconds, milliseconds_per_step, .. } = reached;
+        Ok(History { steps, seconds, milliseconds_per_step, ..history })
+    }
+
+    /// Trains a session from where it stands until the end, or until `stop` is set, which is looked at after every step.
+    ///
+    /// # Errors
+    /// As those of [`fit`](Self::fit).
+    pub fn run(
+        &self,
+        session: &mut dyn Session,
+        data: &Split,
+        from: Position,
+        listeners: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Reached, Error> {
+        on_threads(self.threads, || self.go(session, data, from, listeners, stop))?
+    }
+
+    /// Steps of the whole training on so many rows.
+    ///
+    /// # Errors
+    /// `TooSmall` if there is nothing to be learned from the data; `Config` if they cannot be changed as asked.
+    pub fn steps(&self, data: &Split) -> Result<u64, Error> {
+        let train = &data.train;
+        let steps = steps_per_epoch(train.rows(), self.batch_size);
+        if steps == 0 || train.classes() < 2 {
+            return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
+        }
+        let faults = self.augmentation.faults(train);
+        if !faults.is_empty() {
+            return Err(ConfigError::Faults(faults).into());
+        }
+        Ok(steps * self.epochs)
+    }
+
+    fn is_formatted(&self) -> bool {
+        matches!(self.outputs, Outputs::Classes | Outputs::Labels)
+    }
+
+    fn go(
+        &self,
+        session: &mut dyn Session,
+        data: &Split,
+        from: Position,
+        listeners: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Reached, Error> {
+        let start = Instant::now();
+        let total = self.steps(data)?;
+        let steps = total / self.epochs;
+        session.plan(total);
+        let mut done = from.step;
+        let mut means = Means {
+            steps: from.epoch_steps,
+            sums: from.epoch_sums.clone(),
+            measured: from.epoch_measured.clone(),
+            ..Means::default()
+        };
+        let mut dead = from.dead.clone();
+        dead.resize(session.block_parameters().len(), false);
+        let mut times = Vec::new();
+        let seconds = || from.seconds + start.elapsed().as_secs_f64();
+        let mut saved = Instant::now();
+        let mut monitor = Monitor::new(self.monitor_steps, self.is_formatted(), self.kernels);
+        let batches =
+            Batches { size: self.batch_size, seed: self.seed, shuffle: self.shuffle, augmentation: self.augmentation };
+        for_each_batch(&data.train, &batches, done..total, |step, batch| {
+            if step == 0 && !self.is_formatted() {
+                self.warn_of_labels(batch, listeners)?;
+            }
+            let rate = self.learning_rate.at(step, total);
+            let began = Instant::now();
+            let report = session.step(batch, rate)?;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+            means.add(&report.signals);
+            tell_of_dead(&report.signals, &mut dead, step, listeners)?;
+            done = step + 1;
+            tell(listeners, |observer| observer.step(done, total))?;
+            if step == TIMELINE_STEP.min(total - 1) {
+                let threads = rayon::current_num_threads();
+                let timeline = TimelineReport { step, threads, spans: report.spans.clone() };
+                tell(listeners, |observer| observer.timeline(&timeline))?;
+            }
+            if monitor.is_due(done) {
+                let signals = report.signals.clone();
+                let report = monitor.look(done, session, batch, &signals)?;
+                tell(listeners, |observer| observer.monitor(&report))?;
+            }
+            let epoch_ends = done.is_multiple_of(steps);
+            let stopping = stop.load(Ordering::Relaxed);
+            let saves = stopping || done == total || self.states.due(done, steps, saved.elapsed().as_secs_f64());
+            if (saves || epoch_ends)
+                && let Some(block) = session.diverged()
+            {
+                // Weights that are no longer finite must not take the place of a good state.
+                return Err(StepError::Diverged { block }.into());
+            }
+            if epoch_ends {
+                let report = self.epoch(session, data, means.take(), (done, steps), (seconds(), rate));
+                tell(listeners, |observer| observer.epoch(&report))?;
+            }
+            // After the epoch's record, which a training that is taken up from here does not write again.
+            if saves {
+                let position = Position {
+                    step: done,
+                    epoch_steps: means.steps,
+                    epoch_sums: means.sums.clone(),
+                    epoch_measured: means.measured.clone(),
+                    dead: dead.clone(),
+                    seconds: seconds(),
+                    milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
+                    metrics_bytes: 0,
+                };
+                tell(listeners, |observer| observer.state(&position, session))?;
+                saved = Instant::now();
+            }
+            Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        let milliseconds_per_step = if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) };
+        Ok(Reached { step: done, total, seconds: seconds(), milliseconds_per_step })
+    }
+
+    /// The report after an epoch, `done` steps of `steps` an epoch.
+    fn epoch(
+        &self,
+        session: &dyn Session,
+        data: &Split,
+        means: EpochMeans,
+        (done, steps): (u64, u64),
+        (seconds, learning_rate): (f64, f64),
+    ) -> EpochReport {
+        let EpochMeans { loss, mut terms } = means;
+        let at_rest = AtRest::of(session).under(&self.protocol);
+        let table = at_rest.outputs(&data.train, EPOCH_ROWS);
+        let assignment = match self.is_formatted() {
+            true => Assignment::identity(data.train.classes()),
+            false => Assignment::fit(&table.counts),
+        };
+        let beside = self.authors_beside.then(|| {
+            let protocol = Protocol::authors(self.is_formatted(), self.batch_size);
+            at_rest.under(&protocol).outputs(&data.test, usize::MAX).accuracy(&protocol, &assignment)
+        });
+        EpochReport {
+            epoch: done / steps,
+            step: done,
+            seconds,
+            learning_rate,
+            loss,
+            nhsic_x: terms.remove("nhsic_x").unwrap_or_default(),
+            nhsic_y: terms.remove("nhsic_y").unwrap_or_default(),
+            terms,
+            train_accuracy: table.accuracy(&self.protocol, &assignment),
+            test_accuracy: at_rest.outputs(&data.test, usize::MAX).accuracy(&self.protocol, &assignment),
+            authors_test_accuracy: beside,
+        }
+    }
+
+    /// Says once when the labels' kernel is so wide that there is nothing to learn from.
+    fn warn_of_labels(&self, batch: &Batch, listeners: &mut [&mut dyn Observer]) -> Result<(), Error> {
+        let Bottleneck { sigma_labels, epsilon, .. } = self.kernels;
+        let labels = hsic::LabelFactor::<f32>::new(&batch.labels, batch.classes, sigma_labels, epsilon);
+        let labels = labels.map_err(StepError::of_batch)?;
+        if labels.vanished() {
+            let warning = Warning::LabelsVanished { trace: labels.trace(), bound: batch.classes as f64 - 1.0 };
+            tell(listeners, |observer| observer.warning(&warning))?;
+        }
+        Ok(())
+    }
+}
+
+/// Warns of blocks that were not known to be dead.
+fn tell_of_dead(
+    signals: &[Signal],
+    dead: &mut [bool],
+    step: u64,
+    listeners: &mut [&mut dyn Observer],
+) -> Result<(), Error> {
+    for (block, (signal, dead)) in signals.iter().zip(dead).enumerate() {
+        if signal.dead && !*dead {
+            *dead = true;
+            tell(listeners, |observer| observer.warning(&Warning::DeadBlock { block, step }))?;
+        }
+    }
+    Ok(())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
