@@ -89,7 +89,7 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
     options.evaluation.readout = Some(ReadoutProtocol::Fair);
     options.evaluation.bn = Some(NormProtocol::Fair);
     options.evaluation.authors_beside = Some(false);
-    options.resolve()
+    options.resolve_among(&config.methods)
 }
 
 /// What the softmax layer of a run sees. The authors train theirs with running statistics, but on combined networks with

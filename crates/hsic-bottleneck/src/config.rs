@@ -16,7 +16,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{NormProtocol, Protocol, ReadoutProtocol};
 use hsic_learn::judge::softmax::FormatSettings;
 use hsic_learn::method::{Method, Outputs, Recipe, Stages};
-use hsic_learn::methods::{self, METHODS};
+use hsic_learn::methods::Methods;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use hsic_nn::network::models::{Width, parse_widths};
 use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
@@ -123,6 +123,8 @@ pub struct TrainConfig {
     pub method: &'static Method,
     /// How it is made, with its own options.
     pub recipe: Recipe,
+    /// The methods that it was chosen among.
+    pub methods: Methods,
     /// Width of the kernels of each network; one in the plain case.
     pub sigmas: Vec<f64>,
     /// The objective's numbers, those of the first width.
@@ -232,10 +234,18 @@ impl TrainOptions {
     ///
     /// # Errors
     /// `Faults` with every value that cannot be used.
-    pub fn resolve(mut self) -> Result<TrainConfig, ConfigError> {
+    pub fn resolve(self) -> Result<TrainConfig, ConfigError> {
+        self.resolve_among(&Methods::known())
+    }
+
+    /// The same, where the method may be one of one's own.
+    ///
+    /// # Errors
+    /// `Faults` with every value that cannot be used.
+    pub fn resolve_among(mut self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
         let mut faults = Faults::default();
         let method = self.objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
-        let chosen = methods::named(&method);
+        let chosen = methods.named(&method);
         let recipe = match chosen {
             Some(known) => {
                 let expected = format!("not given for {method}, which does not read it");
@@ -255,8 +265,7 @@ impl TrainOptions {
                 Some((known, (known.resolve)(&mut stages, &mut faults)))
             }
             None => {
-                let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-                faults.check("method", &method, false, &names.join(", "));
+                faults.check("method", &method, false, &methods.names());
                 None
             }
         };
@@ -419,6 +428,7 @@ impl TrainOptions {
             entrance,
             method,
             recipe,
+            methods: methods.clone(),
             sigmas,
             bottleneck,
             approximation,

@@ -10,6 +10,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_learn::methods::Methods;
 use hsic_nn::network::Network;
 use serde::Serialize;
 
@@ -70,7 +71,15 @@ impl Predictor {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(run: &Run) -> Result<Self, Error> {
-        let config = run.config()?;
+        Self::open_among(run, &Methods::known())
+    }
+
+    /// The same, where the run's method may be one of one's own.
+    ///
+    /// # Errors
+    /// As those of [`open`](Self::open).
+    pub fn open_among(run: &Run, methods: &Methods) -> Result<Self, Error> {
+        let config = run.config_among(methods)?;
         if !run.is_finished() {
             let expected = "a finished run (hsic train --resume goes on with this one)";
             return Err(FileError::malformed(run.path(), "training has not ended", expected).into());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
+use hsic_learn::methods::Methods;
 use hsic_nn::network::{Network, StoredTensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -214,7 +215,15 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config(&self) -> Result<TrainConfig, ConfigError> {
-        TrainOptions::read(&self.file(CONFIG))?.resolve()
+        self.config_among(&Methods::known())
+    }
+
+    /// The same, where the method may be one of one's own.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file and key.
+    pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
+        TrainOptions::read(&self.file(CONFIG))?.resolve_among(methods)
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still

@@ -18,7 +18,7 @@ use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::Fault;
 use hsic_bottleneck::method::Method;
-use hsic_bottleneck::methods::{self, METHODS};
+use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
 
@@ -41,16 +41,15 @@ const TRIAL_SEED: u64 = 1;
 ///
 /// # Errors
 /// `Fault` with the first name that is not known, or the whole if it names none.
-pub fn methods_named(names: &str) -> Result<Vec<&'static Method>, Fault> {
+pub fn methods_named(names: &str, known: &Methods) -> Result<Vec<&'static Method>, Fault> {
     if names == "all" {
-        return Ok(METHODS.to_vec());
+        return Ok(known.iter().collect());
     }
     let mut methods: Vec<&'static Method> = Vec::new();
     for name in names.split(',').map(str::trim) {
-        let known = || METHODS.iter().map(|method| method.name).collect::<Vec<_>>().join(", ");
-        let fault =
-            || Fault { key: "methods".to_owned(), value: name.to_owned(), expected: format!("all, or {}", known()) };
-        let method = methods::named(name).ok_or_else(fault)?;
+        let expected = || format!("all, or {}", known.names());
+        let fault = || Fault { key: "methods".to_owned(), value: name.to_owned(), expected: expected() };
+        let method = known.named(name).ok_or_else(fault)?;
         if !methods.iter().any(|earlier| earlier.name == method.name) {
             methods.push(method);
         }
@@ -62,6 +61,8 @@ pub fn methods_named(names: &str) -> Result<Vec<&'static Method>, Fault> {
 pub struct Comparison {
     folder: PathBuf,
     store: Store,
+    /// Those that are compared among all others.
+    known: Methods,
     /// Options of all trainings.
     options: TrainOptions,
     methods: Vec<&'static Method>,
@@ -88,7 +89,9 @@ impl Comparison {
         budget: Budget,
         seeds: Vec<u64>,
     ) -> Self {
-        Self { folder: folder.into(), store: Store::new(folder.join("runs")), options, methods, budget, seeds }
+        let known = methods.iter().fold(Methods::known(), |known, method| known.with(method));
+        let store = Store::new(folder.join("runs"), known.clone());
+        Self { folder: folder.into(), store, known, options, methods, budget, seeds }
     }
 
     /// The folder.
@@ -151,6 +154,20 @@ impl Comparison {
         }
     }
 
+    /// Carries all trainings out in this process, one after the other, and says what they came to; `None` if it was
+    /// asked to stop. Memory at its peak is then that of the process, whatever the method.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
+    pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<ComparisonRecord>, Error> {
+        while let Some((planned, _)) = self.next()? {
+            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
+                return Ok(None);
+            }
+        }
+        self.record("in a program").map(Some)
+    }
+
     fn is_open(&self, planned: &Planned) -> Result<bool, Error> {
         Ok(self.store.finished(planned)?.is_none() && self.store.failure(planned)?.is_none())
     }
@@ -185,7 +202,7 @@ impl Comparison {
     /// All trainings of a method that are known by now.
     fn plan(&self, method: &'static Method) -> Result<Plan, Error> {
         let mut plan = Plan::default();
-        let planned = |label: String, options| Store::plan(&Training::new(label, options).alone(), TRIAL_SEED);
+        let planned = |label: String, options| self.store.plan(&Training::new(label, options).alone(), TRIAL_SEED);
         let default = self.default_rate(method)?;
         (plan.epochs, plan.trial_epochs) = match self.budget {
             Budget::Epochs(epochs) => (epochs, trial_epochs(epochs)),
@@ -220,7 +237,7 @@ impl Comparison {
             plan.rate = Some(rate);
             let training = Training::new(method.name, self.options(method, rate, plan.epochs)).alone();
             for &seed in &self.seeds {
-                plan.finals.push(Store::plan(&training, seed)?);
+                plan.finals.push(self.store.plan(&training, seed)?);
             }
         }
         Ok(plan)
@@ -230,7 +247,7 @@ impl Comparison {
     fn default_rate(&self, method: &Method) -> Result<f64, Error> {
         let mut options = self.options.clone();
         options.objective.method = Some(method.name.to_owned());
-        Ok(options.resolve()?.learning_rate.peak)
+        Ok(options.resolve_among(&self.known)?.learning_rate.peak)
     }
 }
 

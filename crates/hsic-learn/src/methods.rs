@@ -26,8 +26,45 @@ pub static METHODS: &[&Method] = &[
     &frozen::METHOD,
 ];
 
-/// The method of a name.
-#[must_use]
-pub fn named(name: &str) -> Option<&'static Method> {
-    METHODS.iter().copied().find(|method| method.name == name)
+/// Methods by name: those of this crate, and one's own beside them.
+#[derive(Clone, Debug)]
+pub struct Methods(Vec<&'static Method>);
+
+impl Default for Methods {
+    fn default() -> Self {
+        Self::known()
+    }
+}
+
+impl Methods {
+    /// All of this crate.
+    #[must_use]
+    pub fn known() -> Self {
+        Self(METHODS.to_vec())
+    }
+
+    /// The same and a method of one's own, in place of an earlier one of its name.
+    #[must_use]
+    pub fn with(mut self, method: &'static Method) -> Self {
+        self.0.retain(|known| known.name != method.name);
+        self.0.push(method);
+        self
+    }
+
+    /// The method of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&'static Method> {
+        self.iter().find(|method| method.name == name)
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Method> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Their names, separated by commas.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.0.iter().map(|method| method.name).collect::<Vec<_>>().join(", ")
+    }
 }

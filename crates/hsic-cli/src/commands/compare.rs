@@ -8,6 +8,7 @@ use anyhow::Context;
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions};
 use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
 use hsic_lab::figure::flags;
@@ -23,7 +24,8 @@ pub(crate) const RECORD: &str = "comparison.json";
 
 pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
-    let methods = methods_named(&arguments.methods).map_err(|fault| ConfigError::Faults(vec![fault]))?;
+    let methods =
+        methods_named(&arguments.methods, &Methods::known()).map_err(|fault| ConfigError::Faults(vec![fault]))?;
     let mut options = TrainOptions { data: arguments.data, network: arguments.network, ..TrainOptions::default() };
     options.training.batch_size = arguments.batch_size;
     options.training.threads = arguments.threads;

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args as _;
 use hsic_bottleneck::config::{ObjectiveOptions, OptimizerOptions, RuleOptions, TrainOptions};
 use hsic_bottleneck::method::{Method, Outputs};
-use hsic_bottleneck::methods::{self, METHODS};
+use hsic_bottleneck::methods::{METHODS, Methods};
 use serde::Serialize;
 
 use crate::args::MethodsArguments;
@@ -26,9 +26,8 @@ pub(crate) fn run(arguments: &MethodsArguments) -> anyhow::Result<ExitCode> {
             if arguments.json { printer::json(&list)? } else { printer::methods(&list.methods)? }
         }
         Some(name) => {
-            let Some(method) = methods::named(name) else {
-                let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-                bail!("method = {name}: expected {}", known.join(", "));
+            let Some(method) = Methods::known().named(name) else {
+                bail!("method = {name}: expected {}", Methods::known().names());
             };
             let explained = explained(method)?;
             if arguments.json { printer::json(&explained)? } else { printer::method(&explained)? }

@@ -11,6 +11,7 @@ use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
@@ -49,7 +50,7 @@ impl Reproduction {
     /// In a folder, new or that of an earlier reproduction.
     #[must_use]
     pub fn new(folder: &Path, scope: Scope) -> Self {
-        Self { folder: folder.into(), scope, store: Store::new(folder.join("runs")) }
+        Self { folder: folder.into(), scope, store: Store::new(folder.join("runs"), Methods::known()) }
     }
 
     /// The folder.
@@ -85,7 +86,7 @@ impl Reproduction {
         let mut plan = Vec::new();
         for training in figure.trainings(&self.scope) {
             for &seed in &self.scope.seeds {
-                plan.push(Store::plan(&training, seed)?);
+                plan.push(self.store.plan(&training, seed)?);
             }
         }
         Ok(plan)

@@ -8,7 +8,8 @@ use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::log::Observer;
-use hsic_bottleneck::run::Run;
+use hsic_bottleneck::methods::Methods;
+use hsic_bottleneck::run::{Run, RunError};
 use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
@@ -39,25 +40,26 @@ pub type Launch<'l> = &'l dyn Fn(&Run) -> Result<bool, Error>;
 /// Trainings under a folder, each in one named by what is trained and a fingerprint of its options.
 pub(crate) struct Store {
     runs: PathBuf,
+    methods: Methods,
     data: DataCache,
 }
 
 impl Store {
     /// In a folder, new or that of earlier trainings.
-    pub(crate) fn new(runs: PathBuf) -> Self {
-        Self { runs, data: DataCache::default() }
+    pub(crate) fn new(runs: PathBuf, methods: Methods) -> Self {
+        Self { runs, methods, data: DataCache::default() }
     }
 
     /// A training with its place.
     ///
     /// # Errors
     /// `Config` for options that cannot be used.
-    pub(crate) fn plan(training: &Training, seed: u64) -> Result<Planned, Error> {
-        Ok(Planned { training: training.clone(), seed, folder: folder_name(training, seed)? })
+    pub(crate) fn plan(&self, training: &Training, seed: u64) -> Result<Planned, Error> {
+        Ok(Planned { training: training.clone(), seed, folder: folder_name(training, seed, &self.methods)? })
     }
 
-    fn config(planned: &Planned) -> Result<TrainConfig, ConfigError> {
-        planned.training.seeded(planned.seed).resolve()
+    fn config(&self, planned: &Planned) -> Result<TrainConfig, ConfigError> {
+        planned.training.seeded(planned.seed).resolve_among(&self.methods)
     }
 
     /// Where the run of a training is or will be.
@@ -76,7 +78,8 @@ impl Store {
         }
         let run = Run::open(&path)?;
         let place = planned.training.place;
-        if identity(&run.config()?.options, place) != identity(&Self::config(planned)?.options, place) {
+        if identity(&run.config_among(&self.methods)?.options, place) != identity(&self.config(planned)?.options, place)
+        {
             let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
             return Err(FileError::malformed(&run.file("config.toml"), "other options", &expected).into());
         }
@@ -98,7 +101,7 @@ impl Store {
     pub(crate) fn trained(&self, planned: &Planned) -> Result<Trained<'_>, Error> {
         let missing = || FileError::malformed(&self.path(planned), "nothing", "a finished run");
         let run = self.open(planned)?.ok_or_else(missing)?;
-        Trained::open(run, &planned.training, planned.seed, &self.data)
+        Trained::open(run, &planned.training, planned.seed, &self.methods, &self.data)
     }
 
     /// Carries a training out, from where it was interrupted if it was.
@@ -113,7 +116,7 @@ impl Store {
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
         watcher.begin(planned);
-        let config = Self::config(planned)?;
+        let config = self.config(planned)?;
         let run = match self.open(planned)? {
             Some(run) => run,
             None => Run::create(&self.path(planned), &config)?,
@@ -129,6 +132,28 @@ impl Store {
                 }
                 Ok(Outcome::Finished(Box::new(self.trained(planned)?.summary)))
             }
+        }
+    }
+
+    /// Trains a run in this process, and says whether it is finished.
+    ///
+    /// # Errors
+    /// `Failed` with what training says: it is noted, and the training not tried again.
+    pub(crate) fn train_here(&self, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
+        let config = run.config_among(&self.methods)?;
+        let data = self.data.load(&config)?;
+        match train(&config, &data, run, &mut [], stop) {
+            Ok(outcome) => Ok(matches!(outcome, Outcome::Finished(_))),
+            Err(Error::Step(error)) => {
+                let mut said = error.to_string();
+                let mut source = std::error::Error::source(&error);
+                while let Some(cause) = source {
+                    said.push_str(&format!(": {cause}"));
+                    source = cause.source();
+                }
+                Err(RunError::Failed { path: run.path().into(), said }.into())
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -12,6 +12,7 @@ use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::judge::monitor::MonitorReport;
 use hsic_bottleneck::log::{EpochReport, Record};
+use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::network::Network;
 use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
 use hsic_bottleneck::summary::Summary;
@@ -88,13 +89,13 @@ pub(super) fn identity(options: &TrainOptions, place: Place) -> TrainOptions {
 ///
 /// # Errors
 /// `Config` for options that cannot be used.
-pub(super) fn folder_name(training: &Training, seed: u64) -> Result<String, Error> {
+pub(super) fn folder_name(training: &Training, seed: u64, methods: &Methods) -> Result<String, Error> {
     let asked = identity(&training.seeded(seed), training.place);
     let text =
         toml::to_string(&asked).map_err(|error| FileError::malformed(Path::new(&training.label), error, "TOML"))?;
     let digest = Sha256::digest(text.as_bytes());
     let fingerprint: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let options = asked.resolve()?.options;
+    let options = asked.resolve_among(methods)?.options;
     let part = |text: Option<String>| text.unwrap_or_default();
     let (data, model, method) =
         (part(options.data.dataset), part(options.network.model), part(options.objective.method));
@@ -160,8 +161,14 @@ pub struct Trained<'a> {
 }
 
 impl<'a> Trained<'a> {
-    pub(super) fn open(run: Run, training: &Training, seed: u64, data: &'a DataCache) -> Result<Self, Error> {
-        let config = training.seeded(seed).resolve()?;
+    pub(super) fn open(
+        run: Run,
+        training: &Training,
+        seed: u64,
+        methods: &Methods,
+        data: &'a DataCache,
+    ) -> Result<Self, Error> {
+        let config = training.seeded(seed).resolve_among(methods)?;
         let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
         let derived = run.path().with_extension("derived");
         Ok(Self { run, config, summary, options: training.options.clone(), data, derived })
@@ -296,17 +303,20 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_by_what_is_trained_and_not_by_where_the_data_lie() {
-        let name = folder_name(&training(), 3).unwrap();
+        let name = folder_name(&training(), 3, &Methods::known()).unwrap();
         assert!(name.starts_with("digits-mlp-hsic-") && name.ends_with("-3"), "{name}");
         let mut moved = training();
         moved.options.data.data_dir = Some("elsewhere".into());
         moved.options.training.threads = Some(2);
-        assert_eq!(folder_name(&moved, 3).unwrap(), name);
+        assert_eq!(folder_name(&moved, 3, &Methods::known()).unwrap(), name);
         // Threads count where time is measured.
-        assert_ne!(folder_name(&moved.alone(), 3).unwrap(), folder_name(&training().alone(), 3).unwrap());
+        assert_ne!(
+            folder_name(&moved.alone(), 3, &Methods::known()).unwrap(),
+            folder_name(&training().alone(), 3, &Methods::known()).unwrap()
+        );
         let mut longer = training();
         longer.options.training.epochs = Some(3);
-        assert_ne!(folder_name(&longer, 3).unwrap(), name);
+        assert_ne!(folder_name(&longer, 3, &Methods::known()).unwrap(), name);
     }
 
     #[test]
