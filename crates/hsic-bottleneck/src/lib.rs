@@ -15,6 +15,7 @@ pub mod log;
 mod means;
 pub mod position;
 pub mod predict;
+pub mod prelude;
 pub mod reconstruction;
 pub mod reformat;
 pub mod run;

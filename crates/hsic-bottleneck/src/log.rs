@@ -176,6 +176,9 @@ pub trait Observer: Send {
     }
 }
 
+/// Nobody listens.
+impl Observer for () {}
+
 /// Tells all.
 pub(crate) fn tell(
     listeners: &mut [&mut dyn Observer],

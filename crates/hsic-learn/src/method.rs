@@ -192,6 +192,19 @@ impl fmt::Debug for Method {
 }
 
 impl Method {
+    /// A local method of one's own, whose blocks can all learn at once and which has no options but those of other stages.
+    #[must_use]
+    pub const fn own(
+        name: &'static str,
+        summary: &'static str,
+        outputs: Outputs,
+        resolve: fn(&mut Stages<'_>, &mut Faults) -> Recipe,
+    ) -> Self {
+        let (reference, cost, source) = ("one's own", "", "");
+        let (takes_capsules, local, parallel) = (false, true, true);
+        Self { name, summary, reference, cost, source, outputs, takes_capsules, local, parallel, reads: &[], resolve }
+    }
+
     /// Whether it reads the option of a TOML key.
     #[must_use]
     pub fn reads(&self, key: &str) -> bool {

@@ -157,6 +157,19 @@ impl<T: Scalar> Network<T> {
         &self.blocks
     }
 
+    /// Adds a block behind the others.
+    ///
+    /// # Errors
+    /// `Joint` if it does not take what the last one gives.
+    pub fn push(&mut self, block: impl Block<T> + 'static) -> Result<(), NetworkError> {
+        let (given, taken) = (self.outputs(), block.inputs());
+        if given != taken {
+            return Err(NetworkError::Joint { block: self.blocks.len(), given, taken });
+        }
+        self.blocks.push(Box::new(block));
+        Ok(())
+    }
+
     /// The blocks, to be trained.
     pub fn blocks_mut(&mut self) -> &mut [Box<dyn Block<T>>] {
         &mut self.blocks

@@ -20,6 +20,7 @@ mod view;
 pub use approximation::{ApproximateOperator, ApproximateWorkspace, Approximation};
 pub use error::Error;
 pub use estimator::{Estimator, Measurement};
+pub use faer;
 pub use gram::Gram;
 pub use independence::{TestResult, gamma_test, permutation_test};
 pub use kernel::{Bandwidth, Kernel, Sigma};

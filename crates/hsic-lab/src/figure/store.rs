@@ -34,6 +34,15 @@ pub trait Watcher {
     fn observer(&mut self) -> &mut dyn Observer;
 }
 
+/// Nobody watches.
+impl Watcher for () {
+    fn begin(&mut self, _planned: &Planned) {}
+
+    fn observer(&mut self) -> &mut dyn Observer {
+        self
+    }
+}
+
 /// Trains a run in a process of its own and says whether it is finished; it is not if it was stopped.
 pub type Launch<'l> = &'l dyn Fn(&Run) -> Result<bool, Error>;
 

@@ -28,12 +28,15 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_data::fault::Faults;
 use hsic_nn::network::Learner;
+use hsic_nn::optimizer::Optimizer;
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages};
+use crate::engine::Local;
 use crate::error::{ObjectiveError, StepError};
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::{Objective, Signal, Site};
 use crate::options::InputTerm;
+use crate::update::{Schedule, UpdateOrder};
 
 /// The method `hsic`.
 pub static METHOD: Method = Method {
@@ -78,6 +81,62 @@ impl HsicRule {
         let objective = HsicObjective::approximate(settings.bottleneck, settings.approximation, settings.seed);
         let objective = objective.map_err(StepError::of_batch)?.comparing(self.x);
         Ok(objective.classifying(self.classifier, settings.classes))
+    }
+}
+
+/// The HSIC bottleneck with all its numbers, for those who train without names.
+///
+/// # Examples
+/// ```
+/// use hsic_learn::method::bottleneck::Hsic;
+/// let update = Hsic { classifier: Some((0.5, 10)), ..Hsic::default() }.update()?;
+/// # let _: Box<dyn hsic_learn::update::Update> = Box::new(update);
+/// # Ok::<(), hsic::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Hsic {
+    /// The objective's numbers.
+    pub bottleneck: Bottleneck,
+    /// In which form it is computed, and the seed of its random numbers, if it has any.
+    pub approximation: (Approximation, u64),
+    /// What nHSIC(Z, X) compares a block with.
+    pub x: InputTerm,
+    /// Weight of a linear classifier's cross-entropy beside each block, and its classes; `None` for no classifier.
+    pub classifier: Option<(f64, usize)>,
+    /// The optimizer of each block.
+    pub optimizer: Optimizer,
+    /// Which weights a block's input comes from.
+    pub order: UpdateOrder,
+    /// What runs at once.
+    pub schedule: Schedule,
+}
+
+impl Default for Hsic {
+    /// As `hsic train` has it: SGD without momentum, all blocks at once.
+    fn default() -> Self {
+        Self {
+            bottleneck: Bottleneck::default(),
+            approximation: (Approximation::Exact, 0),
+            x: InputTerm::Input,
+            classifier: None,
+            optimizer: Optimizer::sgd(),
+            order: UpdateOrder::Jacobi,
+            schedule: Schedule::Parallel,
+        }
+    }
+}
+
+impl Hsic {
+    /// The method with these numbers.
+    ///
+    /// # Errors
+    /// `Parameter` with the first number out of its range.
+    pub fn update(self) -> Result<Local<HsicObjective>, hsic::Error> {
+        let (approximation, seed) = self.approximation;
+        let objective = HsicObjective::approximate(self.bottleneck, approximation, seed)?.comparing(self.x);
+        let (weight, classes) = self.classifier.unwrap_or_default();
+        let objective = objective.classifying(weight, classes);
+        Ok(Local::new(objective, self.optimizer, self.order, self.schedule))
     }
 }
 

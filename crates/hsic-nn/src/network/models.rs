@@ -345,6 +345,16 @@ pub enum NetworkError {
         /// Sizes of its output.
         to: Shape,
     },
+    /// A block does not take what the one before it gives.
+    #[error("block {block} takes {taken} values and the one before it gives {given}: expected as many")]
+    Joint {
+        /// Index from 0.
+        block: usize,
+        /// Outputs of the block before it.
+        given: usize,
+        /// Its inputs.
+        taken: usize,
+    },
     /// Nothing can be routed.
     #[error("block {block} routes capsules: expected primary-capsules or capsules before it")]
     NoCapsules {
