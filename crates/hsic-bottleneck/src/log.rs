@@ -97,7 +97,7 @@ impl std::fmt::Display for Warning {
             Self::LostClass { class, formatted, share } => {
                 let (what, remedy) = match formatted {
                     true => ("the output unit does not name", "more epochs or another learning rate"),
-                    false => ("no output unit stands for", "another seed or --format-epochs"),
+                    false => ("no output unit stands for", "another seed or a softmax layer"),
                 };
                 let percent = 100.0 * share;
                 write!(
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_lost_class_is_told_with_the_remedy_that_helps() {
         let told = |formatted| Warning::LostClass { class: "9".to_owned(), formatted, share: 0.314 }.to_string();
-        assert!(told(false).contains("class 9 (31.4 %") && told(false).ends_with("another seed or --format-epochs"));
+        assert!(told(false).contains("class 9 (31.4 %") && told(false).ends_with("another seed or a softmax layer"));
         assert!(told(true).ends_with("more epochs or another learning rate"), "{}", told(true));
     }
 }

@@ -18,7 +18,7 @@ use crate::assemble::{build_network, format_input, member_config};
 use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::files::FileError;
-use crate::run::Run;
+use crate::run::{Run, RunError};
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,8 +81,7 @@ impl Predictor {
     pub fn open_among(run: &Run, methods: &Methods) -> Result<Self, Error> {
         let config = run.config_among(methods)?;
         if !run.is_finished() {
-            let expected = "a finished run (hsic train --resume goes on with this one)";
-            return Err(FileError::malformed(run.path(), "training has not ended", expected).into());
+            return Err(RunError::Unfinished { path: run.path().into() }.into());
         }
         let provenance = run.data()?;
         let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;

@@ -25,8 +25,14 @@ pub enum RunError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The folder holds something already.
-    #[error("{}: is not empty: expected a new folder, or --resume", .path.display())]
+    #[error("{}: is not empty: expected a new folder", .path.display())]
     Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Training into the folder has not ended.
+    #[error("{}: training has not ended, expected a finished run", .path.display())]
+    Unfinished {
         /// The folder.
         path: PathBuf,
     },

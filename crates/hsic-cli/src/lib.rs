@@ -12,6 +12,7 @@ mod printer;
 mod report;
 mod results;
 mod table;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::report::ComparedRow;
 use crate::results::{Checked, Explained, Info, Listed, ListedMethod, Named, OptionHelp, Written};
 use crate::table::Row;
+use crate::words;
 
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -39,7 +40,8 @@ fn note(text: &str) {
 pub(crate) fn error(error: &anyhow::Error) {
     let mut text = String::new();
     for (depth, cause) in error.chain().enumerate() {
-        let cause = cause.to_string();
+        let remedy = words::remedy(cause).unwrap_or_default();
+        let cause = format!("{cause}{remedy}");
         // Errors of some libraries tell their cause themselves.
         if text.ends_with(&cause) {
             continue;
@@ -255,7 +257,7 @@ impl Observer for Progress {
         if self.mute {
             return Ok(());
         }
-        self.bar.suspend(|| note(&format!("warning: {warning}")));
+        self.bar.suspend(|| note(&format!("warning: {}", words::warning(warning))));
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use hsic_lab::figure::record::{FigureRecord, Machine};
 use hsic_lab::figure::run_page::RunReport;
 
 use crate::table::{MISSING, Row, significant};
+use crate::words;
 
 /// The figures of a reproduction.
 pub(crate) struct ReproductionReport {
@@ -234,9 +235,10 @@ impl RunFacts {
             row("time so far", duration(*seconds));
         }
         row("seed", config.seed.to_string());
-        let mut warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<String> = report.warnings.iter().map(words::warning).collect();
         for (sigma, member) in &report.members {
-            warnings.extend(member.warnings.iter().map(|warning| format!("sigma {sigma}: {warning}")));
+            warnings
+                .extend(member.warnings.iter().map(|warning| format!("sigma {sigma}: {}", words::warning(warning))));
         }
         let folder = folder.display().to_string();
         Self {

@@ -1,0 +1,50 @@
+//! The command's words for what the libraries say: which flag or command is the remedy.
+
+use std::error::Error as StdError;
+
+use hsic_bottleneck::Error;
+use hsic_bottleneck::log::Warning;
+use hsic_bottleneck::run::RunError;
+
+/// What a user of the command can do about an error, to follow its text.
+pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let run = match error.downcast_ref() {
+        Some(Error::Run(run)) => run,
+        _ => error.downcast_ref()?,
+    };
+    match run {
+        RunError::Occupied { .. } => Some(", or --resume"),
+        RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)"),
+        _ => None,
+    }
+}
+
+/// A warning, with the flag that is the remedy.
+pub(crate) fn warning(warning: &Warning) -> String {
+    let told = warning.to_string();
+    match warning {
+        Warning::LostClass { formatted: false, .. } => told.replace("a softmax layer", "--format-epochs"),
+        _ => told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remedies_are_found_under_the_library_s_own_error() {
+        let occupied = || RunError::Occupied { path: "r".into() };
+        assert_eq!(remedy(&occupied()), Some(", or --resume"));
+        assert_eq!(remedy(&Error::from(occupied())), Some(", or --resume"));
+        assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
+        assert_eq!(remedy(&std::io::Error::other("x")), None);
+    }
+
+    #[test]
+    fn a_lost_class_names_the_flag() {
+        let lost = |formatted| Warning::LostClass { class: "9".to_owned(), formatted, share: 0.25 };
+        assert!(warning(&lost(false)).ends_with("expected another seed or --format-epochs"));
+        assert!(warning(&lost(true)).ends_with("expected more epochs or another learning rate"));
+    }
+}
