@@ -10,29 +10,28 @@ use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
 use hsic_data::augment::Augmentation;
-use hsic_data::dataset::{Dataset, LoadOptions, Normalize};
+use hsic_data::dataset::{Dataset, LoadOptions};
 use hsic_data::fault::{Fault, Faults};
+use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{NormProtocol, Protocol, ReadoutProtocol};
+use hsic_learn::judge::at_rest::Protocol;
 use hsic_learn::judge::softmax::FormatSettings;
 use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
+use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
-use hsic_nn::network::models::{Width, parse_widths};
-use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NETWORKS, Norm};
-use hsic_nn::optimizer::{Decay, LearningRate, Optimizer};
+use hsic_nn::network::models::Width;
+use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NetworkPlan, Norm};
+use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
 pub use checkpoints::CheckpointRule;
-pub use hsic_data::dataset::DataOptions;
+pub use hsic_data::stage::DataOptions;
 pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
 pub use hsic_learn::options::{Numbers, ObjectiveOptions, RuleOptions};
 pub use hsic_nn::network::NetworkOptions;
 pub use hsic_nn::optimizer::{OptimizerName, OptimizerOptions};
-pub use options::TrainingOptions;
-
-/// Name of a network that is a list of blocks.
-const CUSTOM: &str = "custom";
+pub use options::{Course, TrainingOptions};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +100,8 @@ pub struct TrainConfig {
     pub options: TrainOptions,
     /// Name or path of the data set.
     pub dataset: String,
+    /// How it is loaded.
+    pub load: LoadOptions,
     /// Random changes of training images.
     pub augmentation: Augmentation,
     /// Name of the network.
@@ -178,19 +179,7 @@ impl TrainConfig {
     /// How the data are loaded.
     #[must_use]
     pub fn load_options(&self) -> LoadOptions {
-        let data = &self.options.data;
-        LoadOptions {
-            data_dir: data.data_dir.clone(),
-            seed: self.seed,
-            train_size: data.train_size,
-            test_size: data.test_size,
-            label_column: data.label_column.clone(),
-            test_fraction: data.test_fraction.unwrap_or(0.2),
-            standardize: data.standardize.unwrap_or(true),
-            standardization: None,
-            normalize: data.normalize.unwrap_or_default(),
-            validation: data.validation.unwrap_or(0.0),
-        }
+        self.load.clone()
     }
 
     /// Checks what only the data can tell: whether its samples can be changed as asked.
@@ -274,133 +263,22 @@ impl TrainOptions {
             self.format.format_epochs.get_or_insert(10);
             self.format.format_input.get_or_insert(FormatInput::All);
         }
-        let data = &mut self.data;
-        let dataset = data.dataset.get_or_insert_with(|| "digits".to_owned()).clone();
-        let test_fraction = *data.test_fraction.get_or_insert(0.2);
-        let inside = test_fraction > 0.0 && test_fraction < 1.0;
-        faults.check("test-fraction", test_fraction, inside, "a number in (0, 1)");
-        data.standardize.get_or_insert(true);
-        faults.share("validation", *data.validation.get_or_insert(0.0));
-        data.normalize.get_or_insert(Normalize::None);
-        let augmentation = Augmentation {
-            flip: *data.flip.get_or_insert(false),
-            shift: *data.shift.get_or_insert(0),
-            cutout: *data.cutout.get_or_insert(0),
-        };
-        for (key, size) in [("train-size", data.train_size), ("test-size", data.test_size)] {
-            faults.check(key, 0, size != Some(0), "a whole number >= 1");
-        }
-
-        let network = &mut self.network;
-        let model = network.model.get_or_insert_with(|| "mlp".to_owned()).clone();
-        let mut known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
-        known.push(CUSTOM);
-        faults.check("model", &model, known.contains(&model.as_str()), &known.join(", "));
-        let custom = model == CUSTOM;
-        faults.check("block", self.blocks.len(), custom || self.blocks.is_empty(), "no list but for model = custom");
-        faults.check("block", 0, !custom || !self.blocks.is_empty(), "a [[block]] list for model = custom");
-        let widths = network.widths.as_deref().map(|text| (text, parse_widths(text)));
-        let known = "positive widths as 256,128 or 256x6, 10,000 blocks at the most";
-        if let Some((text, widths)) = &widths {
-            faults.check("widths", text, widths.is_some(), known);
-            faults.check("widths", text, !custom, "none for model = custom");
-        }
-        let widths = widths.and_then(|(_, widths)| widths);
-        faults.check("outputs", 0, network.outputs != Some(0), "a whole number >= 1");
-        let outputs = network.outputs;
-        let own = NETWORKS.iter().find(|network| network.name == model);
-        let activation = *network.activation.get_or_insert(own.map_or(Activation::Relu, |own| own.activation));
-        let norm = *network.norm.get_or_insert(own.map_or(Norm::Batch, |own| own.norm));
-        let feature = *network.feature.get_or_insert(Feature::Pool(2));
-        let entrance = Entrance {
-            between: *network.between.get_or_insert_default(),
-            dropout: *network.dropout.get_or_insert(0.0),
-        };
-        faults.share("dropout", entrance.dropout);
-
-        let objective = &mut self.objective;
-        let sigmas = objective.sigma.get_or_insert_with(|| Numbers(vec![5.0])).0.clone();
-        faults.check("sigma", "", !sigmas.is_empty(), "a finite number > 0, or several as 1,5,10");
-        let sigma = sigmas.first().copied().unwrap_or(1.0);
-        let bottleneck = Bottleneck {
-            sigma,
-            sigma_labels: objective.sigma_labels.unwrap_or(sigma),
-            epsilon: *objective.epsilon.get_or_insert(1e-5),
-            beta: *objective.beta.get_or_insert(500.0),
-            x_weight: *objective.x_weight.get_or_insert(1.0),
-        };
-        for &sigma in &sigmas {
-            faults.positive("sigma", sigma);
-        }
-        faults.positive("sigma-labels", bottleneck.sigma_labels);
-        faults.positive("epsilon", bottleneck.epsilon);
-        faults.not_negative("beta", bottleneck.beta);
-        faults.not_negative("x-weight", bottleneck.x_weight);
-        let approximation = *objective.approximation.get_or_insert_default();
-
-        let optimizer = &mut self.optimizer;
-        let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
-        let learning_rate = LearningRate {
-            peak: *optimizer.learning_rate.get_or_insert(2e-3),
-            decay: *optimizer.decay.get_or_insert(Decay::Cosine),
-            warmup_steps: *optimizer.warmup_steps.get_or_insert(0),
-        };
-        let momentum = *optimizer.momentum.get_or_insert(0.0);
-        let weight_decay = *optimizer.weight_decay.get_or_insert(0.0);
-        let (beta1, beta2) = (*optimizer.beta1.get_or_insert(0.9), *optimizer.beta2.get_or_insert(0.999));
-        let epsilon = *optimizer.adam_epsilon.get_or_insert(1e-8);
-        faults.positive("learning-rate", learning_rate.peak);
-        faults.share("momentum", momentum);
-        faults.not_negative("weight-decay", weight_decay);
-        faults.share("beta1", beta1);
-        faults.share("beta2", beta2);
-        faults.positive("adam-epsilon", epsilon);
-        let optimizer = match name {
-            OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
-            OptimizerName::AdamW => Optimizer::AdamW { beta1, beta2, epsilon, weight_decay },
-        };
-
-        let training = &mut self.training;
-        let epochs = *training.epochs.get_or_insert(5);
-        faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
-        let batch_size = *training.batch_size.get_or_insert(256);
-        faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
-        let shuffle = *training.shuffle.get_or_insert(true);
-        let update = *training.update.get_or_insert(UpdateOrder::Jacobi);
-        let natural = if update == UpdateOrder::Jacobi { Schedule::Parallel } else { Schedule::Sequential };
-        let schedule = *training.schedule.get_or_insert(natural);
-        let together = update == UpdateOrder::Jacobi || schedule == Schedule::Sequential;
-        faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
-        let seed = *training.seed.get_or_insert(1);
-        faults.check("threads", training.threads.unwrap_or(1), training.threads != Some(0), "a whole number >= 1");
-        let threads = training.threads;
-        if training.checkpoint_steps.is_none() && training.checkpoint_minutes.is_none() {
-            training.checkpoint_epochs.get_or_insert(1);
-        }
-        let checkpoints = CheckpointRule {
-            steps: training.checkpoint_steps,
-            epochs: training.checkpoint_epochs,
-            minutes: training.checkpoint_minutes,
-        };
-        faults.check("checkpoint-steps", 0, checkpoints.steps != Some(0), "a whole number >= 1");
-        faults.check("checkpoint-epochs", 0, checkpoints.epochs != Some(0), "a whole number >= 1");
-        faults.positive("checkpoint-minutes", checkpoints.minutes.unwrap_or(1.0));
-
-        let monitor_steps = *training.monitor_steps.get_or_insert(0);
-        let protocol = Protocol {
-            readout: *self.evaluation.readout.get_or_insert(ReadoutProtocol::Fair),
-            norm: *self.evaluation.bn.get_or_insert(NormProtocol::Fair),
-            batch_size,
-        };
-        let authors_beside = *self.evaluation.authors_beside.get_or_insert(false);
+        let seed = *self.training.seed.get_or_insert(1);
+        let data = self.data.resolve(seed, &mut faults);
+        let network = self.network.resolve(&self.blocks, &mut faults);
+        let objective = self.objective.resolve(&mut faults);
+        let (optimizer, learning_rate) = self.optimizer.resolve(&mut faults);
+        let course = self.training.resolve(&mut faults);
+        let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
         let format = self.format.resolve(seed, &mut faults);
+        let ObjectivePlan { sigmas, bottleneck, approximation } = objective;
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, meaning != Some(Outputs::Features) || format.epochs > 0, &expected);
         let read = chosen.is_some_and(|chosen| chosen.reads("approximation")) || approximation == Approximation::Exact;
         faults.check("approximation", approximation, read, &format!("exact for {method}, which does not read it"));
         if let Approximation::Nystroem(landmarks) = approximation {
             let expected = "at most as many landmarks as rows of a batch (batch-size)";
-            faults.check("approximation", approximation, landmarks <= batch_size, expected);
+            faults.check("approximation", approximation, landmarks <= course.batch_size, expected);
         }
         let combined = sigmas.len() > 1;
         faults.check("format-epochs", 0, !combined || format.epochs > 0, "at least 1 with several sigmas");
@@ -414,10 +292,14 @@ impl TrainOptions {
         let (Some((method, recipe)), true) = (recipe, faults.0.is_empty()) else {
             return Err(ConfigError::Faults(faults.0));
         };
+        let DataPlan { dataset, load, augmentation } = data;
+        let NetworkPlan { model, widths, outputs, activation, norm, feature, entrance } = network;
+        let Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps } = course;
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
             options: self,
             dataset,
+            load,
             augmentation,
             model,
             widths,
@@ -437,7 +319,7 @@ impl TrainOptions {
             epochs,
             batch_size,
             shuffle,
-            order: update,
+            order,
             schedule,
             seed,
             threads,

@@ -11,3 +11,4 @@ pub mod options;
 pub mod provenance;
 pub mod rows;
 pub mod shape;
+pub mod stage;

@@ -24,8 +24,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use hsic::{Approximation, Bottleneck};
-use hsic_data::dataset::DataOptions;
 use hsic_data::fault::Faults;
+use hsic_data::stage::DataOptions;
 use hsic_nn::network::{BlockSpec, LabelStyle, NetworkOptions};
 use hsic_nn::optimizer::{Optimizer, OptimizerName, OptimizerOptions};
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hsic::Approximation;
+use hsic::{Approximation, Bottleneck};
+use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,42 @@ options! {
         /// rows), fourier:R (R random waves); their cost grows as the batch, not as its cube [default: exact]
         #[serde(default, with = "as_text")]
         approximation: Approximation,
+    }
+}
+
+/// The HSIC objective's numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectivePlan {
+    /// Width of the kernels of each network; one in the plain case.
+    pub sigmas: Vec<f64>,
+    /// The numbers, those of the first width.
+    pub bottleneck: Bottleneck,
+    /// In which form the objective is computed.
+    pub approximation: Approximation,
+}
+
+impl ObjectiveOptions {
+    /// Fills in the defaults and notes what is out of range.
+    pub fn resolve(&mut self, faults: &mut Faults) -> ObjectivePlan {
+        let usual = Bottleneck::default();
+        let sigmas = self.sigma.get_or_insert_with(|| Numbers(vec![usual.sigma])).0.clone();
+        faults.check("sigma", "", !sigmas.is_empty(), "a finite number > 0, or several as 1,5,10");
+        let sigma = sigmas.first().copied().unwrap_or(usual.sigma);
+        let bottleneck = Bottleneck {
+            sigma,
+            sigma_labels: self.sigma_labels.unwrap_or(sigma),
+            epsilon: *self.epsilon.get_or_insert(usual.epsilon),
+            beta: *self.beta.get_or_insert(usual.beta),
+            x_weight: *self.x_weight.get_or_insert(usual.x_weight),
+        };
+        for &sigma in &sigmas {
+            faults.positive("sigma", sigma);
+        }
+        faults.positive("sigma-labels", bottleneck.sigma_labels);
+        faults.positive("epsilon", bottleneck.epsilon);
+        faults.not_negative("beta", bottleneck.beta);
+        faults.not_negative("x-weight", bottleneck.x_weight);
+        ObjectivePlan { sigmas, bottleneck, approximation: *self.approximation.get_or_insert_default() }
     }
 }
 

@@ -34,7 +34,7 @@ pub use learner::{Learner, LearnerState};
 pub use linear::Linear;
 pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
 pub use norm::Norm;
-pub use options::NetworkOptions;
+pub use options::{NetworkOptions, NetworkPlan};
 pub use residual::Residual;
 
 /// Most rows that one task evaluates; fixed, so that the number of threads is invisible.

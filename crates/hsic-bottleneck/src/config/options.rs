@@ -1,8 +1,11 @@
 //! What a user can say of the course of training.
 
+use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use serde::{Deserialize, Serialize};
+
+use super::checkpoints::CheckpointRule;
 
 options! {
     /// How long and in which order.
@@ -30,5 +33,61 @@ options! {
         monitor_steps: u64,
         /// Save a checkpoint so many minutes after the last, > 0
         checkpoint_minutes: f64,
+    }
+}
+
+/// The course of training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Course {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Whether an epoch visits the samples in an order of its own.
+    pub shuffle: bool,
+    /// Which weights a block's input comes from.
+    pub order: UpdateOrder,
+    /// What runs at once.
+    pub schedule: Schedule,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Threads; `None` for all cores.
+    pub threads: Option<usize>,
+    /// When checkpoints are saved.
+    pub checkpoints: CheckpointRule,
+    /// Steps between records of the monitor; 0 for none.
+    pub monitor_steps: u64,
+}
+
+impl TrainingOptions {
+    /// Fills in the defaults and notes what is out of range.
+    pub fn resolve(&mut self, faults: &mut Faults) -> Course {
+        let epochs = *self.epochs.get_or_insert(5);
+        faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
+        let batch_size = *self.batch_size.get_or_insert(256);
+        faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
+        let shuffle = *self.shuffle.get_or_insert(true);
+        let order = *self.update.get_or_insert(UpdateOrder::Jacobi);
+        let natural = if order == UpdateOrder::Jacobi { Schedule::Parallel } else { Schedule::Sequential };
+        let schedule = *self.schedule.get_or_insert(natural);
+        let together = order == UpdateOrder::Jacobi || schedule == Schedule::Sequential;
+        faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
+        let seed = *self.seed.get_or_insert(1);
+        faults.check("threads", 0, self.threads != Some(0), "a whole number >= 1");
+        if self.checkpoint_steps.is_none() && self.checkpoint_minutes.is_none() {
+            self.checkpoint_epochs.get_or_insert(1);
+        }
+        let checkpoints = CheckpointRule {
+            steps: self.checkpoint_steps,
+            epochs: self.checkpoint_epochs,
+            minutes: self.checkpoint_minutes,
+        };
+        faults.check("checkpoint-steps", 0, checkpoints.steps != Some(0), "a whole number >= 1");
+        faults.check("checkpoint-epochs", 0, checkpoints.epochs != Some(0), "a whole number >= 1");
+        if let Some(minutes) = checkpoints.minutes {
+            faults.positive("checkpoint-minutes", minutes);
+        }
+        let (threads, monitor_steps) = (self.threads, *self.monitor_steps.get_or_insert(0));
+        Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps }
     }
 }

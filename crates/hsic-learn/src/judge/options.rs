@@ -5,7 +5,7 @@ use hsic_data::options::options;
 use hsic_nn::optimizer::{Decay, Optimizer, OptimizerName};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::at_rest::{FormatInput, NormProtocol, ReadoutProtocol};
+use crate::judge::at_rest::{FormatInput, NormProtocol, Protocol, ReadoutProtocol};
 use crate::judge::softmax::{FormatSettings, FormatStart};
 
 options! {
@@ -73,5 +73,17 @@ impl FormatOptions {
             standardize: *self.format_standardize.get_or_insert(true),
             seed,
         }
+    }
+}
+
+impl EvaluationOptions {
+    /// Fills in the defaults: the protocol for batches of so many rows, and whether that of the authors is recorded too.
+    pub fn resolve(&mut self, batch_size: usize) -> (Protocol, bool) {
+        let protocol = Protocol {
+            readout: *self.readout.get_or_insert(ReadoutProtocol::Fair),
+            norm: *self.bn.get_or_insert(NormProtocol::Fair),
+            batch_size,
+        };
+        (protocol, *self.authors_beside.get_or_insert(false))
     }
 }

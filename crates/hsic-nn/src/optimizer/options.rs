@@ -1,9 +1,10 @@
 //! What a user can say of the optimizer.
 
+use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
-use super::Decay;
+use super::{Decay, LearningRate, Optimizer};
 
 /// Which optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,5 +40,32 @@ options! {
         beta2: f64,
         /// Added to adamw's root, > 0 [default: 1e-8]
         adam_epsilon: f64,
+    }
+}
+
+impl OptimizerOptions {
+    /// Fills in the defaults and notes what is out of range.
+    pub fn resolve(&mut self, faults: &mut Faults) -> (Optimizer, LearningRate) {
+        let name = *self.optimizer.get_or_insert(OptimizerName::Sgd);
+        let learning_rate = LearningRate {
+            peak: *self.learning_rate.get_or_insert(2e-3),
+            decay: *self.decay.get_or_insert(Decay::Cosine),
+            warmup_steps: *self.warmup_steps.get_or_insert(0),
+        };
+        let momentum = *self.momentum.get_or_insert(0.0);
+        let weight_decay = *self.weight_decay.get_or_insert(0.0);
+        let (beta1, beta2) = (*self.beta1.get_or_insert(0.9), *self.beta2.get_or_insert(0.999));
+        let epsilon = *self.adam_epsilon.get_or_insert(1e-8);
+        faults.positive("learning-rate", learning_rate.peak);
+        faults.share("momentum", momentum);
+        faults.not_negative("weight-decay", weight_decay);
+        faults.share("beta1", beta1);
+        faults.share("beta2", beta2);
+        faults.positive("adam-epsilon", epsilon);
+        let optimizer = match name {
+            OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
+            OptimizerName::AdamW => Optimizer::AdamW { beta1, beta2, epsilon, weight_decay },
+        };
+        (optimizer, learning_rate)
     }
 }

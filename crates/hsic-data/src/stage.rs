@@ -1,0 +1,89 @@
+//! What a user can say of the data, and what is made of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::augment::Augmentation;
+use crate::dataset::{LoadOptions, Normalize};
+use crate::fault::Faults;
+use crate::options::options;
+
+options! {
+    /// What is learned from.
+    DataOptions, "Data" {
+        /// Name of a data set, or path of a folder of images, of one in a .tar, .tar.gz or .tar.xz, or of a .csv, .npy or .npz
+        /// [default: digits]
+        dataset: String,
+        /// Folder that holds the data set's files [default: the platform's data folder]
+        data_dir: PathBuf,
+        /// Training samples drawn (digits) or kept, >= 1 [default: 10,000 digits, or all]
+        train_size: usize,
+        /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
+        test_size: usize,
+        /// Column of a table that holds the label, by name or index from 0 [default: the last]
+        label_column: String,
+        /// Share of a table, folder or archive kept for testing if it has no test part, in (0, 1) [default: 0.2]
+        test_fraction: f64,
+        /// Hold out this share of the training data, seeded and by class, and judge on it in place of the test data, in
+        /// [0, 1): settings are chosen with it [default: 0]
+        validation: f64,
+        /// Scale a table's columns by the training part's mean and deviation [default: true]
+        standardize: bool,
+        /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
+        normalize: Normalize,
+        /// Mirror every second training image at random, left to right [default: false]
+        flip: bool,
+        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0]
+        shift: usize,
+        /// Side in pixels of a square cut out of training images at random, >= 0 [default: 0]
+        cutout: usize,
+    }
+}
+
+/// Which data are loaded, and how they are changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataPlan {
+    /// Name or path of the data set.
+    pub dataset: String,
+    /// How it is loaded.
+    pub load: LoadOptions,
+    /// Random changes of training images.
+    pub augmentation: Augmentation,
+}
+
+impl DataOptions {
+    /// Fills in the defaults and notes what is out of range. `seed` fixes what is drawn.
+    pub fn resolve(&mut self, seed: u64, faults: &mut Faults) -> DataPlan {
+        let usual = LoadOptions::default();
+        let dataset = self.dataset.get_or_insert_with(|| "digits".to_owned()).clone();
+        let test_fraction = *self.test_fraction.get_or_insert(usual.test_fraction);
+        let inside = test_fraction > 0.0 && test_fraction < 1.0;
+        faults.check("test-fraction", test_fraction, inside, "a number in (0, 1)");
+        let standardize = *self.standardize.get_or_insert(usual.standardize);
+        let validation = *self.validation.get_or_insert(usual.validation);
+        faults.share("validation", validation);
+        let normalize = *self.normalize.get_or_insert(usual.normalize);
+        let augmentation = Augmentation {
+            flip: *self.flip.get_or_insert(false),
+            shift: *self.shift.get_or_insert(0),
+            cutout: *self.cutout.get_or_insert(0),
+        };
+        for (key, size) in [("train-size", self.train_size), ("test-size", self.test_size)] {
+            faults.check(key, 0, size != Some(0), "a whole number >= 1");
+        }
+        let load = LoadOptions {
+            data_dir: self.data_dir.clone(),
+            seed,
+            train_size: self.train_size,
+            test_size: self.test_size,
+            label_column: self.label_column.clone(),
+            test_fraction,
+            standardize,
+            standardization: None,
+            normalize,
+            validation,
+        };
+        DataPlan { dataset, load, augmentation }
+    }
+}
