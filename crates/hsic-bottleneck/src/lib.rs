@@ -31,3 +31,8 @@ pub use hsic_learn::error as step_error;
 pub use hsic_learn::options as rule_options;
 pub use hsic_learn::{StepError, engine, inference, judge, method, methods, objective, session, span, update};
 pub use hsic_nn::{network, optimizer};
+
+/// The program in the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
