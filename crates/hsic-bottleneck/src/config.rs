@@ -227,7 +227,7 @@ impl TrainOptions {
         self.resolve_among(&Methods::known())
     }
 
-    /// The same, where the method may be one of one's own.
+    /// Fills in the defaults and checks everything, where the method may be one of one's own.
     ///
     /// # Errors
     /// `Faults` with every value that cannot be used.

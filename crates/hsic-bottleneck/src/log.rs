@@ -38,7 +38,7 @@ pub struct EpochReport {
     pub train_accuracy: f64,
     /// Accuracy on the test data, a fraction.
     pub test_accuracy: f64,
-    /// The same by the authors' protocol, if it was asked for.
+    /// Test accuracy by the authors' protocol, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authors_test_accuracy: Option<f64>,
 }

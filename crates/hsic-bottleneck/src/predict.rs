@@ -74,7 +74,7 @@ impl Predictor {
         Self::open_among(run, &Methods::known())
     }
 
-    /// The same, where the run's method may be one of one's own.
+    /// Loads a finished run whose method may be one of one's own.
     ///
     /// # Errors
     /// As those of [`open`](Self::open).

@@ -67,7 +67,7 @@ const FILES: &[&str] =
 /// The page of `hsic report`.
 pub const REPORT_HTML: &str = "report.html";
 
-/// The same in short.
+/// The page of `hsic report` in short.
 pub const REPORT_MARKDOWN: &str = "report.md";
 
 /// How unformatted outputs are read.
@@ -224,7 +224,7 @@ impl Run {
         self.config_among(&Methods::known())
     }
 
-    /// The same, where the method may be one of one's own.
+    /// The configuration that the run was started with, where its method may be one of one's own.
     ///
     /// # Errors
     /// [`ConfigError`] naming file and key.

@@ -28,7 +28,7 @@ pub struct Summary {
     pub train_accuracy: f64,
     /// Unformatted accuracy on all test data, a fraction.
     pub test_accuracy: f64,
-    /// The same by the authors' protocol, if it was asked for.
+    /// Test accuracy by the authors' protocol, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authors_test_accuracy: Option<f64>,
     /// Accuracy after format training; `None` without.

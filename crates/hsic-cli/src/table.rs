@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) paper: String,
     /// Ours by the authors' protocol: mean and, of several seeds, the range.
     pub(crate) authors: Seeds,
-    /// The same by the fair protocol.
+    /// Ours by the fair protocol.
     pub(crate) ours: Seeds,
     /// Ours, fair, less the paper's.
     pub(crate) difference: String,

@@ -130,7 +130,7 @@ impl Recipe {
         Self { make: Arc::new(make), label: None }
     }
 
-    /// The same, of a network whose samples carry a label.
+    /// This method, of a network whose samples carry a label.
     #[must_use]
     pub fn with_label(mut self, label: LabelStyle) -> Self {
         self.label = Some(label);

@@ -43,7 +43,7 @@ impl Methods {
         Self(METHODS.to_vec())
     }
 
-    /// The same and a method of one's own, in place of an earlier one of its name.
+    /// These methods and one of one's own, in place of an earlier one of its name.
     #[must_use]
     pub fn with(mut self, method: &'static Method) -> Self {
         self.0.retain(|known| known.name != method.name);

@@ -197,7 +197,7 @@ options! {
 pub enum Recompute {
     /// The inputs of every k-th block, k the root of the number of blocks.
     Auto,
-    /// The inputs of every so-manieth block, >= 1.
+    /// The inputs of every k-th block, k >= 1.
     Every(usize),
 }
 

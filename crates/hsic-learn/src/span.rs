@@ -15,7 +15,7 @@ pub struct Span {
     pub thread: usize,
     /// Milliseconds from the beginning of the step.
     pub begin_milliseconds: f64,
-    /// The same, when it was done.
+    /// Milliseconds from the beginning of the step until it was done.
     pub end_milliseconds: f64,
 }
 

@@ -113,7 +113,7 @@ impl<T: Scalar> Network<T> {
         self.feature = feature;
     }
 
-    /// The same blocks, each but the first behind `entrance`; masks follow from the seed.
+    /// These blocks, each but the first behind `entrance`; masks follow from the seed.
     #[must_use]
     pub fn with_entrances(mut self, entrance: Entrance, seed: u64) -> Self {
         if !entrance.is_open() {
@@ -125,7 +125,7 @@ impl<T: Scalar> Network<T> {
         self
     }
 
-    /// The same network, whose samples carry a label: features are those of a neutral one, and classes are read by
+    /// This network, whose samples carry a label: features are those of a neutral one, and classes are read by
     /// writing each of them.
     ///
     /// # Panics
@@ -240,7 +240,7 @@ impl<T: Scalar> Network<T> {
         scores
     }
 
-    /// The same with the statistics of these very rows, from the output block alone: what a label's goodness says is of
+    /// What speaks for each unit with the statistics of these very rows, from the output block alone: what a label's goodness says is of
     /// evaluation mode.
     #[must_use]
     pub fn batch_scores(&self, m: usize, x: &[T]) -> Vec<T> {
@@ -338,7 +338,7 @@ impl<T: Scalar> Network<T> {
         self.stored_tensors().into_iter().map(named).collect()
     }
 
-    /// The same, each where it is kept: what is written tensor by tensor needs no copy of the whole network.
+    /// All tensors, each where it is kept: what is written tensor by tensor needs no copy of the whole network.
     #[must_use]
     pub fn stored_tensors(&self) -> Vec<StoredTensor<'_, T>> {
         let mut tensors = Vec::new();

@@ -180,7 +180,7 @@ impl<T: Scalar> ApproximateOperator<T> {
         }))
     }
 
-    /// The same for the next batch, in the memory of this one.
+    /// Makes this the operator of the next batch, in the memory of this one.
     ///
     /// # Errors
     /// As [`ApproximateOperator::new`].

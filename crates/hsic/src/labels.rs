@@ -44,7 +44,7 @@ impl<T: Scalar> LabelFactor<T> {
         Ok(factor)
     }
 
-    /// The same into an existing factor, whose memory is used again.
+    /// Makes the factor of other labels in the memory of an existing one.
     ///
     /// # Errors
     /// As [`LabelFactor::new`].
@@ -101,7 +101,7 @@ impl<T: Scalar> LabelFactor<T> {
         Ok(())
     }
 
-    /// The same factor in double precision: the entries as they are.
+    /// This factor in double precision, its entries as they are.
     pub(crate) fn in_double(&self) -> LabelFactor<f64> {
         LabelFactor {
             rows: self.rows,

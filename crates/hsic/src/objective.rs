@@ -177,7 +177,7 @@ impl<T: Scalar> BatchOperator<T> {
         Ok(operator)
     }
 
-    /// The same for the next batch, in the memory of this one.
+    /// Makes this the operator of the next batch, in the memory of this one.
     ///
     /// # Errors
     /// As [`BatchOperator::new`].
@@ -392,7 +392,7 @@ pub(crate) fn is_single<T: Scalar>() -> bool {
     T::EPSILON > f64::EPSILON
 }
 
-/// The same matrix in double precision.
+/// A copy of a matrix in double precision.
 pub(crate) fn in_double<T: Scalar>(v: MatRef<'_, T>) -> Mat<f64> {
     Mat::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)].to_f64())
 }

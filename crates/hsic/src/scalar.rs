@@ -64,7 +64,7 @@ pub trait Scalar:
 
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
-    /// The same number in double precision.
+    /// This number in double precision.
     fn to_f64(self) -> f64;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;

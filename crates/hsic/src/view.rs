@@ -10,7 +10,7 @@ pub(crate) fn rows<T: Scalar>(data: &[T], m: usize, d: usize, stride: usize) -> 
     MatRef::from_column_major_slice_with_stride(data, d, m, stride).transpose()
 }
 
-/// The same, to be written.
+/// Rows of a slice as a matrix, to be written.
 #[inline]
 pub(crate) fn rows_mut<T: Scalar>(data: &mut [T], m: usize, d: usize, stride: usize) -> MatMut<'_, T> {
     MatMut::from_column_major_slice_with_stride_mut(data, d, m, stride).transpose_mut()

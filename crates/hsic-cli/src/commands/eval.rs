@@ -60,7 +60,7 @@ pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
     load_as(config, None)
 }
 
-/// The same, a table's columns standardized by given means and deviations.
+/// The data that a configuration names, a table's columns standardized by given means and deviations.
 fn load_as(config: &TrainConfig, standardization: Option<Standardization>) -> Result<Split, Error> {
     let options = LoadOptions { standardization, ..config.load_options() };
     Ok(dataset::load(&config.dataset, &options)?)

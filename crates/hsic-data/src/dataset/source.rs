@@ -18,7 +18,7 @@ pub struct LoadOptions {
     pub seed: u64,
     /// Training samples: as many are drawn (`digits`), or the first so many kept. Default: [`DIGITS_TRAIN`](super::DIGITS_TRAIN), or all.
     pub train_size: Option<usize>,
-    /// The same for the test part. Default: [`DIGITS_TEST`](super::DIGITS_TEST), or all.
+    /// Test samples: as many are drawn, or the first so many kept. Default: [`DIGITS_TEST`](super::DIGITS_TEST), or all.
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,

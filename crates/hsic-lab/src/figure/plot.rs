@@ -51,20 +51,20 @@ impl Axis {
         Self { label: label.to_owned(), scale: Scale::Linear, range: None, names: Vec::new() }
     }
 
-    /// The same, by factors.
+    /// An axis whose steps are factors.
     #[must_use]
     pub fn log(label: &str) -> Self {
         Self { scale: Scale::Log, ..Self::linear(label) }
     }
 
-    /// The same from one value to another.
+    /// This axis from one value to another.
     #[must_use]
     pub fn within(mut self, low: f64, high: f64) -> Self {
         self.range = Some((low, high));
         self
     }
 
-    /// The same with names at the values 0, 1, 2, ...
+    /// This axis with names at the values 0, 1, 2, ...
     #[must_use]
     pub fn named<S: ToString>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = names.into_iter().enumerate().map(|(index, name)| (index as f64, name.to_string())).collect();
@@ -235,7 +235,7 @@ pub enum Verdict {
 }
 
 impl Plot {
-    /// The same without points and values that are no finite number, which a file could not hold.
+    /// This plot without points and values that are no finite number, which a file could not hold.
     #[must_use]
     pub(super) fn finite(mut self) -> Self {
         for panel in &mut self.panels {

@@ -42,7 +42,7 @@ pub(super) fn backprop(scope: &Scope, set: Set, learning_rate: f64) -> TrainOpti
     options
 }
 
-/// The same in the order of the published code: samples come as in the file, in every epoch, and each block sees the new
+/// A training in the order of the published code: samples come as in the file, in every epoch, and each block sees the new
 /// weights of those before it.
 pub(super) fn as_code(mut options: TrainOptions) -> TrainOptions {
     options.training.shuffle = Some(false);

@@ -14,7 +14,7 @@ pub(super) struct Sigmas;
 /// Width of the kernel, and the paper's accuracy after the first and the last epoch of format training.
 const SIGMAS: [(f64, f64, f64); 3] = [(1.0, 30.4, 69.64), (5.0, 74.2, 93.55), (10.0, 90.5, 93.21)];
 
-/// The same of the three nets combined.
+/// The paper's accuracies of the three nets combined.
 const COMBINED_PAPER: (f64, f64) = (93.6, 93.64);
 
 const COMBINED: &str = "combined";

@@ -47,7 +47,7 @@ impl Training {
         Self { label: label.into(), options, place: Place::Shared }
     }
 
-    /// The same in a process of its own.
+    /// This training in a process of its own.
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.place = Place::Own;

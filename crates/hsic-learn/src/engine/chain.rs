@@ -83,7 +83,7 @@ impl<T: Scalar> Backprop<T> {
         self
     }
 
-    /// The same weights in less memory: see [`Recompute`].
+    /// Comes to the same weights in less memory: see [`Recompute`].
     #[must_use]
     pub fn recomputing(mut self, recompute: impl Into<Option<Recompute>>) -> Self {
         self.recompute = recompute.into();

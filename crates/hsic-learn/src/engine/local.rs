@@ -237,7 +237,7 @@ impl<R: Rule> Local<ByRule<R>> {
         Self::new(ByRule(rule), Optimizer::adamw(), UpdateOrder::Jacobi, Schedule::Parallel)
     }
 
-    /// The same by another optimizer.
+    /// This method by another optimizer.
     #[must_use]
     pub fn with_optimizer(mut self, optimizer: Optimizer) -> Self {
         self.optimizer = optimizer;

@@ -156,7 +156,7 @@ impl<'n> AtRest<'n> {
         Self { members: Members::One(network), input: FormatInput::Last, batch: None }
     }
 
-    /// The same under a protocol. Under the authors' norm only last outputs are taken, and averages of several networks
+    /// These networks under a protocol. Under the authors' norm only last outputs are taken, and averages of several networks
     /// are normalized by the batch once more.
     #[must_use]
     pub fn under(mut self, protocol: &Protocol) -> Self {

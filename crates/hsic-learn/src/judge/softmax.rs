@@ -125,7 +125,7 @@ impl SoftmaxLayer {
         table
     }
 
-    /// The same layer on features that come as they are, after it has learned from standardized ones.
+    /// This layer on features that come as they are, after it has learned from standardized ones.
     fn unstandardized(&self, means: &[f32], deviations: &[f32]) -> Self {
         let mut layer = self.clone();
         let (weight, bias) = layer.parameters.split_at_mut(self.classes * self.inputs);
@@ -161,7 +161,7 @@ pub struct Formatted {
     pub layer: SoftmaxLayer,
     /// Samples of the training data by class and predicted class.
     pub train: Confusion,
-    /// The same of the test data.
+    /// Samples of the test data by class and predicted class.
     pub test: Confusion,
     /// Test accuracy after each epoch, a fraction.
     pub epochs: Vec<f64>,

@@ -160,7 +160,7 @@ impl HsicObjective {
         Self::approximate(options, Approximation::Exact, 0)
     }
 
-    /// The same in a form that is cheaper for large batches; `seed` is that of its random numbers, if it has any.
+    /// The objective in a form that is cheaper for large batches; `seed` is that of its random numbers, if it has any.
     ///
     /// # Errors
     /// `Parameter` with the first number out of its range.
@@ -170,7 +170,7 @@ impl HsicObjective {
         Ok(Self { options, approximation, seed, x: InputTerm::Input, classifier: None })
     }
 
-    /// The same with nHSIC(Z, X) of another X.
+    /// This objective with nHSIC(Z, X) of another X.
     #[must_use]
     pub fn comparing(mut self, x: InputTerm) -> Self {
         self.x = x;
@@ -180,7 +180,7 @@ impl HsicObjective {
         self
     }
 
-    /// The same with `weight` (0: none) times the cross-entropy of a linear classifier of each block.
+    /// This objective with `weight` (0: none) times the cross-entropy of a linear classifier of each block.
     #[must_use]
     pub fn classifying(mut self, weight: f64, classes: usize) -> Self {
         self.classifier = (weight > 0.0).then_some((weight, classes));

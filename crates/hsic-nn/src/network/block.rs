@@ -49,7 +49,7 @@ impl<T: Scalar> Cache<T> {
         self.with_inner(lengths).0
     }
 
-    /// The same, and the cache of a block inside the block.
+    /// N separate buffers as those of [`buffers`](Self::buffers), and the cache of a block inside the block.
     pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
         let Self { buffers, inner, shared, draw } = self;
         if buffers.len() < N {

@@ -58,7 +58,7 @@ impl<T: Scalar> Dense<T> {
         }
     }
 
-    /// The same block after a convolution: its inputs are a map, which PyTorch flattens channel by channel.
+    /// This block after a convolution: its inputs are a map, which PyTorch flattens channel by channel.
     #[must_use]
     pub fn after(mut self, map: Shape) -> Self {
         debug_assert_eq!(map.columns(), self.inputs, "a block takes the whole map");
@@ -66,7 +66,7 @@ impl<T: Scalar> Dense<T> {
         self
     }
 
-    /// The same block with a bias of 0 that is not learned.
+    /// This block with a bias of 0 that is not learned.
     #[must_use]
     pub fn without_bias(mut self) -> Self {
         self.biased = false;

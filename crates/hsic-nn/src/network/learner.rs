@@ -55,7 +55,7 @@ impl<T: Scalar> Learner<T> {
         }
     }
 
-    /// The same, for use where nothing else runs: the block may spread its work over all threads.
+    /// A learner for use where nothing else runs: the block may spread its work over all threads.
     #[must_use]
     pub fn shared(block: Box<dyn Block<T>>) -> Self {
         Self { cache: Cache::shared(), ..Self::new(block) }

@@ -62,7 +62,7 @@ impl<T: Scalar> Linear<T> {
         );
     }
 
-    /// The same, to change them.
+    /// Calls `each` with place, unit and value of every weight, to change it.
     #[inline(always)]
     pub fn for_each_mut(&mut self, mut each: impl FnMut(usize, usize, &mut T)) {
         let (units, by_unit, count) = (self.units, self.by_unit, self.weights());

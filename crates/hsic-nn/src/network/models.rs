@@ -292,7 +292,7 @@ fn vgg(settings: &NetworkSettings, own: &str, dense: &[usize]) -> Vec<BlockSpec>
     with_output(blocks, settings)
 }
 
-/// The same blocks with a linear output block, for methods that train class scores: the output block loses norm and
+/// These blocks with a linear output block, for methods that train class scores: the output block loses norm and
 /// nonlinearity if it has a unit a class, else one such block is added.
 #[must_use]
 pub fn with_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<BlockSpec> {
@@ -304,7 +304,7 @@ pub fn with_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<BlockS
     blocks
 }
 
-/// The same blocks without the output block of a unit a class, for methods that name no classes themselves: a block
+/// These blocks without the output block of a unit a class, for methods that name no classes themselves: a block
 /// before it is trained to be a good feature, and one of so few units would be a poor one. A network of that block alone
 /// keeps it.
 #[must_use]

@@ -145,7 +145,7 @@ impl<T: Scalar> FeatureOperator<T> {
         self.x_trace
     }
 
-    /// The same operator in double precision.
+    /// This operator in double precision.
     fn in_double(&self) -> FeatureOperator<f64> {
         FeatureOperator {
             options: self.options,

@@ -51,7 +51,7 @@ pub(super) struct Memory<T> {
     scratch: Vec<T>,
     /// (N H_r)' B', r x n.
     back: Vec<T>,
-    /// The same times 2 D.
+    /// What stands above, times 2 D.
     weighted: Vec<T>,
 }
 

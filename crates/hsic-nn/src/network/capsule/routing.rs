@@ -104,7 +104,7 @@ pub(super) fn lanes<T>(values: &[T]) -> &[Lane<T>] {
     values.as_chunks().0
 }
 
-/// The same, to be written.
+/// Values as lanes, to be written.
 pub(super) fn lanes_mut<T>(values: &mut [T]) -> &mut [Lane<T>] {
     values.as_chunks_mut().0
 }
@@ -235,7 +235,7 @@ pub(super) fn gather<T: Scalar>(
     }
 }
 
-/// The same way back: dL/dV = sum_i e_ij u_hat_ij, added to `d_total` (values), from `ds` (values) of the round whose V of
+/// The way back of `spread`: dL/dV = sum_i e_ij u_hat_ij, added to `d_total` (values), from `ds` (values) of the round whose V of
 /// the rounds before is `total`.
 #[inline(always)]
 pub(super) fn pull<T: Scalar>(

@@ -81,7 +81,7 @@ impl<T: Scalar> Conv<T> {
         }
     }
 
-    /// The same block with a bias of 0 that is not learned.
+    /// This block with a bias of 0 that is not learned.
     #[must_use]
     pub fn without_bias(mut self) -> Self {
         self.biased = false;
