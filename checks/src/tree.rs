@@ -113,12 +113,12 @@ impl Crate {
     /// Paths that a module mentions, but for what it only hands on.
     fn mentioned(&self, name: &Name, module: &Module) -> BTreeSet<Vec<String>> {
         let mut all = BTreeSet::new();
-        for (public, tree) in uses(&module.code) {
-            if !public {
-                all.extend(paths(tree).into_iter().map(|(path, _)| path));
-            }
-        }
         let code = without_uses(&module.code);
+        for (public, tree) in uses(&module.code) {
+            // What a file hands on is an import where the file uses it itself.
+            let used = |known: &str| !public || word(&code, known).is_some();
+            all.extend(paths(tree).into_iter().filter(|(_, known)| used(known)).map(|(path, _)| path));
+        }
         let children: Vec<&String> = self
             .modules
             .keys()
@@ -197,7 +197,7 @@ impl Crate {
 fn uses(code: &str) -> Vec<(bool, &str)> {
     let mut found = Vec::new();
     let mut rest = code;
-    while let Some(start) = word(rest, "use") {
+    while let Some(start) = keyword(rest, "use") {
         let end = rest[start..].find(';').map_or(rest.len(), |end| start + end);
         let before = rest[..start].trim_end();
         let public = before.ends_with("pub")
@@ -211,7 +211,7 @@ fn uses(code: &str) -> Vec<(bool, &str)> {
 
 fn without_uses(code: &str) -> String {
     let (mut kept, mut rest) = (String::new(), code);
-    while let Some(start) = word(rest, "use") {
+    while let Some(start) = keyword(rest, "use") {
         let end = rest[start..].find(';').map_or(rest.len(), |end| start + end);
         kept.push_str(&rest[..start]);
         rest = &rest[end..];
@@ -219,8 +219,16 @@ fn without_uses(code: &str) -> String {
     kept + rest
 }
 
-/// Where a word stands by itself.
+/// Where a name stands by itself.
 fn word(text: &str, word: &str) -> Option<usize> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .map(|(at, _)| at)
+        .find(|&at| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+}
+
+/// Where a keyword stands by itself, a blank after it.
+fn keyword(text: &str, word: &str) -> Option<usize> {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).map(|(at, _)| at).find(|&at| {
         !text[..at].ends_with(part)
@@ -233,7 +241,7 @@ fn word(text: &str, word: &str) -> Option<usize> {
 fn declared(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = code;
-    while let Some(start) = word(rest, "mod") {
+    while let Some(start) = keyword(rest, "mod") {
         rest = &rest[start + 3..];
         if let Some(end) = rest.find([';', '{'])
             && rest[end..].starts_with(';')

@@ -20,7 +20,7 @@ use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
-use hsic_nn::network::models::Width;
+use hsic_nn::network::Width;
 use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NetworkPlan, Norm};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};

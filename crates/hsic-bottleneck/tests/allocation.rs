@@ -14,7 +14,7 @@ use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::method::direct_feedback::DirectFeedback;
 use hsic_bottleneck::method::phsic::Phsic;
 use hsic_bottleneck::methods::METHODS;
-use hsic_bottleneck::network::models::parse_widths;
+use hsic_bottleneck::network::parse_widths;
 use hsic_bottleneck::network::{Feature, NETWORKS, Network, NetworkSettings, Norm};
 use hsic_bottleneck::objective::similarity::Similarity;
 use hsic_bottleneck::objective::{Classified, Objective};

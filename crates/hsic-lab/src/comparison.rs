@@ -154,20 +154,6 @@ impl Comparison {
         }
     }
 
-    /// Carries all trainings out in this process, one after the other, and says what they came to; `None` if it was
-    /// asked to stop. Memory at its peak is then that of the process, whatever the method.
-    ///
-    /// # Errors
-    /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
-    pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<ComparisonRecord>, Error> {
-        while let Some((planned, _)) = self.next()? {
-            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
-                return Ok(None);
-            }
-        }
-        self.record("in a program").map(Some)
-    }
-
     fn is_open(&self, planned: &Planned) -> Result<bool, Error> {
         Ok(self.store.finished(planned)?.is_none() && self.store.failure(planned)?.is_none())
     }

@@ -2,11 +2,13 @@
 
 pub mod activation;
 pub mod block;
+mod build;
 pub mod capsule;
 pub mod conv;
 mod convolution;
 pub mod dense;
 pub mod entrance;
+mod error;
 pub mod feature;
 pub mod label;
 pub mod layout;
@@ -16,6 +18,7 @@ pub mod models;
 pub mod norm;
 mod options;
 pub mod residual;
+mod spec;
 
 use hsic::Scalar;
 use hsic::random::Stream;
@@ -27,15 +30,17 @@ pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
 pub use entrance::{Between, Entered, Entrance};
+pub use error::NetworkError;
 pub use feature::Feature;
 pub use label::{LabelStyle, WrittenLabel};
 pub use layout::{Module, TensorKind, TensorSpec};
 pub use learner::{Learner, LearnerState};
 pub use linear::Linear;
-pub use models::{BlockSpec, NETWORKS, NetworkError, NetworkKind, NetworkSettings};
+pub use models::{NETWORKS, NetworkKind, NetworkSettings};
 pub use norm::Norm;
 pub use options::{NetworkOptions, NetworkPlan};
 pub use residual::Residual;
+pub use spec::{BlockSpec, Width, parse_widths};
 
 /// Most rows that one task evaluates; fixed, so that the number of threads is invisible.
 const INFERENCE_ROWS: usize = 256;

@@ -3,7 +3,7 @@
 use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
-use super::{Draw, command, drawing, folded, page as whole, scroll};
+use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
 use crate::report::{ComparedRow, duration, machine};
 
 /// The page.

@@ -5,7 +5,7 @@ use hsic_lab::figure::record::FigureRecord;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
+use super::parts::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
 use crate::report::{ReproductionReport, duration, machine};
 use crate::table::{Row, Seeds, Standing};
 

@@ -3,7 +3,8 @@
 use hsic_lab::figure::run_page::{RunReport, plots};
 use maud::{Markup, html};
 
-use super::{Draw, command, contents, drawing, identifier, page as whole, scroll, timeline};
+use super::parts::{Draw, command, contents, drawing, identifier, page as whole, scroll};
+use super::timeline;
 use crate::report::RunFacts;
 
 /// The page; `settings` is the text of the run's `config.toml`.

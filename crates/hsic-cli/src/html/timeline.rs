@@ -5,7 +5,7 @@ use hsic_bottleneck::span::Span;
 use hsic_bottleneck::span::Work;
 use maud::{Markup, html};
 
-use super::{bounds, scroll};
+use super::parts::{bounds, scroll};
 use crate::table::significant;
 
 /// Most steps that are drawn.

@@ -1,14 +1,16 @@
 //! What a comparison came to: a row a method, its trials, a figure.
 
+use std::sync::atomic::AtomicBool;
+
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Comparison, Plan, TRIAL_SEED, TRIAL_SHARE};
+use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
-use crate::figure::{Planned, Trained};
+use crate::figure::{Planned, Trained, Watcher};
 
 /// A comparison as it came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,6 +182,20 @@ impl Comparison {
             rows,
             plot,
         })
+    }
+
+    /// Carries all trainings out in this process, one after the other, and says what they came to; `None` if it was
+    /// asked to stop. Memory at its peak is then that of the process, whatever the method.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
+    pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<ComparisonRecord>, Error> {
+        while let Some((planned, _)) = self.next()? {
+            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
+                return Ok(None);
+            }
+        }
+        self.record("in a program").map(Some)
     }
 
     /// The row before its final trainings.

@@ -283,7 +283,8 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 mod tests {
     use hsic::random::Stream;
     use hsic_data::dataset::Shape;
-    use hsic_nn::network::models::{parse_widths, with_classifier};
+    use hsic_nn::network::models::with_classifier;
+    use hsic_nn::network::parse_widths;
     use hsic_nn::network::{Entrance, NETWORKS, NetworkSettings, Norm};
 
     use super::*;

@@ -112,7 +112,8 @@ fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) 
 mod tests {
     use hsic_data::batch::Batch;
     use hsic_data::dataset::Shape;
-    use hsic_nn::network::models::{parse_widths, with_classifier};
+    use hsic_nn::network::models::with_classifier;
+    use hsic_nn::network::parse_widths;
     use hsic_nn::network::{Activation, BlockSpec, Entrance, NETWORKS, NetworkSettings, Norm};
     use hsic_nn::optimizer::Optimizer;
 

@@ -39,8 +39,8 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_data::fault::Faults;
 use hsic_nn::network::learner::{StateMismatch, restore_learners};
-use hsic_nn::network::models::{Width, parse_widths};
 use hsic_nn::network::{Activation, Block, Cache, Conv, ConvSettings, Dense, Learner, Network, Norm};
+use hsic_nn::network::{Width, parse_widths};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 

@@ -4,7 +4,8 @@ use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
-use super::models::{BlockSpec, NETWORKS, Width, parse_widths};
+use super::models::NETWORKS;
+use super::spec::{BlockSpec, Width, parse_widths};
 use super::{Activation, Between, Entrance, Feature, Norm};
 
 options! {

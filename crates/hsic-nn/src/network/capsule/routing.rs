@@ -235,7 +235,7 @@ pub(super) fn gather<T: Scalar>(
     }
 }
 
-/// The way back of `spread`: dL/dV = sum_i e_ij u_hat_ij, added to `d_total` (values), from `ds` (values) of the round whose V of
+/// The way back of a round: dL/dV = sum_i e_ij u_hat_ij, added to `d_total` (values), from `ds` (values) of the round whose V of
 /// the rounds before is `total`.
 #[inline(always)]
 pub(super) fn pull<T: Scalar>(

@@ -1,0 +1,156 @@
+//! From a list of blocks to a network with fresh weights.
+
+use hsic::Scalar;
+use hsic::random::Stream;
+use hsic_data::dataset::Shape;
+
+use super::Network;
+use super::activation::Activation;
+use super::block::Block;
+use super::capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings};
+use super::conv::{Conv, ConvSettings};
+use super::dense::Dense;
+use super::error::NetworkError;
+use super::norm::Norm;
+use super::residual::Residual;
+use super::spec::BlockSpec;
+
+/// Most numbers that one block may learn: 2^31, 8 GB.
+const MOST_PARAMETERS: usize = 1 << 31;
+
+/// Most rounds of routing: with more than a few it overfits, and each costs as much as the first.
+const MOST_ROUNDS: usize = 100;
+
+impl<T: Scalar> Network<T> {
+    /// The network of a list of blocks on samples of sizes `input`. Weights come from the seed, each block's from a
+    /// stream of its own.
+    ///
+    /// # Errors
+    /// `Number` and `Residual` with the block that cannot be built.
+    pub fn build(
+        input: Shape,
+        specs: &[BlockSpec],
+        activation: Activation,
+        norm: Norm,
+        seed: u64,
+    ) -> Result<Self, NetworkError> {
+        if specs.is_empty() {
+            return Err(NetworkError::Empty);
+        }
+        let mut blocks: Vec<Box<dyn Block<T>>> = Vec::with_capacity(specs.len());
+        let (mut from, mut capsule) = (input, None);
+        for (index, spec) in specs.iter().enumerate() {
+            let block = build_block(index, (from, capsule), spec, (activation, norm), seed)?;
+            (from, capsule) = (block.shape(), block.capsule());
+            blocks.push(block);
+        }
+        Ok(Self::new(blocks))
+    }
+}
+
+fn build_block<T: Scalar>(
+    block: usize,
+    (from, capsule): (Shape, Option<usize>),
+    spec: &BlockSpec,
+    (activation, norm): (Activation, Norm),
+    seed: u64,
+) -> Result<Box<dyn Block<T>>, NetworkError> {
+    let mut stream = Stream::new(seed, "init", block as u64);
+    let check = |key: &'static str, value: usize, valid: bool, expected: String| {
+        if valid { Ok(()) } else { Err(NetworkError::Number { block, key, value, expected }) }
+    };
+    let size = |outputs: usize, depth: usize| {
+        check("outputs", outputs, outputs >= 1, "a whole number >= 1".to_owned())?;
+        let most = MOST_PARAMETERS / depth.max(1);
+        check("outputs", outputs, outputs <= most, format!("at most {most} after {depth} inputs"))
+    };
+    // Whether a window fits; gives the shorter side of what it leaves.
+    let window = |kernel: usize, stride: usize, padding: usize| {
+        let side = from.height.min(from.width) + 2 * padding;
+        check("kernel", kernel, kernel >= 1, "a whole number >= 1".to_owned())?;
+        check("stride", stride, stride >= 1, "a whole number >= 1".to_owned())?;
+        check("padding", padding, padding < kernel, format!("less than the kernel, {kernel}"))?;
+        check("kernel", kernel, side >= kernel, format!("at most {side}, the map with its padding"))?;
+        Ok((side - kernel) / stride + 1)
+    };
+    match *spec {
+        BlockSpec::Dense { outputs, residual, activation: own, norm: own_norm } => {
+            size(outputs, from.columns())?;
+            let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
+            let mut dense = Dense::new(from.columns(), outputs, activation, norm, &mut stream);
+            if block > 0 && from.height * from.width > 1 {
+                dense = dense.after(from);
+            }
+            if !residual {
+                return Ok(Box::new(dense));
+            }
+            let to = dense.shape();
+            if to.columns() != from.columns() {
+                return Err(NetworkError::Residual { block, from, to });
+            }
+            Ok(Box::new(Residual::new(dense, activation, norm)))
+        }
+        BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation: own, norm: own_norm } => {
+            let rest = window(kernel, stride, padding)?;
+            size(outputs, kernel * kernel * from.channels)?;
+            check("pool", pool, pool >= 1 && pool <= rest, format!("1 to {rest}, the side of the map"))?;
+            let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
+            let settings = ConvSettings { outputs, kernel, stride, padding, pool, activation, norm };
+            let conv = Conv::new(from, block == 0, settings, &mut stream);
+            if !residual {
+                return Ok(Box::new(conv));
+            }
+            let to = conv.shape();
+            if to != from || block == 0 {
+                return Err(NetworkError::Residual { block, from, to });
+            }
+            Ok(Box::new(Residual::new(conv, activation, norm)))
+        }
+        BlockSpec::PrimaryCapsules { outputs, dimensions, kernel, stride, padding } => {
+            window(kernel, stride, padding)?;
+            check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
+            size(outputs, (kernel * kernel * from.channels).saturating_mul(dimensions))?;
+            let (kind, window) = ((outputs, dimensions), (kernel, stride, padding));
+            Ok(Box::new(PrimaryCapsules::new(from, block == 0, kind, window, &mut stream)))
+        }
+        BlockSpec::Capsules { outputs, dimensions, rounds, bias } => {
+            let depth = capsule.ok_or(NetworkError::NoCapsules { block })?;
+            check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
+            check("rounds", rounds, (1..=MOST_ROUNDS).contains(&rounds), format!("1 to {MOST_ROUNDS}"))?;
+            size(outputs, from.columns().saturating_mul(dimensions))?;
+            let settings = RoutedSettings { outputs, dimensions, rounds, bias };
+            Ok(Box::new(RoutedCapsules::new(from, depth, settings, &mut stream)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MNIST: Shape = Shape { channels: 1, height: 28, width: 28 };
+
+    #[test]
+    fn what_cannot_be_built_is_named() {
+        let build = |specs: &[BlockSpec]| {
+            Network::<f32>::build(MNIST, specs, Activation::Relu, Norm::Batch, 0).err().unwrap().to_string()
+        };
+        assert_eq!(build(&[]), "a network without blocks: expected at least one");
+        assert_eq!(
+            build(&[BlockSpec::conv(4, 31, 1, 1, 1)]),
+            "block 0: kernel = 31: expected at most 30, the map with its padding"
+        );
+        assert_eq!(
+            build(&[BlockSpec::conv(4, 3, 1, 1, 1), BlockSpec::conv(5, 3, 1, 1, 1).residual()]),
+            "block 1 is residual and makes 5 x 28 x 28 of 4 x 28 x 28: expected equal sizes"
+        );
+        let capsules = |rounds| BlockSpec::Capsules { outputs: 2, dimensions: 4, rounds, bias: false };
+        assert_eq!(
+            build(&[BlockSpec::dense(8), capsules(3)]),
+            "block 1 routes capsules: expected primary-capsules or capsules before it"
+        );
+        let primary = |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
+        assert_eq!(build(&[primary(28), capsules(0)]), "block 1: rounds = 0: expected 1 to 100");
+        assert_eq!(build(&[primary(29)]), "block 0: kernel = 29: expected at most 28, the map with its padding");
+    }
+}
