@@ -139,8 +139,8 @@ mod tests {
     use hsic_nn::network::Activation;
     use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 
-    use super::*;
     use crate::config::TrainOptions;
+    use super::*;
 
     fn network(seed: u64) -> Network {
         Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, seed)
@@ -150,6 +150,10 @@ mod tests {
     struct Kept(Network, UpdateState);
 
     impl Inference for Kept {
+        fn inputs(&self) -> usize {
+            self.0.inputs()
+        }
+
         fn units(&self) -> usize {
             self.0.units()
         }

@@ -8,6 +8,7 @@ use hsic::Bottleneck;
 use hsic_data::augment::Augmentation;
 use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
 use hsic_data::dataset::Split;
+use hsic_data::fault::Faults;
 use hsic_learn::error::StepError;
 use hsic_learn::judge::assignment::Assignment;
 use hsic_learn::judge::at_rest::{AtRest, NormProtocol, Protocol, ReadoutProtocol};
@@ -141,7 +142,8 @@ impl Training {
     /// Trains `network` by `update` on data that are in memory, and leaves nothing on disk.
     ///
     /// # Errors
-    /// `TooSmall`; `Config` if the data cannot be changed as asked; `Step` if training diverges or the method cannot train
+    /// `TooSmall`; `Shape` if the network does not take the data; `Config` for a number out of its range, or if the data
+    /// cannot be changed as asked; `Step` if training diverges or the method cannot train
     /// this network; `Own` with what an observer or a rule of one's own says.
     pub fn fit(
         &self,
@@ -176,12 +178,20 @@ impl Training {
         on_threads(self.threads, || self.go(session, data, from, listeners, stop))?
     }
 
-    /// Steps of the whole training on so many rows.
+    /// Steps of the whole training on these data.
     ///
     /// # Errors
-    /// `TooSmall` if there is nothing to be learned from the data; `Config` if they cannot be changed as asked.
+    /// `Config` for a number out of its range, or if the data cannot be changed as asked; `TooSmall` if there is nothing to
+    /// be learned from them.
     pub fn steps(&self, data: &Split) -> Result<u64, Error> {
         let train = &data.train;
+        let mut faults = Faults::default();
+        faults.check("epochs", self.epochs, self.epochs >= 1, "a whole number >= 1");
+        faults.check("batch-size", self.batch_size, self.batch_size >= 2, "a whole number >= 2");
+        faults.positive("learning-rate", self.learning_rate.peak);
+        if !faults.0.is_empty() {
+            return Err(ConfigError::Faults(faults.0).into());
+        }
         let steps = steps_per_epoch(train.rows(), self.batch_size);
         if steps == 0 || train.classes() < 2 {
             return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
@@ -191,6 +201,23 @@ impl Training {
             return Err(ConfigError::Faults(faults).into());
         }
         Ok(steps * self.epochs)
+    }
+
+    /// Whether the session takes samples as these, and names as many classes where its units do.
+    fn check_sizes(&self, session: &dyn Session, data: &Split) -> Result<(), Error> {
+        for part in [&data.train, &data.test] {
+            let named = !self.is_formatted() || part.classes() <= session.units();
+            if part.columns() != session.inputs() || !named {
+                return Err(Error::Shape {
+                    dataset: part.name.clone(),
+                    found: part.columns(),
+                    found_classes: part.classes(),
+                    expected: session.inputs(),
+                    expected_classes: session.units(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn is_formatted(&self) -> bool {
@@ -207,6 +234,7 @@ impl Training {
     ) -> Result<Reached, Error> {
         let start = Instant::now();
         let total = self.steps(data)?;
+        self.check_sizes(session, data)?;
         let steps = total / self.epochs;
         session.plan(total);
         let mut done = from.step;

@@ -4,6 +4,9 @@ use hsic_nn::network::Network;
 
 /// A network at rest: outputs and features of samples. Rows are m x inputs, row-major.
 pub trait Inference {
+    /// Values of a sample.
+    fn inputs(&self) -> usize;
+
     /// What may stand for classes: columns of the output, capsules, or labels that may be written.
     fn units(&self) -> usize;
 
@@ -27,6 +30,10 @@ pub trait Inference {
 }
 
 impl Inference for Network {
+    fn inputs(&self) -> usize {
+        Self::inputs(self)
+    }
+
     fn units(&self) -> usize {
         Self::units(self)
     }

@@ -72,6 +72,10 @@ impl<'s> OnCpu<'s> {
 }
 
 impl Inference for OnCpu<'_> {
+    fn inputs(&self) -> usize {
+        self.network.inputs()
+    }
+
     fn units(&self) -> usize {
         self.network.units()
     }

@@ -10,12 +10,12 @@ use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
 
-use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
 use crate::draw;
 use crate::printer::{self, ReproductionBars};
 use crate::results::Checked;
+use super::launch::launch;
+use super::running::{interrupted, stop_on_signal};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -102,8 +102,8 @@ mod tests {
     use clap::Parser;
     use hsic_lab::figure::Profile;
 
-    use super::*;
     use crate::args::{Arguments, Command};
+    use super::*;
 
     #[test]
     fn the_command_that_a_figure_names_is_read_as_the_training_it_did() {
