@@ -29,7 +29,7 @@ pub use facts::{CheckedFile, Download, Facts, KnownFile, files, verify};
 pub use fetch::{Fetched, Transfer, fetch};
 pub use labeled::Standardization;
 pub use normalization::{Normalization, Normalize};
-pub use picture::read_image;
+pub use picture::{ImageFault, is_image, read_image};
 pub use table::{Table, Values, read_table, read_values};
 
 /// Sizes of one sample; a row of a table is 1 x 1 x d. Values lie channel by channel, row by row.

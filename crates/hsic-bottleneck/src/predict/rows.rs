@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use super::PredictError;
-use crate::dataset::{DatasetError, Values, read_image, read_values};
+use crate::dataset::{DatasetError, Values, is_image, read_image, read_values};
 use crate::error::Error;
 use crate::record::DataRecord;
 
 /// The rows of a file: m x columns. A further kind of file is a further way to such rows.
 pub(super) fn read(path: &Path, record: &DataRecord) -> Result<Vec<f32>, Error> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+    if is_image(path) {
         return image(path, record);
     }
     let (table, values) = read_values(path)?;
