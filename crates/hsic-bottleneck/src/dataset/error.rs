@@ -372,6 +372,24 @@ pub enum DatasetError {
         /// Where they belong.
         folder: PathBuf,
     },
+    /// Nothing on this machine brings files.
+    #[error(
+        "{name}: {file} cannot be fetched: no program {program} on PATH\nby hand, put {} into {}",
+        lacking.join(", "),
+        folder.display()
+    )]
+    NoDownloader {
+        /// The data set.
+        name: &'static str,
+        /// The file.
+        file: &'static str,
+        /// The program that is missing.
+        program: &'static str,
+        /// All files of the data set that are not there.
+        lacking: Vec<&'static str>,
+        /// Where they belong.
+        folder: PathBuf,
+    },
     /// An archive of images that is damaged, or none.
     #[error("{}: not readable, expected {kind}", path.display())]
     Archive {

@@ -62,9 +62,11 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
             }
             let record = reproduction.plot(figure)?;
             let svg = draw::svg(&record.plot, &record.title);
-            let png = draw::png(&svg, 2.0)?;
-            let pictures = [("figure.svg", svg.as_bytes()), ("figure.png", &png)];
-            let folder = reproduction.save(figure, &record, &pictures)?;
+            let files = draw::files(&svg)?;
+            let pictures: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+            let folder = reproduction.figure_folder(figure);
+            draw::clear(&folder, &svg).with_context(|| folder.display().to_string())?;
+            reproduction.save(figure, &record, &pictures)?;
             bars.drawn(&record.name, &folder);
             records.push(record);
         }

@@ -1,7 +1,7 @@
 //! BMP files: palettes of 1, 4 and 8 bits (also run-length coded), 16 bits, 24 and 32.
 
 use super::fault::ImageFault;
-use super::{Raster, Source, colored};
+use super::raster::{Raster, Source, colored};
 use crate::dataset::DatasetError;
 
 const FORMAT: &str = "BMP";

@@ -11,8 +11,8 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::raster::{MOST_BYTES, Raster, Source, colored, eight_bits};
 use super::turn::Turn;
-use super::{MOST_BYTES, Raster, Source, colored, eight_bits};
 use crate::dataset::DatasetError;
 use crate::dataset::idx::DEFLATE_RATIO;
 
@@ -45,7 +45,7 @@ pub(super) fn png(source: Source<'_>) -> Result<Raster, DatasetError> {
         values = values.chunks_exact(2).map(number).collect();
     }
     let turn = reader.info().exif_metadata.as_ref().map_or_else(Turn::default, |exif| Turn::by_exif(exif));
-    Ok(Raster { turn, ..Raster::new(width, height, channels, values) })
+    Ok(Raster::new(width, height, channels, values).turned(turn))
 }
 
 /// Decodes a JPEG file. Gray stays gray; other spaces of colors (CMYK) become red, green, blue.
@@ -68,7 +68,7 @@ pub(super) fn jpeg(source: Source<'_>) -> Result<Raster, DatasetError> {
     let mut values = vec![0; width * height * channels];
     decoder.decode_into(&mut values).map_err(wrong)?;
     let turn = decoder.exif().map_or_else(Turn::default, |exif| Turn::by_exif(exif));
-    Ok(Raster { turn, ..Raster::new(width, height, channels, values) })
+    Ok(Raster::new(width, height, channels, values).turned(turn))
 }
 
 /// Whether the pixels of a JPEG are followed by its end marker (ITU T.81, B.1.1): an end marker before them may be that
@@ -137,5 +137,5 @@ pub(super) fn webp(source: Source<'_>) -> Result<Raster, DatasetError> {
     decoder.read_image(&mut values).map_err(wrong)?;
     let exif = decoder.exif_metadata().map_err(wrong)?;
     let turn = exif.map_or_else(Turn::default, |exif| Turn::by_exif(&exif));
-    Ok(Raster { turn, ..Raster::new(width, height, channels, values) })
+    Ok(Raster::new(width, height, channels, values).turned(turn))
 }

@@ -7,8 +7,8 @@ use weezl::{BitOrder, LzwStatus};
 
 use super::directory::{Directory, tag};
 use super::fault::ImageFault;
+use super::raster::{MOST_BYTES, Raster, Source, eight_bits};
 use super::turn::Turn;
-use super::{MOST_BYTES, Raster, Source, eight_bits};
 use crate::dataset::DatasetError;
 
 const FORMAT: &str = "TIFF";
@@ -114,7 +114,7 @@ pub(super) fn decode(source: Source<'_>) -> Result<Raster, DatasetError> {
             }
         }
     }
-    Ok(Raster { turn: header.turn, ..Raster::new(width, height, colors, values) })
+    Ok(Raster::new(width, height, colors, values).turned(header.turn))
 }
 
 impl Header {
