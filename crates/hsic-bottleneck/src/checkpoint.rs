@@ -139,8 +139,8 @@ mod tests {
     use hsic_nn::network::Activation;
     use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 
-    use crate::config::TrainOptions;
     use super::*;
+    use crate::config::TrainOptions;
 
     fn network(seed: u64) -> Network {
         Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, seed)

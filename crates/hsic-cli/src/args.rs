@@ -329,7 +329,8 @@ pub(crate) const ALL: &str = "all";
 /// Make the figures of the paper, and ours, beside the paper's own values
 ///
 /// Trains what a figure needs, each training once, and takes up what was interrupted. Under --output it leaves
-/// runs/ and, for each figure, figures/NAME/ with figure.svg, figure.png, points.csv, config.toml and figure.json.
+/// runs/ and, for each figure, figures/NAME/ with figure.svg, points.csv, config.toml and figure.json, and figure.png if
+/// the program was built with --features png.
 ///
 /// Example: hsic reproduce unformatted --profile quick --data-dir data
 #[derive(Debug, Args)]
@@ -372,8 +373,8 @@ pub(crate) struct ReproduceArguments {
 /// Every method gets the same samples in the same order and the same search: four learning rates around its default,
 /// each tried for a quarter of the budget on a part of the training data and judged on the rest of it (--validation, 0.1
 /// by default). The best is trained on all training data, once a seed, and judged on the test data. Under --output it
-/// leaves runs/, comparison.json, comparison.csv, figure.svg, figure.png, report.html and report.md. What was interrupted
-/// is taken up by the same command.
+/// leaves runs/, comparison.json, comparison.csv, points.csv, figure.svg, report.html and report.md, and figure.png if the
+/// program was built with --features png. What was interrupted is taken up by the same command.
 ///
 /// Example: hsic compare --methods hsic,backprop,frozen --dataset mnist --widths 256x3 --budget 5epochs --seeds 3
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! Figures as pictures: SVG text that stands alone, and PNG.
+//! Figures as pictures: SVG text that stands alone, and with the feature `png` its pixels.
 //!
 //! The same figure gives the same bytes: nothing here depends on the clock, the machine or a hash's order.
 
@@ -9,16 +9,16 @@ mod key;
 mod look;
 mod panel;
 mod pictures;
+#[cfg(feature = "png")]
+mod raster;
 mod series;
 mod text;
 mod ticks;
 
-use std::sync::Arc;
+use std::io;
+use std::path::Path;
 
 use hsic_lab::figure::plot::{Marks, Plot};
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{self, Options, Tree, fontdb};
-use thiserror::Error;
 
 use canvas::{Anchor, Canvas, Frame, Place};
 use key::{Entry, Legend};
@@ -35,33 +35,37 @@ const TITLE: (f64, f64) = (18.0, 24.0);
 const CAPTION: (f64, f64) = (12.5, 17.0);
 /// The least width of a frame in pixels.
 const LEAST_FRAME: f64 = 60.0;
-/// The longest side of a PNG in pixels.
-const LARGEST_SIDE: f32 = 20_000.0;
+/// The file of a figure as SVG.
+const SVG: &str = "figure.svg";
+/// The file of its pixels.
+const PNG: &str = "figure.png";
 
-/// Why a picture could not be rasterised.
-#[derive(Debug, Error)]
-pub(crate) enum DrawError {
-    /// The text is no SVG.
-    #[error("picture is no SVG")]
-    Svg(#[from] usvg::Error),
-    /// The size has no sense.
-    #[error("picture of {width} x {height} pixels: expected sides of 1 to {LARGEST_SIDE}")]
-    Size {
-        /// Pixels across.
-        width: f32,
-        /// Pixels down.
-        height: f32,
-    },
-    /// The pixels could not be written.
-    #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]
-    Png {
-        /// Pixels across.
-        width: u32,
-        /// Pixels down.
-        height: u32,
-        /// What the encoder says.
-        reason: String,
-    },
+/// A figure's files by name, to be written into a folder: its SVG and, with the feature `png`, its pixels.
+///
+/// # Errors
+/// The SVG has no pixels, or too many.
+pub(crate) fn files(svg: &str) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+    let drawn = (SVG, svg.as_bytes().to_vec());
+    #[cfg(feature = "png")]
+    let files = vec![drawn, (PNG, raster::png(svg, 2.0)?)];
+    #[cfg(not(feature = "png"))]
+    let files = vec![drawn];
+    Ok(files)
+}
+
+/// Removes the pixels that an earlier program left in a folder, unless they are those of this SVG: none is drawn without
+/// the feature `png`, and what lies beside a figure is to show the same.
+///
+/// # Errors
+/// The file is there and cannot be removed.
+pub(crate) fn clear(folder: &Path, svg: &str) -> io::Result<()> {
+    if cfg!(feature = "png") || std::fs::read(folder.join(SVG)).is_ok_and(|old| old == svg.as_bytes()) {
+        return Ok(());
+    }
+    match std::fs::remove_file(folder.join(PNG)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A figure as SVG, readable in light and dark surroundings and without color vision.
@@ -102,30 +106,6 @@ pub(crate) fn svg(plot: &Plot, title: &str) -> String {
     picture.raw(&body.finish());
     picture.raw("</svg>");
     picture.finish()
-}
-
-/// A picture's pixels, in its light look, `scale` of them to each of the SVG's in both directions.
-///
-/// # Errors
-/// The text is no SVG, or has no pixels or too many.
-pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, DrawError> {
-    let tree = tree(svg)?;
-    let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
-    let good = |side: f32| (0.5..=LARGEST_SIDE).contains(&side);
-    let pixmap = (good(width) && good(height)).then(|| Pixmap::new(width.round() as u32, height.round() as u32));
-    let mut pixmap = pixmap.flatten().ok_or(DrawError::Size { width, height })?;
-    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-    let (width, height) = (pixmap.width(), pixmap.height());
-    pixmap.encode_png().map_err(|error| DrawError::Png { width, height, reason: error.to_string() })
-}
-
-/// The picture's elements, its text set in the fonts that come with the program: the same on every machine.
-fn tree(svg: &str) -> Result<Tree, usvg::Error> {
-    let mut fonts = fontdb::Database::new();
-    fonts.load_font_data(ttf_noto_sans::REGULAR.to_vec());
-    fonts.load_font_data(ttf_noto_sans::BOLD.to_vec());
-    let options = Options { fontdb: Arc::new(fonts), font_family: "Noto Sans".to_owned(), ..Options::default() };
-    Tree::from_str(svg, &options)
 }
 
 /// Panels beside each other, and the width of each.
@@ -199,5 +179,8 @@ fn description(plot: &Plot) -> String {
     text.trim().to_owned()
 }
 
+#[cfg(feature = "png")]
+#[cfg(test)]
+mod raster_tests;
 #[cfg(test)]
 mod tests;

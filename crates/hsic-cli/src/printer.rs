@@ -58,6 +58,16 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&text);
 }
 
+/// The command that builds this program with one of its features.
+pub(crate) fn install_with(feature: &str) -> String {
+    format!("cargo install --path crates/hsic-cli --locked --features {feature}")
+}
+
+/// What is said once where figures were drawn: how to have them as PNG too, in a program that does not draw it.
+fn as_png() -> String {
+    if cfg!(feature = "png") { String::new() } else { format!("\nfor PNG beside SVG: {}", install_with("png")) }
+}
+
 /// Whether the reader of standard output has gone, which is no error.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
@@ -384,7 +394,7 @@ pub(crate) fn reproduction(values: &[Checked<'_>], output: &Path) -> anyhow::Res
     };
     print(columns.map(|(head, _)| head.to_owned()));
     rows.iter().for_each(|row| print(columns.map(|(_, text)| text(row))));
-    let _ = write!(text, "figures: {}", output.join("figures").display());
+    let _ = write!(text, "figures: {}{}", output.join("figures").display(), as_png());
     Ok(line(&text)?)
 }
 
@@ -418,7 +428,7 @@ pub(crate) fn comparison(record: &ComparisonRecord, folder: &Path) -> anyhow::Re
     if record.rows.iter().any(|row| row.at_edge) {
         text.push_str("* the least or the largest rate tried: a better one may lie beyond\n");
     }
-    let _ = write!(text, "report: {}", folder.join(hsic_bottleneck::run::REPORT_HTML).display());
+    let _ = write!(text, "report: {}{}", folder.join(hsic_bottleneck::run::REPORT_HTML).display(), as_png());
     Ok(line(&text)?)
 }
 

@@ -264,8 +264,8 @@ pub(crate) mod tests {
     use hsic_lab::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
     use hsic_lab::figure::record::RunRecord;
 
-    use crate::table::tests::value;
     use super::*;
+    use crate::table::tests::value;
 
     /// Two figures; of their values one lies outside its band.
     pub(crate) fn reproduction() -> ReproductionReport {

@@ -32,7 +32,7 @@ pub use facts::{Download, Facts, KnownFile};
 pub use fetch::{Fetched, Transfer, fetch};
 pub use load::{SOURCES, load, source, stem};
 pub use normalization::{Normalization, Normalize};
-pub use picture::read_image;
+pub use picture::{ImageFault, is_image, read_image};
 pub use source::{DatasetSource, LoadOptions};
 pub use standardization::Standardization;
 pub use table::{Table, Values, read_table, read_values};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{DatasetError, Shape, Values, read_image, read_values};
+use crate::dataset::{DatasetError, Shape, Values, is_image, read_image, read_values};
 use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
@@ -57,8 +57,7 @@ pub enum RowsError {
 
 /// The rows of a file: m x columns. A further kind of file is a further way to such rows.
 pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) {
+    if is_image(path) {
         return image(path, record);
     }
     let (table, values) = read_values(path)?;

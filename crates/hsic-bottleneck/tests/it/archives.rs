@@ -7,23 +7,21 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 use hsic_bottleneck::dataset::{DatasetError, LoadOptions, Split, load};
-use image::ExtendedColorType::L8;
-use image::{ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
-/// An image of 3 x 2 pixels from a seed.
+use crate::encode;
+
+/// An image of 3 x 2 pixels from a seed: of one shade if it is a JPEG.
 fn picture(name: &str, seed: u8) -> Vec<u8> {
-    let pixels = [0, 1, 2, 3, 4, 5].map(|i| seed.wrapping_mul(31).wrapping_add(40 * i));
-    let mut bytes = Vec::new();
+    let first = seed.wrapping_mul(31);
     if name.ends_with("png") {
-        PngEncoder::new(&mut bytes).write_image(&pixels, 3, 2, L8).unwrap();
+        encode::png(3, 2, &[0, 1, 2, 3, 4, 5].map(|i| first.wrapping_add(40 * i)))
     } else {
-        JpegEncoder::new(&mut bytes).write_image(&pixels, 3, 2, L8).unwrap();
+        encode::jpeg(3, 2, first)
     }
-    bytes
 }
 
 /// Names and contents, in an order that is not the sorted one.
@@ -209,19 +207,23 @@ fn each_fault_of_an_archive_names_the_entry_and_what_was_expected() {
             &png,
             ": ./train/cat/2.png: a name that comes twice, expected plain files below the folder",
         ),
-        ("train/cat/00.png", file, b"GIF89a", "/train/cat/00.png: not readable, expected a PNG or JPEG image"),
+        (
+            "train/cat/00.png",
+            file,
+            b"GIF89a",
+            "/train/cat/00.png: not readable, expected a PNG, JPEG, BMP, GIF, TIFF or WebP image",
+        ),
         (
             "train/eel/",
             EntryType::Directory,
             &[],
-            "/train/eel: no image, expected files that end in .png, .jpg or .jpeg",
+            "/train/eel: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp",
         ),
         ("test/eel/1.png", file, &png, "/test: label eel in the test part, expected a label of the training part"),
     ] {
         assert_eq!(with(name, kind, content), format!("DIR/f.tar{message}"));
     }
-    let mut other = Vec::new();
-    PngEncoder::new(&mut other).write_image(&[1, 2], 1, 2, L8).unwrap();
+    let other = encode::png(1, 2, &[1, 2]);
     assert_eq!(
         with("train/dog/8.png", file, &other),
         "DIR/f.tar/train/dog/8.png: an image of 1 x 2 x 1 (channels x height x width), expected 1 x 2 x 3 as in \

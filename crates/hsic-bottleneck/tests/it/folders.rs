@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use hsic_bottleneck::dataset::{Dataset, LoadOptions, Samples, load, read_image};
-use image::ExtendedColorType::{L8, Rgb8};
+
+use crate::encode;
 
 /// Writes an image of 1 x 2 pixels with these values.
 fn write(root: &Path, name: &str, values: &[u8]) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image::save_buffer(path, values, 2, 1, if values.len() == 2 { L8 } else { Rgb8 }).unwrap();
+    fs::write(path, encode::png(2, 1, values)).unwrap();
 }
 
 fn bytes(dataset: &Dataset) -> &[u8] {
@@ -75,12 +76,18 @@ fn each_fault_of_a_folder_names_the_file_and_what_was_expected() {
     assert_eq!(error(&options()), "DIR: 0 folders, expected 2 to 65536, one for the images of each class");
     write(root.path(), "train/a/1.png", &[1, 2]);
     fs::create_dir_all(root.path().join("train/b")).unwrap();
-    assert_eq!(error(&options()), "DIR/train/b: no image, expected files that end in .png, .jpg or .jpeg");
+    assert_eq!(
+        error(&options()),
+        "DIR/train/b: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp"
+    );
     write(root.path(), "train/b/1.png", &[1, 2]);
     fs::create_dir_all(root.path().join("test/c")).unwrap();
     assert_eq!(error(&options()), "DIR/test: label c in the test part, expected a label of the training part");
     fs::remove_dir(root.path().join("test/c")).unwrap();
-    assert_eq!(error(&options()), "DIR/test: no image, expected files that end in .png, .jpg or .jpeg");
+    assert_eq!(
+        error(&options()),
+        "DIR/test: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp"
+    );
     write(root.path(), "test/b/1.png", &[1, 2]);
     assert_eq!(load(path, &options()).unwrap().test.labels, [1]);
     let none = LoadOptions { train_size: Some(3), ..options() };
@@ -92,7 +99,10 @@ fn each_fault_of_a_folder_names_the_file_and_what_was_expected() {
     assert_eq!(error(&options()), format!("DIR/train/b/2.png: {shapes}"));
     fs::write(root.path().join("train/b/2.png"), "").unwrap();
     let message = error(&options());
-    assert!(message.starts_with("DIR/train/b/2.png: ") && message.ends_with(", expected a PNG or JPEG image"));
+    assert!(
+        message.starts_with("DIR/train/b/2.png: ")
+            && message.ends_with(", expected a PNG, JPEG, BMP, GIF, TIFF or WebP image")
+    );
 }
 
 #[test]

@@ -13,11 +13,11 @@ use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
 use hsic_lab::figure::flags;
 
+use super::launch::launch;
+use super::running::{interrupted, stop_on_signal};
 use crate::args::CompareArguments;
 use crate::printer::{self, ReproductionBars};
 use crate::{draw, html, markdown};
-use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
 
 /// The record of a comparison in its folder.
 pub(crate) const RECORD: &str = "comparison.json";
@@ -81,17 +81,19 @@ fn command(options: &TrainOptions, methods: &str, budget: &str, seeds: u64) -> S
 fn save(folder: &Path, record: &ComparisonRecord) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let svg = draw::svg(&record.plot, &format!("Learning methods on {}", record.data.join(", ")));
-    let png = draw::png(&svg, 2.0)?;
+    let pictures = draw::files(&svg)?;
+    draw::clear(folder, &svg).with_context(|| folder.display().to_string())?;
     let json = serde_json::to_string_pretty(record).context("the comparison's record")?;
     for (name, bytes) in [
         (RECORD, json.as_bytes()),
         ("comparison.csv", record.csv().as_bytes()),
         ("points.csv", record.plot.csv().as_bytes()),
-        ("figure.svg", svg.as_bytes()),
-        ("figure.png", &png),
         (REPORT_HTML, html::comparison(record, draw::svg).as_bytes()),
         (REPORT_MARKDOWN, markdown::comparison(record).as_bytes()),
-    ] {
+    ]
+    .into_iter()
+    .chain(pictures.iter().map(|(name, bytes)| (*name, &bytes[..])))
+    {
         write_atomically(&folder.join(name), bytes)?;
     }
     Ok(())

@@ -120,6 +120,16 @@ fn check(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What to do about an error, where it is this command's to say.
+fn advised(error: DatasetError) -> anyhow::Error {
+    match error {
+        DatasetError::NoDownloader { program, .. } => {
+            anyhow::anyhow!("{error}\ninstall {program}, or build with: {}", printer::install_with("tls"))
+        }
+        error => error.into(),
+    }
+}
+
 fn bring(arguments: &DataFetchArguments) -> anyhow::Result<ExitCode> {
     let source = known(&arguments.name)?;
     let mut bar = TransferBar::new(arguments.quiet);
@@ -127,7 +137,7 @@ fn bring(arguments: &DataFetchArguments) -> anyhow::Result<ExitCode> {
         bar.show(transfer);
     });
     bar.finish();
-    let fetched = fetched?;
+    let fetched = fetched.map_err(advised)?;
     if arguments.json {
         printer::json(&fetched)?;
     } else {

@@ -6,10 +6,10 @@ use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 
-use crate::args::FormatArguments;
-use crate::printer;
 use super::eval::load;
 use super::running::{interrupted, stop_on_signal};
+use crate::args::FormatArguments;
+use crate::printer;
 
 /// Passes over the training data if none are named.
 const EPOCHS: u64 = 10;

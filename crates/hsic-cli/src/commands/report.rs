@@ -14,11 +14,11 @@ use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::run_page::{RunReport, plots};
 use serde::de::DeserializeOwned;
 
+use super::compare;
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
 use crate::{draw, html, markdown, printer};
-use super::compare;
 
 /// Where reproductions lie, and which is taken first.
 const PLACES: &[&str] = &["reproduction/paper", "reproduction/quick", "reproduction/smoke"];

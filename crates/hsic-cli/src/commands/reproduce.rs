@@ -10,12 +10,12 @@ use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
 
+use super::launch::launch;
+use super::running::{interrupted, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
 use crate::draw;
 use crate::printer::{self, ReproductionBars};
 use crate::results::Checked;
-use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -54,9 +54,11 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
             }
             let record = reproduction.plot(figure)?;
             let svg = draw::svg(&record.plot, &record.title);
-            let png = draw::png(&svg, 2.0)?;
-            let pictures = [("figure.svg", svg.as_bytes()), ("figure.png", &png)];
-            let folder = reproduction.save(figure, &record, &pictures)?;
+            let files = draw::files(&svg)?;
+            let pictures: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+            let folder = reproduction.figure_folder(figure);
+            draw::clear(&folder, &svg).with_context(|| folder.display().to_string())?;
+            reproduction.save(figure, &record, &pictures)?;
             bars.drawn(&record.name, &folder);
             records.push(record);
         }
@@ -102,8 +104,8 @@ mod tests {
     use clap::Parser;
     use hsic_lab::figure::Profile;
 
-    use crate::args::{Arguments, Command};
     use super::*;
+    use crate::args::{Arguments, Command};
 
     #[test]
     fn the_command_that_a_figure_names_is_read_as_the_training_it_did() {

@@ -7,9 +7,9 @@ use hsic::{Kernel, gamma_test, permutation_test};
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
+use super::measure::{matrix, tables};
 use crate::args::{TestArguments, TestMethod};
 use crate::printer;
-use super::measure::{matrix, tables};
 
 /// What `--json` prints.
 #[derive(Serialize)]

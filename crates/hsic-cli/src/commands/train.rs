@@ -9,10 +9,10 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::{Outcome, train};
 
-use crate::args::TrainArguments;
-use crate::printer::{self, Progress};
 use super::eval::load;
 use super::running::{interrupted, stop_on_signal};
+use crate::args::TrainArguments;
+use crate::printer::{self, Progress};
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;

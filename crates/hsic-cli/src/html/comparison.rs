@@ -3,8 +3,8 @@
 use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
-use crate::report::{ComparedRow, duration, machine};
 use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
+use crate::report::{ComparedRow, duration, machine};
 
 /// The page.
 pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {

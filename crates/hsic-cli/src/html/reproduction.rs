@@ -5,9 +5,9 @@ use hsic_lab::figure::record::FigureRecord;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::parts::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
 use crate::report::{ReproductionReport, duration, machine};
 use crate::table::{Row, Seeds, Standing};
-use super::parts::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
 
 /// The page.
 pub(crate) fn page(content: &ReproductionReport, draw: Draw) -> String {

@@ -3,9 +3,9 @@
 use hsic_lab::figure::run_page::{RunReport, plots};
 use maud::{Markup, html};
 
-use crate::report::RunFacts;
 use super::parts::{Draw, command, contents, drawing, identifier, page as whole, scroll};
 use super::timeline;
+use crate::report::RunFacts;
 
 /// The page; `settings` is the text of the run's `config.toml`.
 pub(crate) fn page(report: &RunReport, facts: &RunFacts, settings: &str, draw: Draw) -> String {

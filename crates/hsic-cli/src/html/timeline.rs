@@ -5,8 +5,8 @@ use hsic_bottleneck::span::Span;
 use hsic_bottleneck::span::Work;
 use maud::{Markup, html};
 
-use crate::table::significant;
 use super::parts::{bounds, scroll};
+use crate::table::significant;
 
 /// Most steps that are drawn.
 const MOST_STEPS: usize = 3;

@@ -44,8 +44,12 @@ fn methods_are_compared_on_the_same_data_with_the_same_search() {
     let before = runs();
     assert_eq!(place.json(&format!("{SMALL} --quiet --json"))["rows"], made["rows"]);
     assert_eq!(runs(), before);
+    // The pixels of an earlier figure, as a program with that feature leaves them, do not stay beside another.
+    std::fs::write(place.path("out/figure.png"), "earlier").expect("written");
     let more = place.json(&format!("{} --quiet --json", SMALL.replace("--seeds 2", "--seeds 3")));
     assert_eq!(runs(), before + 3);
+    let png = place.path("out/figure.png");
+    assert!(png.exists() == cfg!(feature = "png") && (!png.exists() || bytes(&png) != b"earlier"));
     assert_eq!(more["rows"][0]["test_accuracy"][0], made["rows"][0]["test_accuracy"][0]);
 }
 

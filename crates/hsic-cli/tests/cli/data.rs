@@ -4,8 +4,6 @@ use std::fs;
 use std::io::Cursor;
 use std::net::TcpListener;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-
 use crate::{Place, bytes, stderr};
 
 /// The four files of a data set of one row a part, in MNIST's format.
@@ -98,12 +96,30 @@ fn without_a_network_the_error_says_what_to_put_where() {
     assert!(error.contains("d/mnist/train-images-idx3-ubyte: SHA-256 ") && error.contains("move it away"), "{error}");
 }
 
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_curl_the_error_says_how_to_do_without() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).expect("a folder");
+    let arguments = "data fetch mnist --data-dir d --mirror http://127.0.0.1:1 --quiet";
+    let output = place.command(arguments).env("PATH", place.path("empty")).output().expect("the command runs");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert_eq!(
+        stderr(&output),
+        "error: mnist: train-images-idx3-ubyte.gz cannot be fetched: no program curl on PATH\n       \
+         by hand, put train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, \
+         t10k-labels-idx1-ubyte.gz into d/mnist\n       \
+         install curl, or build with: cargo install --path crates/hsic-cli --locked --features tls\n"
+    );
+}
+
 /// The images of a class each in two shades: names and PNG files.
 fn pets(rows: u8) -> Vec<(String, Vec<u8>)> {
     let image = |index: u8| {
         let (part, shade) = (if index % 4 == 3 { "test" } else { "train" }, 40 * (index % 2) + index);
         let mut png = Vec::new();
-        PngEncoder::new(&mut png).write_image(&[shade; 4], 2, 2, ExtendedColorType::L8).expect("a PNG file");
+        let header = png::Encoder::new(&mut png, 2, 2).write_header();
+        header.and_then(|mut writer| writer.write_image_data(&[shade; 4])).expect("a PNG file");
         (format!("{part}/{}/{index}.png", ["cat", "dog"][usize::from(index / 2 % 2)]), png)
     };
     (0..rows).map(image).collect()

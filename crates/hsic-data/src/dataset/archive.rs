@@ -12,8 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
-use super::folder::{Tree, is_hidden, is_image, load_tree};
-use super::picture::decode;
+use super::folder::{Tree, is_hidden, load_tree};
+use super::picture::{decode, is_image};
 use super::{DatasetError, LoadOptions, Shape, Split};
 
 /// Most bytes of an archive after decompression. A few kilobytes can claim any number of them, and images are kept until

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Shape;
+use super::{ImageFault, Shape};
 
 /// A reason why a data set or a table cannot be loaded.
 #[derive(Debug, Error)]
@@ -304,12 +304,12 @@ pub enum DatasetError {
         limit: u64,
     },
     /// A file that is no image, or a damaged one.
-    #[error("{}: not readable, expected a PNG or JPEG image", path.display())]
+    #[error("{}: not readable, expected a PNG, JPEG, BMP, GIF, TIFF or WebP image", path.display())]
     Image {
         /// The file.
         path: PathBuf,
-        /// The decoder's reason.
-        source: image::ImageError,
+        /// What is wrong with it.
+        source: ImageFault,
     },
     /// A JPEG that ends before its end marker.
     #[error("{}: {found} bytes of JPEG without an end marker, expected a whole file", path.display())]
@@ -367,6 +367,24 @@ pub enum DatasetError {
         file: &'static str,
         /// Why, for each address.
         reasons: Vec<String>,
+        /// All files of the data set that are not there.
+        lacking: Vec<&'static str>,
+        /// Where they belong.
+        folder: PathBuf,
+    },
+    /// Nothing on this machine brings files.
+    #[error(
+        "{name}: {file} cannot be fetched: no program {program} on PATH\nby hand, put {} into {}",
+        lacking.join(", "),
+        folder.display()
+    )]
+    NoDownloader {
+        /// The data set.
+        name: &'static str,
+        /// The file.
+        file: &'static str,
+        /// The program that is missing.
+        program: &'static str,
         /// All files of the data set that are not there.
         lacking: Vec<&'static str>,
         /// Where they belong.
@@ -437,7 +455,7 @@ pub enum DatasetError {
         name: String,
     },
     /// A folder without images.
-    #[error("{}: no image, expected files that end in .png, .jpg or .jpeg", path.display())]
+    #[error("{}: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp", path.display())]
     NoImages {
         /// The folder.
         path: PathBuf,
@@ -481,10 +499,6 @@ mod tests {
             (
                 DatasetError::Zip { path: path(), source: io().into() },
                 "f: not readable, expected a zip archive of arrays",
-            ),
-            (
-                DatasetError::Image { path: path(), source: image::ImageError::IoError(io()) },
-                "f: not readable, expected a PNG or JPEG image",
             ),
             (
                 DatasetError::Archive { path: path(), kind: "a tar archive", source: io() },

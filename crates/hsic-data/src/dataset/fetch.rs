@@ -2,23 +2,27 @@
 //!
 //! A download grows in `NAME.part` and gets its name only when its SHA-256 is the published one. An archive is unpacked
 //! into a folder aside; an entry that is neither a file nor a folder, or whose path climbs out of it, is refused.
+//!
+//! How a file comes is a [`Transport`]: the system's `curl`, or with the feature `tls` a client within the program.
+
+#[cfg(any(test, not(feature = "tls")))]
+mod curl;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde::Serialize;
-use ureq::Agent;
 
 use super::facts::{home, is_archive, present};
 use super::gzip::DEFLATE_RATIO;
 use super::verify::{check, hash_file};
 use super::{DatasetError, DatasetSource, Download};
-
-/// How long a server may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+use transport::{Failure, Transport};
 
 /// What a fetch has done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,18 +53,22 @@ pub struct Transfer<'a> {
 ///
 /// # Errors
 /// `NoDownload` for a data set that the program draws; `Differs` for a file that is there and is another;
-/// `Fetch` with every mirror's reason and what to do by hand; `Entry` for an archive that must not be unpacked; `Io`.
+/// `NoDownloader` without the system's `curl`, in a build without the feature `tls`; `Fetch` with every mirror's reason and what to do by hand; `Entry` for an archive that must not be unpacked; `Io`.
 pub fn fetch(
     source: &dyn DatasetSource,
     data_dir: Option<&Path>,
     mirror: Option<&str>,
     progress: &mut dyn FnMut(Transfer<'_>),
 ) -> Result<Fetched, DatasetError> {
-    fetch_by(agent(), source, data_dir, mirror, progress)
+    #[cfg(feature = "tls")]
+    let transport = tls::Client::default();
+    #[cfg(not(feature = "tls"))]
+    let transport = curl::Curl::default();
+    fetch_by(&transport, source, data_dir, mirror, progress)
 }
 
 fn fetch_by(
-    agent: Agent,
+    transport: &dyn Transport,
     source: &dyn DatasetSource,
     data_dir: Option<&Path>,
     mirror: Option<&str>,
@@ -89,7 +97,7 @@ fn fetch_by(
         name: source.name(),
         folder: &folder,
         mirrors: chosen.as_ref().map_or(facts.mirrors, |chosen| &chosen[..]),
-        agent,
+        transport,
     };
     let lacking = facts.downloads.iter().filter(|download| {
         if is_archive(download.name) {
@@ -116,22 +124,12 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> DatasetError + '_ {
     |source| DatasetError::Io { path: path.to_owned(), source }
 }
 
-fn agent() -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(SILENCE))
-        .timeout_recv_response(Some(SILENCE))
-        .timeout_per_read(Some(SILENCE))
-        .user_agent(concat!("hsic/", env!("CARGO_PKG_VERSION")));
-    config.build().into()
-}
-
 /// Fetches single files of a data set.
 struct Fetcher<'a> {
     name: &'static str,
     folder: &'a Path,
     mirrors: &'a [&'a str],
-    agent: Agent,
+    transport: &'a dyn Transport,
 }
 
 /// Why an attempt at a mirror ended.
@@ -142,6 +140,8 @@ enum Attempt {
     Cut(u64, String),
     /// This mirror does not have it.
     Refused(String),
+    /// The program of that name, which brings files, is not on this machine.
+    NoProgram(&'static str),
 }
 
 impl Fetcher<'_> {
@@ -173,6 +173,12 @@ impl Fetcher<'_> {
                         reasons.push(format!("{address}: {reason}"));
                         break;
                     }
+                    // Nor would another mirror be reached.
+                    Attempt::NoProgram(program) => {
+                        let (folder, lacking) = (self.folder.to_owned(), names(lacking));
+                        let (name, file) = (self.name, download.name);
+                        return Err(DatasetError::NoDownloader { name, file, program, lacking, folder });
+                    }
                 }
                 let found = hash_file(&part)?;
                 if found == download.sha256 {
@@ -185,8 +191,7 @@ impl Fetcher<'_> {
                 break;
             }
         }
-        let folder = self.folder.to_owned();
-        let lacking = lacking.iter().map(|download| download.name).collect();
+        let (folder, lacking) = (self.folder.to_owned(), names(lacking));
         Err(DatasetError::Fetch { name: self.name, file: download.name, reasons, lacking, folder })
     }
 
@@ -207,17 +212,19 @@ impl Fetcher<'_> {
             fs::remove_file(part).map_err(io_at(part))?;
             done = 0;
         }
-        let mut request = self.agent.get(address);
-        if done > 0 {
-            request = request.header("Range", format!("bytes={done}-"));
+        let web = ["http://", "https://"]
+            .iter()
+            .any(|lead| address.get(..lead.len()).is_some_and(|start| start.eq_ignore_ascii_case(lead)));
+        if !web {
+            return Ok(Attempt::Refused("expected an address that begins with http:// or https://".to_owned()));
         }
-        let mut response = match request.call() {
-            Ok(response) => response,
-            Err(error) => return Ok(Attempt::Cut(0, error.to_string())),
+        let mut reply = match self.transport.get(address, done) {
+            Ok(reply) => reply,
+            Err(Failure::NoProgram(program)) => return Ok(Attempt::NoProgram(program)),
+            Err(Failure::Reason(reason)) => return Ok(Attempt::Cut(0, reason)),
         };
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let resumed = header("Content-Range").is_some_and(|range| range.starts_with(&format!("bytes {done}-")));
-        match response.status().as_u16() {
+        let resumed = reply.content_range.as_ref().is_some_and(|range| range.starts_with(&format!("bytes {done}-")));
+        match reply.status {
             206 if resumed => {}
             // The whole file, though only its rest was asked for.
             200 => done = 0,
@@ -226,11 +233,10 @@ impl Fetcher<'_> {
         let mut options = OpenOptions::new();
         let file = options.create(true).write(true).append(done > 0).truncate(done == 0).open(part);
         let mut file = file.map_err(io_at(part))?;
-        let mut reader = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         loop {
             progress(Transfer { file: download.name, done, total: download.bytes });
-            let count = match reader.read(&mut buffer) {
+            let count = match reply.body.read(&mut buffer) {
                 Ok(0) if done == download.bytes => return Ok(Attempt::Whole),
                 Ok(0) => {
                     return Ok(Attempt::Cut(done, format!("{done} bytes, expected {}", download.bytes)));
@@ -249,6 +255,11 @@ impl Fetcher<'_> {
             file.write_all(&buffer[..count]).map_err(io_at(part))?;
         }
     }
+}
+
+/// Names of files.
+fn names(downloads: &[Download]) -> Vec<&'static str> {
+    downloads.iter().map(|download| download.name).collect()
 }
 
 /// Unpacks a `.tar.gz` into `folder`: all of it aside first, then each file is renamed into place.

@@ -27,6 +27,8 @@ enum Answer {
     More,
     /// Says that it is not there.
     Missing,
+    /// Says that it is at another address.
+    LeadsOn(&'static str),
 }
 
 /// Starts a server; returns its address and, later, the ranges asked for.
@@ -77,6 +79,9 @@ fn respond(mut stream: TcpStream, content: &[u8], answer: Answer, log: &Mutex<Ve
         Answer::Everything => send(format!("200 OK\r\nContent-Length: {all}"), content),
         Answer::Wrong => send(format!("200 OK\r\nContent-Length: {all}"), &vec![b'x'; all]),
         Answer::More => send("200 OK".to_owned(), &[content, b"more"].concat()),
+        Answer::LeadsOn(address) => {
+            send(format!("302 Found\r\nLocation: {address}\r\nContent-Length: 5"), b"there");
+        }
         Answer::Missing => send("404 Not Found\r\nContent-Length: 0".to_owned(), b""),
     }
 }
@@ -91,16 +96,11 @@ fn download(content: &[u8]) -> Download {
     Download { name: "file.gz", bytes: content.len() as u64, sha256: sum.leak() }
 }
 
-/// The environment of the test may name a proxy, which does not see this machine's loopback.
-fn direct() -> Agent {
-    Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
-}
-
 /// Fetches into a folder from these mirrors; the bytes transferred.
-fn get(folder: &Path, mirrors: &[&str], content: &[u8]) -> Result<u64, DatasetError> {
-    let agent = direct();
+fn get(by: &dyn Transport, folder: &Path, mirrors: &[&str], content: &[u8]) -> Result<u64, DatasetError> {
     let mut last = 0;
-    let result = Fetcher { name: "test", folder, mirrors, agent }.fetch(&[download(content)], &mut |transfer| {
+    let fetcher = Fetcher { name: "test", folder, mirrors, transport: by };
+    let result = fetcher.fetch(&[download(content)], &mut |transfer| {
         assert_eq!((transfer.file, transfer.total), ("file.gz", content.len() as u64));
         last = transfer.done;
     });
@@ -108,22 +108,67 @@ fn get(folder: &Path, mirrors: &[&str], content: &[u8]) -> Result<u64, DatasetEr
     result
 }
 
-#[test]
-fn a_cut_transfer_goes_on_where_it_stood() {
+/// Each of these runs for every transport that is built in.
+macro_rules! by_each_transport {
+    ($($name:ident),* $(,)?) => {
+        mod by_curl {
+            $(
+                #[test]
+                fn $name() {
+                    if super::curl_is_here() {
+                        super::$name(&super::curl::Curl::new(super::curl::PROGRAM));
+                    }
+                }
+            )*
+        }
+
+        #[cfg(feature = "tls")]
+        mod by_tls {
+            $(
+                #[test]
+                fn $name() {
+                    super::$name(&super::tls::Client::direct());
+                }
+            )*
+        }
+    };
+}
+
+by_each_transport!(
+    a_cut_transfer_goes_on_where_it_stood,
+    a_later_process_takes_up_what_an_earlier_one_left,
+    a_server_without_ranges_that_always_cuts_is_given_up,
+    a_file_that_is_there_is_not_replaced,
+    the_next_mirror_is_asked_when_one_fails,
+    when_all_mirrors_fail_the_error_says_why_and_what_to_do,
+    a_truncated_file_stays_as_a_part_and_is_no_file,
+    an_address_that_leads_on_is_followed_and_only_on_the_web,
+    an_archive_is_fetched_once_and_leaves_its_files,
+);
+
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn curl_is_here() -> bool {
+    let here = std::process::Command::new(curl::PROGRAM).arg("--version").output().is_ok();
+    if !here {
+        println!("skipped: curl is not installed");
+    }
+    here
+}
+
+fn a_cut_transfer_goes_on_where_it_stood(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     let (address, asked) = serve(&content, &[Answer::Cut(70_000), Answer::Cut(30_000), Answer::Rest]);
-    assert_eq!(get(folder.path(), &[&address], &content).unwrap(), 200_000);
+    assert_eq!(get(by, folder.path(), &[&address], &content).unwrap(), 200_000);
     assert_eq!(*asked.lock().unwrap(), [0, 70_000, 100_000]);
     assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
     assert!(!folder.path().join("file.gz.part").exists());
 }
 
-#[test]
-fn a_later_process_takes_up_what_an_earlier_one_left() {
+fn a_later_process_takes_up_what_an_earlier_one_left(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     fs::write(folder.path().join("file.gz.part"), &content[..150_000]).unwrap();
     let (address, asked) = serve(&content, &[Answer::Rest]);
-    assert_eq!(get(folder.path(), &[&address], &content).unwrap(), 50_000);
+    assert_eq!(get(by, folder.path(), &[&address], &content).unwrap(), 50_000);
     assert_eq!(*asked.lock().unwrap(), [150_000]);
     assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
 
@@ -131,53 +176,49 @@ fn a_later_process_takes_up_what_an_earlier_one_left() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file.gz.part"), &content[..150_000]).unwrap();
     let (address, _) = serve(&content, &[Answer::Everything]);
-    assert_eq!(get(folder.path(), &[&address], &content).unwrap(), 200_000);
+    assert_eq!(get(by, folder.path(), &[&address], &content).unwrap(), 200_000);
     assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
 }
 
-#[test]
-fn a_server_without_ranges_that_always_cuts_is_given_up() {
+fn a_server_without_ranges_that_always_cuts_is_given_up(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     // The stream ends at the same place each time, whatever was asked for.
     let (address, asked) = serve(&content[..90_000], &[Answer::Everything; 9]);
-    assert!(get(folder.path(), &[&address], &content).is_err());
+    assert!(get(by, folder.path(), &[&address], &content).is_err());
     assert_eq!(*asked.lock().unwrap(), [0, 90_000]);
 }
 
-#[test]
-fn a_file_that_is_there_is_not_replaced() {
+fn a_file_that_is_there_is_not_replaced(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     let path = folder.path().join("file.gz");
     fs::write(&path, &content).unwrap();
-    assert_eq!(get(folder.path(), &[], &content).unwrap_or(0), 0);
+    assert_eq!(get(by, folder.path(), &[], &content).unwrap_or(0), 0);
     fs::write(&path, "another").unwrap();
-    let error = get(folder.path(), &[], &content).unwrap_err().to_string();
+    let error = get(by, folder.path(), &[], &content).unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: SHA-256 ", path.display())) && error.contains("move it away"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"another");
 }
 
-#[test]
-fn the_next_mirror_is_asked_when_one_fails() {
+fn the_next_mirror_is_asked_when_one_fails(by: &dyn Transport) {
     let content = content();
     for bad in [Answer::Missing, Answer::Wrong, Answer::More, Answer::Cut(0)] {
         let folder = tempfile::tempdir().unwrap();
         let (first, _) = serve(&content, &[bad]);
         let (second, asked) = serve(&content, &[Answer::Rest]);
-        get(folder.path(), &[&first, &second], &content).unwrap();
+        get(by, folder.path(), &[&first, &second], &content).unwrap();
         assert_eq!(*asked.lock().unwrap(), [0]);
         assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
     }
 }
 
-#[test]
-fn when_all_mirrors_fail_the_error_says_why_and_what_to_do() {
+fn when_all_mirrors_fail_the_error_says_why_and_what_to_do(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     let (missing, _) = serve(&content, &[Answer::Missing]);
     let (wrong, _) = serve(&content, &[Answer::Wrong]);
     let (more, _) = serve(&content, &[Answer::More]);
     // Bound and closed again: nothing listens there.
     let refused = format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-    let error = get(folder.path(), &[&missing, &wrong, &more, &refused], &content).unwrap_err().to_string();
+    let error = get(by, folder.path(), &[&missing, &wrong, &more, &refused], &content).unwrap_err().to_string();
     for part in [
         format!("{missing}file.gz: HTTP status 404"),
         format!("{wrong}file.gz: SHA-256 "),
@@ -190,13 +231,48 @@ fn when_all_mirrors_fail_the_error_says_why_and_what_to_do() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing wrong is left");
 }
 
-#[test]
-fn a_truncated_file_stays_as_a_part_and_is_no_file() {
+fn a_truncated_file_stays_as_a_part_and_is_no_file(by: &dyn Transport) {
     let (content, folder) = (content(), tempfile::tempdir().unwrap());
     let (address, _) = serve(&content, &[Answer::Cut(10_000), Answer::Cut(0)]);
-    assert!(get(folder.path(), &[&address], &content).is_err());
+    assert!(get(by, folder.path(), &[&address], &content).is_err());
     assert!(!folder.path().join("file.gz").exists());
     assert_eq!(fs::read(folder.path().join("file.gz.part")).unwrap(), content[..10_000]);
+}
+
+fn an_address_that_leads_on_is_followed_and_only_on_the_web(by: &dyn Transport) {
+    let (content, folder) = (content(), tempfile::tempdir().unwrap());
+    let (address, asked) = serve(&content, &[Answer::Rest]);
+    let (first, _) = serve(&[], &[Answer::LeadsOn(format!("{address}file.gz").leak())]);
+    assert_eq!(get(by, folder.path(), &[&first], &content).unwrap(), 200_000);
+    assert_eq!(*asked.lock().unwrap(), [0]);
+    assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
+
+    // A file of this machine is right and yet not taken, whether it is asked for or led to.
+    let place = folder.path().join("file.gz").display().to_string();
+    let other = tempfile::tempdir().unwrap();
+    let (leads, _) = serve(&[], &[Answer::LeadsOn(format!("file://{place}").leak())]);
+    let direct = format!("file://{}", folder.path().display());
+    let error = get(by, other.path(), &[&direct, &leads], &content).unwrap_err().to_string();
+    let refused = format!("{direct}/file.gz: expected an address that begins with http:// or https://");
+    assert!(error.contains(&refused) && error.contains(&format!("{leads}file.gz: ")), "{error}");
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn without_a_program_the_error_names_the_file_and_no_mirror_is_asked() {
+    let (content, folder) = (content(), tempfile::tempdir().unwrap());
+    let (address, asked) = serve(&content, &[Answer::Rest]);
+    let error = get(&curl::Curl::new("no-such-curl"), folder.path(), &[&address, &address], &content).unwrap_err();
+    let place = folder.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!("test: file.gz cannot be fetched: no program curl on PATH\nby hand, put file.gz into {place}")
+    );
+    assert!(matches!(error, DatasetError::NoDownloader { program: "curl", .. }), "{error:?}");
+    assert!(asked.lock().unwrap().is_empty());
+    // What is there already needs no program.
+    fs::write(folder.path().join("file.gz"), &content).unwrap();
+    assert_eq!(get(&curl::Curl::new("no-such-curl"), folder.path(), &[&address], &content).unwrap(), 0);
 }
 
 /// An archive of entries: kind, path as it stands in the header, content.
@@ -246,8 +322,7 @@ impl DatasetSource for Packed {
     }
 }
 
-#[test]
-fn an_archive_is_fetched_once_and_leaves_its_files() {
+fn an_archive_is_fetched_once_and_leaves_its_files(by: &dyn Transport) {
     let root = tempfile::tempdir().unwrap();
     let path = archive(root.path(), &[(tar::EntryType::Regular, "inner/one.bin", b"one")]);
     let content = fs::read(&path).unwrap();
@@ -264,7 +339,7 @@ fn an_archive_is_fetched_once_and_leaves_its_files() {
     })));
     let (address, asked) = serve(&content, &[Answer::Rest, Answer::Rest]);
     let data = root.path().join("data");
-    let get = || fetch_by(direct(), &source, Some(&data), Some(&address), &mut |_| ());
+    let get = || fetch_by(by, &source, Some(&data), Some(&address), &mut |_| ());
     let file = data.join("packed/inner/one.bin");
     let fetched = get().unwrap();
     assert_eq!((fetched.bytes, &fetched.files[..]), (content.len() as u64, &[file.clone()][..]));

@@ -10,14 +10,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::labeled::{first, split};
-use super::picture::read_image;
+use super::picture::{is_image, read_image};
 use super::{Dataset, DatasetError, LoadOptions, Samples, Shape, Split};
 
 /// Images that are decoded before more memory is taken.
 const BLOCK: usize = 2048;
-
-/// Endings of the files that are read; others (`Thumbs.db`) are passed over.
-const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Classes that labels of 16 bits tell apart.
 const MOST_CLASSES: usize = 1 << 16;
@@ -154,11 +151,6 @@ fn list(tree: &impl Tree, root: &Path, names: &[String], every: bool) -> Result<
 /// Whether a name begins with a dot.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
-}
-
-pub(super) fn is_image(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// Decodes files in order. A block is decoded before memory is taken for the next, so that no claim takes more than

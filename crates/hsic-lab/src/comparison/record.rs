@@ -7,10 +7,10 @@ use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
+use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained, Watcher};
-use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE};
 
 /// A comparison as it came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

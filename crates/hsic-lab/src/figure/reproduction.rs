@@ -178,9 +178,9 @@ mod tests {
     use hsic_bottleneck::log::Observer;
     use hsic_bottleneck::run::Run;
 
+    use super::*;
     use crate::figure::plot::{Plot, Value};
     use crate::figure::{Profile, Sources, Training};
-    use super::*;
 
     /// One small training and its accuracy.
     struct Small;

@@ -12,9 +12,9 @@ use hsic_bottleneck::log::EpochReport;
 use hsic_bottleneck::optimizer::Decay;
 use hsic_bottleneck::update::UpdateOrder;
 
-use crate::figure::plot::Style;
 use super::plot::Series;
 use super::{Scope, Set, Trainings};
+use crate::figure::plot::Style;
 
 /// Options of plain SGD with a constant rate.
 fn sgd(scope: &Scope, set: Set, learning_rate: f64, weight_decay: f64) -> TrainOptions {

@@ -9,16 +9,16 @@ use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Block, Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+use super::angle::Angle;
+use super::clock::{Clock, cleared};
+use super::top::Top;
+use super::transport::{Feedback, Transport};
 use crate::error::StepError;
 use crate::objective::{Signal, margin};
 use crate::options::Recompute;
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
-use super::angle::Angle;
-use super::clock::{Clock, cleared};
-use super::top::Top;
-use super::transport::{Feedback, Transport};
 
 /// What a block leaves for the backward pass.
 struct Slot<T> {

@@ -18,12 +18,12 @@ use hsic_nn::network::learner::{StateMismatch, restore_learners};
 use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+use super::clock::{Clock, cleared};
 use crate::error::StepError;
 use crate::objective::{ByRule, Objective, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState};
-use super::clock::{Clock, cleared};
 
 /// Memory of one thread.
 struct Scratch<T, S> {

@@ -117,11 +117,11 @@ mod tests {
     use hsic_nn::network::{Activation, BlockSpec, Entrance, NETWORKS, NetworkSettings, Norm};
     use hsic_nn::optimizer::Optimizer;
 
+    use super::*;
     use crate::engine::Backprop;
     use crate::method::direct_feedback::DirectFeedback;
     use crate::options::Recompute;
     use crate::update::Update;
-    use super::*;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };

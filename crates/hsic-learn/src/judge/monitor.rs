@@ -109,9 +109,9 @@ mod tests {
     use hsic_nn::network::{Activation, Norm};
     use hsic_nn::optimizer::Optimizer;
 
+    use super::*;
     use crate::engine::Backprop;
     use crate::session::OnCpu;
-    use super::*;
 
     #[test]
     fn what_is_measured_is_what_the_objective_sees_before_its_step() {

@@ -23,10 +23,10 @@ use hsic::sums::{grown, rows_are_equal, rows_of, write_rows};
 use hsic_data::batch::Batch;
 use hsic_nn::network::Learner;
 
+use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
-use super::{Method, Outputs, Recipe};
 
 /// The method `alignment`.
 pub static METHOD: Method = Method {
@@ -115,8 +115,8 @@ impl<T: Scalar> Objective<T> for Alignment {
 mod tests {
     use hsic_data::dataset::Shape;
 
-    use crate::objective::testing::Bench;
     use super::*;
+    use crate::objective::testing::Bench;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

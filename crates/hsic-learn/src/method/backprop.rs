@@ -25,9 +25,9 @@ use hsic_data::dataset::Normalize;
 use hsic_data::fault::Faults;
 use hsic_nn::network::{BlockSpec, models};
 
+use super::{Method, Outputs, Recipe, Stages};
 use crate::engine::Backprop;
 use crate::objective::margin::WEIGHT;
-use super::{Method, Outputs, Recipe, Stages};
 
 /// The method `backprop`.
 pub static METHOD: Method = Method {

@@ -30,13 +30,13 @@ use hsic_data::fault::Faults;
 use hsic_nn::network::Learner;
 use hsic_nn::optimizer::Optimizer;
 
+use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::engine::Local;
 use crate::error::{ObjectiveError, StepError};
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::{Objective, Signal, Site};
 use crate::options::InputTerm;
 use crate::update::{Schedule, UpdateOrder};
-use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 
 /// The method `hsic`.
 pub static METHOD: Method = Method {

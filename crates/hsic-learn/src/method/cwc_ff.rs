@@ -28,11 +28,11 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::entrance::for_each_group;
 use hsic_nn::network::{Feature, Learner};
 
+use super::{Method, Outputs, Recipe};
 use crate::error::{ObjectiveError, StepError};
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::{Classified, Labels, Objective, Signal, Site};
 use crate::options::Goodness;
-use super::{Method, Outputs, Recipe};
 
 /// The method `cwc-ff`.
 pub static METHOD: Method = Method {

@@ -31,6 +31,7 @@ use hsic_nn::network::{Block, Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 
+use super::{Method, Outputs, Recipe};
 use crate::engine::angle::Angle;
 use crate::engine::clock::{Clock, cleared};
 use crate::engine::local::{give, lock, take};
@@ -40,7 +41,6 @@ use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
-use super::{Method, Outputs, Recipe};
 
 /// The method `dfa`.
 pub static METHOD: Method = Method {
@@ -226,8 +226,8 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
 mod tests {
     use hsic_nn::network::{Activation, Dense, Norm};
 
-    use crate::engine::Backprop;
     use super::*;
+    use crate::engine::Backprop;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const M: usize = 12;

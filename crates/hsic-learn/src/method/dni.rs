@@ -44,6 +44,7 @@ use hsic_nn::network::{Width, parse_widths};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 
+use super::{Method, Outputs, Recipe, Stages};
 use crate::engine::angle::cosine;
 use crate::engine::clock::{Clock, cleared};
 use crate::error::StepError;
@@ -51,7 +52,6 @@ use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
-use super::{Method, Outputs, Recipe, Stages};
 
 /// The method `dni`.
 pub static METHOD: Method = Method {
@@ -413,8 +413,8 @@ mod tests {
     use hsic_nn::network::BlockSpec;
     use hsic_nn::network::models::with_classifier;
 
-    use crate::engine::Backprop;
     use super::*;
+    use crate::engine::Backprop;
 
     const INPUT: Shape = Shape { channels: 2, height: 7, width: 6 };
     const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-3 };

@@ -45,6 +45,7 @@ use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Activation, Between, Block, Cache, Dense, LabelStyle, Learner, Network, Norm, WrittenLabel};
 use hsic_nn::optimizer::Optimizer;
 
+use super::{Method, MethodSettings, Outputs, Recipe, Stages, check_room};
 use crate::engine::Local;
 use crate::error::StepError;
 use crate::objective::cross_entropy::cross_entropy;
@@ -52,7 +53,6 @@ use crate::objective::goodness::Contrast;
 use crate::options::Goodness;
 use crate::options::Negatives;
 use crate::update::{StepReport, Update, UpdateState};
-use super::{Method, MethodSettings, Outputs, Recipe, Stages, check_room};
 
 /// The method `forward-forward`.
 pub static METHOD: Method = Method {

@@ -16,13 +16,13 @@ use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+use super::{Method, Outputs, Recipe};
 use crate::engine::clock::{Clock, cleared};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
-use super::{Method, Outputs, Recipe};
 
 /// The method `frozen`.
 pub static METHOD: Method = Method {

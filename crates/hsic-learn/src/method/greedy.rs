@@ -33,10 +33,10 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::{Activation, Block, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 use hsic_nn::optimizer::{Decay, LearningRate};
 
+use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::classifier::{classifier, classify};
 use crate::objective::{Classified, Objective, Signal, Site};
-use super::{Method, Outputs, Recipe};
 
 /// The method `greedy`.
 pub static METHOD: Method = Method {
@@ -230,11 +230,11 @@ mod tests {
     use hsic_nn::network::{LearnerState, Network};
     use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+    use super::*;
     use crate::engine::Backprop;
     use crate::engine::Local;
     use crate::objective::testing::Bench;
     use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
-    use super::*;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
 

@@ -28,10 +28,10 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
+use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::classifier::{classifier, classify};
 use crate::objective::{Classified, Labels, Objective, Signal, Site};
-use super::{Method, Outputs, Recipe};
 
 /// The method `mono-forward`.
 pub static METHOD: Method = Method {
@@ -112,11 +112,11 @@ mod tests {
     use hsic_nn::network::{Activation, LearnerState, Network, Norm};
     use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+    use super::*;
     use crate::engine::Backprop;
     use crate::engine::Local;
     use crate::objective::testing::Bench;
     use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
-    use super::*;
 
     #[test]
     fn gradients_agree_with_central_differences() {

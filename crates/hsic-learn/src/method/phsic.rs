@@ -39,11 +39,11 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::entrance::for_each_group;
 use hsic_nn::network::{Between, Feature, Learner};
 
+use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::PhsicKernel;
-use super::{Method, Outputs, Recipe};
 
 /// The method `phsic`.
 pub static METHOD: Method = Method {
@@ -265,8 +265,8 @@ impl<T: Scalar> Objective<T> for Phsic {
 mod tests {
     use hsic_data::dataset::Shape;
 
-    use crate::objective::testing::Bench;
     use super::*;
+    use crate::objective::testing::Bench;
 
     const LABELS: [usize; 6] = [0, 1, 2, 1, 0, 0];
 

@@ -35,12 +35,12 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Activation, Conv, ConvSettings, Dense, Feature, Learner, Norm};
 
+use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
 use crate::objective::{Classified, Objective, Signal, Site};
 use crate::options::LocalLoss;
-use super::{Method, Outputs, Recipe};
 
 /// The method `predsim`.
 pub static METHOD: Method = Method {

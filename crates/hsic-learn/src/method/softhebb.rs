@@ -42,12 +42,12 @@ use hsic_nn::network::{Block, Cache, Linear, Network, class_names};
 use hsic_nn::optimizer::OptimizerName;
 use hsic_nn::optimizer::OptimizerState;
 
+use super::{Method, Outputs, Recipe, Stages};
 use crate::engine::clock::{Clock, cleared};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateOrder, UpdateState};
-use super::{Method, Outputs, Recipe, Stages};
 
 /// The method `softhebb`.
 pub static METHOD: Method = Method {

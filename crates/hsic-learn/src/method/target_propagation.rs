@@ -41,6 +41,7 @@ use hsic_nn::network::{Activation, Block, Cache, Dense, Learner, Network, Norm, 
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 use rayon::prelude::*;
 
+use super::{Method, Outputs, Recipe};
 use crate::engine::angle::Angle;
 use crate::engine::clock::{Clock, cleared};
 use crate::engine::local::{give, lock, take};
@@ -52,7 +53,6 @@ use crate::span::Span;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
 use inverse::{Lesson, Memory, activation_of_dense, shape};
-use super::{Method, Outputs, Recipe};
 
 /// The method `difference-target-propagation`.
 pub static METHOD: Method = Method {
@@ -345,8 +345,8 @@ mod tests {
     use hsic_nn::network::BlockSpec;
     use hsic_nn::network::models::with_classifier;
 
-    use crate::engine::Backprop;
     use super::*;
+    use crate::engine::Backprop;
 
     const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
     const SHAPE: Shape = Shape { channels: 1, height: 1, width: 6 };

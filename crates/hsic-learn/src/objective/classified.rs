@@ -6,9 +6,9 @@ use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
-use crate::error::{ObjectiveError, StepError};
 use super::cross_entropy::CrossEntropyScratch;
 use super::{Objective, Signal, Site};
+use crate::error::{ObjectiveError, StepError};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
 /// block before it, and that block does not see the classifier.

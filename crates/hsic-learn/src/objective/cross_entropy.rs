@@ -6,8 +6,8 @@ use hsic::sums::{grown, rows_of, write_rows};
 use hsic_data::batch::Batch;
 use hsic_nn::network::Learner;
 
-use crate::error::ObjectiveError;
 use super::{Labels, Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// Mean of -ln softmax(a)_label over the rows of `a` (m x classes, row-major), and its gradient (softmax - one-hot) / m
 /// into `da`. Rows are shifted by their largest entry, so no exponential overflows.

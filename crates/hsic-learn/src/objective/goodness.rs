@@ -10,8 +10,8 @@ use hsic::sums::{grown, rows_of, write_rows};
 use hsic_data::batch::Batch;
 use hsic_nn::network::{Feature, Learner};
 
-use crate::error::ObjectiveError;
 use super::{Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// The loss of a batch whose first half are positive rows, whose second half the negative row of each.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,8 +19,8 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::capsule::length;
 use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
-use crate::error::ObjectiveError;
 use super::{Objective, Signal, Site};
+use crate::error::ObjectiveError;
 
 /// Length that the class's own capsule should have at least.
 const LONG: f64 = 0.9;

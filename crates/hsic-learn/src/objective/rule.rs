@@ -4,8 +4,8 @@ use faer::{MatMut, MatRef};
 use hsic_data::batch::Batch;
 use hsic_nn::network::Learner;
 
-use crate::error::{BoxError, ObjectiveError};
 use super::{Labels, Objective, Signal, Site};
+use crate::error::{BoxError, ObjectiveError};
 
 /// What a block is trained for, by its activations and the labels of the batch alone. All else that an [`Objective`] may
 /// have (what blocks share, memory that is used again, learners beside a block) has a default here.

@@ -89,8 +89,8 @@ mod tests {
     use hsic::random::Stream;
     use hsic_data::dataset::Shape;
 
-    use crate::network::{Activation, Cache, Conv, ConvSettings, Dense, Entered, Entrance, Norm, Residual};
     use super::*;
+    use crate::network::{Activation, Cache, Conv, ConvSettings, Dense, Entered, Entrance, Norm, Residual};
 
     fn forward(block: &dyn Block<f64>, m: usize, x: &[f64]) -> Vec<f64> {
         let (mut z, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());

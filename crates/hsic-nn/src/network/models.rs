@@ -188,8 +188,8 @@ pub fn without_classifier(mut blocks: Vec<BlockSpec>, classes: usize) -> Vec<Blo
 mod tests {
     use hsic_data::dataset::Shape;
 
-    use crate::network::Network;
     use super::*;
+    use crate::network::Network;
 
     const MNIST: Shape = Shape { channels: 1, height: 28, width: 28 };
     const CIFAR: Shape = Shape { channels: 3, height: 32, width: 32 };

@@ -151,8 +151,8 @@ mod tests {
     use hsic_nn::network::{Between, Dense, Entered, Entrance, Norm, Residual};
     use hsic_nn::optimizer::Optimizer;
 
-    use crate::engine::angle::cosine;
     use super::*;
+    use crate::engine::angle::cosine;
 
     const M: usize = 7;
     const DENSE: [Activation; 6] = [

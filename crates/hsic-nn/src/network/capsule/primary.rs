@@ -5,12 +5,12 @@ use hsic::random::Stream;
 use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
+use super::{squash, squash_backward};
 use crate::network::activation::Activation;
 use crate::network::block::{Block, Cache, Weights};
 use crate::network::conv::{Conv, ConvSettings};
 use crate::network::layout::{Module, TensorSpec};
 use crate::network::norm::Norm;
-use super::{squash, squash_backward};
 
 /// A convolution without norm and nonlinearity, then squash over capsules of one pixel.
 #[derive(Clone, Debug)]

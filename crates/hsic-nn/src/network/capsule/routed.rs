@@ -7,10 +7,10 @@ use hsic::scalar::vectorize;
 use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
-use crate::network::block::{Block, Cache, MapKind, Weights};
-use crate::network::layout::{Module, TensorKind, TensorSpec};
 use super::routing::{LANES, Lane, Scratch, Sizes, gather, lanes, lanes_mut, pull, spread};
 use super::squash_factor;
+use crate::network::block::{Block, Cache, MapKind, Weights};
+use crate::network::layout::{Module, TensorKind, TensorSpec};
 
 /// Deviation of the weights at the start (the authors').
 const DEVIATION: f64 = 0.1;

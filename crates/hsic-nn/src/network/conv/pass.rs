@@ -7,14 +7,14 @@ use hsic::scalar::vectorize;
 use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
+use super::buffers::Buffers;
+use super::lines::{Normalizer, pool, sums_of_activations};
+use super::map::Conv;
 use crate::network::activation::Activation;
 use crate::network::block::{Block, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
-use super::buffers::Buffers;
-use super::lines::{Normalizer, pool, sums_of_activations};
-use super::map::Conv;
 
 impl<T: Scalar> Conv<T> {
     /// dL/dx of a chunk from the spread dL/da: what each pixel sends to all of its window, added up.

@@ -3,10 +3,10 @@
 use hsic::random::Stream;
 use hsic_data::dataset::Shape;
 
+use super::*;
 use crate::network::activation::Activation;
 use crate::network::block::{Block, Cache};
 use crate::network::norm::Norm;
-use super::*;
 
 fn settings(pool: usize, stride: usize, activation: Activation, norm: Norm) -> ConvSettings {
     ConvSettings { outputs: 3, kernel: 3, stride, padding: 1, pool, activation, norm }

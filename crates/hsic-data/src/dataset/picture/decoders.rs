@@ -1,0 +1,141 @@
+//! PNG, JPEG, GIF and WebP, each by the library of its format.
+
+use std::io::Cursor;
+use std::num::NonZeroU64;
+
+use gif::{ColorOutput, DecodeOptions, MemoryLimit};
+use image_webp::WebPDecoder;
+use png::{BitDepth, Transformations};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::raster::{MOST_BYTES, Raster, Source, colored, eight_bits};
+use super::turn::Turn;
+use crate::dataset::DatasetError;
+use crate::dataset::gzip::DEFLATE_RATIO;
+
+/// No more pixels come from one byte of a PNG: deflate gives at most 1032 bytes of 8 pixels each.
+const PNG_PIXELS_PER_BYTE: u64 = 8 * DEFLATE_RATIO;
+
+/// No more pixels come from one byte of a JPEG: it takes a bit or more for each block of 64 values.
+const JPEG_PIXELS_PER_BYTE: u64 = 8 * 64;
+
+/// No more pixels come from one byte of a GIF: a code of 12 bits stands for at most 4096 of them.
+const GIF_PIXELS_PER_BYTE: u64 = 1 << 12;
+
+/// Decodes a PNG file. Palettes become colors, gray of fewer than 8 bits becomes gray of 8.
+pub(super) fn png(source: Source<'_>) -> Result<Raster, DatasetError> {
+    let wrong = |error| source.damaged("PNG", error);
+    let limits = png::Limits { bytes: 2 * MOST_BYTES as usize };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(source.bytes), limits);
+    decoder.set_transformations(Transformations::EXPAND);
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder.read_info().map_err(wrong)?;
+    let (color, depth) = reader.output_color_type();
+    let (width, height) = reader.info().size();
+    let (channels, bytes) = (color.samples(), if depth == BitDepth::Sixteen { 2 } else { 1 });
+    source.admit([width.into(), height.into()], (channels * bytes) as u64, PNG_PIXELS_PER_BYTE)?;
+    let (width, height) = (width as usize, height as usize);
+    let mut values = vec![0; width * height * channels * bytes];
+    reader.next_frame(&mut values).map_err(wrong)?;
+    if bytes == 2 {
+        let number = |pair: &[u8]| eight_bits(u16::from_be_bytes([pair[0], pair[1]]));
+        values = values.chunks_exact(2).map(number).collect();
+    }
+    let turn = reader.info().exif_metadata.as_ref().map_or_else(Turn::default, |exif| Turn::by_exif(exif));
+    Ok(Raster::new(width, height, channels, values).turned(turn))
+}
+
+/// Decodes a JPEG file. Gray stays gray; other spaces of colors (CMYK) become red, green, blue.
+pub(super) fn jpeg(source: Source<'_>) -> Result<Raster, DatasetError> {
+    let wrong = |error| source.damaged("JPEG", error);
+    let options = DecoderOptions::default().set_strict_mode(false).set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(source.bytes), options);
+    decoder.decode_headers().map_err(wrong)?;
+    let (width, height) = decoder.dimensions().unwrap_or_default();
+    let (channels, space) = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => (1, ColorSpace::Luma),
+        _ => (3, ColorSpace::RGB),
+    };
+    source.admit([width as u64, height as u64], channels as u64, JPEG_PIXELS_PER_BYTE)?;
+    // The decoder fills in gray for what a file lacks; such a sample would be trained on.
+    if !ends(source.bytes) {
+        return Err(DatasetError::ImageEnd { path: source.path.to_owned(), found: source.bytes.len() as u64 });
+    }
+    decoder.set_options(options.jpeg_set_out_colorspace(space));
+    let mut values = vec![0; width * height * channels];
+    decoder.decode_into(&mut values).map_err(wrong)?;
+    let turn = decoder.exif().map_or_else(Turn::default, |exif| Turn::by_exif(exif));
+    Ok(Raster::new(width, height, channels, values).turned(turn))
+}
+
+/// Whether the pixels of a JPEG are followed by its end marker (ITU T.81, B.1.1): an end marker before them may be that
+/// of a thumbnail.
+fn ends(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    let mut at = 2;
+    while let Some(&[0xff, marker]) = bytes.get(at..at + 2) {
+        at += match (marker, bytes.get(at + 2..at + 4)) {
+            // A fill byte.
+            (0xff, _) => 1,
+            (START_OF_SCAN, _) => return bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
+            (_, Some(&[high, low])) => 2 + usize::from(u16::from_be_bytes([high, low])),
+            (_, _) => return false,
+        };
+    }
+    false
+}
+
+/// Decodes a GIF file: its first picture. Where that does not cover the screen lies the transparent color, or the first.
+pub(super) fn gif(source: Source<'_>) -> Result<Raster, DatasetError> {
+    const FORMAT: &str = "GIF";
+    let wrong = |error| source.damaged(FORMAT, error);
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::Indexed);
+    options.set_memory_limit(NonZeroU64::new(MOST_BYTES).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
+    let mut decoder = options.read_info(source.bytes).map_err(wrong)?;
+    let screen = (decoder.width(), decoder.height());
+    let frame = decoder.next_frame_info().map_err(wrong)?;
+    let frame = frame.ok_or_else(|| source.strange(FORMAT, "pictures", 0, "one or more"))?;
+    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+    let (columns, rows) = (usize::from(frame.width), usize::from(frame.height));
+    let ground = frame.transparent.unwrap_or(0);
+    // A picture that leaves the screen makes it larger: there are files that say so, and this is how they are shown.
+    let (width, height) = (usize::from(screen.0).max(left + columns), usize::from(screen.1).max(top + rows));
+    source.admit([width as u64, height as u64], 3, GIF_PIXELS_PER_BYTE)?;
+    let mut picture = vec![0; columns * rows];
+    if !picture.is_empty() {
+        decoder.read_into_buffer(&mut picture).map_err(wrong)?;
+    }
+    let palette: Vec<[u8; 3]> = decoder.palette().map_err(wrong)?.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect();
+    let mut indices = picture;
+    if (columns, rows) != (width, height) {
+        let mut whole = vec![ground; width * height];
+        for (row, line) in indices.chunks_exact(columns.max(1)).enumerate() {
+            whole[(top + row) * width + left..][..columns].copy_from_slice(line);
+        }
+        indices = whole;
+    }
+    Ok(Raster::new(width, height, 3, colored(source, FORMAT, &indices, &palette)?))
+}
+
+/// Decodes a WebP file: its first picture.
+///
+/// No bound of pixels by bytes holds: one color takes no bits at all, however large the image.
+pub(super) fn webp(source: Source<'_>) -> Result<Raster, DatasetError> {
+    let wrong = |error| source.damaged("WebP", error);
+    let mut decoder = WebPDecoder::new(Cursor::new(source.bytes)).map_err(wrong)?;
+    // Parts of the file are never larger than the file, whatever their headers claim.
+    decoder.set_memory_limit(source.bytes.len());
+    let (width, height) = decoder.dimensions();
+    let channels = if decoder.has_alpha() { 4 } else { 3 };
+    source.admit([width.into(), height.into()], channels as u64, u64::MAX)?;
+    let (width, height) = (width as usize, height as usize);
+    let mut values = vec![0; width * height * channels];
+    decoder.read_image(&mut values).map_err(wrong)?;
+    let exif = decoder.exif_metadata().map_err(wrong)?;
+    let turn = exif.map_or_else(Turn::default, |exif| Turn::by_exif(&exif));
+    Ok(Raster::new(width, height, channels, values).turned(turn))
+}
