@@ -33,7 +33,7 @@ pub fn product<T: Scalar>(out: MatMut<'_, T>, accum: Accum, lhs: MatRef<'_, T>, 
     }
 }
 
-/// [`product`] with a single column: each entry a dot product, summed in 16 lanes where both vectors are contiguous.
+/// [`product`] with a single column: each entry a dot product, summed in 16 chains where both vectors are contiguous.
 fn times_column<T: Scalar>(mut out: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     let (m, k) = (a.nrows(), a.ncols());
     let contiguous = a.transpose().try_as_col_major().zip(b.try_as_col_major());
