@@ -60,16 +60,13 @@ pub fn conclude(
     let at_rest = AtRest::new(members, FormatInput::Last).under(&config.protocol);
     let table = at_rest.outputs(train, usize::MAX);
     let formatted = config.is_formatted();
-    let assignment = match formatted {
-        true => Assignment::identity(train.classes()),
-        false => Assignment::fit(&table.counts),
-    };
+    let assignment = Assignment::of_outputs(formatted, &table.counts);
     let read = table.counts.assigned(&assignment);
     run.write_json(READOUT, &Readout::fit(&at_rest, train, assignment.clone()))?;
     let test_table = at_rest.outputs(test, usize::MAX);
     let beside = config.authors_beside.then(|| {
         let protocol = Protocol::authors(formatted, config.batch_size);
-        at_rest.under(&protocol).outputs(test, usize::MAX).accuracy(&protocol, &assignment)
+        at_rest.accuracy_under(&protocol, &assignment, test)
     });
     if stopped() {
         return Ok(None);

@@ -173,7 +173,7 @@ impl TrainConfig {
     /// Whether the network's outputs name classes without a softmax layer on them.
     #[must_use]
     pub fn is_formatted(&self) -> bool {
-        matches!(self.method.outputs, Outputs::Classes | Outputs::Labels)
+        self.method.outputs.name_classes()
     }
 
     /// How the data are loaded.

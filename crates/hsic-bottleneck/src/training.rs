@@ -206,7 +206,7 @@ impl Training {
     /// Whether the session takes samples as these, and names as many classes where its units do.
     fn check_sizes(&self, session: &dyn Session, data: &Split) -> Result<(), Error> {
         for part in [&data.train, &data.test] {
-            let named = !self.is_formatted() || part.classes() <= session.units();
+            let named = !self.outputs.name_classes() || part.classes() <= session.units();
             if part.columns() != session.inputs() || !named {
                 return Err(Error::Shape {
                     dataset: part.name.clone(),
@@ -218,10 +218,6 @@ impl Training {
             }
         }
         Ok(())
-    }
-
-    fn is_formatted(&self) -> bool {
-        matches!(self.outputs, Outputs::Classes | Outputs::Labels)
     }
 
     fn go(
@@ -249,11 +245,11 @@ impl Training {
         let mut times = Vec::new();
         let seconds = || from.seconds + start.elapsed().as_secs_f64();
         let mut saved = Instant::now();
-        let mut monitor = Monitor::new(self.monitor_steps, self.is_formatted(), self.kernels);
+        let mut monitor = Monitor::new(self.monitor_steps, self.outputs.name_classes(), self.kernels);
         let batches =
             Batches { size: self.batch_size, seed: self.seed, shuffle: self.shuffle, augmentation: self.augmentation };
         for_each_batch(&data.train, &batches, done..total, |step, batch| {
-            if step == 0 && !self.is_formatted() {
+            if step == 0 && !self.outputs.name_classes() {
                 self.warn_of_labels(batch, listeners)?;
             }
             let rate = self.learning_rate.at(step, total);
@@ -320,13 +316,11 @@ impl Training {
         let EpochMeans { loss, mut terms } = means;
         let at_rest = AtRest::of(session).under(&self.protocol);
         let table = at_rest.outputs(&data.train, EPOCH_ROWS);
-        let assignment = match self.is_formatted() {
-            true => Assignment::identity(data.train.classes()),
-            false => Assignment::fit(&table.counts),
-        };
+        let formatted = self.outputs.name_classes();
+        let assignment = Assignment::of_outputs(formatted, &table.counts);
         let beside = self.authors_beside.then(|| {
-            let protocol = Protocol::authors(self.is_formatted(), self.batch_size);
-            at_rest.under(&protocol).outputs(&data.test, usize::MAX).accuracy(&protocol, &assignment)
+            let protocol = Protocol::authors(formatted, self.batch_size);
+            at_rest.accuracy_under(&protocol, &assignment, &data.test)
         });
         EpochReport {
             epoch: done / steps,
@@ -338,7 +332,7 @@ impl Training {
             nhsic_y: terms.remove("nhsic_y").unwrap_or_default(),
             terms,
             train_accuracy: table.accuracy(&self.protocol, &assignment),
-            test_accuracy: at_rest.outputs(&data.test, usize::MAX).accuracy(&self.protocol, &assignment),
+            test_accuracy: at_rest.accuracy_under(&self.protocol, &assignment, &data.test),
             authors_test_accuracy: beside,
         }
     }

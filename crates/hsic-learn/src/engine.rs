@@ -4,6 +4,8 @@ pub(crate) mod angle;
 pub(crate) mod chain;
 pub(crate) mod clock;
 pub(crate) mod local;
+pub(crate) mod pass;
+pub(crate) mod pool;
 pub(crate) mod top;
 pub(crate) mod transport;
 

@@ -77,6 +77,14 @@ pub enum Outputs {
     Features,
 }
 
+impl Outputs {
+    /// Whether unit k stands for class k, without anything that is learned from the outputs afterwards.
+    #[must_use]
+    pub fn name_classes(self) -> bool {
+        matches!(self, Self::Classes | Self::Labels)
+    }
+}
+
 /// The options that a method may read, fill in and check before a training: its own and, of other stages, those that it
 /// has defaults of its own for.
 pub struct Stages<'o> {

@@ -3,7 +3,7 @@
 use hsic::Scalar;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::StateMismatch;
-use hsic_nn::network::{LearnerState, Network};
+use hsic_nn::network::{Learner, LearnerState, Network};
 use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,30 @@ pub struct UpdateState<T = f32> {
     pub optimizers: Vec<OptimizerState<T>>,
     /// What the method trains beside each block; empty for a method that trains nothing else.
     pub learners: Vec<Vec<LearnerState<T>>>,
+}
+
+impl<T: Scalar> UpdateState<T> {
+    /// That of a method that keeps these beside the weights, by block, and trains nothing else.
+    pub(crate) fn of<'s>(optimizers: impl Iterator<Item = &'s OptimizerState<T>>) -> Self
+    where
+        T: 's,
+    {
+        Self { optimizers: optimizers.cloned().collect(), learners: Vec::new() }
+    }
+
+    /// The same of a method that trains these beside the blocks.
+    pub(crate) fn with_learners<'s>(self, learners: impl Iterator<Item = &'s [Learner<T>]>) -> Self {
+        let learners = learners.map(|learners| learners.iter().map(Learner::state).collect()).collect();
+        Self { learners, ..self }
+    }
+}
+
+/// Goes on from the optimizer states of a record, by block.
+pub(crate) fn restore_optimizers<'s, T: Scalar>(
+    optimizers: impl Iterator<Item = &'s mut OptimizerState<T>>,
+    records: Vec<OptimizerState<T>>,
+) {
+    optimizers.zip(records).for_each(|(optimizer, record)| *optimizer = record);
 }
 
 /// A learning method: how one batch changes a network.

@@ -11,6 +11,7 @@ use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::sum_pairs;
 
 /// Columns of the result that one task computes. Fixed, so that the bits do not depend on the number of threads.
 pub(crate) const PANEL: usize = 128;
@@ -66,7 +67,7 @@ pub(crate) fn distances<T: Scalar>(
         panels(out, m, |first, panel| narrow(panel, first, m, points, metric));
         return exponent;
     }
-    let exponent = center_rows(x, workspace);
+    let exponent = center_and_scale(x, workspace);
     workspace.points.clear();
     for i in 0..m {
         workspace.points.extend((0..d).map(|k| T::of(scale(x[(i, k)].to_f64(), -exponent))));
@@ -89,7 +90,7 @@ pub(crate) fn distances<T: Scalar>(
 /// Writes the products of the rows of `x` less the column means into the lower half of `out`; the true ones are
 /// 2^(2e) times as large, with the e returned.
 pub(crate) fn centered_products<T: Scalar>(out: &mut [T], x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> i32 {
-    let exponent = center_rows(x, workspace);
+    let exponent = center_and_scale(x, workspace);
     let (m, d, centered) = (x.nrows(), x.ncols(), &workspace.centered[..]);
     panels(out, m, |first, panel| products(panel, first, m, d, centered));
     exponent
@@ -200,7 +201,7 @@ fn largest<T: Scalar>(x: MatRef<'_, T>) -> f64 {
 }
 
 /// Fills `centered` with the rows less the column means, over 2^e; returns e.
-fn center_rows<T: Scalar>(x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> i32 {
+fn center_and_scale<T: Scalar>(x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> i32 {
     let (m, d) = (x.nrows(), x.ncols());
     let raw = exponent(largest(x));
     workspace.means.clear();
@@ -277,23 +278,18 @@ fn wide<T: Scalar>(panel: &mut [T], first: usize, m: usize, d: usize, points: &[
     );
 }
 
-/// Sum over the columns for one pair of rows, in 16 lanes.
+/// Sum over the columns for one pair of rows.
 #[inline(always)]
 fn difference<T: Scalar>(a: &[T], b: &[T], metric: Metric) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    let term = |sum: T, x: T, y: T| match metric {
-        Metric::Squared => (x - y).mul_add(x - y, sum),
-        Metric::Absolute => sum + (x - y).abs(),
-    };
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..16 {
-            lanes[lane] = term(lanes[lane], a[lane], b[lane]);
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).fold(T::ZERO, |sum, (&x, &y)| term(sum, x, y));
-    lanes.iter().fold(rest, |sum, &lane| sum + lane)
+    sum_pairs(
+        a,
+        b,
+        #[inline(always)]
+        |sum, x, y| match metric {
+            Metric::Squared => (x - y).mul_add(x - y, sum),
+            Metric::Absolute => sum + (x - y).abs(),
+        },
+    )
 }
 
 /// Products of all rows from `first` on with the rows of the panel.

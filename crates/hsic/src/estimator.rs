@@ -12,6 +12,7 @@ use crate::error::{Error, check_finite, check_positive, check_rows, check_shape}
 use crate::gram::{Factor, Gram, normalized_gram_into};
 use crate::kernel::Kernel;
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::paired_chains;
 
 /// Ridge of [`nhsic`] in the paper of the HSIC bottleneck (Ma, Lewis and Kleijn 2020), as a fraction of m.
 pub const DEFAULT_EPSILON: f64 = 1e-5;
@@ -366,21 +367,14 @@ fn fold_shifted<T: Scalar>(
     )
 }
 
-/// Sum of products in double precision, in 8 lanes.
+/// Sum of products in double precision, in 8 chains.
 fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
-    const LANES: usize = 8;
     vectorize(
         #[inline(always)]
         || {
-            let (a, a_rest) = a.as_chunks::<LANES>();
-            let (b, b_rest) = b.as_chunks::<LANES>();
-            let mut lanes = [0.0; LANES];
-            for (a, b) in a.iter().zip(b) {
-                for lane in 0..LANES {
-                    lanes[lane] = a[lane].to_f64().mul_add(b[lane].to_f64(), lanes[lane]);
-                }
-            }
-            a_rest.iter().zip(b_rest).fold(lanes.iter().sum(), |sum, (a, b)| a.to_f64().mul_add(b.to_f64(), sum))
+            let add = |sum: f64, a: T, b: T| a.to_f64().mul_add(b.to_f64(), sum);
+            let (sums, rest) = paired_chains::<8, _, _, _>(0.0, a, b, add);
+            rest.fold(sums.iter().sum(), |sum, (a, b)| add(sum, a, b))
         },
     )
 }

@@ -15,6 +15,7 @@ use crate::distance::{self, Metric, PANEL, Workspace, panels, scale};
 use crate::error::{Error, check_finite, check_positive, check_shape};
 use crate::kernel::{Bandwidth, Kernel};
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::chains;
 
 /// The matrix K_ij = k(x_i, x_j) of the rows of one table, with the memory in which it was made.
 ///
@@ -367,19 +368,18 @@ fn center_times<T: Scalar>(out: MatMut<'_, T>, gram: &Gram<T>, factor: f64) {
     }
 }
 
-/// Sum in double precision, in 16 lanes.
+/// Sum in double precision, in 16 chains.
 fn total<T: Scalar>(values: &[T]) -> f64 {
     vectorize(
         #[inline(always)]
         || {
-            let mut lanes = [0.0f64; 16];
-            let (chunks, rest) = values.as_chunks::<16>();
-            for chunk in chunks {
-                for lane in 0..16 {
-                    lanes[lane] += chunk[lane].to_f64();
-                }
-            }
-            lanes.iter().sum::<f64>() + rest.iter().map(|v| v.to_f64()).sum::<f64>()
+            let (sums, rest) = chains::<16, _, _>(
+                0.0,
+                values,
+                #[inline(always)]
+                |sum: f64, value| sum + value.to_f64(),
+            );
+            sums.iter().sum::<f64>() + rest.iter().map(|v| v.to_f64()).sum::<f64>()
         },
     )
 }

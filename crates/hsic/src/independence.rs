@@ -11,6 +11,7 @@ use crate::gram::Gram;
 use crate::kernel::Kernel;
 use crate::random::Stream;
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::paired_chains;
 
 /// What a test of independence returns.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -304,22 +305,14 @@ fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>]) -> Vec<f64> {
     sums
 }
 
-/// Sum of values[i] * table[order[i]], in 8 lanes; the table's length is a power of two.
+/// Sum of values[i] * table[order[i]], in 8 chains; the table's length is a power of two.
 #[inline(always)]
 fn gathered(values: &[f32], order: &[u32], table: &[f32]) -> f64 {
-    const LANES: usize = 8;
     let mask = table.len() - 1;
-    let (values, values_rest) = values.as_chunks::<LANES>();
-    let (order, order_rest) = order.as_chunks::<LANES>();
-    let mut lanes = [0.0f64; LANES];
-    for (values, order) in values.iter().zip(order) {
-        for lane in 0..LANES {
-            // The product of two f32 is exact in f64.
-            lanes[lane] += f64::from(values[lane]) * f64::from(table[order[lane] as usize & mask]);
-        }
-    }
-    let rest = values_rest.iter().zip(order_rest);
-    rest.fold(lanes.iter().sum(), |sum, (&v, &i)| sum + f64::from(v) * f64::from(table[i as usize & mask]))
+    // The product of two f32 is exact in f64.
+    let add = |sum: f64, v: f32, i: u32| sum + f64::from(v) * f64::from(table[i as usize & mask]);
+    let (sums, rest) = paired_chains::<8, _, _, _>(0.0, values, order, add);
+    rest.fold(sums.iter().sum(), |sum, (v, i)| add(sum, v, i))
 }
 
 /// Regularized upper incomplete gamma function Q(a, x), a > 0.

@@ -32,7 +32,7 @@ use crate::product::{
     lower_times, lower_times_lower, lower_transpose_times_lower, outer_lower, product, transpose_times_lower,
 };
 use crate::scalar::Scalar;
-use crate::sums::grow;
+use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
 
 use passes::{
@@ -120,15 +120,15 @@ pub struct Workspace<T> {
 impl<T: Scalar> Workspace<T> {
     fn reserve(&mut self, m: usize, d: usize, classes: usize) {
         let square = m * stride(m);
-        grow(&mut self.centered, m * d);
-        grow(&mut self.sums, m);
-        grow(&mut self.diagonal, m);
+        grown(&mut self.centered, m * d);
+        grown(&mut self.sums, m);
+        grown(&mut self.diagonal, m);
         for buffer in [&mut self.kernel, &mut self.ridged, &mut self.factor, &mut self.product] {
-            grow(buffer, square);
+            grown(buffer, square);
         }
-        grow(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
-        grow(&mut self.labels, m * classes);
-        grow(&mut self.labels_back, stride(m) * classes);
+        grown(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
+        grown(&mut self.labels, m * classes);
+        grown(&mut self.labels_back, stride(m) * classes);
     }
 }
 
@@ -225,7 +225,7 @@ impl<T: Scalar> BatchOperator<T> {
     /// error this makes in M is delta, below that of R_X itself.
     fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         let (m, ld) = (x.nrows(), stride(x.nrows()));
-        grow(&mut self.x_factor, m * ld);
+        grown(&mut self.x_factor, m * ld);
         let ridge = self.options.epsilon * m as f64;
         if !inverse_root("x", x, self.options.sigma, ridge, 0, workspace)?.varies {
             rows_mut(&mut self.x_factor, m, m, ld).fill(T::ZERO);

@@ -8,6 +8,7 @@ use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::scalar::{Scalar, vectorize};
+use crate::sums::sum_pairs;
 
 /// Rows of one panel of a triangular product: large enough for the full rate of a product, small enough that little of
 /// the half that nobody reads is computed.
@@ -32,7 +33,7 @@ pub fn product<T: Scalar>(out: MatMut<'_, T>, accum: Accum, lhs: MatRef<'_, T>, 
     }
 }
 
-/// [`product`] with a single column: each entry a dot product, summed in 16 lanes where both vectors are contiguous.
+/// [`product`] with a single column: each entry a dot product, summed in 16 chains where both vectors are contiguous.
 fn times_column<T: Scalar>(mut out: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
     let (m, k) = (a.nrows(), a.ncols());
     let contiguous = a.transpose().try_as_col_major().zip(b.try_as_col_major());
@@ -59,21 +60,12 @@ fn times_column<T: Scalar>(mut out: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T
 
 #[inline(always)]
 fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in chunks_a.iter().zip(chunks_b) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane = a.mul_add(b, *lane);
-        }
-    }
-    let mut sum = T::ZERO;
-    for (&a, &b) in rest_a.iter().zip(rest_b) {
-        sum = a.mul_add(b, sum);
-    }
-    for lane in lanes {
-        sum += lane;
-    }
-    sum
+    sum_pairs(
+        a,
+        b,
+        #[inline(always)]
+        |sum, a, b| a.mul_add(b, sum),
+    )
 }
 
 /// Lower half of `alpha a b'` into (or onto) the m x m `out`; entries above the diagonal, inside a panel, hold junk.

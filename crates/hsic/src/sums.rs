@@ -1,4 +1,7 @@
-//! Sums in double precision and in a fixed order, and rows of matrices as slices in memory that is used again.
+//! Sums in a fixed order, and rows of matrices as slices in memory that is used again.
+//!
+//! A sum runs in N chains, whatever the width of the vectors: chain k takes the terms k, k + N, k + 2N, ... N, the precision
+//! and the order in which chains and what is left of the terms are joined are bits of the result, so each sum names its own.
 
 use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
@@ -11,23 +14,62 @@ pub fn norm<T: Scalar>(values: &[T]) -> f64 {
     dot(values, values).sqrt()
 }
 
-/// Sum of products, in double precision and in 32 chains, whatever the width of the vectors.
+/// Sum of products, in double precision and in 32 chains.
 #[must_use]
 pub fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
-    let mut sums = [0.0f64; 32];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
     vectorize(
         #[inline(always)]
         || {
-            for (a, b) in a.iter().zip(b) {
-                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                    *sum = a.to_f64().mul_add(b.to_f64(), *sum);
-                }
-            }
+            let (sums, rest) = paired_chains::<32, _, _, _>(
+                0.0,
+                a,
+                b,
+                #[inline(always)]
+                |sum: f64, a, b| a.to_f64().mul_add(b.to_f64(), sum),
+            );
+            sums.iter().sum::<f64>() + rest.map(|(a, b)| a.to_f64() * b.to_f64()).sum::<f64>()
         },
-    );
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a.to_f64() * b.to_f64());
-    sums.iter().sum::<f64>() + rest.sum::<f64>()
+    )
+}
+
+/// Sum of `term`, which adds the one of two entries to the sum it is given, in 16 chains: what is left of the entries comes
+/// first, then chain after chain.
+#[inline(always)]
+pub fn sum_pairs<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T, T) -> T) -> T {
+    let (sums, rest) = paired_chains::<16, _, _, _>(T::ZERO, a, b, &term);
+    let rest = rest.fold(T::ZERO, |sum, (a, b)| term(sum, a, b));
+    sums.into_iter().fold(rest, |total, sum| total + sum)
+}
+
+/// N chains that start at `start` and run on by `term` over `values`, and what is left of these.
+#[inline(always)]
+pub fn chains<const N: usize, S: Copy, A: Copy>(start: S, values: &[A], term: impl Fn(S, A) -> S) -> ([S; N], &[A]) {
+    let (chunks, rest) = values.as_chunks::<N>();
+    let mut chains = [start; N];
+    for chunk in chunks {
+        for (chain, &value) in chains.iter_mut().zip(chunk) {
+            *chain = term(*chain, value);
+        }
+    }
+    (chains, rest)
+}
+
+/// The same over the pairs of two slices.
+#[inline(always)]
+pub fn paired_chains<'v, const N: usize, S: Copy, A: Copy, B: Copy>(
+    start: S,
+    a: &'v [A],
+    b: &'v [B],
+    term: impl Fn(S, A, B) -> S,
+) -> ([S; N], impl Iterator<Item = (A, B)> + 'v) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<N>(), b.as_chunks::<N>());
+    let mut chains = [start; N];
+    for (a, b) in a.iter().zip(b) {
+        for ((chain, &a), &b) in chains.iter_mut().zip(a).zip(b) {
+            *chain = term(*chain, a, b);
+        }
+    }
+    (chains, a_rest.iter().copied().zip(b_rest.iter().copied()))
 }
 
 /// The first `len` entries of a buffer that grows to its largest use.
@@ -76,10 +118,4 @@ pub fn write_rows<T: Scalar>(rows: &[T], mut dz: MatMut<'_, T>) {
 #[must_use]
 pub fn rows_are_equal<T: Scalar>(rows: &[T], columns: usize) -> bool {
     rows.chunks_exact(columns).all(|row| row == &rows[..columns])
-}
-
-pub(crate) fn grow<T: Scalar>(buffer: &mut Vec<T>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, T::ZERO);
-    }
 }

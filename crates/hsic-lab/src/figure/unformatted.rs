@@ -251,7 +251,7 @@ fn protocols(scope: &Scope, set: Set, trained: &Trainings<'_>) -> Result<Claim, 
                 let protocol = Protocol { readout, norm, batch_size: run.config.batch_size };
                 let at_rest = at_rest.under(&protocol);
                 let assignment = Assignment::fit(&at_rest.outputs(&data.train, usize::MAX).counts);
-                at_rest.outputs(&data.test, usize::MAX).accuracy(&protocol, &assignment)
+                at_rest.accuracy_under(&protocol, &assignment, &data.test)
             };
             Ok(ways.iter().map(of).collect())
         })?;

@@ -5,6 +5,7 @@ use hsic::sums::{dot, norm};
 use hsic_data::batch::Batch;
 use hsic_nn::network::{Cache, Network};
 
+use super::pass::Pass;
 use crate::objective::cross_entropy::cross_entropy;
 
 /// Name of the term.
@@ -43,18 +44,17 @@ impl<T: Scalar> Angle<T> {
     ///
     /// # Cost
     /// A step of back-propagation without its update.
-    pub(crate) fn measure(&mut self, network: &Network<T>, batch: &Batch<T>) {
+    pub(crate) fn measure(&mut self, network: &Network<T>, batch: &Batch<T>, pass: Pass) {
         self.measured = self.every > 0 && batch.step.is_multiple_of(self.every);
         if !self.measured {
             return;
         }
-        let (m, blocks) = (batch.rows(), network.blocks());
+        let (m, blocks) = (pass.m, network.blocks());
         self.blocks.resize_with(blocks.len(), || Place { z: Vec::new(), cache: Cache::shared(), gradient: Vec::new() });
         let mut x: &[T] = &batch.x;
-        for (block, Place { z, cache, .. }) in blocks.iter().zip(&mut self.blocks) {
-            z.resize(m * block.outputs(), T::ZERO);
-            cache.set_draw(batch.step);
-            block.forward(m, x, z, cache);
+        for (index, (block, Place { z, cache, .. })) in blocks.iter().zip(&mut self.blocks).enumerate() {
+            let z = pass.room(&**block, z);
+            pass.forward(index, &**block, x, z, cache);
             x = z;
         }
         self.dz.resize(x.len(), T::ZERO);

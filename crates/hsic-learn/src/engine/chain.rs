@@ -10,7 +10,8 @@ use hsic_nn::network::{Block, Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::angle::Angle;
-use super::clock::{Clock, cleared};
+use super::clock::cleared;
+use super::pass::Pass;
 use super::top::Top;
 use super::transport::{Feedback, Transport};
 use crate::error::StepError;
@@ -117,9 +118,7 @@ struct Segment {
     first: usize,
     /// Whether running statistics take the batch in: not when a block runs again.
     absorbs: bool,
-    draw: u64,
-    m: usize,
-    clock: Clock,
+    pass: Pass,
 }
 
 impl Segment {
@@ -133,17 +132,11 @@ impl Segment {
         cache: &mut Cache<T>,
         spans: &mut Vec<Span>,
     ) -> Result<(), StepError> {
-        let (index, begin) = (self.first + offset, Instant::now());
-        z.resize(self.m * block.outputs(), T::ZERO);
-        cache.set_draw(self.draw);
-        block.forward(self.m, x, z, cache);
-        if self.absorbs {
-            if !z.iter().all(|z| z.is_finite()) {
-                return Err(StepError::Diverged { block: index });
-            }
-            block.absorb_statistics(self.m, cache);
-        }
-        spans.push(self.clock.span(Work::Forward, index, begin));
+        let (index, z) = (self.first + offset, self.pass.room(block, z));
+        spans.push(match self.absorbs {
+            true => self.pass.train(index, block, x, z, cache)?,
+            false => self.pass.forward(index, block, x, z, cache),
+        });
         Ok(())
     }
 
@@ -194,12 +187,12 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let m = batch.rows();
+        let pass = Pass::start(batch);
+        let Pass { m, clock, .. } = pass;
         if let Some(transport) = &mut self.transport {
             transport.meet(network)?;
         }
-        self.angle.measure(network, batch);
+        self.angle.measure(network, batch, pass);
         let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
         let blocks = network.blocks_mut();
         let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
@@ -210,7 +203,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         self.report.signals.resize(blocks.len(), Signal::default());
         let spans = &mut self.report.spans;
         cleared(spans, blocks.len());
-        let whole = Segment { first: 0, absorbs: true, draw: batch.step, m, clock };
+        let whole = Segment { first: 0, absorbs: true, pass };
         for (index, blocks) in blocks.chunks_mut(length).enumerate() {
             let segment = Segment { first: index * length, ..whole };
             let (before, after) = self.inputs.split_at_mut(index);

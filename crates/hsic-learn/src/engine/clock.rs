@@ -36,3 +36,8 @@ pub(crate) fn cleared(spans: &mut Vec<Span>, blocks: usize) {
     spans.clear();
     spans.reserve(2 * blocks + 1);
 }
+
+/// Brings spans into the order of their beginnings: threads record in the order in which they end.
+pub(crate) fn in_order(spans: &mut [Span]) {
+    spans.sort_unstable_by(|a, b| a.begin_milliseconds.total_cmp(&b.begin_milliseconds));
+}

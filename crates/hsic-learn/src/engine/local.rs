@@ -18,12 +18,14 @@ use hsic_nn::network::learner::{StateMismatch, restore_learners};
 use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
-use super::clock::{Clock, cleared};
+use super::clock::{cleared, in_order};
+use super::pass::Pass;
+use super::pool::{Pool, lock};
 use crate::error::StepError;
 use crate::objective::{ByRule, Objective, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState};
+use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -80,7 +82,7 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     shared: Option<O::Shared>,
     /// One a block, once the network has been seen.
     slots: Vec<Slot<T>>,
-    scratches: Mutex<Vec<Scratch<T, O::Scratch>>>,
+    scratches: Pool<Scratch<T, O::Scratch>>,
     places: Vec<Mutex<Place<'static, T>>>,
     report: StepReport,
 }
@@ -96,7 +98,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             schedule,
             shared: None,
             slots: Vec::new(),
-            scratches: Mutex::new(Vec::new()),
+            scratches: Pool::default(),
             places: Vec::new(),
             report: StepReport::default(),
         }
@@ -122,11 +124,11 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         network: &mut Network<T>,
         batch: &Batch<T>,
         rate: f64,
-        clock: Clock,
+        pass: Pass,
     ) -> Result<(), StepError> {
-        let (m, feature) = (batch.rows(), self.objective.feature(network.feature()));
+        let (Pass { m, clock, .. }, feature) = (pass, self.objective.feature(network.feature()));
         let last = network.blocks().len() - 1;
-        let mut scratch = take(&self.scratches);
+        let mut scratch = self.scratches.take();
         let begin = Instant::now();
         let shared = prepare(&self.objective, batch, self.shared.take(), &mut scratch)?;
         self.report.spans.push(clock.span(Work::Operator, 0, begin));
@@ -136,17 +138,13 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         let mut z = self.slots.get_mut(1).map(|slot| std::mem::take(&mut slot.z)).unwrap_or_default();
         x.clear();
         x.extend_from_slice(&batch.x);
-        cache.set_draw(batch.step);
         for (index, block) in network.blocks_mut().iter_mut().enumerate() {
-            let begin = Instant::now();
             let len = m * block.outputs();
-            z.resize(len.max(z.len()), T::ZERO);
-            let input = &x[..m * block.inputs()];
-            block.forward(m, input, &mut z[..len], &mut cache);
-            if self.order == UpdateOrder::Jacobi {
-                block.absorb_statistics(m, &mut cache);
-            }
-            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            let (input, output) = (&x[..m * block.inputs()], grown(&mut z, len));
+            self.report.spans.push(match self.order {
+                UpdateOrder::Jacobi => pass.absorb(index, &mut **block, input, output, &mut cache),
+                UpdateOrder::GaussSeidel => pass.forward(index, &**block, input, output, &mut cache),
+            });
             let begin = Instant::now();
             let last = index == last;
             let task = Task { index, last, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
@@ -160,8 +158,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 &mut scratch,
             )?;
             if self.order == UpdateOrder::GaussSeidel {
-                block.forward(m, input, &mut z[..len], &mut cache);
-                block.absorb_statistics(m, &mut cache);
+                pass.absorb(index, &mut **block, input, &mut z[..len], &mut cache);
             }
             self.report.spans.push(clock.span(Work::Block, index, begin));
             std::mem::swap(&mut x, &mut z);
@@ -176,17 +173,11 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             slot.z = z;
         }
         self.shared = Some(shared);
-        give(&self.scratches, scratch);
+        self.scratches.give(scratch);
         Ok(())
     }
 
-    fn parallel(
-        &mut self,
-        network: &mut Network<T>,
-        batch: &Batch<T>,
-        rate: f64,
-        clock: Clock,
-    ) -> Result<(), StepError> {
+    fn parallel(&mut self, network: &mut Network<T>, batch: &Batch<T>, rate: f64, pass: Pass) -> Result<(), StepError> {
         let (feature, blocks) = (self.objective.feature(network.feature()), network.blocks().len());
         let earlier = self.shared.take();
         let mut places = recycled(std::mem::take(&mut self.places));
@@ -195,9 +186,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             objective: &self.objective,
             optimizer: self.optimizer,
             rate,
-            m: batch.rows(),
+            pass,
             feature,
-            clock,
             spans: Mutex::new(std::mem::take(&mut self.report.spans)),
             scratches: &self.scratches,
             prepared: OnceLock::new(),
@@ -207,12 +197,10 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             group: blocks.div_ceil(DEPTH),
         };
         let slots = &mut self.slots;
-        slots.iter_mut().for_each(|slot| slot.cache.set_draw(batch.step));
-        rayon::join(|| desk.pass(0, network.blocks_mut(), slots, &batch.x), || desk.prepare(batch, earlier));
+        rayon::join(|| desk.forward(0, network.blocks_mut(), slots, &batch.x), || desk.prepare(batch, earlier));
         let Desk { prepared, mut places, spans, .. } = desk;
         self.report.spans = spans.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Threads record in the order in which they end.
-        self.report.spans.sort_unstable_by(|a, b| a.begin_milliseconds.total_cmp(&b.begin_milliseconds));
+        in_order(&mut self.report.spans);
         let results =
             places.iter_mut().map(|place| place.get_mut().unwrap_or_else(PoisonError::into_inner).result.take());
         let mut failure = None;
@@ -256,11 +244,10 @@ struct Desk<'a, O: Objective<T>, T: Scalar> {
     objective: &'a O,
     optimizer: Optimizer,
     rate: f64,
-    m: usize,
+    pass: Pass,
     feature: Feature,
-    clock: Clock,
     spans: Mutex<Vec<Span>>,
-    scratches: &'a Mutex<Vec<Scratch<T, O::Scratch>>>,
+    scratches: &'a Pool<Scratch<T, O::Scratch>>,
     prepared: OnceLock<Result<O::Shared, StepError>>,
     gate: Mutex<Gate>,
     places: Vec<Mutex<Place<'a, T>>>,
@@ -290,11 +277,11 @@ impl<T: Scalar> Default for Place<'_, T> {
 impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
     /// Forms what the blocks share, then lets them start.
     fn prepare(&self, batch: &Batch<T>, earlier: Option<O::Shared>) {
-        let mut scratch = take(self.scratches);
+        let mut scratch = self.scratches.take();
         let begin = Instant::now();
         let prepared = self.prepared.get_or_init(|| prepare(self.objective, batch, earlier, &mut scratch));
-        self.record(Work::Operator, 0, begin);
-        give(self.scratches, scratch);
+        self.record(self.pass.clock.span(Work::Operator, 0, begin));
+        self.scratches.give(scratch);
         if prepared.is_ok() {
             let waiting = {
                 let mut gate = lock(&self.gate);
@@ -305,30 +292,25 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         }
     }
 
-    fn record(&self, work: Work, block: usize, begin: Instant) {
-        let span = self.clock.span(work, block, begin);
+    fn record(&self, span: Span) {
         lock(&self.spans).push(span);
     }
 
     /// The forward pass from block `first` on; blocks behind it are forked off on the way.
-    fn pass(&self, first: usize, blocks: &'a mut [Box<dyn Block<T>>], slots: &'a mut [Slot<T>], x: &'a [T]) {
+    fn forward(&self, first: usize, blocks: &'a mut [Box<dyn Block<T>>], slots: &'a mut [Slot<T>], x: &'a [T]) {
         let count = self.group.min(blocks.len());
         let (blocks, later_blocks) = blocks.split_at_mut(count);
         let (slots, later_slots) = slots.split_at_mut(count);
-        let (m, feature) = (self.m, self.feature);
+        let (m, feature) = (self.pass.m, self.feature);
         let mut x = x;
         for (index, (block, slot)) in (first..).zip(blocks.iter_mut().zip(slots)) {
-            let begin = Instant::now();
             let Slot { z, cache, own } = slot;
-            let len = m * block.outputs();
-            z.resize(len.max(z.len()), T::ZERO);
-            block.forward(m, x, &mut z[..len], cache);
-            block.absorb_statistics(m, cache);
-            let z: &[T] = &z[..len];
+            let z = grown(z, m * block.outputs());
+            self.record(self.pass.absorb(index, &mut **block, x, z, cache));
+            let z: &[T] = z;
             let last = index + 1 == self.places.len();
             let task = Task { index, last, block: block.as_mut(), feature, m, x, z };
             lock(&self.places[index]).task = Some((task, cache, own));
-            self.record(Work::Forward, index, begin);
             x = z;
         }
         let start = || {
@@ -344,7 +326,7 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         if later_blocks.is_empty() {
             start();
         } else {
-            rayon::join(|| self.pass(first + count, later_blocks, later_slots, x), start);
+            rayon::join(|| self.forward(first + count, later_blocks, later_slots, x), start);
         }
     }
 
@@ -358,11 +340,11 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
             let task = lock(place).task.take();
             if let (Some((task, cache, own)), Some(Ok(shared))) = (task, self.prepared.get()) {
                 let begin = Instant::now();
-                let mut scratch = take(self.scratches);
+                let mut scratch = self.scratches.take();
                 let result = task.run(self.objective, shared, self.optimizer, self.rate, cache, own, &mut scratch);
-                give(self.scratches, scratch);
+                self.scratches.give(scratch);
                 lock(place).result = Some(result);
-                self.record(Work::Block, index, begin);
+                self.record(self.pass.clock.span(Work::Block, index, begin));
             }
         }
     }
@@ -445,20 +427,6 @@ fn prepare<O: Objective<T>, T: Scalar>(
     objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::of_batch)
 }
 
-/// A lock whose holder cannot have left it in a bad state: what it guards is replaced whole.
-pub(crate) fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The scratch given back last, whose memory is still near.
-pub(crate) fn take<V: Default>(pool: &Mutex<Vec<V>>) -> V {
-    lock(pool).pop().unwrap_or_default()
-}
-
-pub(crate) fn give<V>(pool: &Mutex<Vec<V>>, scratch: V) {
-    lock(pool).push(scratch);
-}
-
 impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
     fn plan(&mut self, network: &Network<T>, steps: u64) {
         self.objective.plan(network.blocks().len(), steps);
@@ -470,7 +438,7 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
+        let pass = Pass::start(batch);
         let blocks = network.blocks().len();
         cleared(&mut self.report.spans, blocks);
         if self.slots.len() != blocks {
@@ -481,27 +449,22 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         self.meet(network);
         self.report.signals.resize(blocks, Signal::default());
         match self.schedule {
-            Schedule::Sequential => self.sequential(network, batch, learning_rate, clock)?,
-            Schedule::Parallel => self.parallel(network, batch, learning_rate, clock)?,
+            Schedule::Sequential => self.sequential(network, batch, learning_rate, pass)?,
+            Schedule::Parallel => self.parallel(network, batch, learning_rate, pass)?,
         }
         Ok(&self.report)
     }
 
     fn state(&self) -> UpdateState<T> {
-        let learners = |slot: &Slot<T>| slot.own.learners.iter().map(Learner::state).collect();
-        UpdateState {
-            optimizers: self.slots.iter().map(|slot| slot.own.optimizer.clone()).collect(),
-            learners: self.slots.iter().map(learners).collect(),
-        }
+        UpdateState::of(self.slots.iter().map(|slot| &slot.own.optimizer))
+            .with_learners(self.slots.iter().map(|slot| &slot.own.learners[..]))
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
         restore_learners(self.slots.iter_mut().map(|slot| &mut slot.own.learners), record.learners)?;
-        for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
-            slot.own.optimizer = optimizer;
-        }
+        restore_optimizers(self.slots.iter_mut().map(|slot| &mut slot.own.optimizer), record.optimizers);
         Ok(())
     }
 }

@@ -111,6 +111,16 @@ impl Assignment {
         Self { class_of_unit }
     }
 
+    /// What units stand for by a table of training samples (classes x units): unit k for class k where outputs name classes,
+    /// else the [best fit](Self::fit).
+    #[must_use]
+    pub fn of_outputs(name_classes: bool, table: &Confusion) -> Self {
+        match name_classes {
+            true => Self::identity(table.counts.first().map_or(0, Vec::len)),
+            false => Self::fit(table),
+        }
+    }
+
     /// The class of one sample's outputs.
     #[must_use]
     pub fn class(&self, outputs: &[f32]) -> usize {

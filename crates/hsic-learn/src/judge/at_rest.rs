@@ -250,6 +250,13 @@ impl<'n> AtRest<'n> {
         self.outputs(dataset, usize::MAX).counts.assigned(assignment).accuracy()
     }
 
+    /// Share of a data set's samples that are read right under a protocol, with an assignment that was fitted on training
+    /// data.
+    #[must_use]
+    pub fn accuracy_under(&self, protocol: &Protocol, assignment: &Assignment, dataset: &Dataset) -> f64 {
+        self.under(protocol).outputs(dataset, usize::MAX).accuracy(protocol, assignment)
+    }
+
     /// [Scores](Self::scores) of the first `limit` rows of a data set, counted and summed.
     #[must_use]
     pub fn outputs(&self, dataset: &Dataset, limit: usize) -> OutputTable {

@@ -90,7 +90,7 @@ impl Monitor {
         let units = session.units();
         let mut table = Confusion::new(batch.classes, units);
         table.add(&batch.labels, &scores, units);
-        let assignment = if self.formatted { Assignment::identity(units) } else { Assignment::fit(&table) };
+        let assignment = Assignment::of_outputs(self.formatted, &table);
         Ok(MonitorReport {
             step,
             nhsic_x,

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hsic::random::Stream;
+use hsic::sums::paired_chains;
 use hsic_data::dataset::{Dataset, Split};
 use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
@@ -143,15 +144,8 @@ impl SoftmaxLayer {
 
 /// Sum of products, in eight chains.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
+    let (sums, rest) = paired_chains::<8, _, _, _>(0.0f32, a, b, |sum, a, b| sum + a * b);
+    sums.iter().sum::<f32>() + rest.map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// What format training gives.

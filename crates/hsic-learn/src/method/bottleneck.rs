@@ -34,7 +34,7 @@ use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::engine::Local;
 use crate::error::{ObjectiveError, StepError};
 use crate::objective::classifier::{classify, zero_classifier};
-use crate::objective::{Objective, Signal, Site};
+use crate::objective::{Labels, Objective, Signal, Site};
 use crate::options::InputTerm;
 use crate::update::{Schedule, UpdateOrder};
 
@@ -191,16 +191,19 @@ impl HsicObjective {
     fn operator<T: Scalar>(
         &self,
         x: MatRef<'_, T>,
-        (labels, classes): (&[usize], usize),
+        labels: &Labels,
         earlier: Option<ApproximateOperator<T>>,
         workspace: &mut ApproximateWorkspace<T>,
     ) -> Result<ApproximateOperator<T>, hsic::Error> {
         match earlier {
             Some(mut operator) => {
-                operator.fill(x, labels, classes, workspace)?;
+                operator.fill(x, &labels.of_rows, labels.classes, workspace)?;
                 Ok(operator)
             }
-            None => ApproximateOperator::new(x, labels, classes, self.options, self.approximation, self.seed),
+            None => {
+                let Labels { of_rows, classes } = labels;
+                ApproximateOperator::new(x, of_rows, *classes, self.options, self.approximation, self.seed)
+            }
         }
     }
 }
@@ -210,8 +213,7 @@ impl HsicObjective {
 pub struct HsicShared<T> {
     /// `None` where each block has one of its own, of its input.
     operator: Option<ApproximateOperator<T>>,
-    labels: Vec<usize>,
-    classes: usize,
+    labels: Labels,
 }
 
 /// Memory of one thread.
@@ -250,14 +252,13 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
-        let classes = batch.classes;
-        let (operator, mut labels) = earlier.map_or((None, Vec::new()), |shared| (shared.operator, shared.labels));
-        labels.clone_from(&batch.labels);
+        let (operator, labels) = earlier.map_or((None, None), |shared| (shared.operator, Some(shared.labels)));
+        let labels = Labels::of(batch, labels);
         let operator = match self.x {
             InputTerm::Block => None,
-            _ => Some(self.operator(batch.matrix(), (&labels, classes), operator, &mut scratch.workspace)?),
+            _ => Some(self.operator(batch.matrix(), &labels, operator, &mut scratch.workspace)?),
         };
-        Ok(HsicShared { operator, labels, classes })
+        Ok(HsicShared { operator, labels })
     }
 
     fn signal(
@@ -269,11 +270,12 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ObjectiveError> {
+        let labels = &shared.labels.of_rows;
         let HsicScratch { workspace, operator: own, z: rows, dz: gradient, scores } = scratch;
         let operator = match &shared.operator {
             Some(operator) => operator,
             None => {
-                let operator = self.operator(site.x, (&shared.labels, shared.classes), own.take(), workspace)?;
+                let operator = self.operator(site.x, &shared.labels, own.take(), workspace)?;
                 &*own.insert(operator)
             }
         };
@@ -283,8 +285,8 @@ impl<T: Scalar> Objective<T> for HsicObjective {
             let columns = z.ncols();
             let z = rows_of(z, rows)?;
             let gradient = grown(gradient, z.len());
-            loss += weight * classify(classifier, z, &shared.labels, weight, scores, gradient);
-            let gradient = MatRef::from_row_major_slice(gradient, shared.labels.len(), columns);
+            loss += weight * classify(classifier, z, labels, weight, scores, gradient);
+            let gradient = MatRef::from_row_major_slice(gradient, labels.len(), columns);
             vectorize(
                 #[inline(always)]
                 || faer::zip!(dz.rb_mut(), gradient).for_each(|faer::unzip!(dz, own)| *dz += *own),

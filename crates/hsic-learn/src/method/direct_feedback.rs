@@ -33,14 +33,15 @@ use rayon::prelude::*;
 
 use super::{Method, Outputs, Recipe};
 use crate::engine::angle::Angle;
-use crate::engine::clock::{Clock, cleared};
-use crate::engine::local::{give, lock, take};
+use crate::engine::clock::{cleared, in_order};
+use crate::engine::pass::Pass;
+use crate::engine::pool::{Pool, lock};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateState};
+use crate::update::{StepReport, Update, UpdateState, restore_optimizers};
 
 /// The method `dfa`.
 pub static METHOD: Method = Method {
@@ -92,7 +93,7 @@ pub struct DirectFeedback<T: Scalar = f32> {
     outputs: Vec<Vec<T>>,
     error: Vec<T>,
     angle: Angle<T>,
-    scratches: Mutex<Vec<Scratch<T>>>,
+    scratches: Pool<Scratch<T>>,
     report: StepReport,
 }
 
@@ -107,7 +108,7 @@ impl<T: Scalar> DirectFeedback<T> {
             outputs: Vec::new(),
             error: Vec::new(),
             angle: Angle::new(0),
-            scratches: Mutex::new(Vec::new()),
+            scratches: Pool::default(),
             report: StepReport::default(),
         }
     }
@@ -150,27 +151,19 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let (m, classes) = (batch.rows(), network.outputs());
+        let pass = Pass::start(batch);
+        let (Pass { m, clock, .. }, classes) = (pass, network.outputs());
         self.meet(network);
-        self.angle.measure(network, batch);
+        self.angle.measure(network, batch, pass);
         let blocks = network.blocks_mut();
         let Self { optimizer, slots, outputs, error, angle, scratches, report, .. } = self;
         outputs.resize_with(blocks.len(), Vec::new);
         report.signals.resize(blocks.len(), Signal::default());
         cleared(&mut report.spans, blocks.len());
         for (index, (block, slot)) in blocks.iter_mut().zip(&mut *slots).enumerate() {
-            let begin = Instant::now();
             let (before, rest) = outputs.split_at_mut(index);
-            let (x, z) = (before.last().unwrap_or(&batch.x), &mut rest[0]);
-            z.resize(m * block.outputs(), T::ZERO);
-            slot.cache.set_draw(batch.step);
-            block.forward(m, x, z, &mut slot.cache);
-            if !z.iter().all(|z| z.is_finite()) {
-                return Err(StepError::Diverged { block: index });
-            }
-            block.absorb_statistics(m, &mut slot.cache);
-            report.spans.push(clock.span(Work::Forward, index, begin));
+            let (x, z) = (before.last().unwrap_or(&batch.x), pass.room(&**block, &mut rest[0]));
+            report.spans.push(pass.train(index, &mut **block, x, z, &mut slot.cache)?);
         }
         let begin = Instant::now();
         error.resize(m * classes, T::ZERO);
@@ -181,7 +174,7 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
         let work = blocks.par_iter_mut().zip(slots).zip(&mut report.signals).enumerate().with_max_len(1);
         work.for_each(|(index, ((block, slot), signal))| {
             let begin = Instant::now();
-            let mut scratch = take(scratches);
+            let mut scratch = scratches.take();
             let x = index.checked_sub(1).map_or(&batch.x, |before| &outputs[before]);
             let z = &outputs[index];
             let dz = grown(&mut scratch.dz, z.len());
@@ -198,26 +191,22 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
             let terms = [angle.term(index, gradient), ("", 0.0)];
             *signal = Signal { loss, terms, gradient_norm: norm(gradient), dead: false };
             optimizer.step(learning_rate, block.parameters_mut(), gradient, &mut slot.optimizer);
-            give(scratches, scratch);
+            scratches.give(scratch);
             let span = clock.span(Work::Block, index, begin);
             lock(&spans).push(span);
         });
-        // Threads record in the order in which they end.
-        report.spans.sort_unstable_by(|a, b| a.begin_milliseconds.total_cmp(&b.begin_milliseconds));
+        in_order(&mut report.spans);
         Ok(report)
     }
 
     fn state(&self) -> UpdateState<T> {
-        let optimizers = self.slots.iter().map(|slot| slot.optimizer.clone()).collect();
-        UpdateState { optimizers, learners: Vec::new() }
+        UpdateState::of(self.slots.iter().map(|slot| &slot.optimizer))
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
-        for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
-            slot.optimizer = optimizer;
-        }
+        restore_optimizers(self.slots.iter_mut().map(|slot| &mut slot.optimizer), record.optimizers);
         Ok(())
     }
 }

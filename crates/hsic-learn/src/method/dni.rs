@@ -46,12 +46,13 @@ use rayon::prelude::*;
 
 use super::{Method, Outputs, Recipe, Stages};
 use crate::engine::angle::cosine;
-use crate::engine::clock::{Clock, cleared};
+use crate::engine::clock::cleared;
+use crate::engine::pass::{Pass, check_finite};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateState};
+use crate::update::{StepReport, Update, UpdateState, restore_optimizers};
 
 /// The method `dni`.
 pub static METHOD: Method = Method {
@@ -274,17 +275,13 @@ impl<T: Scalar> Dni<T> {
     }
 
     /// All blocks' outputs for the batch.
-    fn forward(&mut self, network: &Network<T>, batch: &Batch<T>) -> Result<(), StepError> {
-        let m = batch.rows();
+    fn forward(&mut self, network: &Network<T>, batch: &Batch<T>, pass: Pass) -> Result<(), StepError> {
         let mut x: &[T] = &batch.x;
         for (index, (block, slot)) in network.blocks().iter().zip(&mut self.slots).enumerate() {
-            slot.z.resize(m * block.outputs(), T::ZERO);
-            slot.cache.set_draw(batch.step);
-            block.forward(m, x, &mut slot.z, &mut slot.cache);
-            if !slot.z.iter().all(|z| z.is_finite()) {
-                return Err(StepError::Diverged { block: index });
-            }
-            x = &slot.z;
+            let z = pass.room(&**block, &mut slot.z);
+            pass.forward(index, &**block, x, z, &mut slot.cache);
+            check_finite(index, z)?;
+            x = z;
         }
         Ok(())
     }
@@ -328,20 +325,20 @@ impl<T: Scalar> Update<T> for Dni<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let (m, last) = (batch.rows(), network.blocks().len() - 1);
+        let pass = Pass::start(batch);
+        let (Pass { m, clock, .. }, last) = (pass, network.blocks().len() - 1);
         self.meet(network);
         self.report.signals.resize(last + 1, Signal::default());
         cleared(&mut self.report.spans, last + 1);
         let begin = Instant::now();
-        self.forward(network, batch)?;
+        self.forward(network, batch, pass)?;
         let classes = network.outputs();
         self.dz.resize(m * classes, T::ZERO);
         let loss = cross_entropy(&self.slots[last].z, &batch.labels, classes, &mut self.dz);
         let looks = self.rule.angle_steps > 0 && batch.step.is_multiple_of(self.rule.angle_steps);
         if looks {
             self.true_gradients(network, batch);
-            self.forward(network, batch)?;
+            self.forward(network, batch, pass)?;
         }
         for (block, slot) in network.blocks_mut().iter_mut().zip(&mut self.slots) {
             block.absorb_statistics(m, &mut slot.cache);
@@ -390,20 +387,15 @@ impl<T: Scalar> Update<T> for Dni<T> {
     }
 
     fn state(&self) -> UpdateState<T> {
-        let layers = |slot: &Slot<T>| slot.predictor.layers.iter().map(Learner::state).collect();
-        UpdateState {
-            optimizers: self.slots.iter().map(|slot| slot.optimizer.clone()).collect(),
-            learners: self.slots.iter().map(layers).collect(),
-        }
+        UpdateState::of(self.slots.iter().map(|slot| &slot.optimizer))
+            .with_learners(self.slots.iter().map(|slot| &slot.predictor.layers[..]))
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.slots.clear();
         self.meet(network);
         restore_learners(self.slots.iter_mut().map(|slot| &mut slot.predictor.layers), record.learners)?;
-        for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
-            slot.optimizer = optimizer;
-        }
+        restore_optimizers(self.slots.iter_mut().map(|slot| &mut slot.optimizer), record.optimizers);
         Ok(())
     }
 }

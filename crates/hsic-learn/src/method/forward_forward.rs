@@ -47,6 +47,7 @@ use hsic_nn::optimizer::Optimizer;
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages, check_room};
 use crate::engine::Local;
+use crate::engine::pass::Pass;
 use crate::error::StepError;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::objective::goodness::Contrast;
@@ -223,10 +224,10 @@ impl<T: Scalar> Reader<T> {
         optimizer: Optimizer,
         rate: f64,
     ) -> Result<&[T], StepError> {
-        let (m, columns) = (batch.rows(), self.layer.block().inputs());
+        let (pass, columns) = (Pass::start(batch), self.layer.block().inputs());
+        let m = pass.m;
         let features = grown(&mut self.features, m * columns);
-        self.cache.set_draw(batch.step);
-        network.blocks()[0].forward(m, x, features, &mut self.cache);
+        pass.forward(0, &*network.blocks()[0], x, features, &mut self.cache);
         for row in features.chunks_exact_mut(columns) {
             let length = norm(row);
             if !length.is_finite() {

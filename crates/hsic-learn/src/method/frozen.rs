@@ -10,14 +10,15 @@
 use std::time::Instant;
 
 use hsic::Scalar;
-use hsic::sums::norm;
+use hsic::sums::{grown, norm};
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use super::{Method, Outputs, Recipe};
-use crate::engine::clock::{Clock, cleared};
+use crate::engine::clock::cleared;
+use crate::engine::pass::Pass;
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
@@ -78,24 +79,16 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let m = batch.rows();
+        let pass = Pass::start(batch);
+        let Pass { m, clock, .. } = pass;
         let blocks = network.blocks_mut();
         let last = blocks.len() - 1;
         cleared(&mut self.report.spans, blocks.len());
         self.x.clear();
         self.x.extend_from_slice(&batch.x);
-        self.cache.set_draw(batch.step);
         for (index, block) in blocks.iter_mut().enumerate() {
-            let begin = Instant::now();
-            let (inputs, outputs) = (m * block.inputs(), m * block.outputs());
-            self.z.resize(outputs.max(self.z.len()), T::ZERO);
-            block.forward(m, &self.x[..inputs], &mut self.z[..outputs], &mut self.cache);
-            if !self.z[..outputs].iter().all(|z| z.is_finite()) {
-                return Err(StepError::Diverged { block: index });
-            }
-            block.absorb_statistics(m, &mut self.cache);
-            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            let (x, z) = (&self.x[..m * block.inputs()], grown(&mut self.z, m * block.outputs()));
+            self.report.spans.push(pass.train(index, &mut **block, x, z, &mut self.cache)?);
             if index < last {
                 std::mem::swap(&mut self.x, &mut self.z);
             }

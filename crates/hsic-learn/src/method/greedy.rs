@@ -36,7 +36,7 @@ use hsic_nn::optimizer::{Decay, LearningRate};
 use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::classifier::{classifier, classify};
-use crate::objective::{Classified, Objective, Signal, Site};
+use crate::objective::{Classified, Labels, Objective, Signal, Site};
 
 /// The method `greedy`.
 pub static METHOD: Method = Method {
@@ -93,7 +93,7 @@ pub struct Greedy {
 /// What blocks share of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct GreedyShared {
-    labels: Vec<usize>,
+    labels: Labels,
     step: u64,
 }
 
@@ -174,8 +174,7 @@ impl<T: Scalar> Objective<T> for Greedy {
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
-        let mut labels = earlier.unwrap_or_default().labels;
-        labels.clone_from(&batch.labels);
+        let labels = Labels::of(batch, earlier.map(|shared| shared.labels));
         Ok(GreedyShared { labels, step: batch.step })
     }
 
@@ -204,12 +203,12 @@ impl<T: Scalar> Objective<T> for Greedy {
         let top = &activations[layers.len()][..m * map.columns()];
         let d_top = grown(gradient, top.len());
         let loss = if POOL.is_whole(map) {
-            classify(classifier, top, &shared.labels, 1.0, scores, d_top)
+            classify(classifier, top, &shared.labels.of_rows, 1.0, scores, d_top)
         } else {
             let size = m * POOL.columns(map);
             let (pooled, d_pooled) = (grown(pooled, size), grown(d_pooled, size));
             POOL.extract(map, top, pooled);
-            let loss = classify(classifier, pooled, &shared.labels, 1.0, scores, d_pooled);
+            let loss = classify(classifier, pooled, &shared.labels.of_rows, 1.0, scores, d_pooled);
             POOL.spread(map, top, pooled, d_pooled, d_top);
             loss
         };

@@ -43,7 +43,8 @@ use hsic_nn::optimizer::OptimizerName;
 use hsic_nn::optimizer::OptimizerState;
 
 use super::{Method, Outputs, Recipe, Stages};
-use crate::engine::clock::{Clock, cleared};
+use crate::engine::clock::cleared;
+use crate::engine::pass::{Pass, check_finite};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::span::Work;
@@ -246,15 +247,20 @@ fn compete<T: Scalar>(u: &[T], inverse_temperature: f64, delta: &mut [T], pulls:
 }
 
 impl<T: Scalar> Scratch<T> {
-    /// One step of the rule on a linear map, for m rows `x`.
-    fn learn(&mut self, slot: &mut Slot<T>, m: usize, x: &[T], t: f64, rate: f64) -> Result<Signal, ()> {
+    /// One step of the rule on the linear map of block `index`, for the rows `x`; `t` and `rate` are the rule's numbers.
+    fn learn(
+        &mut self,
+        index: usize,
+        slot: &mut Slot<T>,
+        pass: Pass,
+        x: &[T],
+        (t, rate): (f64, f64),
+    ) -> Result<Signal, StepError> {
         let Slot { linear, caches: [cache, _] } = slot;
-        let units = linear.units;
+        let (m, units) = (pass.m, linear.units);
         let u = grown(&mut self.u, m * linear.block.outputs());
-        linear.block.forward(m, x, u, cache);
-        if !u.iter().all(|u| u.is_finite()) {
-            return Err(());
-        }
+        pass.forward(index, &*linear.block, x, u, cache);
+        check_finite(index, u)?;
         let delta = grown(&mut self.delta, u.len());
         let pulls = grown(&mut self.pulls, units);
         center(u, pulls);
@@ -274,7 +280,7 @@ impl<T: Scalar> Scratch<T> {
         let largest = change.iter().fold(T::ZERO, |largest, change| Scalar::max(largest, change.abs()));
         let gradient_norm = norm(change);
         if !gradient_norm.is_finite() {
-            return Err(());
+            return Err(StepError::Diverged { block: index });
         }
         // An input of zeros moves nothing.
         if largest > T::ZERO {
@@ -299,8 +305,8 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let m = batch.rows();
+        let pass = Pass::start(batch);
+        let Pass { m, clock, .. } = pass;
         self.meet(network)?;
         let blocks = network.blocks_mut();
         cleared(&mut self.report.spans, blocks.len());
@@ -310,19 +316,16 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
         for (index, (block, slot)) in blocks.iter_mut().zip(&mut self.slots).enumerate() {
             let (inputs, outputs) = (m * block.inputs(), m * block.outputs());
             let (x, z) = (&self.x[..inputs], grown(&mut self.z, outputs));
-            slot.caches.iter_mut().for_each(|cache| cache.set_draw(batch.step));
             let begin = Instant::now();
-            let signal = self.scratch.learn(slot, m, x, self.inverse_temperature, learning_rate);
-            self.report.signals.push(signal.map_err(|()| StepError::Diverged { block: index })?);
+            let rule = (self.inverse_temperature, learning_rate);
+            self.report.signals.push(self.scratch.learn(index, slot, pass, x, rule)?);
             if self.order == UpdateOrder::GaussSeidel {
                 give_back(&slot.linear, &mut **block);
             }
             self.report.spans.push(clock.span(Work::Block, index, begin));
-            let begin = Instant::now();
-            block.forward(m, x, z, &mut slot.caches[1]);
-            block.absorb_statistics(m, &mut slot.caches[1]);
+            let forward = pass.absorb(index, &mut **block, x, z, &mut slot.caches[1]);
             give_back(&slot.linear, &mut **block);
-            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            self.report.spans.push(forward);
             std::mem::swap(&mut self.x, &mut self.z);
         }
         Ok(&self.report)

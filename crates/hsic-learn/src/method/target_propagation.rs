@@ -43,15 +43,16 @@ use rayon::prelude::*;
 
 use super::{Method, Outputs, Recipe};
 use crate::engine::angle::Angle;
-use crate::engine::clock::{Clock, cleared};
-use crate::engine::local::{give, lock, take};
+use crate::engine::clock::{cleared, in_order};
+use crate::engine::pass::Pass;
+use crate::engine::pool::{Pool, lock};
 use crate::error::StepError;
 use crate::objective::Signal;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::options::Inverse;
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{StepReport, Update, UpdateState};
+use crate::update::{StepReport, Update, UpdateState, restore_optimizers};
 use inverse::{Lesson, Memory, activation_of_dense, shape};
 
 /// The method `difference-target-propagation`.
@@ -139,7 +140,7 @@ pub struct TargetPropagation<T: Scalar = f32> {
     inverted: Vec<T>,
     cache: Cache<T>,
     angle: Angle<T>,
-    scratches: Mutex<Vec<Scratch<T>>>,
+    scratches: Pool<Scratch<T>>,
     report: StepReport,
 }
 
@@ -158,7 +159,7 @@ impl<T: Scalar> TargetPropagation<T> {
             inverted: Vec::new(),
             cache: Cache::shared(),
             angle: Angle::new(0),
-            scratches: Mutex::new(Vec::new()),
+            scratches: Pool::default(),
             report: StepReport::default(),
         }
     }
@@ -231,10 +232,10 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         batch: &Batch<T>,
         learning_rate: f64,
     ) -> Result<&StepReport, StepError> {
-        let clock = Clock::start();
-        let (m, classes) = (batch.rows(), network.outputs());
+        let pass = Pass::start(batch);
+        let (Pass { m, clock, .. }, classes) = (pass, network.outputs());
         self.meet(network)?;
-        self.angle.measure(network, batch);
+        self.angle.measure(network, batch, pass);
         let blocks = network.blocks_mut();
         let count = blocks.len();
         self.outputs.resize_with(count, Vec::new);
@@ -242,17 +243,9 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         self.report.signals.resize(count, Signal::default());
         cleared(&mut self.report.spans, count);
         for (index, (block, slot)) in blocks.iter_mut().zip(&mut self.slots).enumerate() {
-            let begin = Instant::now();
             let (before, rest) = self.outputs.split_at_mut(index);
-            let (x, z) = (before.last().unwrap_or(&batch.x), &mut rest[0]);
-            z.resize(m * block.outputs(), T::ZERO);
-            slot.cache.set_draw(batch.step);
-            block.forward(m, x, z, &mut slot.cache);
-            if !z.iter().all(|z| z.is_finite()) {
-                return Err(StepError::Diverged { block: index });
-            }
-            block.absorb_statistics(m, &mut slot.cache);
-            self.report.spans.push(clock.span(Work::Forward, index, begin));
+            let (x, z) = (before.last().unwrap_or(&batch.x), pass.room(&**block, &mut rest[0]));
+            self.report.spans.push(pass.train(index, &mut **block, x, z, &mut slot.cache)?);
         }
 
         let (optimizer, settings, seed, outputs) = (self.optimizer, self.settings, self.seed, &self.outputs);
@@ -262,7 +255,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         inverses.for_each(|(index, (block, slot))| {
             let begin = Instant::now();
             let Some(inverse) = slot.inverse.first_mut() else { return };
-            let mut scratch = take(scratches);
+            let mut scratch = scratches.take();
             let (h, z) = (&outputs[index - 1][..], &outputs[index][..]);
             let lesson = Lesson { block: &**block, activation: slot.activation, m, draw: batch.step, h, z };
             for step in 0..settings.steps {
@@ -273,7 +266,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
                     lesson.teach(settings.inverse, settings.noise, &mut stream, inverse, &mut scratch.lesson);
                 inverse.step(optimizer, learning_rate);
             }
-            give(scratches, scratch);
+            scratches.give(scratch);
             let span = clock.span(Work::Block, index, begin);
             lock(&spans).push(span);
         });
@@ -294,7 +287,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         let work = blocks.par_iter_mut().zip(&mut self.slots).zip(&mut self.report.signals).enumerate();
         work.with_max_len(1).for_each(|(index, ((block, slot), signal))| {
             let begin = Instant::now();
-            let mut scratch = take(scratches);
+            let mut scratch = scratches.take();
             let x = index.checked_sub(1).map_or(&batch.x, |before| &outputs[before]);
             let z = &outputs[index];
             let dz = grown(&mut scratch.dz, z.len());
@@ -309,20 +302,17 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
             let terms = [("inverse_loss", slot.inverse_loss), angle.term(index, gradient)];
             *signal = Signal { loss, terms, gradient_norm: norm(gradient), dead: false };
             optimizer.step(learning_rate, block.parameters_mut(), gradient, &mut slot.optimizer);
-            give(scratches, scratch);
+            scratches.give(scratch);
             let span = clock.span(Work::Block, index, begin);
             lock(&spans).push(span);
         });
-        // Threads record in the order in which they end.
-        self.report.spans.sort_unstable_by(|a, b| a.begin_milliseconds.total_cmp(&b.begin_milliseconds));
+        in_order(&mut self.report.spans);
         Ok(&self.report)
     }
 
     fn state(&self) -> UpdateState<T> {
-        UpdateState {
-            optimizers: self.slots.iter().map(|slot| slot.optimizer.clone()).collect(),
-            learners: self.slots.iter().map(|slot| slot.inverse.iter().map(Learner::state).collect()).collect(),
-        }
+        UpdateState::of(self.slots.iter().map(|slot| &slot.optimizer))
+            .with_learners(self.slots.iter().map(|slot| &slot.inverse[..]))
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
@@ -332,9 +322,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
             return Ok(());
         }
         restore_learners(self.slots.iter_mut().map(|slot| &mut slot.inverse), record.learners)?;
-        for (slot, optimizer) in self.slots.iter_mut().zip(record.optimizers) {
-            slot.optimizer = optimizer;
-        }
+        restore_optimizers(self.slots.iter_mut().map(|slot| &mut slot.optimizer), record.optimizers);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
 use super::cross_entropy::CrossEntropyScratch;
-use super::{Objective, Signal, Site};
+use super::{Labels, Objective, Signal, Site};
 use crate::error::{ObjectiveError, StepError};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
@@ -17,7 +17,7 @@ pub struct Classified<O>(pub O);
 
 /// What [`Classified`] shares: the labels, and what the rule shares.
 pub struct ClassifiedShared<S> {
-    labels: Vec<usize>,
+    labels: Labels,
     inner: S,
 }
 
@@ -63,9 +63,8 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         earlier: Option<Self::Shared>,
         scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
-        let (mut labels, inner) = earlier.map_or((Vec::new(), None), |shared| (shared.labels, Some(shared.inner)));
-        labels.clear();
-        labels.extend_from_slice(&batch.labels);
+        let (labels, inner) = earlier.map_or((None, None), |shared| (Some(shared.labels), Some(shared.inner)));
+        let labels = Labels::of(batch, labels);
         Ok(ClassifiedShared { labels, inner: self.0.prepare(batch, inner, &mut scratch.inner)? })
     }
 
@@ -81,6 +80,6 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
-        scratch.last.evaluate(&shared.labels, z, dz)
+        scratch.last.evaluate(&shared.labels.of_rows, z, dz)
     }
 }

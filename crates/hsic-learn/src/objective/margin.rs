@@ -19,7 +19,7 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::capsule::length;
 use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
-use super::{Objective, Signal, Site};
+use super::{Labels, Objective, Signal, Site};
 use crate::error::ObjectiveError;
 
 /// Length that the class's own capsule should have at least.
@@ -69,7 +69,7 @@ pub struct Margin {
 
 /// The labels, and the input that is to be drawn again.
 pub struct MarginShared<T> {
-    labels: Vec<usize>,
+    labels: Labels,
     x: Vec<T>,
 }
 
@@ -129,10 +129,9 @@ impl<T: Scalar> Objective<T> for Margin {
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
-        let mut shared = earlier.unwrap_or_else(|| MarginShared { labels: Vec::new(), x: Vec::new() });
-        shared.labels.clone_from(&batch.labels);
-        shared.x.clone_from(&batch.x);
-        Ok(shared)
+        let (labels, mut x) = earlier.map_or((None, Vec::new()), |shared| (Some(shared.labels), shared.x));
+        x.clone_from(&batch.x);
+        Ok(MarginShared { labels: Labels::of(batch, labels), x })
     }
 
     fn signal(
@@ -145,6 +144,7 @@ impl<T: Scalar> Objective<T> for Margin {
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ObjectiveError> {
         let (m, columns) = (z.nrows(), z.ncols());
+        let labels = &shared.labels.of_rows[..];
         let MarginScratch { v, dv, dy, hidden, masked } = scratch;
         let (v, dv) = (grown(v, m * columns), grown(dv, m * columns));
         for (i, v) in v.iter_mut().enumerate() {
@@ -154,10 +154,10 @@ impl<T: Scalar> Objective<T> for Margin {
             let (row, col) = (at / columns, at % columns);
             return Err(hsic::Error::NotFinite { argument: "z", row, col }.into());
         }
-        let margin = self.margins(&shared.labels, v, dv);
+        let margin = self.margins(labels, v, dv);
         let mut reconstruction = 0.0;
         if let [first, second, third] = learners {
-            mask(self.dimensions, &shared.labels, v);
+            mask(self.dimensions, labels, v);
             let one = first.forward(m, v);
             let two = second.forward(m, one);
             let drawn = third.forward(m, two);
@@ -174,7 +174,7 @@ impl<T: Scalar> Objective<T> for Margin {
             third.backward(m, two, dy, Some(d_two));
             second.backward(m, one, d_two, Some(d_one));
             first.backward(m, v, d_one, Some(masked));
-            mask(self.dimensions, &shared.labels, masked);
+            mask(self.dimensions, labels, masked);
             dv.iter_mut().zip(masked).for_each(|(dv, &mut masked)| *dv += masked);
         }
         for (i, &dv) in dv.iter().enumerate() {

@@ -19,7 +19,7 @@ use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
 use hsic::product::product;
 use hsic::scalar::vectorize;
-use hsic::sums::grown;
+use hsic::sums::{grown, sum_pairs};
 
 /// Added to a row's length.
 const LENGTH_EPSILON: f64 = 1e-8;
@@ -121,26 +121,6 @@ pub struct Pairs<T> {
     ds: Vec<T>,
 }
 
-/// sum of `term` over two rows, in 16 lanes.
-#[inline(always)]
-fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T, T) -> T) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in chunks_a.iter().zip(chunks_b) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane = term(a, b, *lane);
-        }
-    }
-    let mut total = T::ZERO;
-    for (&a, &b) in rest_a.iter().zip(rest_b) {
-        total = term(a, b, total);
-    }
-    for lane in lanes {
-        total += lane;
-    }
-    total
-}
-
 impl<T: Scalar> Pairs<T> {
     /// S of the rows `f` (m x d).
     pub fn form(&mut self, similarity: Similarity, m: usize, f: &[T]) {
@@ -204,25 +184,25 @@ impl<T: Scalar> Pairs<T> {
             #[inline(always)]
             || {
                 for (s, t) in self.matrix().chunks_exact(m).zip(targets.matrix().chunks_exact(m)) {
-                    sums[0] += sum(
+                    sums[0] += sum_pairs(
                         s,
                         t,
                         #[inline(always)]
-                        |s, _, sum| sum + s,
+                        |sum, s, _| sum + s,
                     )
                     .to_f64();
-                    sums[1] += sum(
+                    sums[1] += sum_pairs(
                         s,
                         t,
                         #[inline(always)]
-                        |s, _, sum| s.mul_add(s, sum),
+                        |sum, s, _| s.mul_add(s, sum),
                     )
                     .to_f64();
-                    sums[2] += sum(
+                    sums[2] += sum_pairs(
                         s,
                         t,
                         #[inline(always)]
-                        |s, t, sum| s.mul_add(t, sum),
+                        |sum, s, t| s.mul_add(t, sum),
                     )
                     .to_f64();
                 }
@@ -263,11 +243,11 @@ impl<T: Scalar> Pairs<T> {
                             for (ds, &s) in ds.iter_mut().zip(s) {
                                 *ds = s.mul_add(*ds, *ds);
                             }
-                            *total = sum(
+                            *total = sum_pairs(
                                 ds,
                                 s,
                                 #[inline(always)]
-                                |ds, _, sum| sum + ds,
+                                |sum, ds, _| sum + ds,
                             );
                         }
                     },
@@ -303,19 +283,19 @@ fn normalize<T: Scalar>(rows: &mut [T], inverse: &mut [T], d: usize, centered: b
     let share = T::of(1.0 / d as f64);
     for (row, inverse) in rows.chunks_exact_mut(d).zip(inverse) {
         if centered {
-            let mean = sum(
+            let mean = sum_pairs(
                 row,
                 row,
                 #[inline(always)]
-                |x, _, sum| sum + x,
+                |sum, x, _| sum + x,
             ) * share;
             row.iter_mut().for_each(|x| *x -= mean);
         }
-        let length = Scalar::sqrt(sum(
+        let length = Scalar::sqrt(sum_pairs(
             row,
             row,
             #[inline(always)]
-            |x, _, sum| x.mul_add(x, sum),
+            |sum, x, _| x.mul_add(x, sum),
         ));
         let long = length > T::of(SHORTEST);
         *inverse = if long { T::ONE / (length + T::of(LENGTH_EPSILON)) } else { T::ZERO };
@@ -333,21 +313,21 @@ fn denormalize<T: Scalar>(rows: &[T], inverse: &[T], d: usize, centered: bool, d
             continue;
         }
         let length = T::ONE / inverse - T::of(LENGTH_EPSILON);
-        let along = sum(
+        let along = sum_pairs(
             u,
             df,
             #[inline(always)]
-            |u, df, sum| u.mul_add(df, sum),
+            |sum, u, df| u.mul_add(df, sum),
         ) / (inverse * length);
         for (df, &u) in df.iter_mut().zip(u) {
             *df = (*df - u * along) * inverse;
         }
         if centered {
-            let mean = sum(
+            let mean = sum_pairs(
                 df,
                 df,
                 #[inline(always)]
-                |x, _, sum| sum + x,
+                |sum, x, _| sum + x,
             ) * share;
             df.iter_mut().for_each(|x| *x -= mean);
         }

@@ -23,7 +23,7 @@ use crate::objective::passes::{bring_into_range, center_columns, center_rows, no
 use crate::objective::{Bottleneck, Terms, in_double, is_single};
 use crate::product::{lower_times, lower_transpose_times, outer_lower, product};
 use crate::scalar::Scalar;
-use crate::sums::grow;
+use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
 
 /// Which features.
@@ -124,7 +124,7 @@ impl<T: Scalar> FeatureOperator<T> {
         let r = features.map_or(0, |features| features.count);
         let classes = self.labels.u().ncols();
         let ln = stride(r + classes);
-        grow(&mut self.factor, m * ln);
+        grown(&mut self.factor, m * ln);
         if features.is_some() {
             self.factor_gram(r, memory)?;
             let ld = stride(r);
@@ -195,10 +195,10 @@ impl<T: Scalar> FeatureOperator<T> {
         let (q, n) = (self.x_columns, self.x_columns + self.labels.u().ncols());
         let (ld, ln) = (stride(r), stride(n));
         for buffer in [&mut memory.projected, &mut memory.whitened] {
-            grow(buffer, r * ln);
+            grown(buffer, r * ln);
         }
-        grow(&mut memory.residual, m * ln);
-        grow(&mut memory.slope, m * ld);
+        grown(&mut memory.residual, m * ln);
+        grown(&mut memory.slope, m * ld);
         let v = rows(&self.factor, m, n, ln);
         let phi = rows(&memory.features, m, r, ld);
         let root = rows(&memory.root, r, r, ld);
@@ -266,8 +266,8 @@ impl<T: Scalar> FeatureOperator<T> {
     ) -> Result<Option<Features>, Error> {
         let (m, d) = (v.nrows(), v.ncols());
         let (sigma, count) = (self.options.sigma, self.map.count(m));
-        grow(&mut memory.centered, m * d);
-        grow(&mut memory.features, m * stride(count));
+        grown(&mut memory.centered, m * d);
+        grown(&mut memory.features, m * stride(count));
         let spread = center_rows(v, &mut memory.centered, &mut memory.sums);
         // A column with an entry that is not finite has no finite mean.
         if !memory.sums[..d].iter().all(|mean| mean.is_finite()) {
@@ -298,9 +298,9 @@ impl<T: Scalar> FeatureOperator<T> {
     fn factor_gram(&self, r: usize, memory: &mut Memory<T>) -> Result<(), Error> {
         let (m, ld) = (self.rows, stride(r));
         for buffer in [&mut memory.gram, &mut memory.root] {
-            grow(buffer, r * ld);
+            grown(buffer, r * ld);
         }
-        grow(&mut memory.scratch, inverse_factor_scratch(r));
+        grown(&mut memory.scratch, inverse_factor_scratch(r));
         let ridge = self.options.epsilon * m as f64;
         let phi = rows(&memory.features, m, r, ld).transpose();
         outer_lower(rows_mut(&mut memory.gram, r, r, ld), Accum::Replace, phi, phi, T::ONE);

@@ -14,7 +14,7 @@ use crate::objective::passes::center_columns;
 use crate::product::product;
 use crate::random::Stream;
 use crate::scalar::{Scalar, vectorize};
-use crate::sums::grow;
+use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
 
 /// Angles above this are reduced by whole turns first. In f32 they have no digit of a turn left.
@@ -66,8 +66,7 @@ impl<T: Scalar> Memory<T> {
     ) {
         let index = self.draw(purpose, d, (seed, pairs));
         let (ld, wide) = (stride(pairs), stride(2 * pairs));
-        grow(&mut self.angles, m * ld);
-        let angles = &mut self.angles[..m * ld];
+        let angles = grown(&mut self.angles, m * ld);
         product(
             rows_mut(angles, m, pairs, ld),
             Accum::Replace,

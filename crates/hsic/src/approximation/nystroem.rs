@@ -30,7 +30,7 @@ use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::objective::passes::{center_columns, vec_sum, vec_sum_squares};
 use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
-use crate::sums::grow;
+use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
 
 /// Jitter as a share of the ridge.
@@ -67,12 +67,12 @@ impl<T: Scalar> Memory<T> {
         features: &mut [T],
     ) -> Result<(), Error> {
         let ld = stride(r);
-        grow(&mut self.norms, m);
-        grow(&mut self.kernel, m * ld);
+        grown(&mut self.norms, m);
+        grown(&mut self.kernel, m * ld);
         for buffer in [&mut self.between, &mut self.root] {
-            grow(buffer, r * ld);
+            grown(buffer, r * ld);
         }
-        grow(&mut self.scratch, inverse_factor_scratch(r));
+        grown(&mut self.scratch, inverse_factor_scratch(r));
         let z = rows(centered, m, d, d);
         product(rows_mut(&mut self.kernel, m, r, ld), Accum::Replace, z, z.subrows(0, r).transpose(), T::ONE);
         self.exponentiate(centered, (m, d, r), T::of(factor));
@@ -122,8 +122,7 @@ impl<T: Scalar> Memory<T> {
     /// W~ from the landmarks' rows of C - 11'.
     fn center_landmarks(&mut self, r: usize, jitter: T) {
         let ld = stride(r);
-        grow(&mut self.means, r);
-        let means = &mut self.means[..r];
+        let means = grown(&mut self.means, r);
         let share = T::of(1.0 / r as f64);
         for (mean, row) in means.iter_mut().zip(self.kernel.chunks_exact(ld)) {
             *mean = vec_sum(&row[..r]) * share;
@@ -151,8 +150,8 @@ impl<T: Scalar> Memory<T> {
     ) {
         let (m, d, n) = (gradient.nrows(), gradient.ncols(), weights.len());
         let (ld, ln) = (stride(r), stride(n));
-        grow(&mut self.back, r * ln);
-        grow(&mut self.weighted, r * ln);
+        grown(&mut self.back, r * ln);
+        grown(&mut self.weighted, r * ln);
         let root = rows(&self.root, r, r, ld);
         let (mut own, back) = (rows_mut(&mut self.back, r, n, ln), rows(back, r, n, ln));
         product(own.rb_mut(), Accum::Replace, root.transpose(), back, T::ONE);
@@ -189,8 +188,7 @@ impl<T: Scalar> Memory<T> {
     fn weigh(&mut self, slope: &mut [T], (m, r): (usize, usize)) {
         let ld = stride(r);
         let sums = &mut self.norms[..m];
-        grow(&mut self.means, r);
-        let to_landmarks = &mut self.means[..r];
+        let to_landmarks = grown(&mut self.means, r);
         to_landmarks.fill(T::ZERO);
         let (kernel, between) = (&self.kernel, &mut self.between);
         vectorize(

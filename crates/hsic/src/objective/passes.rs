@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef};
 
 use crate::product::product;
 use crate::scalar::{Scalar, vectorize};
-use crate::sums::grow;
+use crate::sums::{chains, grown};
 use crate::view::rows_mut;
 
 /// Takes the mean of each of `count` rows of length d off it.
@@ -27,8 +27,7 @@ pub(super) fn center_lines<T: Scalar>(a: &mut [T], count: usize, d: usize, ld: u
 
 /// Takes the column means off an m x d matrix.
 pub(crate) fn center_columns<T: Scalar>(a: &mut [T], means: &mut Vec<T>, m: usize, d: usize, ld: usize) {
-    grow(means, d);
-    let means = &mut means[..d];
+    let means = grown(means, d);
     let share = T::of(1.0 / m as f64);
     vectorize(
         #[inline(always)]
@@ -57,8 +56,7 @@ pub(crate) struct Spread {
 /// means make the entries, and with them the rounding of D, smallest.
 pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<T>) -> Spread {
     let (m, d) = (v.nrows(), v.ncols());
-    grow(means, d);
-    let means = &mut means[..d];
+    let means = grown(means, d);
     let centered = &mut centered[..m * d];
     let share = T::of(1.0 / m as f64);
     let (mut raw, mut largest) = (T::ZERO, T::ZERO);
@@ -117,41 +115,40 @@ pub(crate) fn bring_into_range<T: Scalar>(centered: &mut [T], largest: f64) -> f
 #[inline(always)]
 fn vec_max<T: Scalar>(values: &[T]) -> T {
     // The order of the comparison passes NaN over, in one instruction where `max` takes three.
-    let mut lanes = [T::ZERO; 32];
-    let (chunks, rest) = values.as_chunks::<32>();
-    for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+    let (chains, rest) = chains::<32, _, _>(
+        T::ZERO,
+        values,
+        #[inline(always)]
+        |largest, value| {
             let size = Scalar::abs(value);
-            *lane = if size > *lane { size } else { *lane };
-        }
-    }
+            if size > largest { size } else { largest }
+        },
+    );
     let largest = rest.iter().fold(T::ZERO, |a, &b| Scalar::max(a, Scalar::abs(b)));
-    lanes.into_iter().fold(largest, |a, b| Scalar::max(a, b))
+    chains.into_iter().fold(largest, |a, b| Scalar::max(a, b))
 }
 
 /// Sum in a fixed order: 16 running sums, then those.
 #[inline(always)]
 pub(crate) fn vec_sum<T: Scalar>(values: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let (chunks, rest) = values.as_chunks::<16>();
-    for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
-        }
-    }
-    lanes.into_iter().chain(rest.iter().copied()).sum()
+    let (sums, rest) = chains::<16, _, _>(
+        T::ZERO,
+        values,
+        #[inline(always)]
+        |sum, value| sum + value,
+    );
+    sums.into_iter().chain(rest.iter().copied()).sum()
 }
 
 #[inline(always)]
 pub(crate) fn vec_sum_squares<T: Scalar>(values: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let (chunks, rest) = values.as_chunks::<16>();
-    for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = value.mul_add(value, *lane);
-        }
-    }
-    lanes.into_iter().chain(rest.iter().map(|&v| v * v)).sum()
+    let (sums, rest) = chains::<16, _, _>(
+        T::ZERO,
+        values,
+        #[inline(always)]
+        |sum, value| value.mul_add(value, sum),
+    );
+    sums.into_iter().chain(rest.iter().map(|&v| v * v)).sum()
 }
 
 pub(crate) fn norm_squared<T: Scalar>(values: &[T]) -> f64 {
