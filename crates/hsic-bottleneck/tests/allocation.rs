@@ -27,12 +27,15 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Rows of a batch: two blocks of 32, and more than there are landmarks.
+const ROWS: usize = 64;
+
 const SHAPE: Shape = Shape { channels: 1, height: 12, width: 12 };
 
 fn batch(index: u64) -> Batch {
     let mut stream = Stream::new(5, "batch", index);
-    let labels: Vec<usize> = (0..96).map(|_| stream.below(4) as usize).collect();
-    let x = (0..96 * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
+    let labels: Vec<usize> = (0..ROWS).map(|_| stream.below(4) as usize).collect();
+    let x = (0..ROWS * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
     Batch { x, columns: SHAPE.columns(), labels, classes: 4, step: index }
 }
 

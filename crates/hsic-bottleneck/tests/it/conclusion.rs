@@ -22,7 +22,7 @@ fn config(method: &str) -> TrainConfig {
     let mut options = TrainOptions::default();
     options.objective.method = Some(method.to_owned());
     options.network.widths = Some("8,5".to_owned());
-    options.training.epochs = Some(3);
+    options.training.epochs = Some(20);
     options.training.batch_size = Some(16);
     options.training.seed = Some(4);
     options.resolve().unwrap()
@@ -74,8 +74,8 @@ fn a_summary_says_what_a_count_of_the_rows_says() {
         assert_eq!(summary.train_accuracy, chosen as f64 / 60.0, "{method}");
         assert_eq!(summary.test_accuracy, right(&by_class(&test, units)) as f64 / 30.0, "{method}");
         assert!(summary.test_accuracy > 0.5 && summary.test_accuracy < 1.0, "{method}: {}", summary.test_accuracy);
-        // Four batches of 60 rows in each of three epochs; 6-8-5-3 with biases.
-        assert_eq!((summary.epochs, summary.steps, summary.seed), (3, 12, 4));
+        // Four batches of 60 rows in each of 20 epochs; 6-8-5-3 with biases.
+        assert_eq!((summary.epochs, summary.steps, summary.seed), (20, 80, 4));
         let blocks = [7 * 8, 9 * 5, 6 * 3];
         assert_eq!((summary.parameters, summary.auxiliary_parameters), (blocks.iter().sum(), 0));
         assert_eq!(summary.parameters_at_once, if method == "hsic" { 7 * 8 } else { blocks.iter().sum() });

@@ -17,7 +17,7 @@ fn finished(method: &str, format_epochs: u64) -> (TempDir, Run) {
     let mut options = TrainOptions::default();
     options.objective.method = Some(method.to_owned());
     options.network.widths = Some("8,5".to_owned());
-    options.training.epochs = Some(3);
+    options.training.epochs = Some(20);
     options.training.batch_size = Some(16);
     options.format.format_epochs = Some(format_epochs);
     let (folder, config) = (tempfile::tempdir().unwrap(), options.resolve().unwrap());

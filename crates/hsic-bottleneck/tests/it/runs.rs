@@ -112,7 +112,7 @@ fn a_softmax_layer_comes_back_with_what_it_sees_and_must_be_finite() {
     let bad = SoftmaxLayer::from_parts(3, &weight, &[0.5, f32::NAN, 2.0]).unwrap();
     run.save_format(FormatInput::Last, &bad).unwrap();
     let error = run.load_format().unwrap_err().to_string();
-    assert!(error.ends_with("format.safetensors: no finite bias, expected weight and bias"), "{error}");
+    assert!(error.ends_with("format.safetensors: tensor bias holds NaN at 1, expected finite numbers"), "{error}");
 }
 
 #[test]
