@@ -119,15 +119,28 @@ impl Run {
         if !path.exists() {
             return Ok(());
         }
-        for entry in entries(path)? {
+        let mut doomed = Vec::new();
+        Self::look_at(path, &mut doomed)?;
+        for entry in doomed {
+            let removed = if is_folder(&entry) { fs::remove_dir(&entry) } else { fs::remove_file(&entry) };
+            removed.map_err(|source| FileError::Io { path: entry, source })?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is to be removed of the run in a folder, in the order in which it goes, and removes nothing.
+    fn look_at(path: &Path, doomed: &mut Vec<PathBuf>) -> Result<(), RunError> {
+        let is_member = |entry: &PathBuf| {
             let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(MEMBER) && is_folder(&entry) {
-                Self::clear(&entry)?;
-                fs::remove_dir(&entry).map_err(|source| FileError::Io { path: entry, source })?;
-            }
+            name.starts_with(MEMBER) && is_folder(entry)
+        };
+        let (members, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(is_member);
+        for member in members {
+            Self::look_at(&member, doomed)?;
+            doomed.push(member);
         }
         let mut files = Vec::new();
-        for entry in entries(path)? {
+        for entry in own {
             if is_folder(&entry) && entry.ends_with("checkpoint") {
                 let inside = entries(&entry)?;
                 if let Some(foreign) = inside.iter().find(|file| !is_named(file, &["state.safetensors"])) {
@@ -152,12 +165,10 @@ impl Run {
             return Err(RunError::Foreign { path: stranger.clone() });
         }
         files.sort_by_key(named_so);
-        for file in files {
-            fs::remove_file(&file).map_err(|source| FileError::Io { path: file, source })?;
-        }
+        doomed.append(&mut files);
         let checkpoint = path.join("checkpoint");
         if checkpoint.exists() {
-            fs::remove_dir(&checkpoint).map_err(|source| FileError::Io { path: checkpoint, source })?;
+            doomed.push(checkpoint);
         }
         Ok(())
     }

@@ -529,3 +529,86 @@ impl Watcher for ReproductionBars {
         &mut self.run
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_confusion_table_has_a_row_a_class_and_its_share() {
+        let table = Confusion { counts: vec![vec![3, 1, 0], vec![0, 120, 0], vec![0, 0, 0]] };
+        // A class that has no samples has nothing right; one without a name is known by its index.
+        assert_eq!(
+            confusion(&table, &names(&["ant", "butterfly"])),
+            "    class    0   1   2   right\n\
+             \x20     ant    3   1   0   75.0 %\n\
+             butterfly    0 120   0  100.0 %\n\
+             \x20       2    0   0   0    0.0 %\n"
+        );
+        let wide = Confusion { counts: vec![vec![2; 21]; 21] };
+        let text = confusion(&wide, &[]);
+        assert_eq!((text.lines().count(), text.lines().nth(5)), (22, Some("    4     4.8 %")));
+    }
+
+    #[test]
+    fn accuracies_say_what_they_are_of() {
+        let summary = |format_accuracy, formatted| Summary {
+            run: "r".into(),
+            dataset: "digits".to_owned(),
+            model: "mlp".to_owned(),
+            method: "hsic".to_owned(),
+            epochs: 1,
+            steps: 1,
+            seed: 1,
+            threads: 1,
+            train_accuracy: 0.875,
+            test_accuracy: 0.75,
+            authors_test_accuracy: None,
+            format_accuracy,
+            seconds: 0.0,
+            milliseconds_per_step: 0.0,
+            peak_memory_bytes: None,
+            parameters: 1,
+            auxiliary_parameters: 0,
+            parameters_at_once: 1,
+            formatted,
+            confusion: Confusion::new(2, 2),
+            class_names: Vec::new(),
+        };
+        let plain = "test accuracy 75.00 % (training 87.50 %)";
+        assert_eq!(accuracies(&summary(None, true)), plain);
+        assert_eq!(accuracies(&summary(None, false)), format!("{plain}, outputs UNFORMATTED"));
+        assert_eq!(
+            accuracies(&summary(Some(0.8125), true)),
+            "test accuracy 81.25 % after format training (75.00 % with outputs UNFORMATTED, training 87.50 %)"
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [names(&["a", "10", "x"]), names(&["longer", "9"]), names(&["ü", "", "yy"])];
+        assert_eq!(aligned(&rows), "a       10   x\nlonger   9\nü           yy\n");
+        assert_eq!(aligned(&[]), "");
+    }
+
+    #[test]
+    fn a_files_verdict_is_that_of_its_checksum() {
+        let of = |matches, expected| {
+            let file = CheckedFile { path: "f".into(), bytes: 12, sha256: "ab".to_owned(), matches, expected };
+            checked(&file)
+        };
+        assert_eq!(of(Some(true), Some("ab")), "f  12 bytes  SHA-256 ab  as published");
+        assert_eq!(of(Some(false), Some("cd")), "f  12 bytes  SHA-256 ab  differs, expected cd");
+        assert_eq!(of(None, None), "f  12 bytes  SHA-256 ab  nothing published for a file of this form");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told_from_other_errors() {
+        let of = |kind: io::ErrorKind| anyhow::Error::new(io::Error::from(kind)).context("while printing");
+        assert!(is_broken_pipe(&of(io::ErrorKind::BrokenPipe)) && !is_broken_pipe(&of(io::ErrorKind::StorageFull)));
+    }
+}

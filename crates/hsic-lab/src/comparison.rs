@@ -255,3 +255,106 @@ struct Plan {
 fn trial_epochs(epochs: u64) -> u64 {
     ((epochs as f64 * TRIAL_SHARE).ceil() as u64).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use hsic::faer::{MatMut, MatRef};
+    use hsic_bottleneck::method::{Outputs, Recipe};
+    use hsic_bottleneck::objective::{ByRule, Labels, Rule};
+    use hsic_bottleneck::step_error::BoxError;
+
+    use super::*;
+
+    /// A rule whose loss is no number.
+    struct Nowhere;
+
+    impl Rule for Nowhere {
+        fn signal(&self, _labels: &Labels, _z: MatRef<'_, f32>, mut dz: MatMut<'_, f32>) -> Result<f64, BoxError> {
+            dz.fill(0.0);
+            Ok(f64::NAN)
+        }
+    }
+
+    static NOWHERE: Method = Method::own("nowhere", "diverges at once", Outputs::Classes, |stages, _| {
+        stages.adamw(0.5);
+        Recipe::new(|settings| settings.local(ByRule(Nowhere)))
+    });
+
+    fn comparison(folder: &Path, seeds: Vec<u64>) -> Comparison {
+        let mut options = TrainOptions::default();
+        options.data.train_size = Some(100);
+        options.data.test_size = Some(30);
+        options.network.widths = Some("8".to_owned());
+        options.training.batch_size = Some(30);
+        let known = Methods::known().with(&NOWHERE);
+        let methods = methods_named("nowhere, backprop, nowhere", &known).unwrap();
+        Comparison::new(folder, options, methods, Budget::Epochs(5), seeds)
+    }
+
+    #[test]
+    fn a_method_that_diverges_is_a_row_beside_those_that_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (never, two) = (AtomicBool::new(false), comparison(folder.path(), vec![1, 2]));
+        // Four trials and two seeds for each of two methods.
+        assert_eq!((two.len(), two.next().unwrap().unwrap().1), (12, 0));
+        let record = two.run_here(&mut (), &never).unwrap().unwrap();
+        assert!(two.next().unwrap().is_none());
+        let [lost, kept] = &record.rows[..] else { panic!("{:?}", record.rows) };
+
+        assert_eq!((lost.method.as_str(), lost.learning_rate, lost.at_edge), ("nowhere", None, false));
+        let told = "training diverged: block 0 gives values that are not finite; expected a smaller learning rate";
+        assert_eq!(lost.failure.as_deref(), Some(told));
+        assert!(lost.test_accuracy.is_empty() && lost.commands.is_empty());
+        let tried: Vec<(f64, Option<f64>)> =
+            lost.trials.iter().map(|trial| (trial.learning_rate, trial.accuracy)).collect();
+        // Around the method's own 0.5; where all have failed, a smaller one still.
+        assert_eq!(tried, [(0.125, None), (0.5, None), (2.0, None), (0.03125, None)]);
+        assert!(lost.trials.iter().all(|trial| trial.failure.as_deref() == Some(told)));
+
+        // A quarter of five epochs, rounded up, for a trial; all five for the rate that was best.
+        assert_eq!((kept.method.as_str(), kept.trial_epochs, kept.epochs), ("backprop", 2, 5));
+        let accuracies: Vec<f64> = kept.trials.iter().map(|trial| trial.accuracy.unwrap()).collect();
+        let best = accuracies.iter().position(|&found| accuracies.iter().all(|&other| other <= found)).unwrap();
+        assert_eq!((accuracies.len(), kept.learning_rate), (4, Some(kept.trials[best].learning_rate)));
+        // Ten rows in a hundred judge a rate, thirty a training: accuracies are whole shares of them.
+        let whole = |accuracy: f64, rows: f64| ((accuracy * rows).round() - accuracy * rows).abs() < 1e-9;
+        assert!(accuracies.iter().all(|&accuracy| whole(accuracy, 10.0)), "{accuracies:?}");
+        assert_eq!((kept.failure.as_ref(), kept.test_accuracy.len(), kept.seconds.len()), (None, 2, 2));
+        assert!(kept.test_accuracy.iter().all(|&accuracy| accuracy > 0.15 && whole(accuracy, 30.0)), "{kept:?}");
+        assert_eq!((kept.parameters, kept.parameters_at_once), (785 * 8 + 9 * 10, 785 * 8 + 9 * 10));
+        assert_eq!(
+            (&*record.model, &record.data[..], &record.seeds[..]),
+            ("mlp", &["digits (100 + 30)".to_owned()][..], &[1, 2][..])
+        );
+        assert_eq!(record.csv().lines().count(), 3);
+        assert!(record.csv().lines().skip(1).all(|line| line.starts_with("backprop,")));
+
+        // All of it is found again; another seed is one training more, and the failed ones are not tried again.
+        assert_eq!(two.run_here(&mut (), &never).unwrap().unwrap().rows, record.rows);
+        let three = comparison(folder.path(), vec![1, 2, 3]);
+        let (planned, settled) = three.next().unwrap().unwrap();
+        assert_eq!((planned.seed, planned.training.label.as_str(), settled), (3, "backprop", 10));
+    }
+
+    #[test]
+    fn asked_to_stop_it_has_no_record_and_goes_on_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let comparison = comparison(folder.path(), vec![1]);
+        assert!(comparison.run_here(&mut (), &AtomicBool::new(true)).unwrap().is_none());
+        let rows = comparison.run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap().rows;
+        assert_eq!(rows[1].test_accuracy.len(), 1);
+    }
+
+    #[test]
+    fn methods_are_named_once_each_and_unknown_ones_are_told() {
+        let known = Methods::known();
+        let names = |list: &str| -> Vec<&str> {
+            methods_named(list, &known).unwrap().iter().map(|method| method.name).collect()
+        };
+        assert_eq!(names("frozen, hsic,frozen"), ["frozen", "hsic"]);
+        assert_eq!(names("all").len(), known.iter().count());
+        let fault = methods_named("hsic,magic", &known).unwrap_err();
+        assert_eq!((fault.key.as_str(), fault.value.as_str()), ("methods", "magic"));
+        assert!(fault.expected.starts_with("all, or hsic, "), "{}", fault.expected);
+    }
+}

@@ -47,26 +47,24 @@ fn batch() -> Batch<f64> {
 fn loss(network: &Network<f64>, decoder: &[Vec<f64>], weight: f64) -> f64 {
     let batch = batch();
     let capsules = network.batch_outputs(9, &batch.x);
-    let mut sum = 0.0;
-    for ((v, x), &label) in capsules.chunks(15).zip(batch.x.chunks(INPUT.columns())).zip(&batch.labels) {
+    let (mut sum, mut values) = (0.0, vec![0.0; 9 * 15]);
+    for ((v, &label), values) in capsules.chunks(15).zip(&batch.labels).zip(values.chunks_mut(15)) {
         for (k, length) in lengths(5, v).into_iter().enumerate() {
             sum += if k == label { (0.9 - length).max(0.0).powi(2) } else { 0.5 * (length - 0.1).max(0.0).powi(2) };
         }
-        let mut values = vec![0.0; 15];
         values[label * 5..(label + 1) * 5].copy_from_slice(&v[label * 5..(label + 1) * 5]);
-        for (layer, parameters) in decoder.iter().enumerate() {
-            let activation = if layer < 2 { Activation::Relu } else { Activation::Sigmoid };
-            let outputs = parameters.len() / (values.len() + 1);
-            let mut dense =
-                Dense::new(values.len(), outputs, activation, Norm::None, &mut Stream::new(0, "decoder", 0));
-            dense.parameters_mut().copy_from_slice(parameters);
-            let mut drawn = vec![0.0; outputs];
-            dense.infer(1, &values, &mut drawn);
-            values = drawn;
-        }
-        if !decoder.is_empty() {
-            sum += weight * values.iter().zip(x).map(|(y, x)| (y - x) * (y - x)).sum::<f64>();
-        }
+    }
+    for (layer, parameters) in decoder.iter().enumerate() {
+        let activation = if layer < 2 { Activation::Relu } else { Activation::Sigmoid };
+        let (inputs, outputs) = (values.len() / 9, parameters.len() / (values.len() / 9 + 1));
+        let mut dense = Dense::new(inputs, outputs, activation, Norm::None, &mut Stream::new(0, "decoder", 0));
+        dense.parameters_mut().copy_from_slice(parameters);
+        let mut drawn = vec![0.0; 9 * outputs];
+        dense.infer(9, &values, &mut drawn);
+        values = drawn;
+    }
+    if !decoder.is_empty() {
+        sum += weight * values.iter().zip(&batch.x).map(|(y, x)| (y - x) * (y - x)).sum::<f64>();
     }
     sum / 9.0
 }
@@ -132,14 +130,14 @@ fn options(method: &str) -> TrainOptions {
     options
 }
 
-fn digits() -> Split {
-    let options = LoadOptions { train_size: Some(192), test_size: Some(60), ..LoadOptions::default() };
+fn digits(rows: usize) -> Split {
+    let options = LoadOptions { train_size: Some(rows), test_size: Some(30), ..LoadOptions::default() };
     load("digits", &options).unwrap()
 }
 
 #[test]
 fn threads_move_no_bit_and_a_record_goes_on() {
-    let data = digits();
+    let data = digits(192);
     let batch = |step: u64| {
         let mut batch = Batch::default();
         batch.fill(&data.train, &(0..40).map(|row| (row + 40 * step as usize) % 192).collect::<Vec<_>>());
@@ -186,9 +184,10 @@ fn trained(options: TrainOptions, data: &Split) -> (tempfile::TempDir, Run, Summ
 
 #[test]
 fn capsules_trained_by_margins_are_read_by_their_lengths_and_draw_what_they_saw() {
-    let data = digits();
+    let data = digits(96);
     let mut options = options("backprop");
     options.training.epochs = Some(12);
+    options.training.batch_size = Some(16);
     options.optimizer.learning_rate = Some(4e-3);
     let (_folder, run, summary) = trained(options, &data);
     let predictor = Predictor::open(&run).unwrap();
@@ -212,7 +211,7 @@ fn capsules_trained_by_margins_are_read_by_their_lengths_and_draw_what_they_saw(
 
 #[test]
 fn capsules_by_hsic_are_read_by_a_softmax_layer_on_all_their_values() {
-    let data = digits();
+    let data = digits(192);
     let mut options = options("hsic");
     options.format.format_epochs = Some(5);
     let (_folder, run, summary) = trained(options, &data);
@@ -253,6 +252,6 @@ fn a_reconstruction_is_asked_for_only_where_there_are_capsules_and_values_it_can
     // Another number of capsules than of classes: a linear output block behind them, as behind any other block.
     let mut others = options("backprop");
     others.network.outputs = Some(12);
-    let network = build_network(&others.resolve().unwrap(), digits().train.shape, 10).unwrap();
+    let network = build_network(&others.resolve().unwrap(), digits(192).train.shape, 10).unwrap();
     assert_eq!((network.blocks().len(), network.units(), network.capsule()), (4, 10, None));
 }

@@ -7,11 +7,49 @@ mod backprop;
 mod battery;
 mod capsules;
 mod cifar;
+mod conclusion;
 mod datasets;
 mod encode;
 mod folders;
 mod images;
 mod methods;
+mod prediction;
+mod runs;
 mod schedules;
 mod three_blocks;
 mod timeline;
+mod training;
+
+use hsic::random::Stream;
+use hsic_bottleneck::dataset::{Dataset, Samples, Shape, Split};
+
+/// Three classes of points in six columns, 60 training and 30 test rows, apart enough to be learned and not without error.
+fn points() -> Split {
+    let part = |purpose: &str, rows: usize| {
+        let mut stream = Stream::new(2, purpose, 0);
+        let labels: Vec<u16> = (0..rows).map(|row| (row % 3) as u16).collect();
+        let value = |&label: &u16, column: usize| f32::from(label == (column % 3) as u16);
+        let values = labels.iter().flat_map(|label| (0..6).map(move |column| value(label, column)));
+        Dataset {
+            name: "points".to_owned(),
+            samples: Samples::Floats(values.map(|value| 1.2 * value + stream.normal() as f32).collect()),
+            shape: Shape { channels: 1, height: 1, width: 6 },
+            labels,
+            class_names: ["left", "middle", "right"].map(str::to_owned).to_vec(),
+            normalization: None,
+        }
+    };
+    Split { train: part("train", 60), test: part("test", 30), standardization: None }
+}
+
+/// A row of a data set.
+fn row(data: &Dataset, index: usize) -> Vec<f32> {
+    let mut row = vec![0.0; data.columns()];
+    data.fill_row(index, &mut row);
+    row
+}
+
+/// Index of the largest number.
+fn largest(values: &[f32]) -> usize {
+    (0..values.len()).reduce(|best, index| if values[index] > values[best] { index } else { best }).unwrap()
+}

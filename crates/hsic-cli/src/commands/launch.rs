@@ -53,3 +53,62 @@ pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<boo
     let found = format!("training that ended with {status}: {said}");
     Err(FileError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Instant;
+
+    use hsic_bottleneck::config::TrainOptions;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A run, and what launching a shell script in place of the command says of it.
+    fn launched(script: &str, stop: bool) -> (TempDir, Run, Result<bool, Error>) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::create(&folder.path().join("r"), &TrainOptions::default().resolve().unwrap()).unwrap();
+        let program = folder.path().join("program");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let found = launch(&program, &run, &AtomicBool::new(stop));
+        (folder, run, found)
+    }
+
+    #[test]
+    fn a_training_is_finished_once_it_says_so_and_has_a_summary() {
+        // The run's folder is the fifth argument.
+        let (_folder, run, found) = launched("echo \"$@\" > \"$5/told\"; echo {} > \"$5/summary.json\"", false);
+        assert!(found.unwrap());
+        let told = fs::read_to_string(run.file("told")).unwrap();
+        assert_eq!(told, format!("train --quiet --json --resume {}\n", run.path().display()));
+        let (_folder, _, found) = launched("true", false);
+        let error = found.unwrap_err().to_string();
+        assert!(
+            error.contains("training that ended with exit status: 0") && error.ends_with("expected a finished run"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn one_that_was_interrupted_is_not_finished() {
+        assert!(!launched("exit 130", false).2.unwrap());
+        // Asked to stop while it runs: it is ended and not waited for.
+        let start = Instant::now();
+        assert!(!launched("exec sleep 60", true).2.unwrap());
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_it_says_is_told_as_its_own_words_and_a_crash_as_one() {
+        let (_folder, run, found) = launched("echo 'error: block 3 is no block' >&2; exit 2", false);
+        let Err(Error::Run(RunError::Failed { path, said })) = found else { panic!("expected a failure") };
+        assert_eq!((path, said.as_str()), (run.path().to_path_buf(), "block 3 is no block"));
+        let error = launched("echo 'out of memory' >&2; kill -9 $$", false).2.unwrap_err().to_string();
+        assert!(error.contains("signal: 9") && error.contains("out of memory"), "{error}");
+        let run = Run::open(run.path()).unwrap();
+        let missing = launch(Path::new("/nowhere/hsic"), &run, &AtomicBool::new(false)).unwrap_err();
+        assert!(matches!(missing, Error::Run(RunError::File(FileError::Io { .. }))), "{missing}");
+    }
+}

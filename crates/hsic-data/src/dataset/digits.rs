@@ -262,3 +262,84 @@ const GLYPHS: [&[&[Stroke]]; CLASSES] = [
         &[Curve(&[(80, 20), (50, 0), (20, 20), (30, 46), (62, 46), (80, 20)]), Curve(&[(80, 20), (82, 70), (60, 98), (20, 92)])],
     ],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_straight_stroke_covers_pixels_by_their_distance() {
+        let mut canvas = [0.0; SIDE * SIDE];
+        cover(&mut canvas, [5.0, 8.0], [10.0, 8.0], 1.25);
+        // Full to 0.75 from the line, nothing from 1.75 on, straight between.
+        for (x, y, expected) in [
+            (5, 8, 1.0),
+            (7, 8, 1.0),
+            (7, 9, 0.75),
+            (7, 7, 0.75),
+            (7, 10, 0.0),
+            (11, 8, 0.75),
+            (4, 8, 0.75),
+            (12, 8, 0.0),
+            (11, 9, 1.75 - 2f64.sqrt()),
+            (4, 7, 1.75 - 2f64.sqrt()),
+        ] {
+            // A root and a difference of numbers near 1.
+            assert!((canvas[y * SIDE + x] - expected).abs() < 1e-15, "{x} {y}: {}", canvas[y * SIDE + x]);
+        }
+        // A second stroke takes nothing from the first; one beyond the border does no harm.
+        let before = canvas;
+        cover(&mut canvas, [5.0, 9.0], [5.0, 9.0], 0.1);
+        assert!(canvas.iter().zip(&before).all(|(after, before)| after >= before) && canvas[9 * SIDE + 5] == 0.75);
+        cover(&mut canvas, [-9.0, -9.0], [-5.0, 40.0], 1.0);
+        cover(&mut canvas, [-3.0, 2.0], [40.0, 2.0], 0.5);
+        assert!((0..SIDE).all(|x| canvas[2 * SIDE + x] == 1.0));
+    }
+
+    #[test]
+    fn curves_go_through_their_points_and_are_straight_where_the_points_are() {
+        let points = [[1.0, 2.0], [4.0, 0.0], [7.0, 5.0], [3.0, 9.0]];
+        for i in 1..4 {
+            let near = |a: Point, b: Point| (0..2).all(|k| (a[k] - b[k]).abs() < 1e-14);
+            assert!(near(curve(&points, i, 0.0), points[i - 1]) && near(curve(&points, i, 1.0), points[i]), "{i}");
+        }
+        let line = [[0.0, 0.0], [1.0, 2.0], [2.0, 4.0], [3.0, 6.0]];
+        let [x, y] = curve(&line, 2, 0.25);
+        assert!((x - 1.25).abs() < 1e-15 && (y - 2.5).abs() < 1e-15, "{x} {y}");
+    }
+
+    #[test]
+    fn a_placement_turns_without_stretching_and_stays_within_its_ranges() {
+        for index in 0..200 {
+            let placement = Placement::random(&mut Stream::new(1, "placement", index));
+            assert!((placement.cos.powi(2) + placement.sin.powi(2) - 1.0).abs() < 1e-15);
+            // 13.7 degrees.
+            assert!(placement.cos > 0.0 && placement.sin.abs() < 0.2366, "{}", placement.sin);
+            for (half, [low, high]) in placement.half.into_iter().zip([HALF_WIDTH, HALF_HEIGHT]) {
+                assert!((low..=high).contains(&half));
+            }
+            assert!(placement.center.iter().all(|center| (center - 13.5).abs() <= SHIFT));
+        }
+    }
+
+    #[test]
+    fn samples_come_in_turn_of_their_classes_whatever_their_number() {
+        let of = |rows| part("test", "digits-test", 5, rows).unwrap();
+        let (few, many) = (of(13), of(40));
+        assert_eq!(few.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
+        let pixels = |part: &Dataset| match &part.samples {
+            Samples::Bytes(pixels) => pixels.clone(),
+            Samples::Floats(_) => panic!("pixels expected"),
+        };
+        assert!(pixels(&many).starts_with(&pixels(&few)));
+        for image in pixels(&many).chunks(SIDE * SIDE) {
+            // A stroke of at least 0.55 x 255 stands out of noise of at most 0.3 x 255 = 77, on a tenth of the image or so.
+            let ink = image.iter().filter(|&&pixel| pixel > 77).count();
+            assert!((20..400).contains(&ink), "{ink}");
+        }
+        for asked in [0, MOST + 1] {
+            let error = part("test", "digits-test", 5, asked).unwrap_err();
+            assert!(matches!(error, DatasetError::PartSize { part: "test", available: MOST, .. }), "{error}");
+        }
+    }
+}

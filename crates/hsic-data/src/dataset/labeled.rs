@@ -289,3 +289,139 @@ pub(super) fn first<R>(mut rows: Vec<R>, part: &'static str, size: Option<usize>
 fn pick(table: &Table, rows: &[usize]) -> Vec<f64> {
     rows.iter().flat_map(|&row| &table.values[row * table.cols..(row + 1) * table.cols]).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a text loads as, under the name `t.csv`.
+    fn loaded(text: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, text).unwrap();
+        load(&path, options)
+    }
+
+    fn options() -> LoadOptions {
+        LoadOptions { standardize: false, test_fraction: 0.25, ..LoadOptions::default() }
+    }
+
+    /// Rows of both parts with their classes by name, in order.
+    fn rows(split: &Split) -> Vec<(Vec<f32>, String)> {
+        let mut rows = Vec::new();
+        for part in [&split.train, &split.test] {
+            for (index, &label) in part.labels.iter().enumerate() {
+                let mut row = vec![0.0; part.columns()];
+                part.fill_row(index, &mut row);
+                rows.push((row, part.class_names[usize::from(label)].clone()));
+            }
+        }
+        rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        rows
+    }
+
+    #[test]
+    fn the_label_is_the_last_column_or_that_of_a_name_or_an_index() {
+        let text = "kind,a,b\n7,1,10\n8,2,10\n7,3,11\n8,4,11\n";
+        let named = |column: Option<&str>| {
+            let options = LoadOptions { label_column: column.map(str::to_owned), test_fraction: 0.5, ..options() };
+            loaded(text, &options).unwrap()
+        };
+        let last = named(None);
+        assert_eq!(last.train.class_names, ["10", "11"]);
+        let of = |values: [f32; 2], name: &str| (values.to_vec(), name.to_owned());
+        assert_eq!(
+            rows(&last),
+            [of([7.0, 1.0], "10"), of([7.0, 3.0], "11"), of([8.0, 2.0], "10"), of([8.0, 4.0], "11")]
+        );
+        let kind = named(Some("kind"));
+        assert_eq!(
+            rows(&kind),
+            [of([1.0, 10.0], "7"), of([2.0, 10.0], "8"), of([3.0, 11.0], "7"), of([4.0, 11.0], "8")]
+        );
+        assert_eq!(named(Some("0")), kind);
+        let error =
+            loaded(text, &LoadOptions { label_column: Some("c".to_owned()), ..options() }).unwrap_err().to_string();
+        assert!(error.contains("kind, a, b or an index from 0 to 2"), "{error}");
+    }
+
+    #[test]
+    fn labels_sort_as_numbers_if_all_are_and_as_text_if_not() {
+        let names = |labels: [&str; 4]| {
+            let text: String = labels.iter().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
+            loaded(&text, &LoadOptions { test_fraction: 0.5, ..options() }).map(|split| split.train.class_names)
+        };
+        assert_eq!(names(["10", "9", "10.0", "9"]).unwrap(), ["9", "10"]);
+        assert_eq!(names(["10", "9", "x", "9"]).unwrap(), ["10", "9", "x"]);
+        let fraction = names(["1", "2", "1.5", "2"]).unwrap_err();
+        assert!(matches!(fraction, DatasetError::LabelFraction { row: 2, value: 1.5, .. }), "{fraction}");
+        // Whole numbers beyond 2^53 cannot be told from their neighbors.
+        let large = names(["1", "2", "9007199254740994", "2"]).unwrap_err();
+        assert!(matches!(large, DatasetError::LabelFraction { row: 2, .. }), "{large}");
+        let missing = names(["1", "", "1", "2"]).unwrap_err();
+        assert!(matches!(missing, DatasetError::LabelMissing { line: 2, .. }), "{missing}");
+        let one = names(["3"; 4]).unwrap_err();
+        assert!(matches!(one, DatasetError::ClassCount { classes: 1, .. }), "{one}");
+    }
+
+    #[test]
+    fn each_class_gives_its_share_to_the_test_part_and_keeps_a_row() {
+        // 40, 10 and 1 rows: a quarter is 10, 2.5 (rounded to 3), and 0.25 (rounded to 0).
+        let labels: Vec<u16> = (0..51).map(|row| if row < 40 { 0 } else { 1 + u16::from(row == 50) }).collect();
+        let (train, test) = split(&labels, 3, &options()).unwrap();
+        let count = |rows: &[usize], class| rows.iter().filter(|&&row| labels[row] == class).count();
+        assert_eq!([0, 1, 2].map(|class| count(&train, class)), [30, 7, 1]);
+        assert_eq!([0, 1, 2].map(|class| count(&test, class)), [10, 3, 0]);
+        let mut all = [train.clone(), test.clone()].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..51));
+        assert_eq!(split(&labels, 3, &options()).unwrap(), (train.clone(), test));
+        assert_ne!(split(&labels, 3, &LoadOptions { seed: 8, ..options() }).unwrap().0, train);
+        // However large the share, a row of each class is trained on.
+        let (train, _) = split(&labels, 3, &LoadOptions { test_fraction: 0.999, ..options() }).unwrap();
+        assert_eq!([0, 1, 2].map(|class| count(&train, class)), [1, 1, 1]);
+        for test_fraction in [0.0, 1.0, -0.5, f64::NAN, 0.001] {
+            assert!(matches!(
+                split(&labels, 3, &LoadOptions { test_fraction, ..options() }),
+                Err(DatasetError::TestFraction { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn both_parts_are_standardized_by_the_training_part() {
+        let text: String = (0..40).map(|row| format!("{},{},{}\n", row * row, 5, row % 2)).collect();
+        let (raw, split) = (
+            loaded(&text, &options()).unwrap(),
+            loaded(&text, &LoadOptions { standardize: true, ..options() }).unwrap(),
+        );
+        let column = |part: &Dataset| -> Vec<f64> {
+            let Samples::Floats(values) = &part.samples else { panic!("numbers expected") };
+            values.iter().step_by(2).map(|&value| f64::from(value)).collect()
+        };
+        let train = column(&raw.train);
+        let mean = train.iter().sum::<f64>() / train.len() as f64;
+        let deviation = (train.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / train.len() as f64).sqrt();
+        for (raw, found) in [(&raw.train, &split.train), (&raw.test, &split.test)] {
+            for (raw, found) in column(raw).into_iter().zip(column(found)) {
+                // Stored as f32: 6e-8 of values of up to 3.
+                assert!((found - (raw - mean) / deviation).abs() < 1e-6, "{raw} {found}");
+            }
+        }
+        // What a run was trained with is taken as it is given, and must be of as many columns.
+        let given = LoadOptions { standardization: split.standardization.clone(), ..options() };
+        assert_eq!(loaded(&text, &given).unwrap(), split);
+        let narrow = loaded("1,0\n2,1\n3,0\n4,1\n", &LoadOptions { test_fraction: 0.5, ..given }).unwrap_err();
+        assert!(matches!(narrow, DatasetError::Standardized { found: 1, expected: 2, .. }), "{narrow}");
+    }
+
+    #[test]
+    fn parts_are_cut_to_the_sizes_asked_for_and_no_larger_ones_are_made() {
+        assert_eq!(first(vec![4, 5, 6], "test", Some(2)).unwrap(), [4, 5]);
+        assert_eq!(first(vec![4, 5, 6], "test", None).unwrap(), [4, 5, 6]);
+        for asked in [0, 4] {
+            let error = first(vec![4, 5, 6], "test", Some(asked)).unwrap_err();
+            assert!(matches!(error, DatasetError::PartSize { part: "test", available: 3, .. }), "{error}");
+        }
+    }
+}

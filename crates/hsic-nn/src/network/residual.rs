@@ -240,50 +240,13 @@ mod tests {
     use super::*;
     use crate::network::conv::{Conv, ConvSettings};
     use crate::network::dense::Dense;
-
-    #[track_caller]
-    fn agrees_with_central_differences<B: Block<f64>>(mut block: Residual<B, f64>) {
-        let m = 6;
-        let mut stream = Stream::new(4, "residual", 0);
-        let mut x: Vec<f64> = (0..m * block.inputs()).map(|_| stream.normal()).collect();
-        let v: Vec<f64> = x.iter().map(|_| stream.normal()).collect();
-        let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
-        block.forward(m, &x, &mut z, &mut cache);
-        let mut gradient = vec![f64::NAN; block.parameters().len()];
-        let mut dx = vec![f64::NAN; x.len()];
-        block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
-        let loss = |block: &Residual<B, f64>, x: &[f64]| {
-            let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
-            block.forward(m, x, &mut z, &mut cache);
-            z.iter().zip(&v).map(|(z, v)| z * v).sum::<f64>()
-        };
-        let h = 1e-6;
-        for (i, &expected) in gradient.iter().enumerate() {
-            let kept = block.parameters()[i];
-            block.parameters_mut()[i] = kept + h;
-            let up = loss(&block, &x);
-            block.parameters_mut()[i] = kept - h;
-            let down = loss(&block, &x);
-            block.parameters_mut()[i] = kept;
-            // Cancellation 2e-16 |L| / h with |L| below 100, and truncation h^2.
-            assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-6, "parameter {i}");
-        }
-        for i in 0..x.len() {
-            let kept = x[i];
-            x[i] = kept + h;
-            let up = loss(&block, &x);
-            x[i] = kept - h;
-            let down = loss(&block, &x);
-            x[i] = kept;
-            assert!((dx[i] - (up - down) / (2.0 * h)).abs() < 1e-6, "input {i}");
-        }
-    }
+    use crate::testing::agrees;
 
     #[test]
     fn dense_gradients_agree_with_central_differences() {
         for norm in [Norm::Batch, Norm::None] {
-            let inner = Dense::new(5, 5, Activation::Tanh, norm, &mut Stream::new(1, "residual", 1));
-            agrees_with_central_differences(Residual::new(inner, Activation::Elu, norm));
+            let inner = Dense::<f64>::new(5, 5, Activation::Tanh, norm, &mut Stream::new(1, "residual", 1));
+            assert_eq!(agrees(&mut Residual::new(inner, Activation::Elu, norm), 4), Ok(()), "{norm:?}");
         }
     }
 
@@ -299,7 +262,7 @@ mod tests {
             norm: Norm::Batch,
         };
         let input = Shape { channels: 3, height: 4, width: 5 };
-        let inner = Conv::new(input, false, settings, &mut Stream::new(1, "residual", 2));
-        agrees_with_central_differences(Residual::new(inner, Activation::Sigmoid, Norm::Batch));
+        let inner = Conv::<f64>::new(input, false, settings, &mut Stream::new(1, "residual", 2));
+        assert_eq!(agrees(&mut Residual::new(inner, Activation::Sigmoid, Norm::Batch), 4), Ok(()));
     }
 }

@@ -162,7 +162,7 @@ fn fourier_approaches_the_exact_value_as_the_root_of_its_features() {
         }
         squares.map(f64::sqrt)
     };
-    let (coarse, fine) = (off(64), off(1024));
+    let (coarse, fine) = (off(32), off(512));
     for (coarse, fine) in coarse.into_iter().zip(fine) {
         // Sixteen times the features: a quarter of the error. Root mean squares of 40 are known to 11 %, their ratio
         // to 16 %.

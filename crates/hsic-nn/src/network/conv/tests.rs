@@ -7,6 +7,7 @@ use super::*;
 use crate::network::activation::Activation;
 use crate::network::block::{Block, Cache};
 use crate::network::norm::Norm;
+use crate::testing::agrees;
 
 fn settings(pool: usize, stride: usize, activation: Activation, norm: Norm) -> ConvSettings {
     ConvSettings { outputs: 3, kernel: 3, stride, padding: 1, pool, activation, norm }
@@ -19,7 +20,6 @@ fn random(len: usize, index: u64) -> Vec<f64> {
 
 #[test]
 fn gradients_agree_with_central_differences() {
-    let m = 5;
     let input = Shape { channels: 2, height: 5, width: 7 };
     for (pool, stride) in [(1, 1), (2, 1), (1, 2)] {
         for (activation, norm) in [
@@ -31,39 +31,7 @@ fn gradients_agree_with_central_differences() {
         ] {
             let mut stream = Stream::new(1, "conv", 0);
             let mut block = Conv::<f64>::new(input, false, settings(pool, stride, activation, norm), &mut stream);
-            let mut x = random(m * block.inputs(), 1);
-            let v = random(m * block.outputs(), 2);
-            let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
-            block.forward(m, &x, &mut z, &mut cache);
-            let mut gradient = vec![f64::NAN; block.parameters.len()];
-            let mut dx = vec![f64::NAN; x.len()];
-            block.gradient(m, &x, &z, &mut v.clone(), &mut cache, &mut gradient, Some(&mut dx));
-            let loss = |block: &Conv<f64>, x: &[f64]| {
-                let (mut z, mut cache) = (vec![0.0; v.len()], Cache::default());
-                block.forward(m, x, &mut z, &mut cache);
-                z.iter().zip(&v).map(|(z, v)| z * v).sum::<f64>()
-            };
-            let h = 1e-6;
-            let case = format!("pool {pool} stride {stride} {activation:?} {norm:?}");
-            for (i, &expected) in gradient.iter().enumerate() {
-                let kept = block.parameters[i];
-                block.parameters[i] = kept + h;
-                let up = loss(&block, &x);
-                block.parameters[i] = kept - h;
-                let down = loss(&block, &x);
-                block.parameters[i] = kept;
-                // Cancellation 2e-16 |L| / h with |L| below 100, and truncation h^2.
-                assert!((expected - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} parameter {i}");
-            }
-            for i in (0..x.len()).step_by(7) {
-                let kept = x[i];
-                x[i] = kept + h;
-                let up = loss(&block, &x);
-                x[i] = kept - h;
-                let down = loss(&block, &x);
-                x[i] = kept;
-                assert!((dx[i] - (up - down) / (2.0 * h)).abs() < 1e-6, "{case} input {i}");
-            }
+            assert_eq!(agrees(&mut block, 1), Ok(()), "pool {pool} stride {stride} {activation:?} {norm:?}");
         }
     }
 }

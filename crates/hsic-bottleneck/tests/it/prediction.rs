@@ -1,0 +1,108 @@
+//! A finished run at work, against the network itself.
+
+use std::sync::atomic::AtomicBool;
+
+use hsic_bottleneck::Error;
+use hsic_bottleneck::assemble::build_network;
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::judge::readout::Readout;
+use hsic_bottleneck::predict::Predictor;
+use hsic_bottleneck::run::{READOUT, Run, RunError};
+use hsic_bottleneck::trainer::train;
+use tempfile::TempDir;
+
+use crate::{largest, points, row};
+
+fn finished(method: &str, format_epochs: u64) -> (TempDir, Run) {
+    let mut options = TrainOptions::default();
+    options.objective.method = Some(method.to_owned());
+    options.network.widths = Some("8,5".to_owned());
+    options.training.epochs = Some(20);
+    options.training.batch_size = Some(16);
+    options.format.format_epochs = Some(format_epochs);
+    let (folder, config) = (tempfile::tempdir().unwrap(), options.resolve().unwrap());
+    let run = Run::create(&folder.path().join("r"), &config).unwrap();
+    train(&config, &points(), &run, &mut [], &AtomicBool::new(false)).unwrap();
+    (folder, run)
+}
+
+#[test]
+fn a_prediction_is_the_class_of_the_largest_output_whatever_rows_come_with_it() {
+    let data = points();
+    for method in ["hsic", "backprop"] {
+        let (_folder, run) = finished(method, 0);
+        let predictor = Predictor::open(&run).unwrap();
+        let mut network = build_network(&run.config().unwrap(), data.train.shape, 3).unwrap();
+        run.load_weights(&mut network).unwrap();
+        let readout: Readout = run.read_json(READOUT, "a readout").unwrap();
+        let rows: Vec<Vec<f32>> = (0..30).map(|index| row(&data.test, index)).collect();
+        let together = predictor.predict(&rows.concat());
+        let mut seen = [0; 3];
+        for (row, beside) in rows.iter().zip(&together) {
+            let alone = &predictor.predict(row)[0];
+            let expected = readout.assignment.class_of_unit[largest(&network.infer(1, row))];
+            assert_eq!((alone.class, beside.class), (expected, expected), "{method}");
+            // Outputs of f32 round to 6e-8 of their size, by how many rows are multiplied at once.
+            assert!((alone.probability - beside.probability).abs() < 1e-5, "{alone:?} {beside:?}");
+            assert_eq!(alone.probability, alone.probabilities[alone.class]);
+            assert!(alone.probabilities.iter().all(|&share| (0.0..=alone.probability).contains(&share)), "{alone:?}");
+            // A sum of three numbers rounds at 1e-16.
+            assert!((alone.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-14);
+            seen[alone.class] += 1;
+        }
+        assert!(seen.iter().all(|&count| count > 0), "{method}: {seen:?}");
+    }
+}
+
+#[test]
+fn data_sets_are_judged_by_the_names_of_their_classes() {
+    let data = points();
+    for (format_epochs, method) in [(0, "hsic"), (5, "hsic")] {
+        let (_folder, run) = finished(method, format_epochs);
+        let predictor = Predictor::open(&run).unwrap();
+        assert_eq!(predictor.format().is_some(), format_epochs > 0);
+        let table = predictor.evaluate(&data.test).unwrap();
+        let mut counts = vec![vec![0; 3]; 3];
+        for index in 0..30 {
+            let class = predictor.predict(&row(&data.test, index))[0].class;
+            counts[usize::from(data.test.labels[index])][class] += 1;
+        }
+        assert_eq!(table.counts, counts);
+        // The same rows where the file's classes have another order, and where it holds two of them.
+        let mut turned = data.test.clone();
+        turned.class_names.rotate_left(1);
+        turned.labels.iter_mut().for_each(|label| *label = (*label + 2) % 3);
+        assert_eq!(predictor.check(&turned).unwrap(), [1, 2, 0]);
+        assert_eq!(predictor.evaluate(&turned).unwrap(), table);
+        assert_eq!(
+            predictor.unformatted_accuracy(&turned).unwrap(),
+            predictor.unformatted_accuracy(&data.test).unwrap()
+        );
+        // Names that the run does not know count by their places, if there are as many.
+        turned.class_names[0] = "else".to_owned();
+        assert_eq!(predictor.check(&turned).unwrap(), [0, 1, 2]);
+        turned.class_names.push("fourth".to_owned());
+        let error = predictor.check(&turned).unwrap_err();
+        assert!(matches!(error, Error::Shape { found: 6, found_classes: 4, expected_classes: 3, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_run_that_has_not_ended_or_does_not_fit_together_is_told() {
+    let (_folder, run) = finished("hsic", 0);
+    let readout = std::fs::read_to_string(run.file(READOUT)).unwrap();
+    std::fs::write(run.file(READOUT), readout.replace("[0,", "[7,").replace(",0]", ",7]").replace(",0,", ",7,"))
+        .unwrap();
+    let error = Predictor::open(&run).err().unwrap().to_string();
+    assert!(error.contains("readout.json"), "{error}");
+    std::fs::remove_file(run.file("summary.json")).unwrap();
+    let error = Predictor::open(&run).err().unwrap();
+    assert!(matches!(error, Error::Run(RunError::Unfinished { .. })), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "rows have as many values as the network takes")]
+fn half_a_row_is_refused() {
+    let (_folder, run) = finished("hsic", 0);
+    drop(Predictor::open(&run).unwrap().predict(&[0.0; 9]));
+}
