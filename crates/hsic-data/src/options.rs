@@ -29,4 +29,26 @@ macro_rules! stage_options {
     };
 }
 
+/// Gives a type the conversions by which serde reads and writes it as the text of its `FromStr` and `Display`; the type
+/// says `#[serde(try_from = "String", into = "String")]`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! serde_as_text {
+    ($name:ty) => {
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = <Self as std::str::FromStr>::Err;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    };
+}
+
 pub use stage_options as options;

@@ -210,12 +210,6 @@ impl fmt::Display for Recompute {
     }
 }
 
-impl From<Recompute> for String {
-    fn from(recompute: Recompute) -> Self {
-        recompute.to_string()
-    }
-}
-
 impl FromStr for Recompute {
     type Err = String;
 
@@ -228,13 +222,7 @@ impl FromStr for Recompute {
     }
 }
 
-impl TryFrom<String> for Recompute {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+hsic_data::serde_as_text!(Recompute);
 
 impl Recompute {
     /// Blocks of a segment in a network of so many.

@@ -51,12 +51,6 @@ impl fmt::Display for Between {
     }
 }
 
-impl From<Between> for String {
-    fn from(between: Between) -> Self {
-        between.to_string()
-    }
-}
-
 impl FromStr for Between {
     type Err = String;
 
@@ -73,13 +67,7 @@ impl FromStr for Between {
     }
 }
 
-impl TryFrom<String> for Between {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+hsic_data::serde_as_text!(Between);
 
 /// Everything on the way into a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -34,12 +34,6 @@ impl fmt::Display for Feature {
     }
 }
 
-impl From<Feature> for String {
-    fn from(feature: Feature) -> Self {
-        feature.to_string()
-    }
-}
-
 impl FromStr for Feature {
     type Err = String;
 
@@ -55,13 +49,7 @@ impl FromStr for Feature {
     }
 }
 
-impl TryFrom<String> for Feature {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+hsic_data::serde_as_text!(Feature);
 
 /// Added to a channel's variance under the root.
 const EPSILON: f64 = 1e-5;
