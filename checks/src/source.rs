@@ -1,6 +1,6 @@
 //! The text of a file as far as its imports are concerned.
 
-/// The text without comments, strings, characters and whatever `#[cfg(test)]` stands before.
+/// The text without comments, strings, characters and items for tests.
 #[must_use]
 pub(crate) fn code(text: &str) -> String {
     without_tests(&without_comments(text))
@@ -63,13 +63,16 @@ fn raw_string(rest: &str, before: Option<u8>) -> Option<usize> {
     Some(rest.len() - body.len() + length)
 }
 
-/// Cuts out each item that `#[cfg(test)]` stands before.
+/// How attributes begin that keep an item for tests.
+const TESTS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test,"];
+
+/// Cuts out each item that one of `TESTS` stands before.
 fn without_tests(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find("#[cfg(test)]") {
+    while let Some((start, mark)) = TESTS.iter().filter_map(|mark| Some((rest.find(mark)?, mark))).min() {
         kept.push_str(&rest[..start]);
-        rest = &rest[start + "#[cfg(test)]".len()..];
+        rest = &rest[start + mark.len()..];
         rest = &rest[item(rest)..];
     }
     kept + rest
@@ -155,9 +158,9 @@ mod tests {
 
     #[test]
     fn comments_strings_and_tests_are_left_out() {
-        let text = "use a::b; // use c::d\n/// [`e::f`]\nlet x = \"use g\"; let y = r#\"use \"h\"\"#; let q = '\"';\n#[cfg(test)]\nmod tests { use i::j; fn f() {} }\nuse k;";
+        let text = "use a::b; // use c::d\n/// [`e::f`]\nlet x = \"use g\"; let y = r#\"use \"h\"\"#; let q = '\"';\n#[cfg(test)]\nmod tests { use i::j; fn f() {} }\n#[cfg(all(test, unix))]\nmod more { use l::m; }\nuse k;";
         let code = code(text);
-        for gone in ["c::d", "e::f", "use g", "use \"h", "i::j"] {
+        for gone in ["c::d", "e::f", "use g", "use \"h", "i::j", "l::m"] {
             assert!(!code.contains(gone), "{gone} in {code}");
         }
         assert!(code.contains("use a::b;") && code.contains("use k;"), "{code}");

@@ -5,7 +5,6 @@
 
 mod args;
 mod commands;
-mod draw;
 mod html;
 mod markdown;
 mod printer;

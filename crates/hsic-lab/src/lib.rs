@@ -1,4 +1,5 @@
-//! Experiments: the figures of the paper and ours, learning methods side by side, a run's page.
+//! Experiments: the figures of the paper and ours, and learning methods side by side; a plot as a picture.
 
 pub mod comparison;
+pub mod draw;
 pub mod figure;

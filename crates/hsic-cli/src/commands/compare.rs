@@ -11,13 +11,14 @@ use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
+use hsic_lab::draw;
 use hsic_lab::figure::flags;
 
 use super::launch::launch;
 use super::running::{interrupted, stop_on_signal};
 use crate::args::CompareArguments;
 use crate::printer::{self, ReproductionBars};
-use crate::{draw, html, markdown};
+use crate::{html, markdown};
 
 /// The record of a comparison in its folder.
 pub(crate) const RECORD: &str = "comparison.json";

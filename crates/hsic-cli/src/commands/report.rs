@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
 use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::draw;
 use hsic_lab::figure::RECORD;
 use hsic_lab::figure::plot::Verdict;
 use hsic_lab::figure::record::FigureRecord;
@@ -18,7 +19,7 @@ use super::compare;
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
-use crate::{draw, html, markdown, printer};
+use crate::{html, markdown, printer};
 
 /// Where reproductions lie, and which is taken first.
 const PLACES: &[&str] = &["reproduction/paper", "reproduction/quick", "reproduction/smoke"];

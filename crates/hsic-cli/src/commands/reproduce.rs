@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::Outcome;
+use hsic_lab::draw;
 use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use super::launch::launch;
 use super::running::{interrupted, stop_on_signal};
 use crate::args::{ALL, ReproduceArguments};
-use crate::draw;
+
 use crate::printer::{self, ReproductionBars};
 use crate::results::Checked;
 

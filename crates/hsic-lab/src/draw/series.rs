@@ -1,6 +1,6 @@
 //! Curves, bands, marks, whiskers and ridges inside a frame.
 
-use hsic_lab::figure::plot::{Point, Series, Style};
+use crate::figure::plot::{Point, Series, Style};
 
 use super::canvas::{Canvas, Frame, Place, through};
 use super::look::{Look, mark_path};
@@ -146,7 +146,7 @@ fn thinned(points: &[Drawn]) -> Vec<Drawn> {
 
 #[cfg(test)]
 mod tests {
-    use hsic_lab::figure::plot::Axis;
+    use crate::figure::plot::Axis;
 
     use super::*;
 

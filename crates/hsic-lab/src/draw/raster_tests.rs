@@ -1,14 +1,15 @@
 //! Pictures as pixels: text in its place, the same bytes.
 
-use hsic_bottleneck::figure::plot::Plot;
+use crate::figure::plot::Plot;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect};
 
-use super::raster::{DrawError, png, tree};
+use super::DrawError;
+use super::raster::{png, tree};
 use super::tests::{samples, training};
 use super::{svg, text};
 
-/// Writes the samples for the eye: `HSIC_SAMPLES=folder cargo test -p hsic-cli --features png draw -- --ignored`.
+/// Writes the samples for the eye: `HSIC_SAMPLES=folder cargo test -p hsic-lab --features png draw -- --ignored`.
 #[test]
 #[ignore = "writes files to look at"]
 fn samples_are_written() {
@@ -101,7 +102,7 @@ fn a_png_has_the_pixels_of_the_picture_and_shows_its_title_in_the_light_look() {
 
 #[test]
 fn a_picture_without_sense_is_an_error() {
-    assert!(matches!(png("<html/>", 1.0), Err(DrawError::Svg(_))));
+    assert!(matches!(png("<html/>", 1.0), Err(DrawError::Svg { .. })));
     let svg = svg(&Plot::default(), "");
     for scale in [0.0, f32::NAN, 1e6] {
         assert!(matches!(png(&svg, scale), Err(DrawError::Size { .. })), "{scale}");

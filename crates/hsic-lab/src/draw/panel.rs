@@ -1,6 +1,6 @@
 //! One panel: its title, its legend, its axes and what lies between them.
 
-use hsic_lab::figure::plot::{Axis, Marks, Panel, Scale, Series, Style};
+use crate::figure::plot::{Axis, Marks, Panel, Scale, Series, Style};
 
 use super::axes::{Horizontal, TICK, Vertical};
 use super::canvas::{Anchor, Canvas, Frame, Place};

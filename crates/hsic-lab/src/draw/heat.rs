@@ -1,6 +1,6 @@
 //! A table of shades with the number in each cell.
 
-use hsic_lab::figure::plot::Heat;
+use crate::figure::plot::Heat;
 
 use super::canvas::{Anchor, Canvas, Frame};
 use super::look::SHADES;

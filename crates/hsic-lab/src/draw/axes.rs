@@ -1,6 +1,6 @@
 //! The axes of a panel: room that they take, ticks that fit, names, labels.
 
-use hsic_lab::figure::plot::{Axis, Scale};
+use crate::figure::plot::{Axis, Scale};
 
 use super::canvas::{Anchor, Canvas, Frame, through};
 use super::text;

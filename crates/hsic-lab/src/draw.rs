@@ -18,7 +18,9 @@ mod ticks;
 use std::io;
 use std::path::Path;
 
-use hsic_lab::figure::plot::{Marks, Plot};
+use thiserror::Error;
+
+use crate::figure::plot::{Marks, Plot};
 
 use canvas::{Anchor, Canvas, Frame, Place};
 use key::{Entry, Legend};
@@ -40,11 +42,43 @@ const SVG: &str = "figure.svg";
 /// The file of its pixels.
 const PNG: &str = "figure.png";
 
+/// Why a picture could not be rasterised, which only a build with the feature `png` does.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DrawError {
+    /// The text is no SVG.
+    #[error("picture is no SVG: {reason}")]
+    Svg {
+        /// What the reader says.
+        reason: String,
+    },
+    /// The size has no sense.
+    #[error("picture of {width} x {height} pixels: expected sides of 1 to {largest}")]
+    Size {
+        /// Pixels across.
+        width: f32,
+        /// Pixels down.
+        height: f32,
+        /// The most that a side may have.
+        largest: f32,
+    },
+    /// The pixels could not be written.
+    #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]
+    Png {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// What the encoder says.
+        reason: String,
+    },
+}
+
 /// A figure's files by name, to be written into a folder: its SVG and, with the feature `png`, its pixels.
 ///
 /// # Errors
 /// The SVG has no pixels, or too many.
-pub(crate) fn files(svg: &str) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+pub fn files(svg: &str) -> Result<Vec<(&'static str, Vec<u8>)>, DrawError> {
     let drawn = (SVG, svg.as_bytes().to_vec());
     #[cfg(feature = "png")]
     let files = vec![drawn, (PNG, raster::png(svg, 2.0)?)];
@@ -58,7 +92,7 @@ pub(crate) fn files(svg: &str) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
 ///
 /// # Errors
 /// The file is there and cannot be removed.
-pub(crate) fn clear(folder: &Path, svg: &str) -> io::Result<()> {
+pub fn clear(folder: &Path, svg: &str) -> io::Result<()> {
     if cfg!(feature = "png") || std::fs::read(folder.join(SVG)).is_ok_and(|old| old == svg.as_bytes()) {
         return Ok(());
     }
@@ -71,7 +105,7 @@ pub(crate) fn clear(folder: &Path, svg: &str) -> io::Result<()> {
 /// A figure as SVG, readable in light and dark surroundings and without color vision.
 ///
 /// It follows the reader's system; inside of a page, `data-theme="light"` or `"dark"` on any element around wins.
-pub(crate) fn svg(plot: &Plot, title: &str) -> String {
+pub fn svg(plot: &Plot, title: &str) -> String {
     let (columns, slot) = columns(plot);
     let width = 2.0 * MARGIN + columns as f64 * slot + (columns - 1) as f64 * GAP.0;
     let room = width - 2.0 * MARGIN;

@@ -1,6 +1,6 @@
 //! Which line is which: names at the lines' ends, or a legend above.
 
-use hsic_lab::figure::plot::{Series, Style};
+use crate::figure::plot::{Series, Style};
 
 use super::canvas::{Anchor, Canvas, Frame, Place};
 use super::look::{Look, mark_path};
@@ -157,7 +157,7 @@ pub(super) fn draw_end_names(canvas: &mut Canvas, frame: Frame, names: &[EndName
 
 #[cfg(test)]
 mod tests {
-    use hsic_lab::figure::plot::{Axis, Marks, Panel};
+    use crate::figure::plot::{Axis, Marks, Panel};
 
     use super::*;
 

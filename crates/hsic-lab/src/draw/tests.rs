@@ -1,6 +1,6 @@
 //! Whole pictures: the same bytes, well-formed, inside their borders, nothing over anything else.
 
-use hsic_lab::figure::plot::{Axis, Heat, Marks, Panel, Plot, Point, Series, Style};
+use crate::figure::plot::{Axis, Heat, Marks, Panel, Plot, Point, Series, Style};
 use proptest::prelude::*;
 
 use super::*;

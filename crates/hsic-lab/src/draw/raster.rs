@@ -4,36 +4,11 @@ use std::sync::Arc;
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, Options, Tree, fontdb};
-use thiserror::Error;
+
+use super::DrawError;
 
 /// The longest side of a PNG in pixels.
 const LARGEST_SIDE: f32 = 20_000.0;
-
-/// Why a picture could not be rasterised.
-#[derive(Debug, Error)]
-pub(crate) enum DrawError {
-    /// The text is no SVG.
-    #[error("picture is no SVG")]
-    Svg(#[from] usvg::Error),
-    /// The size has no sense.
-    #[error("picture of {width} x {height} pixels: expected sides of 1 to {LARGEST_SIDE}")]
-    Size {
-        /// Pixels across.
-        width: f32,
-        /// Pixels down.
-        height: f32,
-    },
-    /// The pixels could not be written.
-    #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]
-    Png {
-        /// Pixels across.
-        width: u32,
-        /// Pixels down.
-        height: u32,
-        /// What the encoder says.
-        reason: String,
-    },
-}
 
 /// A picture's pixels, in its light look, `scale` of them to each of the SVG's in both directions.
 ///
@@ -44,17 +19,17 @@ pub(super) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, DrawError> {
     let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
     let good = |side: f32| (0.5..=LARGEST_SIDE).contains(&side);
     let pixmap = (good(width) && good(height)).then(|| Pixmap::new(width.round() as u32, height.round() as u32));
-    let mut pixmap = pixmap.flatten().ok_or(DrawError::Size { width, height })?;
+    let mut pixmap = pixmap.flatten().ok_or(DrawError::Size { width, height, largest: LARGEST_SIDE })?;
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
     let (width, height) = (pixmap.width(), pixmap.height());
     pixmap.encode_png().map_err(|error| DrawError::Png { width, height, reason: error.to_string() })
 }
 
 /// The picture's elements, its text set in the fonts that come with the program: the same on every machine.
-pub(super) fn tree(svg: &str) -> Result<Tree, usvg::Error> {
+pub(super) fn tree(svg: &str) -> Result<Tree, DrawError> {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(ttf_noto_sans::REGULAR.to_vec());
     fonts.load_font_data(ttf_noto_sans::BOLD.to_vec());
     let options = Options { fontdb: Arc::new(fonts), font_family: "Noto Sans".to_owned(), ..Options::default() };
-    Tree::from_str(svg, &options)
+    Tree::from_str(svg, &options).map_err(|error| DrawError::Svg { reason: error.to_string() })
 }

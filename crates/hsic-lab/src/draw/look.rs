@@ -1,6 +1,6 @@
 //! Colors, dash patterns and marks: each series of a figure differs from the others in all three.
 
-use hsic_lab::figure::plot::{Marks, Panel, Series, Style};
+use crate::figure::plot::{Marks, Panel, Series, Style};
 
 use super::canvas::Place;
 use super::text::coordinate as n;
@@ -307,7 +307,7 @@ fn brightness(color: [u8; 3]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use hsic_lab::figure::plot::Axis;
+    use crate::figure::plot::Axis;
 
     use super::*;
 

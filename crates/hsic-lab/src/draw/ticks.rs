@@ -1,6 +1,6 @@
 //! Which values an axis spans, where its ticks are and how they are written.
 
-use hsic_lab::figure::plot::{Axis, Scale};
+use crate::figure::plot::{Axis, Scale};
 
 use super::text;
 

@@ -1,6 +1,6 @@
 //! A table of pictures, each in shades.
 
-use hsic_lab::figure::plot::{Picture, Pictures};
+use crate::figure::plot::{Picture, Pictures};
 
 use super::canvas::{Canvas, Frame};
 use super::look::SHADES;
