@@ -4,6 +4,7 @@
 
 mod axes;
 mod canvas;
+mod error;
 mod heat;
 mod key;
 mod look;
@@ -18,9 +19,9 @@ mod ticks;
 use std::io;
 use std::path::Path;
 
-use thiserror::Error;
-
 use crate::figure::plot::{Marks, Plot};
+
+pub use error::DrawError;
 
 use canvas::{Anchor, Canvas, Frame, Place};
 use key::{Entry, Legend};
@@ -41,38 +42,6 @@ const LEAST_FRAME: f64 = 60.0;
 const SVG: &str = "figure.svg";
 /// The file of its pixels.
 const PNG: &str = "figure.png";
-
-/// Why a picture could not be rasterised, which only a build with the feature `png` does.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum DrawError {
-    /// The text is no SVG.
-    #[error("picture is no SVG: {reason}")]
-    Svg {
-        /// What the reader says.
-        reason: String,
-    },
-    /// The size has no sense.
-    #[error("picture of {width} x {height} pixels: expected sides of 1 to {largest}")]
-    Size {
-        /// Pixels across.
-        width: f32,
-        /// Pixels down.
-        height: f32,
-        /// The most that a side may have.
-        largest: f32,
-    },
-    /// The pixels could not be written.
-    #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]
-    Png {
-        /// Pixels across.
-        width: u32,
-        /// Pixels down.
-        height: u32,
-        /// What the encoder says.
-        reason: String,
-    },
-}
 
 /// A figure's files by name, to be written into a folder: its SVG and, with the feature `png`, its pixels.
 ///

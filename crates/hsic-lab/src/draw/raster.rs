@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, Options, Tree, fontdb};
 
-use super::DrawError;
+use super::error::DrawError;
 
 /// The longest side of a PNG in pixels.
 const LARGEST_SIDE: f32 = 20_000.0;

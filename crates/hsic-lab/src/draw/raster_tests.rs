@@ -4,7 +4,7 @@ use crate::figure::plot::Plot;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect};
 
-use super::DrawError;
+use super::error::DrawError;
 use super::raster::{png, tree};
 use super::tests::{samples, training};
 use super::{svg, text};
