@@ -23,8 +23,8 @@ fn without_comments(text: &str) -> String {
         } else if rest.starts_with('"') {
             kept.push_str("\"\"");
             at += string(rest);
-        } else if rest.starts_with("'\\") {
-            at += rest[2..].char_indices().skip(1).find(|&(_, c)| c == '\'').map_or(rest.len(), |(end, _)| end + 3);
+        } else if let Some(escape) = rest.strip_prefix("'\\") {
+            at += escape.char_indices().skip(1).find(|&(_, c)| c == '\'').map_or(rest.len(), |(end, _)| end + 3);
         } else if rest.starts_with('\'') && rest.chars().nth(2) == Some('\'') {
             at += rest.chars().take(3).map(char::len_utf8).sum::<usize>();
         } else {

@@ -63,7 +63,7 @@ pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let (table, values) = read_values(path)?;
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
-        return Err(RowsError::Columns { path: path.into(), found, shape }.into());
+        return Err(RowsError::Columns { path: path.into(), found, shape });
     }
     let mut numbers = table.values;
     if record.pixels {
@@ -98,7 +98,7 @@ fn image(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let (found, bytes) = read_image(path)?;
     if !record.pixels || found != record.shape {
         let images = record.pixels;
-        return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images }.into());
+        return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images });
     }
     let mut row = vec![0.0; bytes.len()];
     match &record.normalization {

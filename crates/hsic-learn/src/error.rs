@@ -2,6 +2,9 @@
 
 use std::error::Error;
 
+use hsic::Scalar;
+use hsic_nn::network::Block;
+
 /// An error of anybody's: a rule or a listener of one's own may return what it likes.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -12,6 +15,14 @@ pub enum ObjectiveError {
     /// The statistics cannot be computed.
     #[error(transparent)]
     Hsic(#[from] hsic::Error),
+    /// Cross-entropy takes a score of every class.
+    #[error("{outputs} outputs for {classes} classes: expected an output of the network for each class")]
+    Classes {
+        /// Outputs of the last block.
+        outputs: usize,
+        /// Classes of the data.
+        classes: usize,
+    },
     /// An objective of one's own says so.
     #[error(transparent)]
     Own(#[from] BoxError),
@@ -60,6 +71,17 @@ impl StepError {
         match source.into() {
             ObjectiveError::Hsic(hsic::Error::NotFinite { .. }) => Self::Diverged { block },
             source => Self::Block { block, source },
+        }
+    }
+
+    /// Whether the last of `blocks` has a score of every class.
+    pub(crate) fn check_scores<T: Scalar>(blocks: &[Box<dyn Block<T>>], classes: usize) -> Result<(), Self> {
+        let Some(last) = blocks.last() else { return Ok(()) };
+        match last.outputs() {
+            outputs if outputs < classes => {
+                Err(Self::at_block(blocks.len() - 1, ObjectiveError::Classes { outputs, classes }))
+            }
+            _ => Ok(()),
         }
     }
 

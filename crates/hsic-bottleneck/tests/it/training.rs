@@ -9,7 +9,9 @@ use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::engine::Local;
 use hsic_bottleneck::log::{EpochReport, Observer, Record, read_records};
-use hsic_bottleneck::network::Network;
+use hsic_bottleneck::method::Outputs;
+use hsic_bottleneck::methods::METHODS;
+use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::objective::{Labels, Rule};
 use hsic_bottleneck::run::{METRICS, Run};
 use hsic_bottleneck::step_error::{BoxError, ObjectiveError, StepError};
@@ -176,4 +178,31 @@ fn training_that_diverges_or_cannot_begin_says_so() {
     let error = of("backprop").fit(&mut network, &mut *update, &data(100), &mut []).unwrap_err();
     let Error::Step(StepError::Method { method, .. }) = error else { panic!("{error}") };
     assert_eq!(method, "difference-target-propagation");
+}
+
+#[test]
+fn fewer_outputs_than_classes_end_no_method_in_a_panic() {
+    let data = data(64);
+    let mut scored = Vec::new();
+    for method in METHODS {
+        let config = config(method.name);
+        let mut network = Network::mlp(data.train.columns(), &[16, 16], 5, Activation::Relu, Norm::Batch, 1);
+        let mut update = build_method(&config, data.train.classes()).unwrap();
+        // Units are read off data, which five of them can be; the method that names classes by units notices itself.
+        let training = Training { outputs: Outputs::Units, ..training(&config) };
+        match training.fit(&mut network, &mut *update, &data, &mut []) {
+            Err(Error::Step(StepError::Block { block: 2, source })) => {
+                assert!(
+                    matches!(source, ObjectiveError::Classes { outputs: 5, classes: 10 }),
+                    "{}: {source}",
+                    method.name
+                );
+                scored.push(method.name);
+            }
+            Err(error) => panic!("{}: {error}", method.name),
+            Ok(_) => {}
+        }
+    }
+    let named = METHODS.iter().filter(|method| method.outputs == Outputs::Classes).map(|method| method.name);
+    assert_eq!(scored, named.collect::<Vec<_>>(), "all that name classes by units");
 }

@@ -54,7 +54,8 @@ pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<boo
     Err(FileError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

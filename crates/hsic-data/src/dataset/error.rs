@@ -1,7 +1,7 @@
 //! What can be wrong with a data set's files or with what is asked of them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -309,7 +309,7 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ImageFault,
+        source: Box<ImageFault>,
     },
     /// A JPEG that ends before its end marker.
     #[error("{}: {found} bytes of JPEG without an end marker, expected a whole file", path.display())]
@@ -329,7 +329,7 @@ pub enum DatasetError {
         /// The sizes that all images should have.
         expected: Shape,
         /// The image that has them.
-        like: PathBuf,
+        like: Box<Path>,
     },
     /// A data set that the program draws.
     #[error("{name}: drawn by the program, expected a data set that has files")]
@@ -366,9 +366,9 @@ pub enum DatasetError {
         /// The file.
         file: &'static str,
         /// Why, for each address.
-        reasons: Vec<String>,
+        reasons: Box<[String]>,
         /// All files of the data set that are not there.
-        lacking: Vec<&'static str>,
+        lacking: Box<[&'static str]>,
         /// Where they belong.
         folder: PathBuf,
     },
@@ -386,7 +386,7 @@ pub enum DatasetError {
         /// The program that is missing.
         program: &'static str,
         /// All files of the data set that are not there.
-        lacking: Vec<&'static str>,
+        lacking: Box<[&'static str]>,
         /// Where they belong.
         folder: PathBuf,
     },

@@ -177,7 +177,13 @@ impl Fetcher<'_> {
                     Attempt::NoProgram(program) => {
                         let (folder, lacking) = (self.folder.to_owned(), names(lacking));
                         let (name, file) = (self.name, download.name);
-                        return Err(DatasetError::NoDownloader { name, file, program, lacking, folder });
+                        return Err(DatasetError::NoDownloader {
+                            name,
+                            file,
+                            program,
+                            lacking: lacking.into(),
+                            folder,
+                        });
                     }
                 }
                 let found = hash_file(&part)?;
@@ -192,7 +198,13 @@ impl Fetcher<'_> {
             }
         }
         let (folder, lacking) = (self.folder.to_owned(), names(lacking));
-        Err(DatasetError::Fetch { name: self.name, file: download.name, reasons, lacking, folder })
+        Err(DatasetError::Fetch {
+            name: self.name,
+            file: download.name,
+            reasons: reasons.into(),
+            lacking: lacking.into(),
+            folder,
+        })
     }
 
     /// Asks one address for what is missing of a file. Errors are those of our own disk; the others' are reasons.

@@ -173,7 +173,12 @@ fn decode(tree: &impl Tree, files: &[(u16, PathBuf)], like: &Like) -> Result<Vec
                 let (shape, bytes) = tree.image(path)?;
                 if shape != like.shape {
                     let (expected, like) = (like.shape, like.path.clone());
-                    return Err(DatasetError::ImageShape { path: path.clone(), found: shape, expected, like });
+                    return Err(DatasetError::ImageShape {
+                        path: path.clone(),
+                        found: shape,
+                        expected,
+                        like: like.into(),
+                    });
                 }
                 out.copy_from_slice(&bytes);
                 Ok(())

@@ -192,6 +192,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         if let Some(transport) = &mut self.transport {
             transport.meet(network)?;
         }
+        StepError::check_scores(network.blocks(), batch.classes)?;
         self.angle.measure(network, batch, pass);
         let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
         let blocks = network.blocks_mut();

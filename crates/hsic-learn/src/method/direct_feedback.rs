@@ -153,6 +153,7 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
     ) -> Result<&StepReport, StepError> {
         let pass = Pass::start(batch);
         let (Pass { m, clock, .. }, classes) = (pass, network.outputs());
+        StepError::check_scores(network.blocks(), batch.classes)?;
         self.meet(network);
         self.angle.measure(network, batch, pass);
         let blocks = network.blocks_mut();

@@ -327,6 +327,7 @@ impl<T: Scalar> Update<T> for Dni<T> {
     ) -> Result<&StepReport, StepError> {
         let pass = Pass::start(batch);
         let (Pass { m, clock, .. }, last) = (pass, network.blocks().len() - 1);
+        StepError::check_scores(network.blocks(), batch.classes)?;
         self.meet(network);
         self.report.signals.resize(last + 1, Signal::default());
         cleared(&mut self.report.spans, last + 1);

@@ -81,6 +81,7 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
     ) -> Result<&StepReport, StepError> {
         let pass = Pass::start(batch);
         let Pass { m, clock, .. } = pass;
+        StepError::check_scores(network.blocks(), batch.classes)?;
         let blocks = network.blocks_mut();
         let last = blocks.len() - 1;
         cleared(&mut self.report.spans, blocks.len());

@@ -235,6 +235,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         let pass = Pass::start(batch);
         let (Pass { m, clock, .. }, classes) = (pass, network.outputs());
         self.meet(network)?;
+        StepError::check_scores(network.blocks(), batch.classes)?;
         self.angle.measure(network, batch, pass);
         let blocks = network.blocks_mut();
         let count = blocks.len();

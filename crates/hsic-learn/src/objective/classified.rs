@@ -80,6 +80,6 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         if !site.last {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
-        scratch.last.evaluate(&shared.labels.of_rows, z, dz)
+        scratch.last.evaluate(&shared.labels, z, dz)
     }
 }

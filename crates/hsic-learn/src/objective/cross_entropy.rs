@@ -11,6 +11,9 @@ use crate::error::ObjectiveError;
 
 /// Mean of -ln softmax(a)_label over the rows of `a` (m x classes, row-major), and its gradient (softmax - one-hot) / m
 /// into `da`. Rows are shifted by their largest entry, so no exponential overflows.
+///
+/// # Panics
+/// If a label is not below `classes`.
 pub fn cross_entropy<T: Scalar>(a: &[T], labels: &[usize], classes: usize, da: &mut [T]) -> f64 {
     let share = 1.0 / labels.len() as f64;
     let mut loss = 0.0;
@@ -49,18 +52,21 @@ impl<T: Scalar> CrossEntropyScratch<T> {
     /// Value at `z` (m x classes), gradient into `dz`.
     ///
     /// # Errors
-    /// `NotFinite` with the first output that is no number.
+    /// `Classes` if there are fewer outputs than classes; `NotFinite` with the first output that is no number.
     pub(super) fn evaluate(
         &mut self,
-        labels: &[usize],
+        labels: &Labels,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
     ) -> Result<Signal, ObjectiveError> {
         let Self { outputs, gradient } = self;
         let classes = z.ncols();
+        if classes < labels.classes {
+            return Err(ObjectiveError::Classes { outputs: classes, classes: labels.classes });
+        }
         let outputs = rows_of(z, outputs)?;
         let gradient = grown(gradient, outputs.len());
-        let loss = cross_entropy(outputs, labels, classes, gradient);
+        let loss = cross_entropy(outputs, &labels.of_rows, classes, gradient);
         write_rows(gradient, dz);
         Ok(Signal { loss, ..Signal::default() })
     }
@@ -88,7 +94,7 @@ impl<T: Scalar> Objective<T> for CrossEntropy {
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ObjectiveError> {
-        scratch.evaluate(&labels.of_rows, z, dz)
+        scratch.evaluate(labels, z, dz)
     }
 }
 

@@ -40,7 +40,7 @@ impl Source<'_> {
 
     /// The file is no image, or none that is read.
     pub(super) fn fault(self, source: ImageFault) -> DatasetError {
-        DatasetError::Image { path: self.path.to_owned(), source }
+        DatasetError::Image { path: self.path.to_owned(), source: Box::new(source) }
     }
 
     /// The library that decodes a format has given up.
