@@ -4,6 +4,7 @@ use hsic_data::dataset::Shape;
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
+use hsic_nn::network::build::build;
 use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
 use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
 
@@ -31,7 +32,7 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Labels => blocks,
     };
-    let network = Network::build(shape, &blocks, config.activation, config.norm, config.seed)?;
+    let network = build(shape, &blocks, config.activation, config.norm, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed);
     network.set_feature(config.feature);
     if let Some(label) = config.recipe.label() {

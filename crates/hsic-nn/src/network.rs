@@ -2,7 +2,7 @@
 
 pub mod activation;
 pub mod block;
-mod build;
+pub mod build;
 pub mod capsule;
 pub mod conv;
 mod convolution;

@@ -48,6 +48,20 @@ impl<T: Scalar> Network<T> {
     }
 }
 
+/// [`Network::build`] in single precision, which is compiled here for all crates that call it.
+///
+/// # Errors
+/// Those of [`Network::build`].
+pub fn build(
+    input: Shape,
+    specs: &[BlockSpec],
+    activation: Activation,
+    norm: Norm,
+    seed: u64,
+) -> Result<Network, NetworkError> {
+    Network::build(input, specs, activation, norm, seed)
+}
+
 fn build_block<T: Scalar>(
     block: usize,
     (from, capsule): (Shape, Option<usize>),
