@@ -1,20 +1,33 @@
 //! The command's words for what the libraries say: which flag or command is the remedy.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use hsic_bottleneck::Error;
+use hsic_bottleneck::dataset::DatasetError;
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
 
 /// What a user of the command can do about an error, to follow its text.
-pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    let dataset = match error.downcast_ref() {
+        Some(Error::Dataset(dataset)) => Some(dataset),
+        _ => error.downcast_ref(),
+    };
+    match dataset {
+        Some(DatasetError::FilesMissing { name, .. }) => {
+            return Some(format!(" (--data-dir FOLDER, or hsic data fetch {name})").into());
+        }
+        Some(DatasetError::NoFolder { .. }) => return Some(" (--data-dir FOLDER)".into()),
+        _ => {}
+    }
     let run = match error.downcast_ref() {
         Some(Error::Run(run)) => run,
         _ => error.downcast_ref()?,
     };
     match run {
-        RunError::Occupied { .. } => Some(", or --resume"),
-        RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)"),
+        RunError::Occupied { .. } => Some(", or --resume".into()),
+        RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)".into()),
         _ => None,
     }
 }
@@ -35,10 +48,15 @@ mod tests {
     #[test]
     fn remedies_are_found_under_the_library_s_own_error() {
         let occupied = || RunError::Occupied { path: "r".into() };
-        assert_eq!(remedy(&occupied()), Some(", or --resume"));
-        assert_eq!(remedy(&Error::from(occupied())), Some(", or --resume"));
+        assert_eq!(remedy(&occupied()).as_deref(), Some(", or --resume"));
+        assert_eq!(remedy(&Error::from(occupied())).as_deref(), Some(", or --resume"));
         assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
         assert_eq!(remedy(&std::io::Error::other("x")), None);
+        let missing =
+            || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
+        let told = " (--data-dir FOLDER, or hsic data fetch mnist)";
+        assert_eq!(remedy(&missing()).as_deref(), Some(told));
+        assert_eq!(remedy(&Error::from(missing())).as_deref(), Some(told));
     }
 
     #[test]

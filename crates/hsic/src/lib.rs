@@ -3,6 +3,7 @@
 
 pub mod approximation;
 mod distance;
+pub mod double;
 pub mod error;
 pub mod estimator;
 mod factor;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use faer::MatRef;
-use hsic::{Bandwidth, Estimator, Kernel};
+use hsic::{Bandwidth, Estimator, Kernel, double};
 use hsic_bottleneck::dataset::{Table, read_table};
 use serde::Serialize;
 
@@ -26,8 +26,7 @@ pub(crate) fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
     let estimator = estimator(&arguments.estimator, arguments.epsilon)?;
     let kernel = kernel(arguments.kernel, &arguments.sigma, arguments.no_scale)?;
     let (x, y) = tables(&arguments.x, &arguments.y)?;
-    let measured = estimator
-        .measure(matrix(&x), matrix(&y), &kernel, &kernel)
+    let measured = double::measure(&estimator, matrix(&x), matrix(&y), &kernel, &kernel)
         .with_context(|| format!("x = {}, y = {}", arguments.x.display(), arguments.y.display()))?;
     let result = Measurement {
         estimator: estimator.name(),

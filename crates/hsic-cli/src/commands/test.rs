@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hsic::{Kernel, gamma_test, permutation_test};
+use hsic::Kernel;
+use hsic::double::{gamma_test, permutation_test};
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 

@@ -89,7 +89,8 @@ fn without_a_network_the_error_says_what_to_put_where() {
     let error = place.fails("data fetch digits");
     assert_eq!(error, "error: digits: drawn by the program, expected a data set that has files\n");
     let error = place.fails("data fetch mnist");
-    assert!(error.contains("no folder for its files, expected --data-dir"), "{error}");
+    assert!(error.contains("no folder for its files, expected one to be given"), "{error}");
+    assert!(error.ends_with(" (--data-dir FOLDER)\n"), "{error}");
     // A file that is there and wrong is named, not replaced.
     write_mnist(&place);
     let error = place.fails(&format!("data fetch mnist --data-dir d --mirror http://{address}"));

@@ -35,7 +35,7 @@ pub enum DatasetError {
     },
     /// Files of a data set that are in none of the folders looked at.
     #[error(
-        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that --data-dir or HSIC_DATA names (hsic data fetch {name})",
+        "{name}: {} not found in {}: expected each plain or with .gz, in the folder that is given or that HSIC_DATA names",
         files.join(", "),
         join(directories)
     )]
@@ -338,7 +338,7 @@ pub enum DatasetError {
         name: &'static str,
     },
     /// No folder to put a data set into.
-    #[error("{name}: no folder for its files, expected --data-dir, or HSIC_DATA, XDG_DATA_HOME or HOME to name one")]
+    #[error("{name}: no folder for its files, expected one to be given, or HSIC_DATA, XDG_DATA_HOME or HOME to name one")]
     NoFolder {
         /// The data set.
         name: &'static str,

@@ -52,6 +52,7 @@ impl<T: Scalar> Network<T> {
 ///
 /// # Errors
 /// Those of [`Network::build`].
+#[inline(never)]
 pub fn build(
     input: Shape,
     specs: &[BlockSpec],
