@@ -52,8 +52,7 @@ mod tests {
         assert_eq!(remedy(&Error::from(occupied())).as_deref(), Some(", or --resume"));
         assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
         assert_eq!(remedy(&std::io::Error::other("x")), None);
-        let missing =
-            || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
+        let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";
         assert_eq!(remedy(&missing()).as_deref(), Some(told));
         assert_eq!(remedy(&Error::from(missing())).as_deref(), Some(told));

@@ -338,7 +338,9 @@ pub enum DatasetError {
         name: &'static str,
     },
     /// No folder to put a data set into.
-    #[error("{name}: no folder for its files, expected one to be given, or HSIC_DATA, XDG_DATA_HOME or HOME to name one")]
+    #[error(
+        "{name}: no folder for its files, expected one to be given, or HSIC_DATA, XDG_DATA_HOME or HOME to name one"
+    )]
     NoFolder {
         /// The data set.
         name: &'static str,
