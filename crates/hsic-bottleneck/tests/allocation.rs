@@ -48,7 +48,8 @@ fn network(name: &str, widths: &str) -> Network {
     network
 }
 
-/// Steps of a round. One that allocates nothing proves that of every kind of step: none does more in one step than in another.
+/// Steps of a round, more than the 7 after which angles are looked at again: a round has each kind of step that is known
+/// here. A method that did something less often than that would need more.
 const STEPS: usize = 10;
 
 /// Most rounds until memory has grown. Threads meet blocks in no fixed order, and each must have met the largest one.
