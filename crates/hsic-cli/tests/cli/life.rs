@@ -15,9 +15,9 @@ const SMALL: &str = "--train-size 300 --test-size 50 --widths 16x2 --batch-size 
                      --optimizer sgd --checkpoint-steps 1 --quiet";
 
 /// Kills that are tried, at moments spread evenly over a run. A given twentieth of a run is missed by all 60 with a chance of
-/// 0.95^60 = 5 %; more kills would mostly hit checkpoints again, which take most of the time. All files of a run
-/// but `metrics.jsonl`, which is appended to, are written aside by one function, so that a kill within any of them stands for the others; the end of the test asserts that
-/// one was hit in the making.
+/// 0.95^60 = 5 %; more kills would mostly hit checkpoints again, which take most of the time. All files of a run but
+/// `metrics.jsonl`, which is appended to, are written aside by one function, so that a kill within any of them stands for
+/// the others; the end of the test asserts that one was hit in the making.
 const KILLS: u32 = 60;
 
 /// The records of a run, without the times in them: of a timeline, that it is there.
