@@ -20,7 +20,8 @@ if ! command -v valgrind >/dev/null; then
     exit 0
 fi
 
-cargo build --release --quiet -p bench-programs --bin instructions
+# With the command, whose packages ask for features of shared ones: built alone, all that lies below would be built again.
+cargo build --release --quiet -p hsic-cli -p bench-programs --bin hsic --bin instructions
 program=${CARGO_TARGET_DIR:-target}/release/instructions
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
