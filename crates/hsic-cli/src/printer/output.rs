@@ -2,15 +2,24 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::text::{terminal, wrapped};
 use crate::words;
 
 /// Prints a result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Prints a text that ends its own lines.
+pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text)?;
     stdout.flush()
 }
 
@@ -22,6 +31,14 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints a note beside the results. A closed standard error is no reason to stop.
 pub(super) fn note(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Prints a note, on a terminal with its lines broken between words.
+pub(super) fn told(text: &str) {
+    match terminal() {
+        Some(width) => note(&wrapped(text, 2, width)),
+        None => note(text),
+    }
 }
 
 /// Prints an error: what happened, then its causes.
@@ -46,6 +63,13 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&text);
 }
 
+/// Prints the help that was asked for, or a fault of the command line, and gives its exit code.
+pub(crate) fn of_the_line(error: &clap::Error) -> ExitCode {
+    // A reader that has gone is no error.
+    drop(error.print());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 /// The command that builds this program with one of its features.
 pub(crate) fn install_with(feature: &str) -> String {
     format!("cargo install --path crates/hsic-cli --locked --features {feature}")
@@ -65,7 +89,7 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Prints what a user should know though the work goes on.
 pub(crate) fn warning(text: &str) {
-    note(&format!("warning: {text}"));
+    told(&format!("warning: {text}"));
 }
 
 #[cfg(test)]
