@@ -101,6 +101,7 @@ pub fn conclude(
         threads: rayon::current_num_threads(),
         train_accuracy: table.accuracy(&config.protocol, &assignment),
         test_accuracy: test_table.accuracy(&config.protocol, &assignment),
+        judged_on: config.judged_on(),
         authors_test_accuracy: beside,
         format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
         seconds: spent.seconds + start.elapsed().as_secs_f64(),

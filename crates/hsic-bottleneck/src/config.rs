@@ -4,6 +4,7 @@
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
 mod checkpoints;
+pub mod given;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -192,6 +193,21 @@ impl TrainConfig {
     }
 }
 
+/// A value of TOML as a user writes it for a flag.
+fn written(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Float(number) => number.to_string(),
+        toml::Value::Array(values) => values.iter().map(written).collect::<Vec<_>>().join(","),
+        value => value.to_string(),
+    }
+}
+
+/// What is expected of an option that is given where nothing reads it.
+fn not_read(here: &str, readers: &str) -> String {
+    format!("not given for {here}, which does not read it; read by {readers}")
+}
+
 impl TrainOptions {
     /// Reads a TOML file.
     ///
@@ -233,14 +249,16 @@ impl TrainOptions {
     /// `Faults` with every value that cannot be used.
     pub fn resolve_among(mut self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
         let mut faults = Faults::default();
-        let method = self.objective.method.get_or_insert_with(|| "hsic".to_owned()).clone();
-        let chosen = methods.named(&method);
+        self.network.forgive_case();
+        let asked = self.objective.method.take().unwrap_or_else(|| "hsic".to_owned());
+        let chosen = methods.named(&asked);
+        let method = chosen.map_or(asked, |chosen| chosen.name.to_owned());
+        self.objective.method = Some(method.clone());
         let recipe = match chosen {
             Some(known) => {
-                let expected = format!("not given for {method}, which does not read it");
                 if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
                     for (key, value) in given.iter().filter(|(key, _)| !known.reads(key)) {
-                        faults.check(key, value, false, &expected);
+                        faults.check(key, written(value), false, &not_read(&method, &methods.readers(key)));
                     }
                 }
                 let mut stages = Stages {
@@ -254,7 +272,7 @@ impl TrainOptions {
                 Some((known, (known.resolve)(&mut stages, &mut faults)))
             }
             None => {
-                faults.check("method", &method, false, &methods.names());
+                faults.check("method", &method, false, &methods.instead_of(&method));
                 None
             }
         };
@@ -350,7 +368,9 @@ mod tests {
         let mut options = TrainOptions::default();
         options.rule.recompute = Some(hsic_learn::options::Recompute::Auto);
         let message = options.clone().resolve().unwrap_err().to_string();
-        assert_eq!(message, "recompute = \"auto\": expected not given for hsic, which does not read it");
+        let expected = "recompute = auto: expected not given for hsic, which does not read it; read by \
+                        feedback-alignment, sign-symmetry, backprop";
+        assert_eq!(message, expected);
         options.objective.method = Some("backprop".to_owned());
         assert!(options.resolve().is_ok());
     }
@@ -393,6 +413,25 @@ mod tests {
         ];
         assert_eq!(options.resolve().unwrap_err().to_string(), expected.join("\n"));
         assert_eq!(of("exact").unwrap().resolve().unwrap(), TrainOptions::default().resolve().unwrap());
+    }
+
+    #[test]
+    fn the_case_of_names_is_forgiven_and_the_nearest_name_is_told() {
+        let of = |data: &str, model: &str, method: &str| {
+            let mut options = TrainOptions::default();
+            options.data.dataset = Some(data.to_owned());
+            options.network.model = Some(model.to_owned());
+            options.objective.method = Some(method.to_owned());
+            options.resolve()
+        };
+        let config = of("MNIST", "CapsNet", "BackProp").unwrap();
+        assert_eq!((&*config.dataset, &*config.model, config.method.name), ("mnist", "capsnet", "backprop"));
+        // What the method makes of a network of that name follows the name as it is known.
+        assert_eq!(config, of("mnist", "capsnet", "backprop").unwrap());
+        let error = of("digits", "vg11b", "backprob").unwrap_err().to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert!(lines[0].ends_with("backprop, frozen; did you mean backprop?"), "{error}");
+        assert!(lines[1].ends_with("capsnet, custom; did you mean vgg11b?"), "{error}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum Error {
     #[error(transparent)]
     Own(BoxError),
     /// Threads cannot be started.
-    #[error("{threads} threads cannot be started")]
+    #[error("{threads} thread{} cannot be started", if *threads == 1 { "" } else { "s" })]
     Threads {
         /// How many were asked for.
         threads: usize,

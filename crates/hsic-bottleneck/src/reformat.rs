@@ -32,6 +32,7 @@ pub fn format_finished(
     let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
     summary.format_accuracy = Some(formatted.test.accuracy());
     summary.formatted = true;
+    summary.judged_on = config.judged_on();
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;
     Ok(Some((summary, formatted.epochs)))

@@ -227,6 +227,13 @@ impl Run {
         FileError::malformed(&self.file(name), found, expected)
     }
 
+    /// Whether a file is the configuration of a run: it lies in one's folder, and holds defaults that nobody gave.
+    #[must_use]
+    pub fn is_record(file: &Path) -> bool {
+        let beside = |name: &str| file.with_file_name(name).exists();
+        file.ends_with(CONFIG) && (beside(DATA) || beside(METRICS))
+    }
+
     /// The configuration that the run was started with.
     ///
     /// # Errors

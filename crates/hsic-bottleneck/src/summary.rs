@@ -5,6 +5,47 @@ use std::path::PathBuf;
 use hsic_learn::judge::assignment::Confusion;
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainConfig;
+
+/// The part of the data on which a network is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JudgedOn {
+    /// The test part.
+    #[default]
+    Test,
+    /// A part of the training data that was held out: settings are chosen with it.
+    Validation,
+}
+
+impl JudgedOn {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+        }
+    }
+
+    /// The word at the start of a sentence.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Test => "Test",
+            Self::Validation => "Validation",
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The part of the data on which the network is judged.
+    #[must_use]
+    pub fn judged_on(&self) -> JudgedOn {
+        if self.load.validation > 0.0 { JudgedOn::Validation } else { JudgedOn::Test }
+    }
+}
+
 /// What a finished training says: the JSON of `hsic train --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -26,8 +67,12 @@ pub struct Summary {
     pub threads: usize,
     /// Unformatted accuracy on all training data, a fraction.
     pub train_accuracy: f64,
-    /// Unformatted accuracy on all test data, a fraction.
+    /// Unformatted accuracy on all data of the part that it is judged on, a fraction.
     pub test_accuracy: f64,
+    /// That part, to which every accuracy here belongs that is called one of the test; not recorded by earlier versions,
+    /// whose settings tell.
+    #[serde(default)]
+    pub judged_on: JudgedOn,
     /// Test accuracy by the authors' protocol, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authors_test_accuracy: Option<f64>,
@@ -39,12 +84,12 @@ pub struct Summary {
     pub milliseconds_per_step: f64,
     /// Peak resident memory of the process; `None` where the system does not say.
     pub peak_memory_bytes: Option<u64>,
-    /// Learned numbers.
+    /// Learned parameters.
     pub parameters: usize,
-    /// Numbers that the method learned beside them for its own use.
+    /// Parameters that the method learned beside them for its own use.
     #[serde(default)]
     pub auxiliary_parameters: usize,
-    /// Most numbers that one update touches at once: those of a block and of what is learned beside it for a local rule,
+    /// Most parameters that one update touches at once: those of a block and of what is learned beside it for a local rule,
     /// all otherwise.
     #[serde(default)]
     pub parameters_at_once: usize,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::export::ExportFormat;
 use hsic_lab::comparison::Budget;
@@ -31,16 +32,18 @@ pub(crate) enum Command {
     Reproduce(ReproduceArguments),
     Compare(Box<CompareArguments>),
     Methods(MethodsArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
 /// Train a network and save the run
 ///
-/// Each block learns by itself: more dependence on the labels, less on the input. Without arguments the default
+/// Each block learns by itself: more dependence on the labels, less on the input. The line of an epoch has nHSIC with
+/// the input (X) and with the labels (Y) of the last block that learns by it. Without arguments the default
 /// network learns the built-in digits in seconds. Precedence: flags, then --config, then defaults.
 ///
 /// Example: hsic train --dataset mnist --widths 256x6 --epochs 5 --seed 1
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct TrainArguments {
     #[command(flatten)]
     pub(crate) options: TrainOptions,
@@ -66,12 +69,11 @@ pub(crate) struct TrainArguments {
 
 /// Train a softmax layer on a finished run, whose network stays as it is
 ///
-/// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without numbers it
-/// trains for 10 epochs.
+/// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without
+/// options it trains for 10 epochs.
 ///
 /// Example: hsic format runs/mnist-mlp-hsic-1 --format-epochs 5 --format-input all
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct FormatArguments {
     /// Folder of the run
     pub(crate) run: PathBuf,
@@ -89,7 +91,6 @@ pub(crate) struct FormatArguments {
 ///
 /// Example: hsic eval runs/digits-mlp-hsic-1
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct EvalArguments {
     /// Folder of the run
     pub(crate) run: PathBuf,
@@ -109,7 +110,6 @@ pub(crate) struct EvalArguments {
 ///
 /// Example: hsic predict runs/digits-mlp-hsic-1 new.npy --json
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct PredictArguments {
     /// Folder of the run
     pub(crate) run: PathBuf,
@@ -131,7 +131,6 @@ pub(crate) struct PredictArguments {
 ///
 /// Example: hsic export runs/digits-mlp-hsic-1 --format npz --output weights.npz
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct ExportArguments {
     /// Folder of the run
     pub(crate) run: PathBuf,
@@ -153,7 +152,6 @@ pub(crate) struct ExportArguments {
 ///
 /// Example: hsic report reproduction/quick
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct ReportArguments {
     /// Folder of a reproduction or of a run [default: reproduction/paper, else quick, else smoke]
     pub(crate) run: Option<PathBuf>,
@@ -186,7 +184,6 @@ pub(crate) enum KernelName {
 ///
 /// Example: hsic measure x.csv y.csv --estimator cka --kernel linear
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct MeasureArguments {
     /// First table
     pub(crate) x: PathBuf,
@@ -198,15 +195,16 @@ pub(crate) struct MeasureArguments {
     /// Kernel of both tables
     #[arg(long, value_enum, default_value = "gaussian")]
     pub(crate) kernel: KernelName,
-    /// Width of the kernel, > 0, or `median` of each table's distances (then never scaled)
-    #[arg(long, default_value = "5")]
-    pub(crate) sigma: String,
+    /// Width of a gaussian or laplacian kernel, > 0, or `median` of each table's distances (then never scaled)
+    /// [default: 5]
+    #[arg(long)]
+    pub(crate) sigma: Option<String>,
     /// Do not divide by the number of columns: exp(-|x - y|^2 / (2 sigma^2))
     #[arg(long)]
     pub(crate) no_scale: bool,
-    /// Ridge of nhsic as a fraction of the rows, > 0
-    #[arg(long, default_value_t = 1e-5)]
-    pub(crate) epsilon: f64,
+    /// Ridge of nhsic as a fraction of the rows, > 0 [default: 1e-5]
+    #[arg(long)]
+    pub(crate) epsilon: Option<f64>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -225,7 +223,6 @@ pub(crate) enum TestMethod {
 ///
 /// Example: hsic test x.npy y.npy --permutations 1000 --seed 1
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct TestArguments {
     /// First table
     pub(crate) x: PathBuf,
@@ -234,12 +231,12 @@ pub(crate) struct TestArguments {
     /// How the p-value is found
     #[arg(long, value_enum, default_value = "permutation")]
     pub(crate) method: TestMethod,
-    /// Number of permutations, >= 1
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) permutations: usize,
-    /// Seed of the permutations
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Number of permutations, >= 1 [default: 1000]
+    #[arg(long)]
+    pub(crate) permutations: Option<usize>,
+    /// Seed of the permutations [default: 0]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// Threads, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -252,7 +249,6 @@ pub(crate) struct TestArguments {
 ///
 /// Example: hsic data fetch mnist
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct DataArguments {
     #[command(subcommand)]
     pub(crate) command: DataCommand,
@@ -264,12 +260,10 @@ pub(crate) enum DataCommand {
     /// Show a data set: sizes, samples of each class, files with their SHA-256
     ///
     /// Example: hsic data info mnist
-    #[command(verbatim_doc_comment)]
     Info(DataNameArguments),
     /// Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs
     ///
     /// Example: hsic data verify mnist
-    #[command(verbatim_doc_comment)]
     Verify(DataNameArguments),
     Fetch(DataFetchArguments),
 }
@@ -278,7 +272,6 @@ pub(crate) enum DataCommand {
 ///
 /// Example: hsic data list
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct DataListArguments {
     /// Folder that holds the files, or one with each data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]
@@ -305,7 +298,6 @@ pub(crate) struct DataNameArguments {
 ///
 /// Example: hsic data fetch fashion-mnist --data-dir data
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct DataFetchArguments {
     /// Name of the data set
     pub(crate) name: String,
@@ -334,7 +326,6 @@ pub(crate) const ALL: &str = "all";
 ///
 /// Example: hsic reproduce unformatted --profile quick --data-dir data
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct ReproduceArguments {
     /// Which figure, or all of them
     #[arg(value_parser = PossibleValuesParser::new(
@@ -378,7 +369,6 @@ pub(crate) struct ReproduceArguments {
 ///
 /// Example: hsic compare --methods hsic,backprop,frozen --dataset mnist --widths 256x3 --budget 5epochs --seeds 3
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct CompareArguments {
     /// Methods by name, separated by commas, or all (see hsic methods)
     #[arg(long, default_value = "all")]
@@ -414,11 +404,28 @@ pub(crate) struct CompareArguments {
 ///
 /// Example: hsic methods hsic
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct MethodsArguments {
     /// Which method to explain
     pub(crate) name: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Write the completions of a shell to standard output
+///
+/// Example: hsic completions bash > ~/.local/share/bash-completion/completions/hsic
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// Which shell
+    pub(crate) shell: Shell,
+}
+
+/// Write a manual page to standard output: of the command, or of one of its verbs
+///
+/// Example: hsic man train | man -l -
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// The verb, as train or data fetch [default: all of the command in short]
+    pub(crate) verb: Vec<String>,
 }

@@ -1,11 +1,13 @@
 //! One module a verb.
 
 mod compare;
+mod completions;
 mod data;
 mod eval;
 mod export;
 mod format;
 mod launch;
+mod man;
 mod measure;
 mod methods;
 mod predict;
@@ -34,5 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Compare(arguments) => compare::run(*arguments),
         Command::Methods(arguments) => methods::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }

@@ -4,6 +4,7 @@
 //! 130 interrupted.
 
 mod args;
+mod command_line;
 mod commands;
 mod html;
 mod markdown;
@@ -16,12 +17,20 @@ mod words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use command_line::Fault;
 
 /// Carries out a command line, the program's name first, and gives its exit code. Help and faults of the command line
-/// itself are printed, and end the process, as clap has it.
-pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    match commands::run(args::Arguments::parse_from(arguments)) {
+/// itself are printed.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
+    let arguments = match command_line::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(Fault::Line(error)) => return printer::of_the_line(&error),
+        Err(Fault::Number(told)) => {
+            printer::error(&anyhow::Error::msg(told));
+            return ExitCode::from(2);
+        }
+    };
+    match commands::run(arguments) {
         Ok(code) => code,
         Err(error) if printer::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

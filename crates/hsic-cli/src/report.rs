@@ -5,13 +5,18 @@ use std::path::Path;
 
 use hsic_bottleneck::log::EpochReport;
 use hsic_lab::comparison::MethodRow;
-use hsic_lab::figure::FIGURES;
 use hsic_lab::figure::plot::{Value, Verdict, mean};
 use hsic_lab::figure::record::{FigureRecord, Machine};
 use hsic_lab::figure::run_page::RunReport;
+use hsic_lab::figure::{FIGURES, Profile};
+use hsic_lab::shell::quoted;
 
 use crate::table::{MISSING, Row, significant};
 use crate::words;
+
+/// What is said of a profile that judges nothing.
+pub(crate) const NOT_JUDGED: &str =
+    "The profile smoke judges nothing: its trainings are too small to say anything of the paper's claims.";
 
 /// The figures of a reproduction.
 pub(crate) struct ReproductionReport {
@@ -23,6 +28,10 @@ impl ReproductionReport {
     /// Puts figures into the order in which they are made; those that are not known come last.
     pub(crate) fn new(mut figures: Vec<FigureRecord>) -> Self {
         let place = |figure: &FigureRecord| FIGURES.iter().position(|known| known.name() == figure.name);
+        for figure in figures.iter_mut().filter(|figure| figure.profile == Profile::Smoke.name()) {
+            // Earlier versions judged it.
+            figure.plot = std::mem::take(&mut figure.plot).unjudged();
+        }
         figures.sort_by_cached_key(|figure| (place(figure).unwrap_or(usize::MAX), figure.name.clone()));
         Self { figures }
     }
@@ -88,6 +97,9 @@ impl ReproductionReport {
     /// How many values and claims are as they should be, in sentences.
     pub(crate) fn tally(&self) -> Vec<String> {
         let mut sentences = Vec::new();
+        if self.claims(Verdict::NotJudged) > 0 {
+            sentences.push(NOT_JUDGED.to_owned());
+        }
         let banded = self.values().filter(|value| value.band.is_some()).count();
         if banded > 0 {
             let inside = banded - self.values_outside();
@@ -203,17 +215,18 @@ impl RunFacts {
     pub(crate) fn of(report: &RunReport, folder: &Path) -> Self {
         let config = &report.config;
         let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
+        let part = config.judged_on().name();
         let mut rows = Vec::new();
         let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
         if let Some(summary) = &report.summary {
             if let Some(format) = summary.format_accuracy {
-                row("test accuracy after format training", percent(format));
+                row(&format!("{part} accuracy after format training"), percent(format));
             }
             let unformatted =
                 if summary.format_accuracy.is_some() || !summary.formatted { ", outputs unformatted" } else { "" };
-            row(&format!("test accuracy{unformatted}"), percent(summary.test_accuracy));
+            row(&format!("{part} accuracy{unformatted}"), percent(summary.test_accuracy));
             if let Some(authors) = summary.authors_test_accuracy {
-                row(&format!("test accuracy{unformatted}, authors' protocol"), percent(authors));
+                row(&format!("{part} accuracy{unformatted}, authors' protocol"), percent(authors));
             }
             row(&format!("training accuracy{unformatted}"), percent(summary.train_accuracy));
             row("epochs", summary.epochs.to_string());
@@ -223,12 +236,12 @@ impl RunFacts {
             if let Some(bytes) = summary.peak_memory_bytes {
                 row("peak memory", format!("{} MB", bytes / 1_000_000));
             }
-            row("learned numbers", summary.parameters.to_string());
+            row("parameters", summary.parameters.to_string());
             row("threads", summary.threads.to_string());
         } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, .. }) =
             report.epochs.last()
         {
-            row("test accuracy so far", percent(*test_accuracy));
+            row(&format!("{part} accuracy so far"), percent(*test_accuracy));
             row("training accuracy so far", percent(*train_accuracy));
             row("epochs so far", format!("{epoch} of {}", config.epochs));
             row("steps so far", step.to_string());
@@ -240,7 +253,7 @@ impl RunFacts {
             warnings
                 .extend(member.warnings.iter().map(|warning| format!("sigma {sigma}: {}", words::warning(warning))));
         }
-        let folder = folder.display().to_string();
+        let quoted = |path: &Path| quoted(&path.to_string_lossy());
         Self {
             title: format!("{} on {} by {}", config.model, config.dataset, config.method.name),
             state: match (&report.summary, report.epochs.is_empty() && report.members.is_empty()) {
@@ -251,8 +264,8 @@ impl RunFacts {
             rows,
             warnings,
             command: match report.summary {
-                Some(_) => format!("hsic train --config {folder}/config.toml"),
-                None => format!("hsic train --resume {folder}"),
+                Some(_) => format!("hsic train --config {}", quoted(&folder.join("config.toml"))),
+                None => format!("hsic train --resume {}", quoted(folder)),
             },
         }
     }

@@ -109,4 +109,5 @@ pub(crate) struct Written {
     pub(crate) values_outside: usize,
     pub(crate) claims: usize,
     pub(crate) claims_failed: usize,
+    pub(crate) claims_not_judged: usize,
 }

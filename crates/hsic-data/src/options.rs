@@ -20,6 +20,12 @@ macro_rules! stage_options {
         }
 
         impl $name {
+            /// What stands over the options in a help text.
+            pub const HEADING: &'static str = $heading;
+
+            /// Names of the options, as fields.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
             /// These options where given, `other`'s elsewhere.
             #[must_use]
             pub fn or(self, other: Self) -> Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::dataset::{LoadOptions, Normalize};
+use crate::dataset::{LoadOptions, Normalize, known_as};
 use crate::fault::Faults;
 use crate::options::options;
 
@@ -56,7 +56,8 @@ impl DataOptions {
     /// Fills in the defaults and notes what is out of range. `seed` fixes what is drawn.
     pub fn resolve(&mut self, seed: u64, faults: &mut Faults) -> DataPlan {
         let usual = LoadOptions::default();
-        let dataset = self.dataset.get_or_insert_with(|| "digits".to_owned()).clone();
+        let dataset = known_as(self.dataset.as_deref().unwrap_or("digits")).to_owned();
+        self.dataset = Some(dataset.clone());
         let test_fraction = *self.test_fraction.get_or_insert(usual.test_fraction);
         let inside = test_fraction > 0.0 && test_fraction < 1.0;
         faults.check("test-fraction", test_fraction, inside, "a number in (0, 1)");

@@ -14,11 +14,13 @@ mod search;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::{ConfigError, TrainConfig, TrainOptions};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::Fault;
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::Methods;
+use hsic_bottleneck::names::same;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
 
@@ -42,12 +44,12 @@ const TRIAL_SEED: u64 = 1;
 /// # Errors
 /// `Fault` with the first name that is not known, or the whole if it names none.
 pub fn methods_named(names: &str, known: &Methods) -> Result<Vec<&'static Method>, Fault> {
-    if names == "all" {
+    if same("all", names) {
         return Ok(known.iter().collect());
     }
     let mut methods: Vec<&'static Method> = Vec::new();
     for name in names.split(',').map(str::trim) {
-        let expected = || format!("all, or {}", known.names());
+        let expected = || format!("all, or {}", known.instead_of(name));
         let fault = || Fault { key: "methods".to_owned(), value: name.to_owned(), expected: expected() };
         let method = known.named(name).ok_or_else(fault)?;
         if !methods.iter().any(|earlier| earlier.name == method.name) {
@@ -166,14 +168,37 @@ impl Comparison {
         }
     }
 
-    /// Options of a method's trainings of so many epochs at a rate.
-    fn options(&self, method: &Method, rate: f64, epochs: u64) -> TrainOptions {
+    /// Options of which none of the methods reads any.
+    ///
+    /// # Errors
+    /// `Config` for options that cannot be used.
+    pub fn unread(&self) -> Result<Vec<Unread>, Error> {
+        let mut common: Option<Vec<Unread>> = None;
+        for method in &self.methods {
+            let unread = self.config(method)?.unread(&self.options);
+            let mut told = common.unwrap_or_else(|| unread.clone());
+            told.retain(|given| unread.iter().any(|other| other.key == given.key));
+            common = Some(told);
+        }
+        Ok(common.unwrap_or_default())
+    }
+
+    /// What the common options are with a method.
+    fn config(&self, method: &Method) -> Result<TrainConfig, ConfigError> {
         let mut options = self.options.clone();
+        options.objective.method = Some(method.name.to_owned());
+        options.resolve_among(&self.known)
+    }
+
+    /// Options of a method's trainings of so many epochs at a rate: those of the common ones that it reads, so that each
+    /// is a command by itself.
+    fn options(&self, method: &Method, rate: f64, epochs: u64) -> Result<TrainOptions, ConfigError> {
+        let mut options = self.options.clone().without(&self.config(method)?.unread(&self.options));
         options.objective.method = Some(method.name.to_owned());
         options.optimizer.learning_rate = Some(rate);
         options.training.epochs = Some(epochs);
         options.data.validation = None;
-        options
+        Ok(options)
     }
 
     fn on_validation(&self, mut options: TrainOptions) -> TrainOptions {
@@ -193,7 +218,7 @@ impl Comparison {
         (plan.epochs, plan.trial_epochs) = match self.budget {
             Budget::Epochs(epochs) => (epochs, trial_epochs(epochs)),
             Budget::Seconds(seconds) => {
-                let options = self.on_validation(self.options(method, default, 1));
+                let options = self.on_validation(self.options(method, default, 1)?);
                 let pilot = planned(format!("{}, pilot", method.name), options)?;
                 let epochs = match self.trained(&pilot)? {
                     Some(trained) => Some(budget::fitting_epochs(&trained, seconds, TRIAL_SHARE)?),
@@ -209,7 +234,7 @@ impl Comparison {
         };
         for _ in 0..search::TRIALS {
             let Some(rate) = search::next(default, &plan.tried) else { break };
-            let options = self.on_validation(self.options(method, rate, plan.trial_epochs));
+            let options = self.on_validation(self.options(method, rate, plan.trial_epochs)?);
             let trial = planned(format!("{}, rate {rate}", method.name), options)?;
             let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
             let settled = accuracy.is_some() || self.store.failure(&trial)?.is_some();
@@ -221,7 +246,7 @@ impl Comparison {
         }
         if let Some(rate) = search::best(&plan.tried) {
             plan.rate = Some(rate);
-            let training = Training::new(method.name, self.options(method, rate, plan.epochs)).alone();
+            let training = Training::new(method.name, self.options(method, rate, plan.epochs)?).alone();
             for &seed in &self.seeds {
                 plan.finals.push(self.store.plan(&training, seed)?);
             }
@@ -231,9 +256,7 @@ impl Comparison {
 
     /// The method's own learning rate.
     fn default_rate(&self, method: &Method) -> Result<f64, Error> {
-        let mut options = self.options.clone();
-        options.objective.method = Some(method.name.to_owned());
-        Ok(options.resolve_among(&self.known)?.learning_rate.peak)
+        Ok(self.config(method)?.learning_rate.peak)
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod comparison;
 pub mod draw;
 pub mod figure;
+pub mod shell;

@@ -187,7 +187,7 @@ pub struct Method {
     pub local: bool,
     /// Whether all blocks can be updated at once after (or during) one forward pass.
     pub parallel: bool,
-    /// Fields of [`RuleOptions`] that it reads, and `approximation` if it does.
+    /// Fields of [`RuleOptions`] that it reads, and those of [`ObjectiveOptions`] that not every method reads.
     pub reads: &'static [&'static str],
     /// Fills in what the method has defaults of its own for, checks its own options and says how it is made with them.
     pub resolve: fn(&mut Stages<'_>, &mut Faults) -> Recipe,

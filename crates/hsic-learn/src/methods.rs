@@ -1,5 +1,7 @@
 //! Every method by name.
 
+use hsic_data::names::{one_of, same};
+
 use crate::method::{
     Method, alignment, backprop, bottleneck, bottleneck_local, cwc_ff, direct_feedback, dni, feedback_alignment,
     forward_forward, frozen, greedy, mono_forward, phsic, predsim, sign_symmetry, softhebb, target_propagation,
@@ -51,10 +53,16 @@ impl Methods {
         self
     }
 
-    /// The method of a name.
+    /// The method of a name, whatever its case.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&'static Method> {
-        self.iter().find(|method| method.name == name)
+        self.iter().find(|method| same(method.name, name))
+    }
+
+    /// What may be given in the place of an unknown name, with the one that may have been meant.
+    #[must_use]
+    pub fn instead_of(&self, name: &str) -> String {
+        one_of(name, &self.iter().map(|method| method.name).collect::<Vec<_>>())
     }
 
     /// All of them, in order.
@@ -62,9 +70,9 @@ impl Methods {
         self.0.iter().copied()
     }
 
-    /// Their names, separated by commas.
+    /// Names of those that read the option of a TOML key, separated by commas.
     #[must_use]
-    pub fn names(&self) -> String {
-        self.0.iter().map(|method| method.name).collect::<Vec<_>>().join(", ")
+    pub fn readers(&self, key: &str) -> String {
+        self.iter().filter(|method| method.reads(key)).map(|method| method.name).collect::<Vec<_>>().join(", ")
     }
 }

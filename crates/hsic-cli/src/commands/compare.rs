@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions};
 use hsic_bottleneck::files::write_atomically;
@@ -13,6 +14,7 @@ use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
 use hsic_lab::draw;
 use hsic_lab::figure::flags;
+use hsic_lab::shell::quoted;
 
 use super::launch::launch;
 use super::running::{interrupted, stop_on_signal};
@@ -35,14 +37,15 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     // Whatever is amiss with the common options is told before anything is trained.
     let config = options.clone().resolve()?;
     let held_out = validation.unwrap_or(VALIDATION);
-    dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
-    let resolved = config.options;
+    let resolved = config.options.clone();
     let named = |text: Option<String>| text.unwrap_or_default();
     let (dataset, model) = (named(resolved.data.dataset), named(resolved.network.model));
     let output = arguments.output.unwrap_or_else(|| place(&dataset, &model));
     let command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
     let seeds = (1..=arguments.seeds).collect();
     let comparison = Comparison::new(&output, options, methods, arguments.budget, seeds);
+    Unread::refuse(comparison.unread()?)?;
+    dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
 
     let stop = stop_on_signal()?;
     let program = std::env::current_exe().context("the program's own path")?;
@@ -75,7 +78,7 @@ fn place(dataset: &str, model: &str) -> PathBuf {
 
 /// The command that makes the comparison: what differs from the defaults.
 fn command(options: &TrainOptions, methods: &str, budget: &str, seeds: u64) -> String {
-    format!("hsic compare --methods {methods} --budget {budget} --seeds {seeds}{}", flags(options))
+    format!("hsic compare --methods {} --budget {budget} --seeds {seeds}{}", quoted(methods), flags(options))
 }
 
 /// Writes what a comparison came to, in every form.

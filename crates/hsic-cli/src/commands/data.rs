@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, LoadOptions, SOURCES, fetch, files, source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, fetch, files, known_as,
+    source, verify,
 };
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
@@ -63,9 +64,11 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
 }
 
 fn info(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
+    refuse_folder(arguments)?;
     let options = LoadOptions { data_dir: arguments.data_dir.clone(), ..LoadOptions::default() };
-    let split = on_threads(None, || dataset::load(&arguments.name, &options))??;
-    let files = match source(&arguments.name) {
+    let name = known_as(&arguments.name);
+    let split = on_threads(None, || dataset::load(name, &options))??;
+    let files = match source(name) {
         Some(source) => verify(source, arguments.data_dir.as_deref())?,
         None => Vec::new(),
     };
@@ -91,13 +94,27 @@ fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
     }
 }
 
+/// Nothing looks into a folder for data that are drawn or lie at a path.
+fn refuse_folder(arguments: &DataNameArguments) -> anyhow::Result<()> {
+    if let (Some(folder), Some(form)) = (&arguments.data_dir, Form::of(known_as(&arguments.name))) {
+        anyhow::ensure!(
+            form == Form::Files,
+            "data-dir = {}: expected not given for {}, which does not read it; read by data sets that are files under a \
+             name (see hsic data list)",
+            folder.display(),
+            arguments.name
+        );
+    }
+    Ok(())
+}
+
 /// The source of a name, or an error that lists the names.
 fn known(name: &str) -> Result<&'static dyn DatasetSource, DatasetError> {
     let unknown = || DatasetError::UnknownSource {
         name: name.to_owned(),
         known: SOURCES.iter().map(|source| source.name()).collect(),
     };
-    source(name).ok_or_else(unknown)
+    source(known_as(name)).ok_or_else(unknown)
 }
 
 /// What `--json` prints.
@@ -110,6 +127,7 @@ struct Verification<'a> {
 }
 
 fn check(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
+    refuse_folder(arguments)?;
     let files = verify(known(&arguments.name)?, arguments.data_dir.as_deref())?;
     let ok = files.iter().all(|file| file.matches != Some(false));
     if arguments.json {
@@ -141,8 +159,8 @@ fn bring(arguments: &DataFetchArguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         printer::json(&fetched)?;
     } else {
-        let (folder, files) = (fetched.folder.display(), fetched.files.len());
-        printer::line(&format!("{}: {files} files in {folder}, {} bytes fetched", arguments.name, fetched.bytes))?;
+        let (folder, files) = (fetched.folder.display(), printer::counted(fetched.files.len() as u64, "file"));
+        printer::line(&format!("{}: {files} in {folder}, {} bytes fetched", source.name(), fetched.bytes))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use hsic_bottleneck::Error;
 use hsic_bottleneck::config::TrainConfig;
+use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::dataset::{self, LoadOptions, Split, Standardization};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
@@ -27,8 +28,10 @@ struct Evaluation<'a> {
 pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
     let mut options = run.config()?.options;
+    let given = arguments.data.clone();
     options.data = arguments.data.or(options.data);
     let config = options.resolve()?;
+    Unread::refuse(config.unread_by_evaluation(&given))?;
     let (rows, confusion, unformatted, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
         // Other data than that trained on is seen through the numbers of the training.
@@ -50,7 +53,7 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     } else {
         let formatted = predictor.format().is_some();
         let names = &predictor.provenance().class_names;
-        printer::evaluation(&config.dataset, &confusion, names, unformatted, formatted)?;
+        printer::evaluation(&config.dataset, config.judged_on(), &confusion, names, unformatted, formatted)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
@@ -17,10 +19,11 @@ const EPOCHS: u64 = 10;
 pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
     let mut options = run.config()?.options;
-    options.format = arguments.format;
+    options.format = arguments.format.clone();
     options.format.format_epochs.get_or_insert(EPOCHS);
     let config = options.resolve()?;
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
+    Unread::refuse(config.unread(&TrainOptions { format: arguments.format, ..TrainOptions::default() }))?;
     let threads = arguments.threads.or(config.threads);
     let stop = stop_on_signal()?;
     let finished = on_threads(threads, || {

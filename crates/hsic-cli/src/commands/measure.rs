@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail, ensure};
 use faer::MatRef;
 use hsic::{Bandwidth, Estimator, Kernel, double};
 use hsic_bottleneck::dataset::{Table, read_table};
+use hsic_bottleneck::names::{one_of, same};
 use serde::Serialize;
 
 use crate::args::{KernelName, MeasureArguments};
@@ -24,7 +25,7 @@ struct Measurement {
 
 pub(crate) fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
     let estimator = estimator(&arguments.estimator, arguments.epsilon)?;
-    let kernel = kernel(arguments.kernel, &arguments.sigma, arguments.no_scale)?;
+    let kernel = kernel(arguments.kernel, arguments.sigma.as_deref(), arguments.no_scale)?;
     let (x, y) = tables(&arguments.x, &arguments.y)?;
     let measured = double::measure(&estimator, matrix(&x), matrix(&y), &kernel, &kernel)
         .with_context(|| format!("x = {}, y = {}", arguments.x.display(), arguments.y.display()))?;
@@ -47,27 +48,50 @@ pub(crate) fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn estimator(name: &str, epsilon: f64) -> anyhow::Result<Estimator> {
-    let known = || Estimator::ALL.map(|estimator| estimator.name()).join(", ");
-    let estimator = Estimator::from_name(name).ok_or_else(|| anyhow!("estimator = {name}: expected {}", known()))?;
-    Ok(if matches!(estimator, Estimator::Nhsic { .. }) { Estimator::Nhsic { epsilon } } else { estimator })
+fn estimator(name: &str, epsilon: Option<f64>) -> anyhow::Result<Estimator> {
+    let names = Estimator::ALL.map(|estimator| estimator.name());
+    let estimator = Estimator::ALL.into_iter().find(|estimator| same(estimator.name(), name));
+    let estimator = estimator.ok_or_else(|| anyhow!("estimator = {name}: expected {}", one_of(name, &names)))?;
+    match (estimator, epsilon) {
+        (estimator, None) => Ok(estimator),
+        (Estimator::Nhsic { .. }, Some(epsilon)) => Ok(Estimator::Nhsic { epsilon }),
+        (_, Some(epsilon)) => {
+            bail!(
+                "epsilon = {epsilon}: expected not given for estimator = {name}, which does not read it; read by nhsic"
+            )
+        }
+    }
 }
 
-fn kernel(name: KernelName, sigma: &str, no_scale: bool) -> anyhow::Result<Kernel> {
+/// Width of a kernel if none is given.
+const SIGMA: &str = "5";
+
+fn kernel(name: KernelName, sigma: Option<&str>, no_scale: bool) -> anyhow::Result<Kernel> {
     let bandwidth = || {
+        let sigma = sigma.unwrap_or(SIGMA);
         if sigma == "median" {
+            ensure!(!no_scale, "no-scale: expected not given for sigma = median, which is never scaled");
             return Ok(Bandwidth::Median);
         }
         let sigma: f64 = sigma.parse().map_err(|_| anyhow!("sigma = {sigma}: expected a number > 0, or median"))?;
         Ok::<_, anyhow::Error>(if no_scale { Bandwidth::unscaled(sigma)? } else { Bandwidth::scaled(sigma)? })
     };
-    Ok(match name {
-        KernelName::Gaussian => Kernel::Gaussian { bandwidth: bandwidth()? },
-        KernelName::Laplacian => Kernel::Laplacian { bandwidth: bandwidth()? },
-        KernelName::Linear => Kernel::Linear,
-        KernelName::Cosine => Kernel::Cosine,
-        KernelName::Delta => Kernel::Delta,
-    })
+    let plain = |kernel: Kernel, name: &str| {
+        let given = sigma.map(|sigma| format!("sigma = {sigma}")).or(no_scale.then(|| "no-scale".to_owned()));
+        match given {
+            None => Ok(kernel),
+            Some(given) => bail!(
+                "{given}: expected not given for kernel = {name}, which does not read it; read by gaussian, laplacian"
+            ),
+        }
+    };
+    match name {
+        KernelName::Gaussian => Ok(Kernel::Gaussian { bandwidth: bandwidth()? }),
+        KernelName::Laplacian => Ok(Kernel::Laplacian { bandwidth: bandwidth()? }),
+        KernelName::Linear => plain(Kernel::Linear, "linear"),
+        KernelName::Cosine => plain(Kernel::Cosine, "cosine"),
+        KernelName::Delta => plain(Kernel::Delta, "delta"),
+    }
 }
 
 /// Reads both tables before anything is computed.

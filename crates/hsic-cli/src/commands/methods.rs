@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &MethodsArguments) -> anyhow::Result<ExitCode> {
         }
         Some(name) => {
             let Some(method) = Methods::known().named(name) else {
-                bail!("method = {name}: expected {}", Methods::known().names());
+                bail!("method = {name}: expected {}", Methods::known().instead_of(name));
             };
             let explained = explained(method)?;
             if arguments.json { printer::json(&explained)? } else { printer::method(&explained)? }

@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         values_outside: 0,
         claims: 0,
         claims_failed: 0,
+        claims_not_judged: 0,
     };
     let (page, text) = if folder.join(FIGURES).is_dir() {
         let content = reproduction(&folder.join(FIGURES))?;
@@ -54,6 +55,7 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.values_outside = content.values_outside();
         written.claims = content.figures.iter().map(|figure| figure.plot.claims.len()).sum();
         written.claims_failed = content.claims(Verdict::Fails);
+        written.claims_not_judged = content.claims(Verdict::NotJudged);
         (html::reproduction(&content, draw::svg), markdown::reproduction(&content))
     } else if folder.join(compare::RECORD).is_file() {
         let record = read::<ComparisonRecord>(&folder.join(compare::RECORD), "the record of a comparison")?;

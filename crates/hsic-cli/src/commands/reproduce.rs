@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use hsic_bottleneck::names::same;
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::Outcome;
 use hsic_lab::draw;
@@ -32,6 +33,19 @@ struct Reproduced<'a> {
 pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
     let figures = chosen(&arguments.figure);
     anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
+    if arguments.profile == Profile::Smoke {
+        let unread = |key: &str, value: &dyn std::fmt::Display, why: &str| {
+            anyhow::anyhow!(
+                "{key} = {value}: expected not given for profile = smoke, which {why}; read by quick, paper"
+            )
+        };
+        if let Some(folder) = &arguments.data_dir {
+            return Err(unread("data-dir", &folder.display(), "draws its data"));
+        }
+        if arguments.check {
+            return Err(unread("check", &true, "judges nothing"));
+        }
+    }
     let sources = match arguments.profile {
         Profile::Smoke => Sources::default(),
         Profile::Quick | Profile::Paper => Sources::find(arguments.data_dir.as_deref())?,
@@ -77,17 +91,22 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         let profile = arguments.profile;
         printer::json(&Reproduced { output: &output, profile, seeds: &seeds, figures, values, outside })?;
     } else {
-        printer::reproduction(&values, &output)?;
+        printer::reproduction(&values, arguments.profile.judges(), &output)?;
     }
-    Ok(if arguments.check && outside > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(ended(arguments.check, outside))
+}
+
+/// What a reproduction ends with that has so many values outside their bands.
+fn ended(check: bool, outside: usize) -> ExitCode {
+    if check && outside > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
 /// The figures that a name stands for.
 fn chosen(name: &str) -> Vec<&'static dyn Figure> {
-    if name == ALL {
+    if same(ALL, name) {
         return FIGURES.to_vec();
     }
-    FIGURES.iter().copied().filter(|figure| figure.name() == name).collect()
+    FIGURES.iter().copied().filter(|figure| same(figure.name(), name)).collect()
 }
 
 /// The values of all figures, and whether each lies in its band.
@@ -109,6 +128,19 @@ mod tests {
     use crate::args::{Arguments, Command};
 
     #[test]
+    fn a_value_outside_its_band_fails_the_check() {
+        let records = crate::report::tests::reproduction().figures;
+        let outside = checked(&records).iter().filter(|value| !value.holds).count();
+        assert_eq!(outside, 1);
+        let told = |code: ExitCode| format!("{code:?}");
+        assert_eq!(told(ended(true, outside)), told(ExitCode::from(1)));
+        assert_eq!(
+            [ended(true, 0), ended(false, outside)].map(told),
+            [told(ExitCode::SUCCESS), told(ExitCode::SUCCESS)]
+        );
+    }
+
+    #[test]
     fn the_command_that_a_figure_names_is_read_as_the_training_it_did() {
         for profile in [Profile::Smoke, Profile::Quick, Profile::Paper] {
             let scope = Scope { profile, seeds: vec![3], sources: Sources::default() };
@@ -121,6 +153,7 @@ mod tests {
                     let Command::Train(arguments) = arguments.command else { panic!("{command}") };
                     let read = arguments.options.resolve().unwrap();
                     assert_eq!(read, training.seeded(3).resolve().unwrap(), "{command}");
+                    assert_eq!(read.unread(&training.options), [], "{command}");
                 }
             }
         }

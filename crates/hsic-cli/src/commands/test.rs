@@ -21,14 +21,28 @@ struct Outcome {
     rows: usize,
 }
 
+/// Permutations if no number is given.
+const PERMUTATIONS: usize = 1000;
+
 pub(crate) fn run(arguments: TestArguments) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(arguments.permutations >= 1, "permutations = 0: expected a whole number >= 1");
+    let permutations = arguments.permutations.unwrap_or(PERMUTATIONS);
+    anyhow::ensure!(permutations >= 1, "permutations = 0: expected a whole number >= 1");
+    if arguments.method == TestMethod::Gamma {
+        let given = [("permutations", arguments.permutations.map(|n| n as u64)), ("seed", arguments.seed)];
+        for (key, value) in given {
+            if let Some(value) = value {
+                anyhow::bail!(
+                    "{key} = {value}: expected not given for method = gamma, which does not read it; read by permutation"
+                );
+            }
+        }
+    }
     let (x, y) = tables(&arguments.x, &arguments.y)?;
     let kernel = Kernel::gaussian_median();
     let (method, tested) = on_threads(arguments.threads, || match arguments.method {
         TestMethod::Permutation => {
             let tested =
-                permutation_test(matrix(&x), matrix(&y), &kernel, &kernel, arguments.permutations, arguments.seed);
+                permutation_test(matrix(&x), matrix(&y), &kernel, &kernel, permutations, arguments.seed.unwrap_or(0));
             ("permutation", tested)
         }
         TestMethod::Gamma => ("gamma", gamma_test(matrix(&x), matrix(&y), &kernel, &kernel)),
@@ -38,10 +52,8 @@ pub(crate) fn run(arguments: TestArguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         printer::json(&outcome)?;
     } else {
-        printer::line(&format!(
-            "HSIC = {} (1/m^2, {} rows), p = {} by {method}",
-            outcome.statistic, outcome.rows, outcome.p_value
-        ))?;
+        let drawn = (arguments.method == TestMethod::Permutation).then_some(permutations);
+        printer::tested(outcome.statistic, outcome.rows, outcome.p_value, drawn)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
@@ -18,10 +19,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
     let (config, place) = match resume {
         Some(path) => resumed(options, &path)?,
-        None => {
-            let file = config.as_deref().map(TrainOptions::read).transpose()?.unwrap_or_default();
-            (options.or(file).resolve()?, Place::New(run))
-        }
+        None => (given(options, config.as_deref())?, Place::New(run)),
     };
     let data = on_threads(config.threads, || load(&config))??;
     // Before there is a folder.
@@ -37,7 +35,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
     };
     let stop = stop_on_signal()?;
-    let mut progress = Progress::new(quiet);
+    let mut progress = Progress::new(quiet, config.judged_on());
     let outcome = on_threads(config.threads, || {
         let mut observers: [&mut dyn Observer; 1] = [&mut progress];
         train(&config, &data, &run, &mut observers, &stop)
@@ -57,6 +55,20 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             Ok(interrupted())
         }
     }
+}
+
+/// The configuration of flags and a file, none of which is read by nothing.
+fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<TrainConfig> {
+    let options = file.map(TrainOptions::read).transpose()?.unwrap_or_default();
+    let config = flags.clone().or(options.clone()).resolve()?;
+    let mut unread = config.unread(&flags);
+    // What a run of an earlier version was given stays what it is.
+    if !file.is_some_and(Run::is_record) {
+        let flagged = unread.clone();
+        unread.extend(config.unread_of_file(&options).into_iter().filter(|told| !flagged.contains(told)));
+    }
+    Unread::refuse(unread)?;
+    Ok(config)
 }
 
 /// Where the run's folder comes from.

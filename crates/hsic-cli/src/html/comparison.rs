@@ -26,7 +26,7 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
             (table(&record.rows))
             p.note {
                 "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses. At once: the most \
-                 learned numbers that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
+                 parameters that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
                  with * is the least or the largest of those tried: a better one may lie beyond."
             }
         }

@@ -163,6 +163,7 @@ fn judged(verdict: Verdict) -> &'static str {
         Verdict::Holds => "\u{2713} holds",
         Verdict::Partly => "\u{2248} holds partly",
         Verdict::Fails => "\u{2717} does not hold",
+        Verdict::NotJudged => "not judged",
     }
 }
 
@@ -234,6 +235,23 @@ mod tests {
         assert_eq!(page.matches("\u{2713} inside").count(), 2);
         assert!(page.contains("<tr class=\"broken\"><th scope=\"row\">ratio</th><td class=\"number\">\u{2014}</td>"));
         assert!(page.contains("\u{2717} does not hold"));
+    }
+
+    #[test]
+    fn the_smoke_profile_judges_nothing_and_says_so() {
+        let mut figures = reproduction().figures;
+        for figure in &mut figures {
+            figure.profile = "smoke".to_owned();
+        }
+        // Records of earlier versions hold verdicts.
+        let content = crate::report::ReproductionReport::new(figures);
+        let page = page(&content, draw);
+        assert_eq!(page.matches("<td class=\"verdict\">not judged</td>").count(), 3);
+        assert!(page.contains(crate::report::NOT_JUDGED));
+        for told in ["\u{2717}", "\u{2713}", "\u{2248}", "class=\"broken\""] {
+            assert!(!page.contains(told), "{told}");
+        }
+        assert!(crate::markdown::reproduction(&content).contains(crate::report::NOT_JUDGED));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod errors;
 mod life;
+mod options;
 mod predict;
 mod protocols;
 mod report;

@@ -92,7 +92,7 @@ fn combined_sigmas_train_a_network_each_and_go_on_after_an_interruption() {
 #[test]
 fn back_propagation_trains_the_same_networks() {
     let place = Place::new();
-    let train = "--method backprop --learning-rate 0.1 --momentum 0.9";
+    let train = "--method backprop --optimizer sgd --learning-rate 0.1 --momentum 0.9";
     for (run, more) in [("a", "--threads 1"), ("b", "--threads 2")] {
         let summary = place.json(&format!("train {SMALL} {train} --run {run} --json {more}"));
         assert!(summary["test_accuracy"].as_f64().unwrap() > 0.7, "{summary}");

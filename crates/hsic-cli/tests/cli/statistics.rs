@@ -45,6 +45,11 @@ fn dependence_is_found_and_independence_is_not() {
         let again = place.json(&format!("test x.csv y.csv --permutations 999 --seed 3 --threads {threads} --json"));
         assert_eq!(again, dependent);
     }
+    // No order of the rows is as dependent as that in which both tables are the same.
+    let told = String::from_utf8(place.run("test x.csv x.csv --permutations 99").stdout).expect("text");
+    assert!(told.ends_with(" (1/m^2, 40 rows), p = 0.01 (the least of 99 permutations)\n"), "{told}");
+    let told = String::from_utf8(place.run("test x.csv noise.csv --permutations 99").stdout).expect("text");
+    assert!(told.ends_with(" (99 permutations)\n"), "{told}");
     let gamma = place.json("test x.csv y.csv --method gamma --json");
     assert!(gamma["p_value"].as_f64().unwrap() < 0.01, "{gamma}");
     assert_eq!(gamma["statistic"], dependent["statistic"]);

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::{ImageFault, Shape};
+use crate::names::{did_you_mean, one_of};
 
 /// A reason why a data set or a table cannot be loaded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a registered name nor a path of a table or of a folder.
-    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file", known.join(", "))]
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -20,7 +21,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// Not the name of a data set, where only a name will do.
-    #[error("no data set is called {name}: expected {}", known.join(", "))]
+    #[error("no data set is called {name}: expected {}", one_of(name, known))]
     UnknownSource {
         /// What was asked for.
         name: String,

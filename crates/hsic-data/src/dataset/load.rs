@@ -7,6 +7,7 @@ use super::error::DatasetError;
 use super::normalization::Normalize;
 use super::source::{DatasetSource, LoadOptions};
 use super::{archive, cifar, digits, folder, idx, labeled, table};
+use crate::names::same;
 
 /// Every data set known by name.
 pub static SOURCES: &[&dyn DatasetSource] =
@@ -16,6 +17,14 @@ pub static SOURCES: &[&dyn DatasetSource] =
 #[must_use]
 pub fn source(name: &str) -> Option<&'static dyn DatasetSource> {
     SOURCES.iter().copied().find(|source| source.name() == name)
+}
+
+/// The name by which the program knows a data set: that of a source that differs from it in case alone, unless something
+/// lies at such a path; else the name itself.
+#[must_use]
+pub fn known_as(name: &str) -> &str {
+    let alike = || SOURCES.iter().map(|source| source.name()).find(|known| same(known, name));
+    if source(name).is_some() || Path::new(name).exists() { name } else { alike().unwrap_or(name) }
 }
 
 /// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
@@ -97,8 +106,18 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file; did you mean mnist?"
         );
+    }
+
+    #[test]
+    fn the_case_of_a_name_is_forgiven_unless_something_lies_there() {
+        assert_eq!(
+            ["mnist", "MNIST", "Fashion-MNIST", "mnits"].map(known_as),
+            ["mnist", "mnist", "fashion-mnist", "mnits"]
+        );
+        // A path that is there stays one.
+        assert_eq!(known_as("src"), "src");
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Budget {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Epochs(1) => f.write_str("1epoch"),
             Self::Epochs(epochs) => write!(f, "{epochs}epochs"),
             Self::Seconds(seconds) if seconds % 60.0 == 0.0 => write!(f, "{}min", seconds / 60.0),
             Self::Seconds(seconds) => write!(f, "{seconds}s"),

@@ -62,11 +62,11 @@ pub struct MethodRow {
     pub milliseconds_per_step: Vec<f64>,
     /// Peak memory of the process, by seed.
     pub peak_memory_bytes: Vec<u64>,
-    /// Learned numbers of the network.
+    /// Parameters of the network.
     pub parameters: usize,
-    /// Numbers that the method learns beside them.
+    /// Parameters that the method learns beside them.
     pub auxiliary_parameters: usize,
-    /// Most numbers that one update touches at once.
+    /// Most parameters that one update touches at once.
     pub parameters_at_once: usize,
     /// Whether no gradient travels between blocks.
     pub local: bool,

@@ -3,11 +3,14 @@
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::network::Activation;
 
-use super::monitored::{Paper, Variant, plot, trainings};
+use super::monitored::{Paper, Variant, caption, plot, shape, trainings};
 use super::plot::{Claim, Plot, Verdict, mean};
 use super::{Figure, Scope, Training, Trainings};
 
 pub(super) struct Activations;
+
+/// Hidden layers between the first and the last.
+const LAYERS: usize = 5;
 
 fn variants() -> [(Activation, Variant); 4] {
     let variant = |label: &str, x, y, accuracy| Variant { label: label.to_owned(), paper: Paper { x, y, accuracy } };
@@ -33,15 +36,13 @@ impl Figure for Activations {
     }
 
     fn trainings(&self, scope: &Scope) -> Vec<Training> {
-        let of = |(activation, variant): (Activation, Variant)| trainings(scope, 5, activation, &variant.label);
+        let of = |(activation, variant): (Activation, Variant)| trainings(scope, LAYERS, activation, &variant.label);
         variants().into_iter().flat_map(of).collect()
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
-        let caption = "784-256x6-128-10 by back-propagation at rate 0.005; nHSIC with sigma 5 on each fifth batch, after its \
-                       step. Samples are shuffled; in the table the authors' protocol has them in the order of the file. The \
-                       start is the first record, the end the mean of the last ten.";
-        let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption.to_owned())?;
+        let caption = caption(scope, &shape(scope, LAYERS));
+        let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption)?;
         plot.claims.push(both_ways(&plot));
         Ok(plot)
     }

@@ -96,7 +96,7 @@ impl Figure for Cost {
                     options.network.widths = Some(format!("{width}x{depth}"));
                     options.training.epochs = Some(1);
                     options.training.batch_size = Some(batch);
-                    options.training.schedule = Some(Schedule::Sequential);
+                    options.training.schedule = (method == "HSIC").then_some(Schedule::Sequential);
                     options.training.threads = Some(1);
                     options.data.train_size = Some(STEPS * batch);
                     options.data.test_size = Some(100);

@@ -4,7 +4,7 @@ use hsic_bottleneck::error::Error;
 use hsic_bottleneck::network::Activation;
 
 use super::activations::both_ways;
-use super::monitored::{Paper, Variant, plot, trainings};
+use super::monitored::{Paper, Variant, caption, plot, shape, trainings};
 use super::plot::Plot;
 use super::{Figure, Scope, Training, Trainings};
 
@@ -41,10 +41,9 @@ impl Figure for Depths {
     }
 
     fn plot(&self, scope: &Scope, trained: &Trainings<'_>) -> Result<Plot, Error> {
-        let caption = "784-256x(n + 1)-128-10, relu, by back-propagation at rate 0.005; nHSIC with sigma 5 on each fifth \
-                       batch, after its step. Samples are shuffled; in the table the authors' protocol has them in the order of the \
-                       file. The start is the first record, the end the mean of the last ten.";
-        let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption.to_owned())?;
+        let nets = variants().map(|(depth, _)| shape(scope, depth)).join(", ");
+        let caption = caption(scope, &format!("{nets}, relu,"));
+        let mut plot = plot(scope, trained, &variants().map(|(_, variant)| variant), caption)?;
         plot.claims.push(both_ways(&plot));
         Ok(plot)
     }

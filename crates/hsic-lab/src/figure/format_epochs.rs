@@ -1,10 +1,11 @@
 //! Figure 6 of the paper (5 in the authors' code): format training after 1, 5, 10 epochs of HSIC training.
 
+use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
-use super::settings::hsic;
+use super::settings::{format_protocols, hsic, net, numbers};
 use super::{Figure, Scope, Set, Training, Trainings};
 
 pub(super) struct FormatEpochs;
@@ -14,6 +15,18 @@ const TRAINED: [(u64, f64, f64); 3] = [(1, 85.5, 88.02), (5, 94.1, 94.28), (10, 
 
 fn label(epochs: u64) -> String {
     format!("{epochs} HSIC epoch{}", if epochs == 1 { "" } else { "s" })
+}
+
+/// Learning rate of the authors' layer.
+const RATE: f64 = 0.005;
+
+fn options(scope: &Scope, epochs: u64) -> TrainOptions {
+    let mut options = hsic(scope, Set::Mnist, 1e-4, 5.0, 50.0);
+    options.network.widths = Some(scope.pick("32x3", "256x6", "256x6").to_owned());
+    options.network.outputs = Some(scope.pick(32, 128, 128));
+    options.training.epochs = Some(epochs);
+    options.training.batch_size = Some(scope.pick(64, 256, 256));
+    options
 }
 
 impl Figure for FormatEpochs {
@@ -30,14 +43,7 @@ impl Figure for FormatEpochs {
     }
 
     fn trainings(&self, scope: &Scope) -> Vec<Training> {
-        let of = |(epochs, ..): (u64, f64, f64)| {
-            let mut options = hsic(scope, Set::Mnist, 1e-4, 5.0, 50.0);
-            options.network.widths = Some(scope.pick("32x3", "256x6", "256x6").to_owned());
-            options.network.outputs = Some(scope.pick(32, 128, 128));
-            options.training.epochs = Some(epochs);
-            options.training.batch_size = Some(scope.pick(64, 256, 256));
-            trainings(&label(epochs), options, 0.005)
-        };
+        let of = |(epochs, ..): (u64, f64, f64)| trainings(&label(epochs), options(scope, epochs), RATE);
         TRAINED.into_iter().flat_map(of).collect()
     }
 
@@ -48,10 +54,9 @@ impl Figure for FormatEpochs {
             name: label(epochs),
             paper: vec![(1.0, first), (FORMAT_EPOCHS as f64, last)],
         });
-        let caption = "784-256x6-128, rate 1e-4, sigma 5, beta 50. Authors' protocol: samples and blocks in the order of the \
-                       code, a layer that learns at rate 0.005 on outputs as they are, from random weights. Fair: samples \
-                       shuffled, blocks at once, a layer on standardized outputs with momentum and a rate that falls.";
-        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), caption)?;
+        let trained_with = options(scope, 1);
+        let caption = format!("{}, {}. {}", net(&trained_with), numbers(&trained_with), format_protocols(RATE));
+        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), &caption)?;
         let [_, ends] = ends(&plot);
         plot.claims.push(Claim {
             statement: "The longer HSIC trains, the better the layer on top classifies".to_owned(),

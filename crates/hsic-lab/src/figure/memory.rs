@@ -41,13 +41,18 @@ impl Figure for Memory {
                     "BP" | "BP, recomputed" => backprop(scope, Set::Digits, 0.005),
                     _ => hsic(scope, Set::Digits, 1e-3, 5.0, 500.0),
                 };
-                let schedule = if method == METHODS[0] { Schedule::Sequential } else { Schedule::Parallel };
+                // Back-propagation has one way through its blocks.
+                let schedule = match method {
+                    "HSIC, blocks in turn" => Some(Schedule::Sequential),
+                    "HSIC, blocks at once" => Some(Schedule::Parallel),
+                    _ => None,
+                };
                 options.rule.recompute = (method == METHODS[3]).then_some(Recompute::Auto);
                 options.evaluation.authors_beside = None;
                 options.network.widths = Some(format!("{}x{depth}", scope.pick(32, 256, 256)));
                 options.training.epochs = Some(1);
                 options.training.batch_size = Some(scope.pick(100, 512, 512));
-                options.training.schedule = Some(schedule);
+                options.training.schedule = schedule;
                 options.data.train_size = Some(scope.pick(300, 2_560, 2_560));
                 options.data.test_size = Some(100);
                 trainings.push(Training::new(label(method, depth), options).alone());

@@ -7,7 +7,7 @@ use hsic_bottleneck::judge::monitor::MonitorReport;
 use hsic_bottleneck::network::Activation;
 
 use super::plot::{Axis, Marks, Panel, Plot, Series, Style, Value, mean};
-use super::settings::{as_code, backprop, by_epoch};
+use super::settings::{as_code, backprop, by_epoch, net, numbers};
 use super::{Profile, Scope, Set, Trained, Training, Trainings};
 
 /// What the paper's figure shows of one curve.
@@ -54,6 +54,24 @@ fn options(scope: &Scope, layers: usize, activation: Activation) -> TrainOptions
     options.training.batch_size = Some(scope.pick(64, 256, 256));
     options.training.monitor_steps = Some(scope.pick(3, 5, 5));
     options
+}
+
+/// How the nets were trained and looked at, `nets` being what tells them apart.
+pub(super) fn caption(scope: &Scope, nets: &str) -> String {
+    let options = options(scope, 0, Activation::Relu);
+    format!(
+        "{nets} by back-propagation, {}; nHSIC with sigma {} after every {} steps, on the step's batch. Samples are shuffled; \
+         in the table the authors' protocol has them in the order of the file. The start is the first record, the end the \
+         mean of the last {LAST}.",
+        numbers(&TrainOptions { objective: Default::default(), ..options.clone() }),
+        options.objective.sigma.as_ref().map_or_else(String::new, ToString::to_string),
+        options.training.monitor_steps.unwrap_or_default(),
+    )
+}
+
+/// The net of so many hidden layers, with the layer of class scores.
+pub(super) fn shape(scope: &Scope, layers: usize) -> String {
+    format!("{}-10", net(&options(scope, layers, Activation::Relu)))
 }
 
 /// The last hidden layer's entry in a report: the last of all is the layer of class scores.

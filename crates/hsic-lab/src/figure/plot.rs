@@ -232,9 +232,19 @@ pub enum Verdict {
     Partly,
     /// It is not so.
     Fails,
+    /// Nothing is said of it: what was trained is too small to show it.
+    NotJudged,
 }
 
 impl Plot {
+    /// This plot with nothing judged: no value has a band, no claim a verdict.
+    #[must_use]
+    pub fn unjudged(mut self) -> Self {
+        self.values.iter_mut().for_each(|value| value.band = None);
+        self.claims.iter_mut().for_each(|claim| claim.verdict = Verdict::NotJudged);
+        self
+    }
+
     /// This plot without points and values that are no finite number, which a file could not hold.
     #[must_use]
     pub(super) fn finite(mut self) -> Self {

@@ -128,6 +128,7 @@ impl Reproduction {
             });
             trained.entry(planned.training.label).or_default().push(run);
         }
+        let plot = figure.plot(&self.scope, &Trainings(trained))?.finite();
         let profile = self.scope.profile.name();
         let seeds = self.scope.seeds.len();
         Ok(FigureRecord {
@@ -140,7 +141,7 @@ impl Reproduction {
             data,
             machine: Machine::here(),
             runs,
-            plot: figure.plot(&self.scope, &Trainings(trained))?.finite(),
+            plot: if self.scope.profile.judges() { plot } else { plot.unjudged() },
         })
     }
 
@@ -179,7 +180,7 @@ mod tests {
     use hsic_bottleneck::run::Run;
 
     use super::*;
-    use crate::figure::plot::{Plot, Value};
+    use crate::figure::plot::{Claim, Plot, Value, Verdict};
     use crate::figure::{Profile, Sources, Training};
 
     /// One small training and its accuracy.
@@ -218,14 +219,15 @@ mod tests {
                 paper: None,
                 authors: Vec::new(),
                 ours,
-                band: None,
+                band: Some((2.0, 3.0)),
                 command: trained.command("small"),
             };
+            let claim = Claim { statement: "s".to_owned(), verdict: Verdict::Fails, evidence: "e".to_owned() };
             // Kept from the first call: the second may not make it again.
             let run = &trained.of("small")[0];
             assert_eq!(run.derived("answer", |_| Ok(42))?, 42);
             assert_eq!(run.derived("answer", |_| Ok(43))?, 42);
-            Ok(Plot { values: vec![value], ..Plot::default() })
+            Ok(Plot { values: vec![value], claims: vec![claim], ..Plot::default() })
         }
     }
 
@@ -272,6 +274,11 @@ mod tests {
         let record = reproduction.plot(&Small).unwrap();
         assert_eq!((record.plot.values[0].ours.len(), record.runs.len()), (2, 2));
         assert_eq!(record.data, ["digits (60 + 20)"]);
+        // The smoke profile judges nothing, whatever the figure says.
+        assert_eq!((record.plot.values[0].band, record.plot.claims[0].verdict), (None, Verdict::NotJudged));
+        let quick = Scope { profile: Profile::Quick, ..scope(&[1, 2]) };
+        let judged = Reproduction::new(place.path(), quick).plot(&Small).unwrap();
+        assert_eq!((judged.plot.values[0].band, judged.plot.claims[0].verdict), (Some((2.0, 3.0)), Verdict::Fails));
         let folder = reproduction.save(&Small, &record, &[("figure.svg", b"picture")]).unwrap();
         assert_eq!(std::fs::read(folder.join("figure.svg")).unwrap(), b"picture");
         let kept: FigureRecord = serde_json::from_str(&std::fs::read_to_string(folder.join(RECORD)).unwrap()).unwrap();

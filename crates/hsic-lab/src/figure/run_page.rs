@@ -6,7 +6,7 @@ use hsic_bottleneck::judge::monitor::MonitorReport;
 use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning, read_records};
 use hsic_bottleneck::reconstruction::{Reconstruction, Reconstructions};
 use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
-use hsic_bottleneck::summary::Summary;
+use hsic_bottleneck::summary::{JudgedOn, Summary};
 
 use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
 
@@ -87,7 +87,7 @@ impl RunReport {
 /// What a run has to show, each figure with its title; nothing for what it has no records of.
 #[must_use]
 pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
-    let mut found = Vec::new();
+    let (mut found, judged) = (Vec::new(), report.config.judged_on());
     let mut add = |title: &str, member: Option<f64>, plot: Option<Plot>| {
         if let Some(plot) = plot {
             let title = member.map_or_else(|| title.to_owned(), |sigma| format!("{title}, sigma {sigma}"));
@@ -96,12 +96,12 @@ pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
     };
     let own = std::iter::once((None, report));
     for (member, run) in own.chain(report.members.iter().map(|(sigma, run)| (Some(*sigma), run))) {
-        add("Accuracy", member, accuracy(&run.epochs));
+        add("Accuracy", member, accuracy(&run.epochs, judged));
         // What a member was read as is told by the whole.
         if member.is_none() {
-            add("Format training", None, format(&run.format));
-            add("Confusion", None, run.summary.as_ref().and_then(confusion));
-            add("Reconstructions", None, run.reconstructions.as_ref().and_then(reconstructions));
+            add("Format training", None, format(&run.format, judged));
+            add("Confusion", None, run.summary.as_ref().and_then(|summary| confusion(summary, judged)));
+            add("Reconstructions", None, run.reconstructions.as_ref().and_then(|found| reconstructions(found, judged)));
         }
         add("Loss by block", member, loss(&run.epochs));
         add("What the rule measures", member, measured(&run.epochs));
@@ -124,33 +124,36 @@ fn panel(title: &str, x: &str, y: Axis, series: Vec<Series>) -> Panel {
     Panel { title: title.to_owned(), x: Axis::linear(x), y, marks: Marks::Series(series) }
 }
 
-fn accuracy(epochs: &[EpochReport]) -> Option<Plot> {
+fn accuracy(epochs: &[EpochReport], judged: JudgedOn) -> Option<Plot> {
     let last = epochs.last()?;
     let of = |name: &str, value: fn(&EpochReport) -> f64| {
         Series::plain(name, Style::Line, epochs.iter().map(|report| (report.epoch as f64, percent(value(report)))))
     };
-    let mut series = vec![of("training", |report| report.train_accuracy), of("test", |report| report.test_accuracy)];
+    let name = judged.name();
+    let mut series = vec![of("training", |report| report.train_accuracy), of(name, |report| report.test_accuracy)];
     let authors =
         epochs.iter().filter_map(|report| Some((report.epoch as f64, percent(report.authors_test_accuracy?))));
-    let authors = Series::plain("test, authors' protocol", Style::Line, authors);
+    let authors = Series::plain(&format!("{name}, authors' protocol"), Style::Line, authors);
     if !authors.points.is_empty() {
         series.push(authors);
     }
     let caption = format!(
-        "Accuracy on (part of) the training data and on the test data after each epoch, {} in all.",
+        "Accuracy on (part of) the training data and on the {name} data after each epoch, {} in all.",
         last.epoch
     );
     Some(plot(caption, 1, vec![panel("accuracy", "epoch", Axis::linear("accuracy (%)"), series)]))
 }
 
-fn format(accuracies: &[f64]) -> Option<Plot> {
+fn format(accuracies: &[f64], judged: JudgedOn) -> Option<Plot> {
     if accuracies.is_empty() {
         return None;
     }
     let points = accuracies.iter().enumerate().map(|(index, &share)| (index as f64 + 1.0, percent(share)));
-    let series = vec![Series::plain("test", Style::Line, points)];
-    let caption = "Test accuracy after each epoch of format training, which leaves the network as it is.".to_owned();
-    Some(plot(caption, 1, vec![panel("format training", "epoch", Axis::linear("test accuracy (%)"), series)]))
+    let series = vec![Series::plain(judged.name(), Style::Line, points)];
+    let part = judged.title();
+    let caption = format!("{part} accuracy after each epoch of format training, which leaves the network as it is.");
+    let axis = Axis::linear(&format!("{} accuracy (%)", judged.name()));
+    Some(plot(caption, 1, vec![panel("format training", "epoch", axis, series)]))
 }
 
 /// The blocks that are shown of so many.
@@ -290,7 +293,8 @@ fn gradients(monitor: &[MonitorReport]) -> Option<Plot> {
     Some(plot(caption, 2, panels))
 }
 
-fn confusion(summary: &Summary) -> Option<Plot> {
+fn confusion(summary: &Summary, judged: JudgedOn) -> Option<Plot> {
+    let part = judged.name();
     let counts = &summary.confusion.counts;
     let (classes, columns) = (counts.len(), counts.iter().map(Vec::len).max()?);
     let name = |class: usize| summary.class_names.get(class).map_or_else(|| class.to_string(), String::clone);
@@ -299,33 +303,35 @@ fn confusion(summary: &Summary) -> Option<Plot> {
     if classes.max(columns) > MOST_CLASSES {
         let points = recall.iter().enumerate().map(|(class, &share)| (class as f64, share));
         let series = vec![Series::plain("read right", Style::Curve, points)];
-        let caption = format!("Share of each of {classes} classes' test samples that is read right from {read}.");
+        let caption = format!("Share of each of {classes} classes' {part} samples that is read right from {read}.");
         return Some(plot(caption, 1, vec![panel("by class", "class", Axis::linear("read right (%)"), series)]));
     }
     let caption = format!(
-        "Test samples by their class (row) and the class read from {read} (column), with the share read right."
+        "{} samples by their true class (row) and the class predicted from {read} (column), with the share read right.",
+        judged.title()
     );
     let values = counts.iter().map(|row| row.iter().map(|&count| count as f64).collect()).collect();
     let row_notes = recall.iter().map(|share| format!("{share:.1} %")).collect();
     let panel = Panel {
-        title: "test samples".to_owned(),
-        x: Axis::linear("read as").named((0..columns).map(name)),
-        y: Axis::linear("class").named((0..classes).map(name)),
+        title: format!("{part} samples"),
+        x: Axis::linear("predicted class").named((0..columns).map(name)),
+        y: Axis::linear("true class").named((0..classes).map(name)),
         marks: Marks::Heat(Heat { values, row_notes }),
     };
     Some(plot(caption, 1, vec![panel]))
 }
 
-fn reconstructions(found: &Reconstructions) -> Option<Plot> {
+fn reconstructions(found: &Reconstructions, judged: JudgedOn) -> Option<Plot> {
     let row = |of: fn(&Reconstruction) -> &[u8]| found.pairs.iter().map(|pair| found.shades(of(pair))).collect();
     let name = |pair: &Reconstruction| match pair.class == pair.read {
         true => pair.class.clone(),
         false => format!("{} as {}", pair.class, pair.read),
     };
-    let caption =
-        "Test images, and what the decoder draws from the longest capsule of each: what the network knows of \
-                   an image beside its class."
-            .to_owned();
+    let caption = format!(
+        "{} images, and what the decoder draws from the longest capsule of each: what the network knows of an image beside \
+         its class.",
+        judged.title()
+    );
     let panel = Panel {
         title: "images and reconstructions".to_owned(),
         x: Axis::linear("class").named(found.pairs.iter().map(name)),
@@ -406,6 +412,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_held_out_is_called_validation_and_nothing_is_called_test() {
+        let mut options = TrainOptions::default();
+        options.data.validation = Some(0.1);
+        let both = EpochReport { authors_test_accuracy: Some(0.375), ..epoch(1, 2, true) };
+        let report =
+            RunReport { config: options.resolve().unwrap(), epochs: vec![both], format: vec![0.5], ..report() };
+        let plots = plots(&report);
+        let curves = series(titled(&plots, "Accuracy").unwrap(), 0);
+        assert_eq!([&*curves[1].name, &*curves[2].name], ["validation", "validation, authors' protocol"]);
+        let text = serde_json::to_string(&plots.iter().map(|(_, plot)| plot).collect::<Vec<_>>()).unwrap();
+        assert!(text.contains("Validation accuracy after each epoch of format training"), "{text}");
+        assert!(!text.to_lowercase().contains("test"), "{text}");
+    }
+
+    #[test]
     fn the_plane_has_a_curve_a_block_by_the_monitor_or_else_by_epochs() {
         let mut report = RunReport { epochs: vec![epoch(1, 2, true), epoch(2, 2, true)], ..report() };
         let found = plots(&report);
@@ -465,12 +486,13 @@ mod tests {
             );
             serde_json::from_str::<Summary>(&text).unwrap()
         };
-        let few = confusion(&summary(3)).unwrap();
+        let few = confusion(&summary(3), JudgedOn::Test).unwrap();
         let Marks::Heat(heat) = &few.panels[0].marks else { panic!("expected shades") };
         assert_eq!(heat.values[1], [0.0, 1.0, 2.0]);
         assert_eq!(heat.row_notes[1], "33.3 %");
         assert_eq!(few.panels[0].y.names[2], (2.0, "2".to_owned()));
-        let many = confusion(&summary(30)).unwrap();
+        let many = confusion(&summary(30), JudgedOn::Validation).unwrap();
+        assert!(many.caption.contains("30 classes' validation samples"), "{}", many.caption);
         assert_eq!(series(&many, 0)[0].points.len(), 30);
     }
 

@@ -20,6 +20,12 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Whether values and claims are judged: not of the least trainings, which learn too little.
+    #[must_use]
+    pub fn judges(self) -> bool {
+        self != Self::Smoke
+    }
+
     /// Its name, as on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

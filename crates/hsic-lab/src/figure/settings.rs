@@ -3,6 +3,7 @@
 //! blocks that take turns.
 
 use hsic_bottleneck::config::{Numbers, OptimizerName, TrainOptions};
+use hsic_bottleneck::dataset::source;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::assignment::Assignment;
 use hsic_bottleneck::judge::at_rest::FormatInput;
@@ -73,6 +74,40 @@ pub(super) fn with_authors_format(mut options: TrainOptions, epochs: u64, learni
     options
 }
 
+/// The dense net that options name, from its inputs to its last units: `784-256x6-128`.
+pub(super) fn net(options: &TrainOptions) -> String {
+    let inputs = options.data.dataset.as_deref().and_then(source).map(|source| source.facts().shape.columns());
+    let parts = [
+        inputs.map(|inputs| inputs.to_string()),
+        options.network.widths.clone(),
+        options.network.outputs.map(|outputs| outputs.to_string()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("-")
+}
+
+/// The numbers of HSIC that options name: `rate 1e-4, sigma 5, beta 50`.
+pub(super) fn numbers(options: &TrainOptions) -> String {
+    let told = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {}", short(value)));
+    let sigma = options.objective.sigma.as_ref().map(|sigma| format!("sigma {sigma}"));
+    let parts = [told("rate", options.optimizer.learning_rate), sigma, told("beta", options.objective.beta)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// A number in its shortest form.
+pub(super) fn short(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { value.to_string() }
+}
+
+/// What the two protocols of format training are, the authors' layer learning at a rate.
+pub(super) fn format_protocols(rate: f64) -> String {
+    format!(
+        "Authors' protocol: samples and blocks in the order of the code, a layer that learns at rate {} on outputs as they \
+         are, from random weights. Fair: samples shuffled, blocks at once, a layer on standardized outputs with momentum \
+         and a rate that falls.",
+        short(rate)
+    )
+}
+
 /// A curve by epoch of what each run of a label reports, in percent; `start` is the value before training.
 ///
 /// # Errors
@@ -126,4 +161,24 @@ pub(super) fn untrained(trained: &Trainings<'_>, label: &str) -> Result<[Vec<f64
 pub(super) fn paper(name: &str, values: &[f64]) -> Series {
     let points = values.iter().enumerate().map(|(index, &value)| ((index + 1) as f64, value));
     Series::plain(&format!("{name}, paper"), Style::Paper, points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Profile, Sources};
+
+    #[test]
+    fn what_a_caption_says_is_what_the_options_say() {
+        let scope = Scope { profile: Profile::Paper, seeds: vec![1], sources: Sources::default() };
+        let mut options = hsic(&scope, Set::Mnist, 1e-4, 5.0, 50.0);
+        options.network.widths = Some("256x6".to_owned());
+        options.network.outputs = Some(128);
+        assert_eq!(
+            (net(&options).as_str(), numbers(&options).as_str()),
+            ("784-256x6-128", "rate 1e-4, sigma 5, beta 50")
+        );
+        assert_eq!([0.005, 2e-4, 0.0].map(short), ["0.005", "2e-4", "0"]);
+        assert!(format_protocols(0.004).contains("at rate 0.004 on"));
+    }
 }

@@ -6,8 +6,8 @@ use hsic_bottleneck::judge::at_rest::{NormProtocol, ReadoutProtocol};
 
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict, mean};
-use super::settings::hsic;
-use super::{Figure, Scope, Set, Training, Trainings};
+use super::settings::{hsic, net, numbers, short};
+use super::{Figure, Profile, Scope, Set, Training, Trainings};
 
 pub(super) struct Sigmas;
 
@@ -81,11 +81,18 @@ impl Figure for Sigmas {
             name: COMBINED.to_owned(),
             paper: at(COMBINED_PAPER.0, COMBINED_PAPER.1),
         });
-        let caption = "784-128x6-64, batch 512, rate 1e-4, beta 50, then format training. Authors' protocol: samples and blocks \
-                       in the order of the code, a layer that learns at rate 0.004 on outputs as they are, from random \
-                       weights; the combined nets alone have momentum and batch norm of the test batch. Fair: all layers \
-                       alike, standardized outputs, momentum, a rate that falls.";
-        let mut plot = plot(scope, trained, &variants, (3.0, 30.0), caption)?;
+        let mut shared = options(scope, SIGMAS[0].0);
+        shared.objective.sigma = None;
+        let caption = format!(
+            "{}, batch {}, {}, then format training. Authors' protocol: samples and blocks in the order of the code, a layer \
+             that learns at rate {} on outputs as they are, from random weights; the combined nets alone have momentum and \
+             batch norm of the test batch. Fair: all layers alike, standardized outputs, momentum, a rate that falls.",
+            net(&shared),
+            shared.training.batch_size.unwrap_or_default(),
+            numbers(&shared),
+            short(RATE)
+        );
+        let mut plot = plot(scope, trained, &variants, (3.0, 30.0), &caption)?;
         let [authors, ours] = ends(&plot);
         let best = |values: &[f64]| values[..3].iter().copied().fold(f64::MIN, f64::max);
         let first: Vec<f64> = plot.values.iter().step_by(2).map(|value| mean(&value.ours)).collect();
@@ -105,31 +112,40 @@ impl Figure for Sigmas {
                 best(&authors)
             ),
         });
+        let at_once = first[3] > best(&first) + 1.0;
+        // The experiment behind the reason was made with the paper's sizes.
+        let reason = match !at_once && scope.profile == Profile::Paper {
+            true => {
+                ". It is the layer's momentum, which the code gives to the combined nets alone; the others start from \
+                 random weights at a small rate and need epochs to forget them"
+            }
+            false => "",
+        };
         plot.claims.push(Claim {
             statement: "Combined nets are read right after one epoch of format training, single ones are not".to_owned(),
-            verdict: if first[3] > best(&first) + 1.0 { Verdict::Holds } else { Verdict::Fails },
+            verdict: if at_once { Verdict::Holds } else { Verdict::Fails },
             evidence: format!(
                 "after one epoch, authors' layers: combined {:.2} %, single {:.2}, {:.2}, {:.2} %; fair layers: combined \
-                 {:.2} %, single {:.2}, {:.2}, {:.2} %. It is the layer's momentum, which the code gives to the combined \
-                 nets alone; the others start from random weights at a small rate and need epochs to forget them",
+                 {:.2} %, single {:.2}, {:.2}, {:.2} %{reason}",
                 slow[3], slow[0], slow[1], slow[2], first[3], first[0], first[1], first[2]
             ),
         });
+        let gaps = [ours[1] - ours[0], authors[1] - authors[0]];
+        // Of a gap that is little more than chance no share is told.
+        let share = match gaps[1] > 5.0 {
+            true => format!(": {:.0} % of the gap are the layer's", 100.0 * (1.0 - gaps[0] / gaps[1])),
+            false => String::new(),
+        };
         plot.claims.push(Claim {
             statement: "Sigma 1 learns much less than sigma 5".to_owned(),
-            verdict: match ours[1] - ours[0] {
+            verdict: match gaps[0] {
                 gap if gap > 15.0 => Verdict::Holds,
                 gap if gap > 1.0 => Verdict::Partly,
                 _ => Verdict::Fails,
             },
             evidence: format!(
-                "sigma 1 and 5: {:.2} and {:.2} % with the authors' layer, {:.2} and {:.2} % with a fair one: {:.0} % of the gap \
-                 are the layer's",
-                authors[0],
-                authors[1],
-                ours[0],
-                ours[1],
-                100.0 * (1.0 - (ours[1] - ours[0]) / (authors[1] - authors[0]))
+                "sigma 1 and 5: {:.2} and {:.2} % with the authors' layer, {:.2} and {:.2} % with a fair one{share}",
+                authors[0], authors[1], ours[0], ours[1]
             ),
         });
         Ok(plot)

@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::shell::quoted;
+
 /// Where a training runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -115,11 +117,10 @@ pub fn flags(options: &TrainOptions) -> String {
         for (key, value) in stages.iter().filter_map(|(_, stage)| stage.as_table()).flatten() {
             let value = match value {
                 toml::Value::Array(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-                toml::Value::String(text) if text.contains(' ') => format!("'{text}'"),
                 toml::Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
-            flags.push_str(&format!(" --{key} {value}"));
+            flags.push_str(&format!(" --{key} {}", quoted(&value)));
         }
     }
     flags

@@ -1,10 +1,11 @@
 //! Figure 7a of the paper (6a in the authors' code): narrow and wide nets.
 
+use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 
 use super::format_curves::{FORMAT_EPOCHS, Variant, ends, fair, plot, trainings};
 use super::plot::{Claim, Plot, Verdict};
-use super::settings::hsic;
+use super::settings::{format_protocols, hsic, net, numbers};
 use super::{Figure, Scope, Set, Training, Trainings};
 
 pub(super) struct Widths;
@@ -14,6 +15,18 @@ const WIDTHS: [(usize, f64); 3] = [(8, 87.14), (32, 94.48), (64, 95.35)];
 
 fn label(width: usize) -> String {
     format!("width {width}")
+}
+
+/// Learning rate of the authors' layer.
+const RATE: f64 = 0.01;
+
+fn options(scope: &Scope, width: usize) -> TrainOptions {
+    let mut options = hsic(scope, Set::Mnist, 2e-4, 5.0, 50.0);
+    options.network.widths = Some(format!("{width}x{}", scope.pick(3, 6, 6)));
+    options.network.outputs = Some(width);
+    options.training.epochs = Some(scope.pick(2, 5, 5));
+    options.training.batch_size = Some(scope.pick(64, 256, 256));
+    options
 }
 
 impl Figure for Widths {
@@ -30,14 +43,7 @@ impl Figure for Widths {
     }
 
     fn trainings(&self, scope: &Scope) -> Vec<Training> {
-        let of = |(width, _): (usize, f64)| {
-            let mut options = hsic(scope, Set::Mnist, 2e-4, 5.0, 50.0);
-            options.network.widths = Some(format!("{width}x{}", scope.pick(3, 6, 6)));
-            options.network.outputs = Some(width);
-            options.training.epochs = Some(scope.pick(2, 5, 5));
-            options.training.batch_size = Some(scope.pick(64, 256, 256));
-            trainings(&label(width), options, 0.01)
-        };
+        let of = |(width, _): (usize, f64)| trainings(&label(width), options(scope, width), RATE);
         WIDTHS.into_iter().flat_map(of).collect()
     }
 
@@ -48,11 +54,10 @@ impl Figure for Widths {
             name: label(width),
             paper: vec![(FORMAT_EPOCHS as f64, end)],
         });
-        let caption = "784-Wx7, rate 2e-4, sigma 5, beta 50, then format training. Authors' protocol: samples and blocks in \
-                       the order of the code, a layer that learns at rate 0.01 on outputs as they are, from random weights. \
-                       Fair: samples shuffled, blocks at once, a layer on standardized outputs with momentum and a rate that \
-                       falls.";
-        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), caption)?;
+        let nets = WIDTHS.map(|(width, _)| net(&options(scope, width))).join(", ");
+        let numbers = numbers(&options(scope, WIDTHS[0].0));
+        let caption = format!("{nets}, {numbers}, then format training. {}", format_protocols(RATE));
+        let mut plot = plot(scope, trained, &variants, (3.0, 10.0), &caption)?;
         let [_, ends] = ends(&plot);
         plot.claims.push(Claim {
             statement: "A wider net classifies better".to_owned(),

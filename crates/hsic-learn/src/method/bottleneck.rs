@@ -49,12 +49,16 @@ pub static METHOD: Method = Method {
     takes_capsules: false,
     local: true,
     parallel: true,
-    reads: &["x", "classifier", "approximation"],
+    reads: READS,
     resolve: |options, faults| {
         let rule = rule(options, faults);
         Recipe::new(move |settings| settings.local(rule.objective(settings)?))
     },
 };
+
+/// Options that the objective reads, in `hsic-local` too.
+pub(super) const READS: &[&str] =
+    &["sigma", "sigma_labels", "beta", "x_weight", "epsilon", "approximation", "x", "classifier"];
 
 /// The options that are HSIC's own.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@
 //! Source: the objective is Ma, Lewis, Kleijn 2020; their networks have no such block. Defaults: adamw 1e-3, since
 //! HSIC's gradients and those of a cross-entropy differ by orders of magnitude, which a rate a weight evens out.
 
-use super::bottleneck::rule;
+use super::bottleneck::{READS, rule};
 use super::{Method, Outputs, Recipe};
 use crate::objective::Classified;
 
@@ -27,7 +27,7 @@ pub static METHOD: Method = Method {
     takes_capsules: false,
     local: true,
     parallel: true,
-    reads: &["x", "classifier", "approximation"],
+    reads: READS,
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = rule(options, faults);

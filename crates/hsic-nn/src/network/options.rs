@@ -1,6 +1,7 @@
 //! What a user can say of the network.
 
 use hsic_data::fault::Faults;
+use hsic_data::names::{one_of, same};
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +58,26 @@ pub struct NetworkPlan {
     pub entrance: Entrance,
 }
 
+/// The names that a network may have.
+fn names() -> Vec<&'static str> {
+    NETWORKS.iter().map(|network| network.name).chain([CUSTOM]).collect()
+}
+
 impl NetworkOptions {
+    /// Puts the name by which a network is known in the place of one that differs in case.
+    pub fn forgive_case(&mut self) {
+        let given = self.model.as_deref();
+        let known = names().into_iter().find(|known| given.is_some_and(|given| same(known, given)));
+        if let Some(known) = known {
+            self.model = Some(known.to_owned());
+        }
+    }
+
     /// Fills in the defaults and notes what is out of range; `blocks` are those of a network of one's own.
     pub fn resolve(&mut self, blocks: &[BlockSpec], faults: &mut Faults) -> NetworkPlan {
         let model = self.model.get_or_insert_with(|| "mlp".to_owned()).clone();
-        let mut known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
-        known.push(CUSTOM);
-        faults.check("model", &model, known.contains(&model.as_str()), &known.join(", "));
+        let known = names();
+        faults.check("model", &model, known.contains(&model.as_str()), &one_of(&model, &known));
         let custom = model == CUSTOM;
         faults.check("block", blocks.len(), custom || blocks.is_empty(), "no list but for model = custom");
         faults.check("block", 0, !custom || !blocks.is_empty(), "a [[block]] list for model = custom");

@@ -1,0 +1,584 @@
+//! Which options a training reads. One that is given to a training that does not read it would change nothing, and a
+//! sweep over it would measure noise: it is refused, with what would read it.
+//!
+//! Given is what a user wrote. Options that are resolved hold defaults that nobody wrote, of what is not read too; those
+//! that a run stored are therefore not asked.
+
+use hsic_data::dataset::Form;
+use hsic_data::fault::Fault;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::methods::{METHODS, Methods};
+use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
+use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
+use hsic_nn::optimizer::{Optimizer, OptimizerName};
+
+use super::{ConfigError, DataOptions, TrainConfig, TrainOptions, not_read, written};
+
+/// An option that is given and not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its name, as flag and TOML key.
+    pub key: String,
+    /// What was given.
+    pub value: String,
+    /// What does not read it: `backprop`.
+    pub here: String,
+    /// What would read it: `hsic, hsic-local`.
+    pub readers: String,
+}
+
+impl From<Unread> for Fault {
+    fn from(Unread { key, value, here, readers }: Unread) -> Self {
+        Self { key, value, expected: not_read(&here, &readers) }
+    }
+}
+
+impl Unread {
+    /// An error of all that is not read, if anything is.
+    ///
+    /// # Errors
+    /// `Faults`, one for each.
+    pub fn refuse(unread: Vec<Self>) -> Result<(), ConfigError> {
+        if unread.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::Faults(unread.into_iter().map(Fault::from).collect()))
+    }
+}
+
+/// Why an option is not read: what does not read it, and what would.
+type Reason = Option<(String, String)>;
+
+/// Options of which the same decides whether they are read.
+struct Condition {
+    /// Their fields in the options of a stage.
+    fields: &'static [&'static str],
+    /// Why a training does not read one of them; `None` if it does.
+    unread: fn(&TrainConfig, &str) -> Reason,
+}
+
+const SGD: &str = "optimizer = sgd";
+const ADAMW: &str = "optimizer = adamw";
+const IMAGES: &str = "data sets of images";
+const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, capsnet)";
+
+/// Methods that go from block to block by `update`, all at once or in turn by `schedule`.
+const ORDERED: &[&str] = &[
+    "hsic",
+    "hsic-local",
+    "phsic",
+    "alignment",
+    "predsim",
+    "mono-forward",
+    "greedy",
+    "forward-forward",
+    "cwc-ff",
+    "softhebb",
+];
+
+/// Methods that see a map by its `feature`, in training or where classes are read.
+const BY_FEATURE: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "mono-forward", "forward-forward"];
+
+/// Every option that not all trainings read. Those of a validation part are read whatever else is given: `validation` is
+/// added to a command to choose settings, and `test-size` may stay in it.
+static CONDITIONS: &[Condition] = &[
+    Condition {
+        fields: &["data_dir"],
+        unread: |config, _| {
+            let named = "data sets that are files under a name (see hsic data list)";
+            by_form(config, |form| form == Form::Files, named)
+        },
+    },
+    Condition {
+        fields: &["label_column"],
+        unread: |config, _| by_form(config, |form| form == Form::Table, "tables (.csv, .npy)"),
+    },
+    Condition {
+        fields: &["test_fraction"],
+        unread: |config, _| {
+            let splits = |form| !matches!(form, Form::Drawn | Form::Files | Form::Folder { parted: true });
+            by_form(config, splits, "tables, folders and archives without a test part")
+        },
+    },
+    Condition {
+        fields: &["standardize"],
+        unread: |config, _| by_form(config, |form| !form.is_images(), "tables (.csv, .npy, .npz)"),
+    },
+    Condition {
+        fields: &["normalize", "flip", "shift", "cutout"],
+        unread: |config, _| by_form(config, Form::is_images, IMAGES),
+    },
+    Condition {
+        fields: &["outputs"],
+        unread: |config, _| {
+            let named = NETWORKS.iter().any(|network| network.name == config.model);
+            unless(named, of("model", &config.model), "networks by name, other than custom")
+        },
+    },
+    Condition {
+        fields: &["activation"],
+        unread: |config, _| {
+            let asks = |block: &BlockSpec| match block {
+                BlockSpec::Dense { activation, .. } | BlockSpec::Conv { activation, .. } => activation.is_none(),
+                _ => false,
+            };
+            let here = "blocks that name theirs or have none";
+            unless(blocks(config).iter().any(asks), here, "dense and convolutional blocks that do not name theirs")
+        },
+    },
+    Condition {
+        fields: &["norm"],
+        unread: |config, _| {
+            let asks = |block: &BlockSpec| match block {
+                BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => norm.is_none(),
+                _ => false,
+            };
+            let here = "blocks that name theirs or have none";
+            unless(blocks(config).iter().any(asks), here, "dense and convolutional blocks that do not name theirs")
+        },
+    },
+    Condition { fields: &["feature"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
+    Condition {
+        fields: &["feature"],
+        unread: |config, _| {
+            let layered = config.format.epochs > 0 && config.format.input == FormatInput::All;
+            let others = layered || config.monitor_steps > 0;
+            let told = format!("{}, or with monitor-steps or format-input = all", BY_FEATURE.join(", "));
+            by_method(config, others || BY_FEATURE.contains(&config.method.name), told)
+        },
+    },
+    Condition {
+        fields: &["beta", "x_weight", "approximation"],
+        unread: |config, field| by_method(config, reads(config, field), readers(field)),
+    },
+    Condition {
+        fields: &["sigma", "sigma_labels", "epsilon"],
+        unread: |config, field| {
+            // The monitor measures nHSIC whatever the method is.
+            let told = format!("{}, or with monitor-steps", readers(field));
+            by_method(config, config.monitor_steps > 0 || reads(config, field), told)
+        },
+    },
+    Condition {
+        fields: &["x"],
+        unread: |config, _| {
+            let without = config.bottleneck.x_weight == 0.0 && config.options.rule.x != Some(InputTerm::None);
+            unless(!without, "x-weight = 0", "x-weight > 0")
+        },
+    },
+    Condition {
+        fields: &["similarity_weight"],
+        unread: |config, _| {
+            let loss = config.options.rule.local_loss.unwrap_or(LocalLoss::Both);
+            let here = if loss == LocalLoss::Pred { "local-loss = pred" } else { "local-loss = sim" };
+            unless(loss == LocalLoss::Both, here, "local-loss = both")
+        },
+    },
+    Condition {
+        fields: &["decoder_size"],
+        unread: |config, _| {
+            let read = config.options.rule.local_loss != Some(LocalLoss::Sim);
+            unless(read, "local-loss = sim", "local-loss = pred or both")
+        },
+    },
+    Condition {
+        fields: &["decoder_size"],
+        unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS),
+    },
+    Condition {
+        fields: &["phsic_sigma"],
+        unread: |config, _| {
+            let read = config.options.rule.phsic_kernel == Some(PhsicKernel::Gaussian);
+            unless(read, "phsic-kernel = cosine", "phsic-kernel = gaussian")
+        },
+    },
+    Condition {
+        fields: &["group_power"],
+        unread: |config, _| unless(config.options.rule.groups != Some(0), "groups = 0", "groups >= 1"),
+    },
+    Condition {
+        fields: &["auxiliary_width"],
+        unread: |config, _| unless(config.options.rule.auxiliary != Some(1), "auxiliary = 1", "auxiliary >= 2"),
+    },
+    Condition {
+        fields: &["momentum"],
+        unread: |config, _| unless(matches!(config.optimizer, Optimizer::Sgd { .. }), ADAMW, SGD),
+    },
+    Condition {
+        fields: &["beta1", "beta2", "adam_epsilon"],
+        unread: |config, _| unless(matches!(config.optimizer, Optimizer::AdamW { .. }), SGD, ADAMW),
+    },
+    Condition {
+        fields: &["update"],
+        unread: |config, _| by_method(config, ORDERED.contains(&config.method.name), ORDERED.join(", ")),
+    },
+    Condition {
+        fields: &["schedule"],
+        unread: |config, _| {
+            // SoftHebb's blocks go one after the other.
+            let scheduled: Vec<&str> = ORDERED.iter().copied().filter(|&name| name != "softhebb").collect();
+            by_method(config, scheduled.contains(&config.method.name), scheduled.join(", "))
+        },
+    },
+    Condition {
+        fields: &["bn"],
+        unread: |config, _| {
+            // Averages of several networks are normalized by the batch, too.
+            let read = has_norm(config) || config.sigmas.len() > 1;
+            unless(read, "a network without batch norm", "networks with batch norm, and several sigmas")
+        },
+    },
+    Condition {
+        fields: &["authors_beside"],
+        unread: |config, _| {
+            let here = format!("{} on a network without batch norm", config.method.name);
+            let read = has_norm(config) || !config.is_formatted();
+            unless(read, here, "networks with batch norm, and methods whose outputs name no classes")
+        },
+    },
+    Condition {
+        fields: &[
+            "format_input",
+            "format_start",
+            "format_optimizer",
+            "format_learning_rate",
+            "format_decay",
+            "format_momentum",
+            "format_weight_decay",
+            "format_batch_size",
+            "format_standardize",
+        ],
+        unread: |config, _| unless(config.format.epochs > 0, "format-epochs = 0", "format-epochs >= 1"),
+    },
+    Condition {
+        fields: &["format_momentum"],
+        unread: |config, _| {
+            let read = config.options.format.format_optimizer != Some(OptimizerName::AdamW);
+            unless(read, "format-optimizer = adamw", "format-optimizer = sgd")
+        },
+    },
+];
+
+/// Options that a training reads and the evaluation of a run does not: it sees data through the numbers of the training.
+const OF_TRAINING: &[&str] = &["standardize", "normalize", "flip", "shift", "cutout"];
+
+fn of(key: &str, value: &str) -> String {
+    format!("{key} = {value}")
+}
+
+fn unless(read: bool, here: impl Into<String>, readers: impl Into<String>) -> Reason {
+    (!read).then(|| (here.into(), readers.into()))
+}
+
+/// Of a data set whose form is not known, loading it says what is amiss.
+fn by_form(config: &TrainConfig, read: impl Fn(Form) -> bool, readers: &str) -> Reason {
+    unless(Form::of(&config.dataset).is_none_or(read), of("dataset", &config.dataset), readers)
+}
+
+/// Of a method of one's own it is not known what it reads.
+fn by_method(config: &TrainConfig, read: bool, readers: impl Into<String>) -> Reason {
+    let own = METHODS.iter().all(|method| method.name != config.method.name);
+    unless(own || read, config.method.name, readers)
+}
+
+fn reads(config: &TrainConfig, field: &str) -> bool {
+    config.method.reads(&key(field))
+}
+
+fn readers(field: &str) -> String {
+    Methods::known().readers(&key(field))
+}
+
+fn key(field: &str) -> String {
+    field.replace('_', "-")
+}
+
+/// The blocks of the network, but for what the method makes of its output block.
+fn blocks(config: &TrainConfig) -> Vec<BlockSpec> {
+    // Which kinds there are does not depend on the number of classes.
+    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes: 2 };
+    let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
+    kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings))
+}
+
+fn has_maps(config: &TrainConfig) -> bool {
+    blocks(config).iter().any(|block| !matches!(block, BlockSpec::Dense { .. }))
+}
+
+fn has_norm(config: &TrainConfig) -> bool {
+    blocks(config).iter().any(|block| match block {
+        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => norm.unwrap_or(config.norm) != Norm::None,
+        _ => false,
+    })
+}
+
+/// Every option that is given: key and value.
+fn entries(options: &TrainOptions) -> Vec<(String, toml::Value)> {
+    let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) else { return Vec::new() };
+    let stages = stages
+        .into_iter()
+        .filter_map(|(_, stage)| if let toml::Value::Table(table) = stage { Some(table) } else { None });
+    stages.flatten().collect()
+}
+
+impl TrainConfig {
+    /// What a user gave and this training does not read.
+    #[must_use]
+    pub fn unread(&self, given: &TrainOptions) -> Vec<Unread> {
+        let reason = |key: &str| -> Reason {
+            let asked =
+                CONDITIONS.iter().flat_map(|condition| condition.fields.iter().map(move |field| (condition, *field)));
+            asked
+                .filter(|(_, field)| self::key(field) == key)
+                .find_map(|(condition, field)| (condition.unread)(self, field))
+        };
+        let unread = |(key, value): (String, toml::Value)| {
+            let (here, readers) = reason(&key)?;
+            Some(Unread { key, value: written(&value), here, readers })
+        };
+        entries(given).into_iter().filter_map(unread).collect()
+    }
+
+    /// What a user's file gives and this training does not read. A file may be that of a run, where defaults stand for
+    /// what nobody gave: an option of the value that it would have without the file is not told.
+    #[must_use]
+    pub fn unread_of_file(&self, file: &TrainOptions) -> Vec<Unread> {
+        let mut unread = self.unread(file);
+        if !unread.is_empty()
+            && let Ok(bare) = self.options.clone().without(&unread).resolve_among(&self.methods)
+        {
+            let defaults = entries(&bare.options);
+            unread.retain(|given| {
+                !defaults.iter().any(|(key, value)| *key == given.key && written(value) == given.value)
+            });
+        }
+        unread
+    }
+
+    /// What a user gave and the evaluation of a run with this configuration does not read.
+    #[must_use]
+    pub fn unread_by_evaluation(&self, given: &DataOptions) -> Vec<Unread> {
+        let given = TrainOptions { data: given.clone(), ..TrainOptions::default() };
+        let mut unread = self.unread(&given);
+        for (key, value) in entries(&given) {
+            let size = key == "train-size" && self.load.validation == 0.0;
+            if (size || OF_TRAINING.contains(&&*key)) && unread.iter().all(|other| other.key != key) {
+                let readers = if size { "hsic train, and where validation > 0" } else { "hsic train" };
+                let (here, value) = ("an evaluation".to_owned(), written(&value));
+                unread.push(Unread { key, value, here, readers: readers.to_owned() });
+            }
+        }
+        unread
+    }
+}
+
+impl TrainOptions {
+    /// These options without some that are not read.
+    #[must_use]
+    pub fn without(self, unread: &[Unread]) -> Self {
+        if unread.is_empty() {
+            return self;
+        }
+        let Ok(toml::Value::Table(mut stages)) = toml::Value::try_from(&self) else { return self };
+        for (_, stage) in &mut stages {
+            if let toml::Value::Table(stage) = stage {
+                unread.iter().for_each(|given| drop(stage.remove(&given.key)));
+            }
+        }
+        toml::Value::Table(stages).try_into().unwrap_or(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        EvaluationOptions, FormatOptions, NetworkOptions, ObjectiveOptions, OptimizerOptions, RuleOptions,
+        TrainingOptions,
+    };
+    use super::*;
+
+    /// Options that every training reads.
+    const ALWAYS: &[&str] = &[
+        "dataset",
+        "train_size",
+        "test_size",
+        "validation",
+        "model",
+        "widths",
+        "between",
+        "dropout",
+        "method",
+        "optimizer",
+        "learning_rate",
+        "decay",
+        "warmup_steps",
+        "weight_decay",
+        "epochs",
+        "batch_size",
+        "shuffle",
+        "seed",
+        "threads",
+        "checkpoint_steps",
+        "checkpoint_epochs",
+        "checkpoint_minutes",
+        "monitor_steps",
+        "readout",
+        "format_epochs",
+    ];
+
+    fn options(text: &str) -> TrainOptions {
+        toml::from_str(text).unwrap()
+    }
+
+    /// What is told of options that are all given.
+    fn told(text: &str) -> Vec<String> {
+        let given = options(text);
+        let unread = given.clone().resolve().unwrap().unread(&given);
+        unread.into_iter().map(|unread| Fault::from(unread).to_string()).collect()
+    }
+
+    #[test]
+    fn of_every_option_it_is_known_what_reads_it() {
+        let stages = [
+            DataOptions::FIELDS,
+            NetworkOptions::FIELDS,
+            ObjectiveOptions::FIELDS,
+            OptimizerOptions::FIELDS,
+            TrainingOptions::FIELDS,
+            EvaluationOptions::FIELDS,
+            FormatOptions::FIELDS,
+        ];
+        let conditional = |field: &&str| CONDITIONS.iter().any(|condition| condition.fields.contains(field));
+        for field in stages.concat() {
+            let always = ALWAYS.contains(&field);
+            assert!(always != conditional(&field), "{field}: expected one of ALWAYS or a condition");
+        }
+        for field in RuleOptions::FIELDS {
+            assert!(!readers(field).is_empty(), "{field}: expected a method that reads it");
+        }
+        let all = [&stages.concat()[..], RuleOptions::FIELDS].concat();
+        for field in CONDITIONS.iter().flat_map(|condition| condition.fields).chain(ALWAYS) {
+            assert!(all.contains(field), "{field}: expected an option");
+        }
+    }
+
+    #[test]
+    fn what_nothing_reads_is_told_with_what_would_read_it() {
+        const REST: &str = ", which does not read it; read by ";
+        for (text, key, here, readers) in [
+            ("[objective]\nmethod = 'backprop'\nbeta = 100.0", "beta = 100", "backprop", "hsic, hsic-local"),
+            (
+                "[objective]\nmethod = 'dfa'\nsigma = [1.5]",
+                "sigma = 1.5",
+                "dfa",
+                "hsic, hsic-local, or with monitor-steps",
+            ),
+            ("[data]\nlabel-column = 'x'", "label-column = x", "dataset = digits", "tables (.csv, .npy)"),
+            (
+                "[data]\ndataset = 't.npz'\nlabel-column = '0'",
+                "label-column = 0",
+                "dataset = t.npz",
+                "tables (.csv, .npy)",
+            ),
+            ("[data]\ndataset = 't.csv'\nshift = 2", "shift = 2", "dataset = t.csv", IMAGES),
+            ("[data]\nstandardize = false", "standardize = false", "dataset = digits", "tables (.csv, .npy, .npz)"),
+            (
+                "[data]\ndataset = 'mnist'\ntest-fraction = 0.5",
+                "test-fraction = 0.5",
+                "dataset = mnist",
+                "tables, folders and archives without a test part",
+            ),
+            ("[optimizer]\noptimizer = 'adamw'\nmomentum = 0.5", "momentum = 0.5", ADAMW, SGD),
+            ("[optimizer]\nbeta1 = 0.5", "beta1 = 0.5", SGD, ADAMW),
+            ("[network]\nfeature = 'flat'", "feature = flat", "model = mlp", MAPS),
+            (
+                "[network]\nnorm = 'none'\n[evaluation]\nbn = 'authors'",
+                "bn = authors",
+                "a network without batch norm",
+                "networks with batch norm, and several sigmas",
+            ),
+            ("[format]\nformat-decay = 'linear'", "format-decay = linear", "format-epochs = 0", "format-epochs >= 1"),
+            (
+                "[format]\nformat-epochs = 1\nformat-optimizer = 'adamw'\nformat-momentum = 0.5",
+                "format-momentum = 0.5",
+                "format-optimizer = adamw",
+                "format-optimizer = sgd",
+            ),
+            ("[objective]\nx-weight = 0.0\n[rule]\nx = 'block'", "x = block", "x-weight = 0", "x-weight > 0"),
+            (
+                "[objective]\nmethod = 'predsim'\n[rule]\nlocal-loss = 'sim'\nsimilarity-weight = 0.5",
+                "similarity-weight = 0.5",
+                "local-loss = sim",
+                "local-loss = both",
+            ),
+        ] {
+            assert_eq!(told(text), [format!("{key}: expected not given for {here}{REST}{readers}")], "{text}");
+        }
+        let [schedule, update] =
+            &told("[objective]\nmethod = 'frozen'\n[training]\nschedule = 'parallel'\nupdate = 'jacobi'")[..]
+        else {
+            panic!("expected two")
+        };
+        assert!(
+            schedule.starts_with("schedule = parallel") && schedule.ends_with("forward-forward, cwc-ff"),
+            "{schedule}"
+        );
+        assert!(update.starts_with("update = jacobi") && update.ends_with("cwc-ff, softhebb"), "{update}");
+    }
+
+    #[test]
+    fn what_something_reads_is_not_told() {
+        for text in [
+            "[objective]\nmethod = 'backprop'\nsigma = 3.0\nepsilon = 0.1\nsigma-labels = 2.0\n[training]\nmonitor-steps = 5",
+            "[network]\nmodel = 'vgg'\nfeature = 'flat'",
+            "[objective]\nmethod = 'backprop'\n[network]\nmodel = 'vgg'\nfeature = 'flat'\n[format]\nformat-epochs = 1\nformat-input = 'all'",
+            "[data]\ndataset = 't.csv'\nlabel-column = 'k'\ntest-fraction = 0.3\nstandardize = false",
+            "[data]\ndataset = 'mnist'\ndata-dir = 'd'\nflip = true\nnormalize = 'channel'\nvalidation = 0.1\ntest-size = 5",
+            "[rule]\nx = 'none'",
+            "[objective]\nmethod = 'softhebb'\n[format]\nformat-momentum = 0.5",
+        ] {
+            assert_eq!(told(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_run_may_hold_defaults_of_what_nothing_reads() {
+        for method in METHODS {
+            let mut given = TrainOptions::default();
+            given.objective.method = Some(method.name.to_owned());
+            let config = given.resolve().unwrap();
+            assert_eq!(config.unread_of_file(&config.options), [], "{}", method.name);
+            // By flag even a default is refused.
+            assert!(!config.unread(&config.options).is_empty(), "{}", method.name);
+        }
+        let file =
+            options("[objective]\nmethod = 'backprop'\nbeta = 500.0\nx-weight = 2.0\n[optimizer]\nmomentum = 0.0");
+        let unread = file.clone().resolve().unwrap().unread_of_file(&file);
+        assert_eq!(unread.iter().map(|unread| &*unread.key).collect::<Vec<_>>(), ["x-weight"]);
+        let error = Unread::refuse(unread).unwrap_err().to_string();
+        assert!(error.starts_with("x-weight = 2: expected not given for backprop"), "{error}");
+        assert!(Unread::refuse(Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn an_evaluation_reads_less_than_a_training() {
+        let config = TrainOptions::default().resolve().unwrap();
+        let keys = |text: &str| {
+            let unread = config.unread_by_evaluation(&options(text).data);
+            unread.into_iter().map(|unread| unread.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("[data]\nflip = true\nnormalize = 'channel'\ntest-size = 5"), ["flip", "normalize"]);
+        assert_eq!(keys("[data]\ntrain-size = 50\nstandardize = true"), ["standardize", "train-size"]);
+        let held = options("[data]\nvalidation = 0.2\ntrain-size = 50");
+        assert_eq!(held.clone().resolve().unwrap().unread_by_evaluation(&held.data), []);
+    }
+
+    #[test]
+    fn options_without_some_are_the_others() {
+        let given =
+            options("[objective]\nmethod = 'backprop'\nbeta = 1.0\n[network]\nwidths = '8'\n[training]\nseed = 7");
+        let unread = given.clone().resolve().unwrap().unread(&given);
+        let expected = options("[objective]\nmethod = 'backprop'\n[network]\nwidths = '8'\n[training]\nseed = 7");
+        assert_eq!(given.without(&unread), expected);
+    }
+}

@@ -1,0 +1,76 @@
+//! Learning methods, listed and explained.
+
+use std::fmt::Write as _;
+
+use super::output::line;
+use super::text::{reflowed, width, wrapped};
+use crate::results::{Explained, ListedMethod, OptionHelp};
+
+/// The learning methods.
+pub(crate) fn methods(list: &[ListedMethod]) -> anyhow::Result<()> {
+    let width = width();
+    let mut text = String::new();
+    for method in list {
+        let ListedMethod { name, summary, reference, cost, local, parallel, .. } = method;
+        let kind = match (local, parallel) {
+            (true, true) => "local, blocks at once",
+            (true, false) => "local, block after block",
+            (false, true) => "a signal from the output, blocks at once",
+            (false, false) => "a gradient through all blocks",
+        };
+        let _ = writeln!(text, "{name}");
+        for told in [*summary, *reference, &format!("{kind}; {cost}")] {
+            let _ = writeln!(text, "{}", wrapped(&format!("    {told}"), 2, width));
+        }
+    }
+    text.push_str("one in full: hsic methods NAME\nto train by it: hsic train --method NAME");
+    Ok(line(&text)?)
+}
+
+/// A learning method in full.
+pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
+    let Explained { listed, explanation, optimizer, learning_rate, options } = method;
+    let width = width();
+    let title = wrapped(&format!("{}: {}", listed.name, listed.summary), 2, width);
+    let mut text = format!("{title}\n\n{}\n\n", reflowed(explanation, width));
+    let outputs = match listed.outputs {
+        "classes" => "unit k of the output block stands for class k",
+        "units" => "each class has a unit, which is read off training data",
+        _ => "a softmax layer learns on the features of all blocks afterwards (format training)",
+    };
+    let facts = [
+        ("reference", listed.reference.to_owned()),
+        ("cost", listed.cost.to_owned()),
+        ("outputs", outputs.to_owned()),
+        ("default", format!("{optimizer}, learning rate {learning_rate:e}")),
+    ];
+    for (name, fact) in facts {
+        let _ = writeln!(text, "{}", hanging(name, &fact, width));
+    }
+    for OptionHelp { flag, help } in options {
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let _ = writeln!(text, "\n{flag}\n{}", wrapped(&format!("    {help}"), 0, width));
+    }
+    let _ = write!(text, "\nhsic train --method {}", listed.name);
+    Ok(line(&text)?)
+}
+
+/// A name and what is told of it, in columns of their own.
+fn hanging(name: &str, told: &str, width: usize) -> String {
+    const LEAD: usize = 11;
+    let told = wrapped(told, 0, width.saturating_sub(LEAD));
+    let mut lines = told.lines();
+    let first = format!("{name:<LEAD$}{}", lines.next().unwrap_or_default());
+    [first].into_iter().chain(lines.map(|line| format!("{:LEAD$}{line}", ""))).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_name_hangs_beside_it() {
+        assert_eq!(hanging("cost", "one two three", 19), "cost       one two\n           three");
+        assert_eq!(hanging("reference", "Ma", 80), "reference  Ma");
+    }
+}

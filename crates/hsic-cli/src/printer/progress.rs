@@ -1,0 +1,215 @@
+//! What is seen while something is at work: bars, a line an epoch, warnings.
+
+use std::path::Path;
+
+use hsic_bottleneck::dataset::Transfer;
+use hsic_bottleneck::log::{EpochReport, Observer, Warning};
+use hsic_bottleneck::step_error::BoxError;
+use hsic_bottleneck::summary::JudgedOn;
+use hsic_lab::figure::{Planned, Watcher};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::output::{note, told};
+use super::text::{fitted, width};
+use crate::words;
+
+/// A bar with rate and time left, a line an epoch, warnings.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    /// On which part of the data accuracies are.
+    judged: JudgedOn,
+    /// Keeps warnings to itself too: the run records them.
+    mute: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool, judged: JudgedOn) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, quiet, judged, mute: false }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The line of an epoch, for a terminal of so many columns.
+fn epoch(report: &EpochReport, judged: JudgedOn, width: usize) -> String {
+    let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+    // An output block that learns by cross-entropy has none.
+    let objective = match report.nhsic_y.iter().rposition(|&y| y != 0.0) {
+        None => format!("loss {:6.4}", last(&report.loss)),
+        Some(index) => format!("nHSIC X {:6.3} Y {:6.3}", last(&report.nhsic_x[..=index]), report.nhsic_y[index]),
+    };
+    let percent = |fraction: f64| format!("{:6.2} %", 100.0 * fraction);
+    let seconds = format!("{:.1} s", report.seconds);
+    let parts = [
+        format!("epoch {:>3}", report.epoch),
+        format!("train {}", percent(report.train_accuracy)),
+        format!("{} {}", judged.name(), percent(report.test_accuracy)),
+        format!("{seconds:>7}"),
+        objective,
+    ];
+    fitted(&parts, "epoch   1  ".len(), width)
+}
+
+impl Observer for Progress {
+    fn step(&mut self, step: u64, total: u64) -> Result<(), BoxError> {
+        if self.bar.length().is_none() {
+            self.bar.set_length(total);
+            // What an earlier process did is no part of this one's rate.
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(step);
+        Ok(())
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), BoxError> {
+        if !self.quiet {
+            let text = epoch(report, self.judged, width());
+            self.bar.suspend(|| note(&text));
+        }
+        Ok(())
+    }
+
+    fn warning(&mut self, warning: &Warning) -> Result<(), BoxError> {
+        if self.mute {
+            return Ok(());
+        }
+        self.bar.suspend(|| told(&format!("warning: {}", words::warning(warning))));
+        Ok(())
+    }
+}
+
+/// A bar for a transfer.
+pub(crate) struct TransferBar {
+    bar: ProgressBar,
+    file: String,
+}
+
+impl TransferBar {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{bar:30} {msg}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, file: String::new() }
+    }
+
+    pub(crate) fn show(&mut self, transfer: Transfer<'_>) {
+        if self.file != transfer.file {
+            transfer.file.clone_into(&mut self.file);
+            self.bar.set_message(self.file.clone());
+            self.bar.set_length(transfer.total);
+            self.bar.set_position(transfer.done);
+            // What an earlier attempt brought is no part of this one's rate.
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(transfer.done);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A bar for all trainings and one for the training at work.
+pub(crate) struct ReproductionBars {
+    bars: MultiProgress,
+    whole: ProgressBar,
+    run: Progress,
+    quiet: bool,
+}
+
+impl ReproductionBars {
+    pub(crate) fn new(quiet: bool, total: usize) -> Self {
+        let bars = MultiProgress::new();
+        let whole = if quiet { ProgressBar::hidden() } else { bars.add(ProgressBar::new(total as u64)) };
+        let style = ProgressStyle::with_template("{bar:30} training {pos}/{len}  {elapsed}  {msg}");
+        whole.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bars, whole, run: Progress::new(true, JudgedOn::Test), quiet }
+    }
+
+    /// So many trainings are finished.
+    pub(crate) fn at(&self, finished: usize) {
+        self.run.finish();
+        self.whole.set_position(finished as u64);
+    }
+
+    /// The training at work is finished.
+    pub(crate) fn done(&self) {
+        self.run.finish();
+        self.whole.inc(1);
+    }
+
+    /// A figure is there.
+    pub(crate) fn drawn(&self, name: &str, folder: &Path) {
+        if !self.quiet {
+            self.bars.suspend(|| note(&format!("{name}: {}", folder.display())));
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.run.finish();
+        self.whole.finish_and_clear();
+    }
+}
+
+impl Watcher for ReproductionBars {
+    fn begin(&mut self, planned: &Planned) {
+        let label = format!("{}, seed {}", planned.training.label, planned.seed);
+        self.whole.set_message(label);
+        let run = Progress::new(self.quiet, JudgedOn::Test);
+        self.run = Progress { bar: self.bars.add(run.bar), quiet: true, mute: true, ..run };
+    }
+
+    fn observer(&mut self) -> &mut dyn Observer {
+        &mut self.run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(nhsic: bool) -> EpochReport {
+        EpochReport {
+            epoch: 100,
+            step: 1,
+            seconds: 12_345.67,
+            learning_rate: 0.1,
+            loss: vec![-1.0, 2.345_678],
+            nhsic_x: if nhsic { vec![1.0, 123.456_7, 0.0] } else { Vec::new() },
+            nhsic_y: if nhsic { vec![1.0, 8.765_4, 0.0] } else { Vec::new() },
+            terms: std::collections::BTreeMap::default(),
+            train_accuracy: 1.0,
+            test_accuracy: 1.0,
+            authors_test_accuracy: None,
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_epoch_fits_80_columns_and_is_two_lines_at_60() {
+        let line = epoch(&report(true), JudgedOn::Test, 80);
+        assert_eq!(line, "epoch 100  train 100.00 %  test 100.00 %  12345.7 s  nHSIC X 123.457 Y  8.765");
+        assert_eq!(
+            epoch(&report(true), JudgedOn::Test, 60),
+            "epoch 100  train 100.00 %  test 100.00 %  12345.7 s\n           nHSIC X 123.457 Y  8.765"
+        );
+        assert_eq!(
+            epoch(&report(false), JudgedOn::Test, 80),
+            "epoch 100  train 100.00 %  test 100.00 %  12345.7 s  loss 2.3457"
+        );
+        for (nhsic, judged) in [(true, JudgedOn::Test), (true, JudgedOn::Validation), (false, JudgedOn::Validation)] {
+            for width in [60, 80] {
+                let text = epoch(&report(nhsic), judged, width);
+                assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+                assert!(text.contains(judged.name()), "{text}");
+            }
+        }
+        // On most terminals a validation part has a line too.
+        assert_eq!(epoch(&EpochReport { seconds: 9.5, ..report(true) }, JudgedOn::Validation, 84).lines().count(), 1);
+    }
+}

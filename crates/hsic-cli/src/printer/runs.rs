@@ -1,0 +1,262 @@
+//! What trainings, evaluations and predictions come to.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use hsic_bottleneck::judge::assignment::Confusion;
+use hsic_bottleneck::summary::{JudgedOn, Summary};
+use hsic_lab::shell::quoted;
+
+use super::output::{line, note};
+use super::text::{counted, width, wrapped};
+use crate::results::Named;
+
+/// Says that a run was interrupted and how to go on.
+pub(crate) fn interrupted(step: u64, run: &Path) {
+    note(&format!("interrupted after step {step}; go on with: hsic train --resume {}", path(run)));
+}
+
+/// A path as a shell reads it back.
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// The result of a training.
+pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
+    Ok(line(&summarized(summary, authors, width()))?)
+}
+
+fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
+    let memory =
+        summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let told = [
+        format!("{} on {} by {}: {}", summary.model, summary.dataset, summary.method, accuracies(summary)),
+        format!(
+            "{}; {} of {:.2} ms in {:.1} s on {}{memory}",
+            counted(summary.parameters as u64, "parameter"),
+            counted(summary.steps, "step"),
+            summary.milliseconds_per_step,
+            summary.seconds,
+            counted(summary.threads as u64, "thread"),
+        ),
+        if authors {
+            "by the authors' protocol, for comparison with the paper only: its readout is fitted on the evaluated data, or \
+             its batch norm sees the evaluated batch"
+                .to_owned()
+        } else {
+            String::new()
+        },
+    ];
+    let mut text = confusion(&summary.confusion, &summary.class_names, width);
+    for told in told.iter().filter(|told| !told.is_empty()) {
+        let _ = write!(text, "\n{}", wrapped(told, 2, width));
+    }
+    // What is to be copied stays on one line, however long.
+    let _ = write!(text, "\nrun: {}\nnext: hsic report {}", summary.run.display(), path(&summary.run));
+    text
+}
+
+/// What a run's accuracies are, and of what.
+fn accuracies(summary: &Summary) -> String {
+    let (own, train) = (100.0 * summary.test_accuracy, 100.0 * summary.train_accuracy);
+    let part = summary.judged_on.name();
+    match summary.format_accuracy {
+        Some(format) => format!(
+            "{part} accuracy {:.2} % after format training ({own:.2} % with outputs UNFORMATTED, training {train:.2} %)",
+            100.0 * format
+        ),
+        None if summary.formatted => format!("{part} accuracy {own:.2} % (training {train:.2} %)"),
+        None => format!("{part} accuracy {own:.2} % (training {train:.2} %), outputs UNFORMATTED"),
+    }
+}
+
+/// The result of format training.
+pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()> {
+    let part = summary.judged_on.name();
+    for (epoch, accuracy) in epochs.iter().enumerate() {
+        note(&format!("format epoch {:>3}  {part} {:6.2} %", epoch + 1, 100.0 * accuracy));
+    }
+    let width = width();
+    let text = confusion(&summary.confusion, &summary.class_names, width);
+    let told = format!("{}: {}", summary.dataset, accuracies(summary));
+    Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
+}
+
+/// The result of an evaluation.
+pub(crate) fn evaluation(
+    dataset: &str,
+    judged: JudgedOn,
+    table: &Confusion,
+    class_names: &[String],
+    unformatted: f64,
+    formatted: bool,
+) -> anyhow::Result<()> {
+    let width = width();
+    let text = confusion(table, class_names, width);
+    let accuracy = if formatted {
+        let format = 100.0 * table.accuracy();
+        format!("{format:.2} % after format training ({:.2} % with outputs UNFORMATTED)", 100.0 * unformatted)
+    } else {
+        format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
+    };
+    let told = format!("{dataset}: {} accuracy {accuracy}", judged.name());
+    Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
+}
+
+/// A line a sample: file, row (from 0), class, probability.
+pub(crate) fn predictions(predictions: &[Named<'_>]) -> anyhow::Result<()> {
+    let width = predictions.iter().map(|found| found.class.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Named { file, row, class, probability, .. } in predictions {
+        let _ = writeln!(text, "{}:{row}  {class:width$}  {probability:.4}", file.display());
+    }
+    Ok(line(text.trim_end())?)
+}
+
+/// A confusion table: a row a true class, a column a predicted class, and the share that is right. Where that is wider
+/// than the terminal, a row has the class that its samples are most often taken for in place of the columns.
+fn confusion(table: &Confusion, class_names: &[String], width: usize) -> String {
+    let classes = table.counts.len();
+    let name = |class: usize| class_names.get(class).map_or_else(|| class.to_string(), String::clone);
+    let names: Vec<String> = (0..classes).map(name).collect();
+    let lead = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("true".len());
+    let cell = table.counts.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(1).max(2) + 1;
+    let columns = table.counts.first().map_or(0, Vec::len);
+    let share = |class: usize| {
+        let row = &table.counts[class];
+        let all: u64 = row.iter().sum();
+        let right = row.get(class).copied().unwrap_or(0);
+        if all == 0 { 0.0 } else { 100.0 * right as f64 / all as f64 }
+    };
+    let mut text = String::new();
+    if lead + 1 + columns * cell + "  100.0 %".len() <= width {
+        let _ = writeln!(text, "{:lead$}  predicted", "");
+        let _ = write!(text, "{:>lead$} ", "true");
+        for class in 0..columns {
+            let _ = write!(text, "{class:>cell$}");
+        }
+        text.push_str("   right\n");
+        for (class, row) in table.counts.iter().enumerate() {
+            let _ = write!(text, "{:>lead$} ", names[class]);
+            for count in row {
+                let _ = write!(text, "{count:>cell$}");
+            }
+            let _ = writeln!(text, " {:6.1} %", share(class));
+        }
+        return text;
+    }
+    let _ = writeln!(text, "{:>lead$}   right   else most often predicted", "true");
+    for (class, row) in table.counts.iter().enumerate() {
+        let others = row.iter().enumerate().filter(|&(other, &count)| other != class && count > 0);
+        let most = others.fold(None, |most: Option<(usize, u64)>, (other, &count)| match most {
+            Some((_, before)) if before >= count => most,
+            _ => Some((other, count)),
+        });
+        let most = most.map_or_else(String::new, |(other, count)| {
+            let all: u64 = row.iter().sum();
+            format!("   {} ({:.1} %)", name(other), 100.0 * count as f64 / all as f64)
+        });
+        let _ = writeln!(text, "{:>lead$} {:6.1} %{most}", names[class], share(class));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_confusion_table_has_a_row_a_class_and_its_share() {
+        let table = Confusion { counts: vec![vec![3, 1, 0], vec![0, 120, 0], vec![0, 0, 0]] };
+        // A class that has no samples has nothing right; one without a name is known by its index.
+        assert_eq!(
+            confusion(&table, &names(&["ant", "butterfly"]), 80),
+            "           predicted\n\
+             \x20    true    0   1   2   right\n\
+             \x20     ant    3   1   0   75.0 %\n\
+             butterfly    0 120   0  100.0 %\n\
+             \x20       2    0   0   0    0.0 %\n"
+        );
+        let narrow = "     true   right   else most often predicted\n\
+                      \x20     ant   75.0 %   butterfly (25.0 %)\n\
+                      butterfly  100.0 %\n\
+                      \x20       2    0.0 %\n";
+        assert_eq!(confusion(&table, &names(&["ant", "butterfly"]), 30), narrow);
+        // Ten classes of a thousand samples each stand at 80 columns as a table.
+        let ten = Confusion { counts: vec![vec![1000; 10]; 10] };
+        let lines = |table: &Confusion, width| confusion(table, &[], width).lines().map(str::len).max();
+        assert_eq!([lines(&ten, 80), lines(&ten, 60)], [Some(4 + 1 + 50 + 9), Some(40)]);
+        let wide = Confusion { counts: vec![vec![2; 30]; 30] };
+        let text = confusion(&wide, &[], 80);
+        assert_eq!((text.lines().count(), text.lines().nth(5)), (31, Some("   4    3.3 %   0 (3.3 %)")));
+    }
+
+    #[test]
+    fn a_summary_fits_the_terminal_and_says_what_comes_next() {
+        let summary = Summary {
+            run: "runs/my run".into(),
+            dataset: "fashion-mnist".to_owned(),
+            model: "residual-mlp".to_owned(),
+            peak_memory_bytes: Some(123_000_000),
+            seconds: 12.34,
+            milliseconds_per_step: 5.678,
+            parameters: 1_234_567,
+            ..of_test(Some(0.8125), true)
+        };
+        for width in [60, 80] {
+            let text = summarized(&summary, true, width);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            assert!(text.ends_with("\nrun: runs/my run\nnext: hsic report 'runs/my run'"), "{text}");
+        }
+        let text = summarized(&summary, false, 200);
+        assert!(
+            text.contains("\n1,234,567 parameters; 1 step of 5.68 ms in 12.3 s on 1 thread, 123 MB at the peak\n"),
+            "{text}"
+        );
+    }
+
+    fn of_test(format_accuracy: Option<f64>, formatted: bool) -> Summary {
+        Summary {
+            run: "r".into(),
+            dataset: "digits".to_owned(),
+            model: "mlp".to_owned(),
+            method: "hsic".to_owned(),
+            epochs: 1,
+            steps: 1,
+            seed: 1,
+            threads: 1,
+            train_accuracy: 0.875,
+            test_accuracy: 0.75,
+            judged_on: JudgedOn::Test,
+            authors_test_accuracy: None,
+            format_accuracy,
+            seconds: 0.0,
+            milliseconds_per_step: 0.0,
+            peak_memory_bytes: None,
+            parameters: 1,
+            auxiliary_parameters: 0,
+            parameters_at_once: 1,
+            formatted,
+            confusion: Confusion::new(2, 2),
+            class_names: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn accuracies_say_what_they_are_of() {
+        let summary = of_test;
+        let plain = "test accuracy 75.00 % (training 87.50 %)";
+        assert_eq!(accuracies(&summary(None, true)), plain);
+        assert_eq!(accuracies(&summary(None, false)), format!("{plain}, outputs UNFORMATTED"));
+        assert_eq!(
+            accuracies(&summary(Some(0.8125), true)),
+            "test accuracy 81.25 % after format training (75.00 % with outputs UNFORMATTED, training 87.50 %)"
+        );
+        let held_out = Summary { judged_on: JudgedOn::Validation, ..summary(None, true) };
+        assert_eq!(accuracies(&held_out), "validation accuracy 75.00 % (training 87.50 %)");
+    }
+}

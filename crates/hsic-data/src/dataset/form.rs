@@ -1,0 +1,80 @@
+//! In which form a data set comes, as its name or path tells before a file is opened.
+
+use std::path::Path;
+
+use super::load::source;
+use super::{archive, table};
+
+/// The form of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Drawn by the program.
+    Drawn,
+    /// Files that are found under the data set's name.
+    Files,
+    /// A folder of images.
+    Folder {
+        /// Whether it has a test part of its own.
+        parted: bool,
+    },
+    /// An archive of a folder of images.
+    Archive,
+    /// A table as text or as one array, which has a column of labels.
+    Table,
+    /// A table as arrays, whose labels have an array of their own.
+    Arrays,
+}
+
+impl Form {
+    /// The form of what [`load`](fn@super::load) would load; `None` for what it would not.
+    #[must_use]
+    pub fn of(name_or_path: &str) -> Option<Self> {
+        if let Some(source) = source(name_or_path) {
+            return Some(if source.facts().files.is_empty() { Self::Drawn } else { Self::Files });
+        }
+        let path = Path::new(name_or_path);
+        if path.is_dir() {
+            let inside = |name: &str| path.join(name).is_dir();
+            return Some(Self::Folder { parted: inside("train") && (inside("test") || inside("val")) });
+        }
+        if archive::kind(path).is_some() {
+            return Some(Self::Archive);
+        }
+        table::kind(path).map(|kind| if kind == table::Kind::Npz { Self::Arrays } else { Self::Table })
+    }
+
+    /// Whether its samples are images.
+    #[must_use]
+    pub fn is_images(self) -> bool {
+        !matches!(self, Self::Table | Self::Arrays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_or_path_tells_its_form() {
+        for (name, form) in [
+            ("digits", Some(Form::Drawn)),
+            ("mnist", Some(Form::Files)),
+            ("cifar10", Some(Form::Files)),
+            ("a/b.tar.gz", Some(Form::Archive)),
+            ("b.csv", Some(Form::Table)),
+            ("b.NPY", Some(Form::Table)),
+            ("b.npz", Some(Form::Arrays)),
+            ("mnits", None),
+        ] {
+            assert_eq!(Form::of(name), form, "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let of = || Form::of(&folder.path().to_string_lossy());
+        assert_eq!(of(), Some(Form::Folder { parted: false }));
+        std::fs::create_dir(folder.path().join("val")).unwrap();
+        assert_eq!(of(), Some(Form::Folder { parted: false }));
+        std::fs::create_dir(folder.path().join("train")).unwrap();
+        assert_eq!(of(), Some(Form::Folder { parted: true }));
+        assert!(of().unwrap().is_images() && !Form::Arrays.is_images());
+    }
+}
