@@ -422,7 +422,7 @@ pub(crate) fn comparison(record: &ComparisonRecord, folder: &Path) -> anyhow::Re
     let mut text = aligned(&rows);
     for row in &record.rows {
         if let Some(failure) = &row.failure {
-            let _ = writeln!(text, "{}: {failure}", row.method);
+            let _ = writeln!(text, "{}: {failure}", row.label());
         }
     }
     if record.rows.iter().any(|row| row.at_edge) {
@@ -493,9 +493,10 @@ impl ReproductionBars {
         Self { bars, whole, run: Progress::new(true), quiet }
     }
 
-    /// So many trainings are finished.
-    pub(crate) fn at(&self, finished: usize) {
+    /// So many trainings of so many are finished.
+    pub(crate) fn at(&self, finished: usize, total: usize) {
         self.run.finish();
+        self.whole.set_length(total as u64);
         self.whole.set_position(finished as u64);
     }
 
