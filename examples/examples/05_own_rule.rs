@@ -50,7 +50,8 @@ fn main() -> Result<(), BoxError> {
         println!("finished after {} steps: {:.1} %", summary.steps, 100.0 * summary.accuracy());
     }
 
-    let rivals = methods.iter().filter(|method| ["center", "backprop", "frozen"].contains(&method.name)).collect();
+    let rivals = methods.iter().filter(|method| ["center", "backprop", "frozen"].contains(&method.name));
+    let rivals = rivals.map(Into::into).collect();
     let comparison = Comparison::new(&folder.join("compare"), options, rivals, Budget::Epochs(10), vec![1]);
     for row in comparison.run_here(&mut (), &never)?.into_iter().flat_map(|record| record.rows) {
         println!("{:<9} {:.1} % of the test digits", row.method, 100.0 * row.test_accuracy[0]);

@@ -370,7 +370,8 @@ pub(crate) struct ReproduceArguments {
 /// Example: hsic compare --methods hsic,backprop,frozen --dataset mnist --widths 256x3 --budget 5epochs --seeds 3
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// Methods by name, separated by commas, or all (see hsic methods)
+    /// Methods by name, separated by commas, or all (see hsic methods); a method's own options stand behind its name, as
+    /// hsic-local:beta=1:feature=pool:4, and a learning rate given so is not searched
     #[arg(long, default_value = "all")]
     pub(crate) methods: String,
     /// What each training is given: a time as 5min or 90s, of which whole epochs are made, or epochs as 10epochs
@@ -383,9 +384,9 @@ pub(crate) struct CompareArguments {
     pub(crate) data: DataOptions,
     #[command(flatten)]
     pub(crate) network: NetworkOptions,
-    /// Rows of a batch, >= 2 [default: 256]
-    #[arg(long)]
-    pub(crate) batch_size: Option<usize>,
+    /// Rows of a batch, >= 2, or several sizes to be tried, separated by commas [default: 256]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub(crate) batch_size: Vec<usize>,
     /// Threads of each training, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,

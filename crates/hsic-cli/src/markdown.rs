@@ -62,7 +62,7 @@ pub(crate) fn comparison(record: &ComparisonRecord) -> String {
     }
     for row in &record.rows {
         if let Some(failure) = &row.failure {
-            let _ = writeln!(text, "\n{}: {}", prose(&row.method), prose(failure));
+            let _ = writeln!(text, "\n{}: {}", prose(row.label()), prose(failure));
         }
     }
     let seeds: Vec<String> = record.seeds.iter().map(ToString::to_string).collect();

@@ -179,7 +179,7 @@ impl ComparedRow {
         let count = |count: usize| if known { count.to_string() } else { missing() };
         let all = row.parameters + row.auxiliary_parameters;
         Self([
-            row.method.clone(),
+            row.label().to_owned(),
             of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range,
             if known { row.epochs.to_string() } else { missing() },
             row.learning_rate.map_or_else(missing, |rate| format!("{rate:e}{edge}")),
@@ -332,17 +332,20 @@ pub(crate) mod tests {
     pub(crate) fn comparison() -> ComparisonRecord {
         let trial = |learning_rate, accuracy| Trial {
             learning_rate,
+            batch_size: 256,
             accuracy,
             failure: accuracy.is_none().then(|| "diverged".to_owned()),
             command: "hsic train --method hsic".to_owned(),
         };
         let learned = MethodRow {
+            label: String::new(),
             method: "hsic".to_owned(),
             summary: "HSIC bottleneck".to_owned(),
             reference: "Ma 2020".to_owned(),
             trials: vec![trial(2e-3, Some(0.95)), trial(4e-3, None)],
             trial_epochs: 2,
             learning_rate: Some(2e-3),
+            batch_size: 256,
             at_edge: true,
             epochs: 5,
             test_accuracy: vec![0.97, 0.98],

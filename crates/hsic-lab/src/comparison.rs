@@ -2,12 +2,14 @@
 //!
 //! For each method, one after the other: under a budget of time a pilot of one epoch tells what an epoch takes; four
 //! learning rates are each tried on a part of the training data and judged on the rest of it (the method's default, a
-//! quarter and four times of it, and a fourth beside the best of these); the best is trained on all training data, once a
-//! seed, and judged on the test data, once. Nothing is chosen by test data. Every training has a process of its own, so
+//! quarter and four times of it, and a fourth beside the best of these), and more while the best is the least or the
+//! largest of those tried; so for each size of a batch, if there are several; the best is trained on all training data,
+//! once a seed, and judged on the test data, once. Nothing is chosen by test data. Every training has a process of its own, so
 //! that its peak memory is known, and a folder of its own, so that a comparison that was interrupted goes on where it
 //! stood.
 
 mod budget;
+mod entry;
 mod record;
 mod search;
 
@@ -17,10 +19,7 @@ use std::sync::atomic::AtomicBool;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, TrainConfig, TrainOptions};
 use hsic_bottleneck::error::Error;
-use hsic_bottleneck::fault::Fault;
-use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::Methods;
-use hsic_bottleneck::names::same;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
 
@@ -28,6 +27,7 @@ use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
 pub use budget::Budget;
+pub use entry::{Entry, entries_named};
 pub use record::{ComparisonRecord, MethodRow, Trial};
 
 /// Share of the training data on which rates are judged, if none is named.
@@ -39,26 +39,6 @@ const TRIAL_SHARE: f64 = 0.25;
 /// Seed of pilots and trials.
 const TRIAL_SEED: u64 = 1;
 
-/// The methods of a list of names, or all of them.
-///
-/// # Errors
-/// `Fault` with the first name that is not known, or the whole if it names none.
-pub fn methods_named(names: &str, known: &Methods) -> Result<Vec<&'static Method>, Fault> {
-    if same("all", names) {
-        return Ok(known.iter().collect());
-    }
-    let mut methods: Vec<&'static Method> = Vec::new();
-    for name in names.split(',').map(str::trim) {
-        let expected = || format!("all, or {}", known.instead_of(name));
-        let fault = || Fault { key: "methods".to_owned(), value: name.to_owned(), expected: expected() };
-        let method = known.named(name).ok_or_else(fault)?;
-        if !methods.iter().any(|earlier| earlier.name == method.name) {
-            methods.push(method);
-        }
-    }
-    Ok(methods)
-}
-
 /// A comparison in a folder, new or that of an earlier one.
 pub struct Comparison {
     folder: PathBuf,
@@ -67,7 +47,9 @@ pub struct Comparison {
     known: Methods,
     /// Options of all trainings.
     options: TrainOptions,
-    methods: Vec<&'static Method>,
+    entries: Vec<Entry>,
+    /// Sizes of a batch that are tried, at least one; `None` is that of the options.
+    batches: Vec<Option<usize>>,
     budget: Budget,
     seeds: Vec<u64>,
 }
@@ -82,18 +64,21 @@ pub enum Settled {
 }
 
 impl Comparison {
-    /// Of `methods`, with what `options` say of data, network and batches.
+    /// Of `entries`, with what `options` say of data, network and batches.
     #[must_use]
-    pub fn new(
-        folder: &Path,
-        options: TrainOptions,
-        methods: Vec<&'static Method>,
-        budget: Budget,
-        seeds: Vec<u64>,
-    ) -> Self {
-        let known = methods.iter().fold(Methods::known(), |known, method| known.with(method));
+    pub fn new(folder: &Path, options: TrainOptions, entries: Vec<Entry>, budget: Budget, seeds: Vec<u64>) -> Self {
+        let known = entries.iter().fold(Methods::known(), |known, entry| known.with(entry.method));
         let store = Store::new(folder.join("runs"), known.clone());
-        Self { folder: folder.into(), store, known, options, methods, budget, seeds }
+        Self { folder: folder.into(), store, known, options, entries, batches: vec![None], budget, seeds }
+    }
+
+    /// This comparison with a search for the size of a batch too: each method is tried with each of these.
+    #[must_use]
+    pub fn searching_batches(mut self, sizes: &[usize]) -> Self {
+        if !sizes.is_empty() {
+            self.batches = sizes.iter().copied().map(Some).collect();
+        }
+        self
     }
 
     /// The folder.
@@ -102,17 +87,28 @@ impl Comparison {
         &self.folder
     }
 
-    /// Trainings of the whole comparison.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        let pilot = usize::from(self.budget.needs_pilot());
-        self.methods.len() * (pilot + search::TRIALS + self.seeds.len())
+    /// Trainings of the whole comparison, as far as is known by now: a search that goes on has more of them.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next).
+    pub fn trainings(&self) -> Result<usize, Error> {
+        let mut count = 0;
+        for entry in &self.entries {
+            let plan = self.plan(entry)?;
+            let pilots = if self.budget.needs_pilot() { self.batches.len() } else { 0 };
+            count += pilots + plan.trials.len().max(self.least_trials(entry)) + self.seeds.len();
+        }
+        Ok(count)
     }
 
-    /// Whether there is nothing to compare.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Trials of an entry whose search does not go on beyond its usual end.
+    fn least_trials(&self, entry: &Entry) -> usize {
+        match (entry.options.optimizer.learning_rate.is_some(), self.batches.len()) {
+            // There is nothing to be chosen.
+            (true, 1) => 0,
+            (true, batches) => batches,
+            (false, batches) => batches * search::TRIALS,
+        }
     }
 
     /// The next training to be done and how many are settled before it; `None` when all are.
@@ -121,9 +117,9 @@ impl Comparison {
     /// `Config` for options that cannot be used; `Run` for a folder that holds another training.
     pub fn next(&self) -> Result<Option<(Planned, usize)>, Error> {
         let mut settled = 0;
-        for method in &self.methods {
-            let plan = self.plan(method)?;
-            let known = plan.pilot.iter().chain(&plan.trials).chain(&plan.finals);
+        for entry in &self.entries {
+            let plan = self.plan(entry)?;
+            let known = plan.pilots.iter().chain(&plan.trials).chain(&plan.finals);
             for planned in known {
                 if self.is_open(planned)? {
                     return Ok(Some((planned.clone(), settled)));
@@ -168,37 +164,50 @@ impl Comparison {
         }
     }
 
-    /// Options of which none of the methods reads any.
+    /// Options that nothing reads: those that all of the entries have in common and none reads, and those of one entry that
+    /// its method does not read.
     ///
     /// # Errors
     /// `Config` for options that cannot be used.
     pub fn unread(&self) -> Result<Vec<Unread>, Error> {
-        let mut common: Option<Vec<Unread>> = None;
-        for method in &self.methods {
-            let unread = self.config(method)?.unread(&self.options);
-            let mut told = common.unwrap_or_else(|| unread.clone());
-            told.retain(|given| unread.iter().any(|other| other.key == given.key));
-            common = Some(told);
+        let (mut own, mut common) = (Vec::new(), None::<Vec<Unread>>);
+        for entry in &self.entries {
+            for &batch in &self.batches {
+                let config = self.resolved(entry, batch)?;
+                own.extend(config.unread(&entry.options));
+                let unread = config.unread(&self.options);
+                let mut told = common.unwrap_or_else(|| unread.clone());
+                told.retain(|given| unread.iter().any(|other| other.key == given.key));
+                common = Some(told);
+            }
         }
-        Ok(common.unwrap_or_default())
+        own.extend(common.unwrap_or_default());
+        Ok(own)
     }
 
-    /// What the common options are with a method.
-    fn config(&self, method: &Method) -> Result<TrainConfig, ConfigError> {
-        let mut options = self.options.clone();
-        options.objective.method = Some(method.name.to_owned());
-        options.resolve_among(&self.known)
-    }
-
-    /// Options of a method's trainings of so many epochs at a rate: those of the common ones that it reads, so that each
+    /// Options of an entry's trainings of so many epochs at a rate: of the common ones those that it reads, so that each
     /// is a command by itself.
-    fn options(&self, method: &Method, rate: f64, epochs: u64) -> Result<TrainOptions, ConfigError> {
-        let mut options = self.options.clone().without(&self.config(method)?.unread(&self.options));
-        options.objective.method = Some(method.name.to_owned());
+    fn options(
+        &self,
+        entry: &Entry,
+        batch: Option<usize>,
+        rate: f64,
+        epochs: u64,
+    ) -> Result<TrainOptions, ConfigError> {
+        let common = self.options.clone().without(&self.resolved(entry, batch)?.unread(&self.options));
+        let mut options = entry.over(&common);
+        options.training.batch_size = batch.or(options.training.batch_size);
         options.optimizer.learning_rate = Some(rate);
         options.training.epochs = Some(epochs);
         options.data.validation = None;
         Ok(options)
+    }
+
+    /// An entry's options with a size of a batch.
+    fn batched(&self, entry: &Entry, batch: Option<usize>) -> TrainOptions {
+        let mut options = entry.over(&self.options);
+        options.training.batch_size = batch.or(options.training.batch_size);
+        options
     }
 
     fn on_validation(&self, mut options: TrainOptions) -> TrainOptions {
@@ -210,68 +219,133 @@ impl Comparison {
         self.options.data.validation.unwrap_or(VALIDATION)
     }
 
-    /// All trainings of a method that are known by now.
-    fn plan(&self, method: &'static Method) -> Result<Plan, Error> {
+    /// All trainings of an entry that are known by now.
+    fn plan(&self, entry: &Entry) -> Result<Plan, Error> {
         let mut plan = Plan::default();
-        let planned = |label: String, options| self.store.plan(&Training::new(label, options).alone(), TRIAL_SEED);
-        let default = self.default_rate(method)?;
-        (plan.epochs, plan.trial_epochs) = match self.budget {
-            Budget::Epochs(epochs) => (epochs, trial_epochs(epochs)),
-            Budget::Seconds(seconds) => {
-                let options = self.on_validation(self.options(method, default, 1)?);
-                let pilot = planned(format!("{}, pilot", method.name), options)?;
-                let epochs = match self.trained(&pilot)? {
-                    Some(trained) => Some(budget::fitting_epochs(&trained, seconds, TRIAL_SHARE)?),
-                    None => None,
-                };
-                plan.pilot = Some(pilot);
-                match epochs {
-                    Some(epochs) => epochs,
-                    // Not trained yet, or it cannot be.
-                    None => return Ok(plan),
+        for &batch in &self.batches {
+            let config = self.resolved(entry, batch)?;
+            let (batch_size, default) = (config.batch_size, config.learning_rate.peak);
+            let Some(epochs) = self.epochs(entry, batch, default, &mut plan)? else { return Ok(plan) };
+            let mut leg = Leg { batch, batch_size, epochs: epochs.0, trial_epochs: epochs.1, tried: Vec::new() };
+            if self.least_trials(entry) == 0 {
+                leg.tried.push((default, None));
+                plan.legs.push(leg);
+                continue;
+            }
+            let fixed = entry.options.optimizer.learning_rate.is_some();
+            let next = |tried: &[(f64, Option<f64>)]| match fixed {
+                true => tried.is_empty().then_some(default),
+                false => search::next(default, tried),
+            };
+            while let Some(rate) = next(&leg.tried) {
+                let options = self.on_validation(self.options(entry, batch, rate, leg.trial_epochs)?);
+                let at = if self.batches.len() > 1 { format!(", batch {batch_size}") } else { String::new() };
+                let trial = self.planned(format!("{}{at}, rate {rate}", entry.label), options, TRIAL_SEED)?;
+                let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
+                let settled = accuracy.is_some() || self.store.failure(&trial)?.is_some();
+                plan.trials.push(trial);
+                if !settled {
+                    plan.legs.push(leg);
+                    return Ok(plan);
                 }
+                leg.tried.push((rate, accuracy));
             }
-        };
-        for _ in 0..search::TRIALS {
-            let Some(rate) = search::next(default, &plan.tried) else { break };
-            let options = self.on_validation(self.options(method, rate, plan.trial_epochs)?);
-            let trial = planned(format!("{}, rate {rate}", method.name), options)?;
-            let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
-            let settled = accuracy.is_some() || self.store.failure(&trial)?.is_some();
-            plan.trials.push(trial);
-            if !settled {
-                return Ok(plan);
-            }
-            plan.tried.push((rate, accuracy));
+            plan.legs.push(leg);
         }
-        if let Some(rate) = search::best(&plan.tried) {
-            plan.rate = Some(rate);
-            let training = Training::new(method.name, self.options(method, rate, plan.epochs)?).alone();
+        plan.chosen = if self.least_trials(entry) == 0 { plan.given() } else { plan.best() };
+        if let Some(Chosen { leg, rate, .. }) = plan.chosen {
+            let Leg { batch, epochs, .. } = plan.legs[leg];
             for &seed in &self.seeds {
-                plan.finals.push(self.store.plan(&training, seed)?);
+                let options = self.options(entry, batch, rate, epochs)?;
+                plan.finals.push(self.planned(entry.label.clone(), options, seed)?);
             }
         }
         Ok(plan)
     }
 
-    /// The method's own learning rate.
-    fn default_rate(&self, method: &Method) -> Result<f64, Error> {
-        Ok(self.config(method)?.learning_rate.peak)
+    fn planned(&self, label: String, options: TrainOptions, seed: u64) -> Result<Planned, Error> {
+        self.store.plan(&Training::new(label, options).alone(), seed)
+    }
+
+    /// Epochs of a final training and of a trial; `None` while a pilot has not told.
+    fn epochs(
+        &self,
+        entry: &Entry,
+        batch: Option<usize>,
+        rate: f64,
+        plan: &mut Plan,
+    ) -> Result<Option<(u64, u64)>, Error> {
+        let seconds = match self.budget {
+            Budget::Epochs(epochs) => return Ok(Some((epochs, trial_epochs(epochs)))),
+            Budget::Seconds(seconds) => seconds,
+        };
+        let options = self.on_validation(self.options(entry, batch, rate, 1)?);
+        let pilot = self.planned(format!("{}, pilot", entry.label), options, TRIAL_SEED)?;
+        // Not trained yet, or it cannot be.
+        let epochs = match self.trained(&pilot)? {
+            Some(trained) => Some(budget::fitting_epochs(&trained, seconds, TRIAL_SHARE)?),
+            None => None,
+        };
+        plan.pilots.push(pilot);
+        Ok(epochs)
+    }
+
+    /// An entry's options with everything that is not given.
+    fn resolved(&self, entry: &Entry, batch: Option<usize>) -> Result<TrainConfig, ConfigError> {
+        self.batched(entry, batch).resolve_among(&self.known)
     }
 }
 
-/// The trainings of a method, as far as earlier ones tell what they are.
+/// The trainings of an entry, as far as earlier ones tell what they are.
 #[derive(Default)]
 struct Plan {
-    pilot: Option<Planned>,
+    pilots: Vec<Planned>,
     trials: Vec<Planned>,
-    /// Rates of the trials that are settled, and their accuracies; `None` of one that failed.
-    tried: Vec<(f64, Option<f64>)>,
-    trial_epochs: u64,
-    /// The best rate, once all trials are settled.
-    rate: Option<f64>,
-    epochs: u64,
+    /// One a size of a batch, in the order in which they are tried.
+    legs: Vec<Leg>,
+    /// The best, once all trials are settled.
+    chosen: Option<Chosen>,
     finals: Vec<Planned>,
+}
+
+/// The search with one size of a batch.
+struct Leg {
+    batch: Option<usize>,
+    batch_size: usize,
+    epochs: u64,
+    trial_epochs: u64,
+    /// Rates of the trials that are settled, and their accuracies; `None` of one that failed, or was given and not tried.
+    tried: Vec<(f64, Option<f64>)>,
+}
+
+/// What the final trainings are made with.
+#[derive(Clone, Copy)]
+struct Chosen {
+    /// Index of the size of a batch.
+    leg: usize,
+    rate: f64,
+    /// Whether the rate is the least or the largest of those tried with it.
+    at_edge: bool,
+}
+
+impl Plan {
+    /// The rate of the best accuracy of all, the first of equals.
+    fn best(&self) -> Option<Chosen> {
+        let all = self.legs.iter().enumerate().filter_map(|(index, leg)| {
+            let rate = search::best(&leg.tried)?;
+            let accuracy = leg.tried.iter().find(|&&(tried, _)| tried == rate)?.1?;
+            let at_edge = search::end(rate, &leg.tried).is_some();
+            Some((accuracy, Chosen { leg: index, rate, at_edge }))
+        });
+        let better = |best: (f64, Chosen), next: (f64, Chosen)| if next.0 > best.0 { next } else { best };
+        all.reduce(better).map(|(_, chosen)| chosen)
+    }
+
+    /// The rate that was given.
+    fn given(&self) -> Option<Chosen> {
+        let rate = self.legs.first()?.tried.first()?.0;
+        Some(Chosen { leg: 0, rate, at_edge: false })
+    }
 }
 
 /// Epochs of a trial where the budget is counted in epochs.
@@ -284,8 +358,9 @@ mod tests {
     use hsic::faer::{MatMut, MatRef};
     use hsic_bottleneck::assemble::{build_method, build_network, training};
     use hsic_bottleneck::dataset;
-    use hsic_bottleneck::method::{Outputs, Recipe};
+    use hsic_bottleneck::method::{Method, Outputs, Recipe};
     use hsic_bottleneck::objective::{ByRule, Labels, Rule};
+    use hsic_bottleneck::optimizer::OptimizerName;
     use hsic_bottleneck::step_error::BoxError;
 
     use super::*;
@@ -305,6 +380,9 @@ mod tests {
         Recipe::new(|settings| settings.local(ByRule(Nowhere)))
     });
 
+    /// A method with options of its own.
+    const SGD: &str = "backprop:optimizer=sgd:momentum=0.5";
+
     fn small() -> TrainOptions {
         let mut options = TrainOptions::default();
         options.data.train_size = Some(100);
@@ -316,8 +394,8 @@ mod tests {
 
     fn comparison(folder: &Path, seeds: Vec<u64>) -> Comparison {
         let known = Methods::known().with(&NOWHERE);
-        let methods = methods_named("nowhere, backprop, nowhere", &known).unwrap();
-        Comparison::new(folder, small(), methods, Budget::Epochs(5), seeds)
+        let entries = entries_named(&format!("nowhere, {SGD}, nowhere"), &known).unwrap();
+        Comparison::new(folder, small(), entries, Budget::Epochs(5), seeds)
     }
 
     #[test]
@@ -325,7 +403,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (never, two) = (AtomicBool::new(false), comparison(folder.path(), vec![1, 2]));
         // Four trials and two seeds for each of two methods.
-        assert_eq!((two.len(), two.next().unwrap().unwrap().1), (12, 0));
+        assert_eq!((two.trainings().unwrap(), two.next().unwrap().unwrap().1), (12, 0));
         let record = two.run_here(&mut (), &never).unwrap().unwrap();
         assert!(two.next().unwrap().is_none());
         let [lost, kept] = &record.rows[..] else { panic!("{:?}", record.rows) };
@@ -341,10 +419,13 @@ mod tests {
         assert!(lost.trials.iter().all(|trial| trial.failure.as_deref() == Some(told)));
 
         // A quarter of five epochs, rounded up, for a trial; all five for the rate that was best.
-        assert_eq!((kept.method.as_str(), kept.trial_epochs, kept.epochs), ("backprop", 2, 5));
+        assert_eq!((kept.label.as_str(), kept.trial_epochs, kept.epochs), (SGD, 2, 5));
         let accuracies: Vec<f64> = kept.trials.iter().map(|trial| trial.accuracy.unwrap()).collect();
         let best = accuracies.iter().position(|&found| accuracies.iter().all(|&other| other <= found)).unwrap();
-        assert_eq!((accuracies.len(), kept.learning_rate), (4, Some(kept.trials[best].learning_rate)));
+        assert_eq!(kept.learning_rate, Some(kept.trials[best].learning_rate));
+        let rates = || kept.trials.iter().map(|trial| trial.learning_rate);
+        let within = rates().any(|rate| Some(rate) < kept.learning_rate) && rates().any(|rate| Some(rate) > kept.learning_rate);
+        assert!(if kept.at_edge { accuracies.len() == 8 } else { within && accuracies.len() >= 4 }, "{:?}", kept.trials);
         // Ten rows in a hundred judge a rate, thirty a training: accuracies are whole shares of them.
         let whole = |accuracy: f64, rows: f64| ((accuracy * rows).round() - accuracy * rows).abs() < 1e-9;
         assert!(accuracies.iter().all(|&accuracy| whole(accuracy, 10.0)), "{accuracies:?}");
@@ -353,6 +434,8 @@ mod tests {
         let alone = |seed: u64| {
             let mut options = small();
             options.objective.method = Some("backprop".to_owned());
+            options.optimizer.optimizer = Some(OptimizerName::Sgd);
+            options.optimizer.momentum = Some(0.5);
             options.optimizer.learning_rate = kept.learning_rate;
             options.training.epochs = Some(5);
             options.training.seed = Some(seed);
@@ -375,7 +458,7 @@ mod tests {
         assert_eq!(two.run_here(&mut (), &never).unwrap().unwrap().rows, record.rows);
         let three = comparison(folder.path(), vec![1, 2, 3]);
         let (planned, settled) = three.next().unwrap().unwrap();
-        assert_eq!((planned.seed, planned.training.label.as_str(), settled), (3, "backprop", 10));
+        assert_eq!((planned.seed, planned.training.label.as_str(), settled), (3, SGD, 6 + accuracies.len()));
     }
 
     #[test]
@@ -388,15 +471,31 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_named_once_each_and_unknown_ones_are_told() {
-        let known = Methods::known();
-        let names = |list: &str| -> Vec<&str> {
-            methods_named(list, &known).unwrap().iter().map(|method| method.name).collect()
+    fn a_given_rate_is_not_searched_and_the_best_size_of_a_batch_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let entries = entries_named("frozen:learning-rate=1e-2,frozen", &Methods::known()).unwrap();
+        let of = |folder: &str, sizes: &[usize]| {
+            let place = dir.path().join(folder);
+            Comparison::new(&place, small(), entries.clone(), Budget::Epochs(1), vec![1]).searching_batches(sizes)
         };
-        assert_eq!(names("frozen, hsic,frozen"), ["frozen", "hsic"]);
-        assert_eq!(names("all").len(), known.iter().count());
-        let fault = methods_named("hsic,magic", &known).unwrap_err();
-        assert_eq!((fault.key.as_str(), fault.value.as_str()), ("methods", "magic"));
-        assert!(fault.expected.starts_with("all, or hsic, "), "{}", fault.expected);
+        let record = of("one", &[]).run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap();
+        let [given, searched] = &record.rows[..] else { panic!("{:?}", record.rows) };
+        assert_eq!((given.label.as_str(), given.method.as_str()), ("frozen:learning-rate=1e-2", "frozen"));
+        assert_eq!((given.learning_rate, given.trials.len(), given.test_accuracy.len()), (Some(1e-2), 0, 1));
+        assert_eq!((given.batch_size, searched.batch_size), (30, 30));
+
+        let two = of("two", &[20, 50]);
+        let record = two.run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap();
+        for row in &record.rows {
+            let best = row.trials.iter().filter_map(|trial| trial.accuracy).fold(0.0, f64::max);
+            let chosen = row.trials.iter().find(|trial| trial.accuracy == Some(best)).unwrap();
+            assert_eq!((row.batch_size, row.learning_rate), (chosen.batch_size, Some(chosen.learning_rate)));
+            assert!([20, 50].iter().all(|&size| row.trials.iter().any(|trial| trial.batch_size == size)));
+            assert!(row.commands[0].contains(&format!("--batch-size {}", row.batch_size)), "{}", row.commands[0]);
+        }
+        assert_eq!(record.rows[0].trials.len(), 2);
+        // All are found again, and their number is that of the trainings.
+        let known: usize = record.rows.iter().map(|row| row.trials.len() + row.test_accuracy.len()).sum();
+        assert_eq!((two.trainings().unwrap(), two.next().unwrap()), (known, None));
     }
 }

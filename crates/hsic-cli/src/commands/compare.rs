@@ -11,7 +11,7 @@ use hsic_bottleneck::dataset::{self, LoadOptions};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
-use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, methods_named};
+use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, entries_named};
 use hsic_lab::draw;
 use hsic_lab::figure::flags;
 use hsic_lab::shell::quoted;
@@ -27,10 +27,11 @@ pub(crate) const RECORD: &str = "comparison.json";
 
 pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
-    let methods =
-        methods_named(&arguments.methods, &Methods::known()).map_err(|fault| ConfigError::Faults(vec![fault]))?;
+    let entries =
+        entries_named(&arguments.methods, &Methods::known()).map_err(|fault| ConfigError::Faults(vec![fault]))?;
     let mut options = TrainOptions { data: arguments.data, network: arguments.network, ..TrainOptions::default() };
-    options.training.batch_size = arguments.batch_size;
+    let sizes = arguments.batch_size;
+    options.training.batch_size = if let [size] = sizes[..] { Some(size) } else { None };
     options.training.threads = arguments.threads;
     let validation = options.data.validation;
     anyhow::ensure!(validation != Some(0.0), "validation = 0: expected a number in (0, 1)");
@@ -41,17 +42,22 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let named = |text: Option<String>| text.unwrap_or_default();
     let (dataset, model) = (named(resolved.data.dataset), named(resolved.network.model));
     let output = arguments.output.unwrap_or_else(|| place(&dataset, &model));
-    let command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
+    let mut command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
+    if sizes.len() > 1 {
+        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        command.push_str(&format!(" --batch-size {}", sizes.join(",")));
+    }
     let seeds = (1..=arguments.seeds).collect();
-    let comparison = Comparison::new(&output, options, methods, arguments.budget, seeds);
+    let several = if sizes.len() > 1 { &sizes[..] } else { &[] };
+    let comparison = Comparison::new(&output, options, entries, arguments.budget, seeds).searching_batches(several);
     Unread::refuse(comparison.unread()?)?;
     dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
 
     let stop = stop_on_signal()?;
     let program = std::env::current_exe().context("the program's own path")?;
-    let mut bars = ReproductionBars::new(arguments.quiet, comparison.len());
+    let mut bars = ReproductionBars::new(arguments.quiet, comparison.trainings()?);
     while let Some((planned, settled)) = comparison.next()? {
-        bars.at(settled);
+        bars.at(settled, comparison.trainings()?);
         if comparison.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)? == Settled::Interrupted {
             bars.finish();
             printer::reproduction_interrupted();
@@ -120,7 +126,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(text.split(' ')).unwrap();
         let Command::Compare(arguments) = arguments.command else { panic!("{text}") };
         assert_eq!((arguments.data, arguments.network), (options.data, options.network));
-        assert_eq!((arguments.batch_size, arguments.seeds, &*arguments.methods), (Some(100), 2, "hsic,backprop"));
+        assert_eq!((&arguments.batch_size[..], arguments.seeds, &*arguments.methods), (&[100][..], 2, "hsic,backprop"));
         assert_eq!(arguments.budget.to_string(), "5epochs");
     }
 

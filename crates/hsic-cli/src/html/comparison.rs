@@ -44,7 +44,7 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
         section aria-labelledby="methods" {
             h2 id="methods" { "The methods" }
             dl.facts {
-                @for row in &record.rows { div { dt { (row.method) } dd { (row.summary) ". " (row.reference) } } }
+                @for row in &record.rows { div { dt { (row.label()) } dd { (row.summary) ". " (row.reference) } } }
             }
         }
     };
@@ -91,6 +91,7 @@ fn search(rows: &[MethodRow]) -> Markup {
                 tr {
                     th scope="col" { "method" }
                     th.number scope="col" { "epochs" }
+                    th.number scope="col" { "batch" }
                     th.number scope="col" { "rate" }
                     th.number scope="col" { "accuracy (%)" }
                     th scope="col" { "command" }
@@ -100,15 +101,16 @@ fn search(rows: &[MethodRow]) -> Markup {
                 tbody {
                     @for trial in &row.trials {
                         tr {
-                            th scope="row" { (row.method) }
+                            th scope="row" { (row.label()) }
                             td.number { (row.trial_epochs) }
+                            td.number { @if trial.batch_size > 0 { (trial.batch_size) } }
                             td.number { (trial.learning_rate) }
                             td.number {
                                 @match trial.accuracy {
                                     Some(accuracy) => (format!("{:.2}", 100.0 * accuracy)),
                                     None => (trial.failure.clone().unwrap_or_default()),
                                 }
-                                @if row.learning_rate == Some(trial.learning_rate) { " \u{2713}" }
+                                @if (row.learning_rate, row.batch_size) == (Some(trial.learning_rate), trial.batch_size) { " \u{2713}" }
                             }
                             td { (folded(&trial.command)) }
                         }

@@ -68,7 +68,7 @@ fn compared(record: &ComparisonRecord, width: usize) -> String {
     let mut text = table(&rows, width);
     for row in &record.rows {
         if let Some(failure) = &row.failure {
-            let _ = writeln!(text, "{}", wrapped(&format!("{}: {failure}", row.method), 2, width));
+            let _ = writeln!(text, "{}", wrapped(&format!("{}: {failure}", row.label()), 2, width));
         }
     }
     if record.rows.iter().any(|row| row.at_edge) {

@@ -132,9 +132,10 @@ impl ReproductionBars {
         Self { bars, whole, run: Progress::new(true, JudgedOn::Test), quiet }
     }
 
-    /// So many trainings are finished.
-    pub(crate) fn at(&self, finished: usize) {
+    /// So many trainings of so many are finished.
+    pub(crate) fn at(&self, finished: usize, total: usize) {
         self.run.finish();
+        self.whole.set_length(total as u64);
         self.whole.set_position(finished as u64);
     }
 

@@ -1,5 +1,6 @@
 //! What a comparison came to: a row a method, its trials, a figure.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::error::Error;
@@ -7,7 +8,7 @@ use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE};
+use super::{Budget, Comparison, Entry, Leg, Plan, Settled, TRIAL_SEED, search};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained, Watcher};
@@ -38,6 +39,10 @@ pub struct ComparisonRecord {
 /// A method's row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MethodRow {
+    /// What was asked for: the method's name, and its own options if it was given any. In records of earlier versions it is
+    /// empty, and the name says all.
+    #[serde(default)]
+    pub label: String,
     /// Its name.
     pub method: String,
     /// What it does.
@@ -50,7 +55,10 @@ pub struct MethodRow {
     pub trial_epochs: u64,
     /// The rate with which it was trained; `None` if no trial came to an end.
     pub learning_rate: Option<f64>,
-    /// Whether that is the least or the largest of those tried: a better one may lie beyond.
+    /// Rows of a batch in the final trainings; 0 in records of earlier versions.
+    #[serde(default)]
+    pub batch_size: usize,
+    /// Whether the rate is the least or the largest of those tried: a better one may lie beyond.
     pub at_edge: bool,
     /// Epochs of a final training.
     pub epochs: u64,
@@ -83,6 +91,9 @@ pub struct MethodRow {
 pub struct Trial {
     /// The rate.
     pub learning_rate: f64,
+    /// Rows of a batch; 0 in records of earlier versions.
+    #[serde(default)]
+    pub batch_size: usize,
     /// Accuracy on the validation part, a fraction; `None` if training came to no end.
     pub accuracy: Option<f64>,
     /// Why it did not.
@@ -91,20 +102,29 @@ pub struct Trial {
     pub command: String,
 }
 
+impl MethodRow {
+    /// What tells the row from the others.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        if self.label.is_empty() { &self.method } else { &self.label }
+    }
+}
+
 impl ComparisonRecord {
     /// The rows as comma-separated values.
     #[must_use]
     pub fn csv(&self) -> String {
         let mut text =
-            "method,learning_rate,epochs,seed,test_accuracy,seconds,milliseconds_per_step,peak_memory_bytes,\
+            "method,learning_rate,batch_size,epochs,seed,test_accuracy,seconds,milliseconds_per_step,peak_memory_bytes,\
                         parameters,auxiliary_parameters,parameters_at_once,local,parallel\n"
                 .to_owned();
         for row in &self.rows {
             for (index, accuracy) in row.test_accuracy.iter().enumerate() {
                 let memory = row.peak_memory_bytes.get(index).map_or_else(String::new, u64::to_string);
                 let line = [
-                    row.method.clone(),
+                    row.label().to_owned(),
                     row.learning_rate.map_or_else(String::new, |rate| rate.to_string()),
+                    row.batch_size.to_string(),
                     row.epochs.to_string(),
                     self.seeds[index].to_string(),
                     accuracy.to_string(),
@@ -127,12 +147,24 @@ impl ComparisonRecord {
     /// How the rates were found, in a sentence.
     #[must_use]
     pub fn search(&self) -> String {
+        let sizes: BTreeSet<usize> =
+            self.rows.iter().flat_map(|row| &row.trials).map(|trial| trial.batch_size).collect();
+        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        let each = match sizes.len() {
+            0 | 1 => String::new(),
+            _ => format!(" with each of the batches {}", sizes.join(", ")),
+        };
+        let share = self.rows.iter().find(|row| row.epochs > 0).map_or_else(String::new, |row| {
+            let share = 100.0 * row.trial_epochs as f64 / row.epochs as f64;
+            format!(" ({} of {} epochs, {share:.0} %, of {})", row.trial_epochs, row.epochs, row.label())
+        });
         format!(
-            "Each method was given the same search: four learning rates (its default, a quarter and four times of it, and a \
-             fourth beside the best of these), each trained with seed {TRIAL_SEED} for {:.0} % of the budget on {:.0} % of the \
-             training data and judged on the rest of it. The best was then trained on all training data and judged on the \
-             test data, once a seed. All methods see the same samples in the same order.",
-            100.0 * TRIAL_SHARE,
+            "Each method was given the same search{each}: four learning rates (its default, a quarter and four times of it, \
+             and a fourth beside the best of these) and more, {} at most, while the best was the least or the largest; each \
+             trained with seed {TRIAL_SEED} for a part of the budget{share} on {:.0} % of the training data and judged on the \
+             rest of it. A rate that was given was not searched. The best was then trained on all training data and judged on \
+             the test data, once a seed. All methods see the same samples; with batches of one size in the same order.",
+            search::MOST_TRIALS,
             100.0 * (1.0 - self.validation)
         )
     }
@@ -149,9 +181,9 @@ impl Comparison {
     pub fn record(&self, command: &str) -> Result<ComparisonRecord, Error> {
         let (mut rows, mut curves, mut data) = (Vec::new(), Vec::new(), Vec::<String>::new());
         let mut model = String::new();
-        for method in &self.methods {
-            let plan = self.plan(method)?;
-            let mut row = self.row(method, &plan)?;
+        for entry in &self.entries {
+            let (method, plan) = (entry.method, self.plan(entry)?);
+            let mut row = self.row(entry, &plan)?;
             let mut curve = Curve::new();
             for planned in &plan.finals {
                 if let Some(trained) = self.trained(planned)? {
@@ -167,7 +199,7 @@ impl Comparison {
                     row.failure = self.store.failure(planned)?;
                 }
             }
-            curves.push((method.name, curve));
+            curves.push((entry.label.as_str(), curve));
             rows.push(row);
         }
         let plot = plot(&rows, &curves);
@@ -199,34 +231,37 @@ impl Comparison {
     }
 
     /// The row before its final trainings.
-    fn row(&self, method: &Method, plan: &Plan) -> Result<MethodRow, Error> {
+    fn row(&self, entry: &Entry, plan: &Plan) -> Result<MethodRow, Error> {
+        let (method, chosen) = (entry.method, plan.chosen);
         let mut failure = None;
-        if let Some(pilot) = &plan.pilot {
-            failure = self.store.failure(pilot)?;
+        for pilot in &plan.pilots {
+            failure = failure.or(self.store.failure(pilot)?);
         }
         let mut trials = Vec::new();
-        for (planned, &(learning_rate, accuracy)) in plan.trials.iter().zip(&plan.tried) {
-            let reason = self.store.failure(planned)?;
-            if plan.rate.is_none() && failure.is_none() {
-                failure.clone_from(&reason);
+        if self.least_trials(entry) > 0 {
+            let tried = plan.legs.iter().flat_map(|leg| leg.tried.iter().map(|&tried| (leg.batch_size, tried)));
+            for (planned, (batch_size, (learning_rate, accuracy))) in plan.trials.iter().zip(tried) {
+                let reason = self.store.failure(planned)?;
+                if chosen.is_none() && failure.is_none() {
+                    failure.clone_from(&reason);
+                }
+                let command = planned.training.command(planned.seed);
+                trials.push(Trial { learning_rate, batch_size, accuracy, failure: reason, command });
             }
-            let command = planned.training.command(planned.seed);
-            trials.push(Trial { learning_rate, accuracy, failure: reason, command });
         }
-        let edge = |best: f64| {
-            let beyond =
-                |found: fn(f64, f64) -> bool| plan.tried.iter().all(|&(rate, _)| rate == best || found(rate, best));
-            beyond(|rate, best| rate > best) || beyond(|rate, best| rate < best)
-        };
+        let leg = chosen.map_or_else(|| plan.legs.first(), |chosen| plan.legs.get(chosen.leg));
+        let of = |value: fn(&Leg) -> u64| leg.map(value).unwrap_or_default();
         Ok(MethodRow {
+            label: entry.label.clone(),
             method: method.name.to_owned(),
             summary: method.summary.to_owned(),
             reference: method.reference.to_owned(),
             trials,
-            trial_epochs: plan.trial_epochs,
-            learning_rate: plan.rate,
-            at_edge: plan.rate.is_some_and(edge),
-            epochs: plan.epochs,
+            trial_epochs: of(|leg| leg.trial_epochs),
+            learning_rate: chosen.map(|chosen| chosen.rate),
+            batch_size: leg.map(|leg| leg.batch_size).unwrap_or_default(),
+            at_edge: chosen.is_some_and(|chosen| chosen.at_edge),
+            epochs: of(|leg| leg.epochs),
             local: method.local,
             parallel: method.parallel,
             failure,
@@ -279,7 +314,7 @@ fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
     let memory = rows.iter().filter(|row| !row.peak_memory_bytes.is_empty()).map(|row| {
         let bytes: Vec<f64> = row.peak_memory_bytes.iter().map(|&bytes| bytes as f64 / 1e6).collect();
         let accuracies = row.test_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
-        Series::of_seeds(&row.method, Style::Line, [(mean(&bytes), accuracies)])
+        Series::of_seeds(row.label(), Style::Line, [(mean(&bytes), accuracies)])
     });
     let panel = |title: &str, x: Axis, series: Vec<Series>| Panel {
         title: title.to_owned(),
