@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
 use hsic_bottleneck::judge::assignment::Confusion;
+use hsic_bottleneck::judged::{Judged, Rows};
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
 use hsic_bottleneck::step_error::BoxError;
 use hsic_bottleneck::summary::Summary;
@@ -148,9 +149,9 @@ pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()>
     Ok(line(&format!("{text}\n{}: {}", summary.dataset, accuracies(summary)))?)
 }
 
-/// The result of an evaluation.
+/// The result of an evaluation: which rows judged, how many, and what came of it.
 pub(crate) fn evaluation(
-    dataset: &str,
+    judged: &Judged,
     table: &Confusion,
     class_names: &[String],
     unformatted: f64,
@@ -163,7 +164,15 @@ pub(crate) fn evaluation(
     } else {
         format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
     };
-    Ok(line(&format!("{text}\n{dataset}: test accuracy {accuracy}"))?)
+    let rows = judged.dataset.rows();
+    let (which, kind) = match judged.rows {
+        Rows::All if rows == 1 => ("the one row".to_owned(), "accuracy"),
+        Rows::All => (format!("all {rows} rows"), "accuracy"),
+        Rows::Train => (format!("{rows} rows of the training part"), "training accuracy"),
+        Rows::Test => (format!("{rows} rows of the test part"), "test accuracy"),
+        Rows::Validation => (format!("{rows} rows held out of the training part"), "validation accuracy"),
+    };
+    Ok(line(&format!("{text}\n{}, {which}: {kind} {accuracy}", judged.place))?)
 }
 
 /// A line a sample: file, row (from 0), class, probability.

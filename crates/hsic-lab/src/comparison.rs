@@ -10,13 +10,14 @@
 mod budget;
 mod record;
 mod search;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
-use hsic_bottleneck::fault::Fault;
+use hsic_bottleneck::fault::{Fault, Faults};
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::RunError;
@@ -24,6 +25,8 @@ use hsic_bottleneck::trainer::Outcome;
 
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
+
+use settings::Settings;
 
 pub use budget::Budget;
 pub use record::{ComparisonRecord, MethodRow, Trial};
@@ -94,6 +97,27 @@ impl Comparison {
         Self { folder: folder.into(), store, known, options, methods, budget, seeds }
     }
 
+    /// A few digits that tell data and settings from others, for the name of a comparison's folder.
+    ///
+    /// # Errors
+    /// `Dataset` for data that cannot be read.
+    pub fn fingerprint(options: &TrainOptions, budget: Budget) -> Result<String, Error> {
+        Self::new(Path::new(""), options.clone(), Vec::new(), budget, Vec::new()).settings()?.fingerprint()
+    }
+
+    /// What all trainings share, and on which data.
+    fn settings(&self) -> Result<Settings, Error> {
+        let mut options = self.options.clone();
+        (options.objective.method, options.training.seed) = (None, Some(TRIAL_SEED));
+        // What a default is may be a method's to say; those of data and training are everybody's. What is amiss with one
+        // each training tells.
+        let mut faults = Faults::default();
+        let data = options.data.resolve(TRIAL_SEED, &mut faults);
+        options.training.resolve(&mut faults);
+        let content = self.store.content(&data.dataset, &data.load)?;
+        Ok(Settings::new(&data.dataset, content, self.budget, &options))
+    }
+
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -116,8 +140,10 @@ impl Comparison {
     /// The next training to be done and how many are settled before it; `None` when all are.
     ///
     /// # Errors
-    /// `Config` for options that cannot be used; `Run` for a folder that holds another training.
+    /// `Config` for options that cannot be used; `Dataset` for data that cannot be read; `Run` for a folder that holds
+    /// another training, or a comparison on other data or with other settings.
     pub fn next(&self) -> Result<Option<(Planned, usize)>, Error> {
+        self.settings()?.check(&self.folder)?;
         let mut settled = 0;
         for method in &self.methods {
             let plan = self.plan(method)?;
@@ -143,6 +169,7 @@ impl Comparison {
         launch: Launch<'_>,
         stop: &AtomicBool,
     ) -> Result<Settled, Error> {
+        self.settings()?.note(&self.folder)?;
         match self.store.train(planned, watcher, launch, stop) {
             Ok(Outcome::Finished(_)) => Ok(Settled::Done),
             Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
