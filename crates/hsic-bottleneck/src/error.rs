@@ -53,6 +53,16 @@ pub enum Error {
         /// Classes.
         classes: usize,
     },
+    /// Labels that a saved network does not know.
+    #[error("{dataset}: {}, expected those of the run: {}", unknown_labels(.unknown), listed(.known))]
+    Labels {
+        /// Name of the data set.
+        dataset: String,
+        /// The labels.
+        unknown: Vec<String>,
+        /// The classes of the network.
+        known: Vec<String>,
+    },
     /// A saved network does not fit the data.
     #[error(
         "{dataset} has {found} columns and {found_classes} classes: expected {expected} and {expected_classes}, those of the network"
@@ -69,6 +79,21 @@ pub enum Error {
         /// Outputs of the network.
         expected_classes: usize,
     },
+}
+
+/// Names that a message lists at the most.
+const MOST_LISTED: usize = 20;
+
+fn listed(names: &[String]) -> String {
+    let first = names.iter().take(MOST_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST_LISTED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+fn unknown_labels(names: &[String]) -> String {
+    format!("{} {}", if names.len() == 1 { "label" } else { "labels" }, listed(names))
 }
 
 impl From<FileError> for Error {

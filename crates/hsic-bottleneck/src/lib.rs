@@ -11,6 +11,7 @@ pub mod error;
 pub mod export;
 pub mod files;
 pub mod folder;
+pub mod judged;
 pub mod log;
 mod means;
 pub mod position;

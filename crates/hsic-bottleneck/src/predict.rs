@@ -1,5 +1,6 @@
 //! A finished run at work: rows as its data were, to classes and probabilities.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hsic_data::dataset::Dataset;
@@ -108,6 +109,12 @@ impl Predictor {
         Ok(Self { config, provenance, networks, readout, format })
     }
 
+    /// The configuration of the run's training.
+    #[must_use]
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
     /// The data of the run's training.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
@@ -158,23 +165,35 @@ impl Predictor {
         AtRest::new(&self.networks, FormatInput::Last).under(&self.config.protocol)
     }
 
-    /// Whether a data set's samples and classes are the run's; gives the run's class of each of its classes. Classes are
-    /// matched by name if the run knows every name of the data set, else by index.
+    /// Whether a data set's samples and classes are the run's; gives the run's class of each of its classes, which are
+    /// matched by their names.
     ///
     /// # Errors
-    /// `Shape` if the data set has other columns, or unknown classes of another number.
+    /// `Shape` if the data set has other columns; `Labels` with the names of classes that the run does not know.
     pub fn check(&self, dataset: &Dataset) -> Result<Vec<usize>, Error> {
-        let names = &self.provenance.class_names;
-        let by_name = dataset.class_names.iter().map(|name| names.iter().position(|known| known == name)).collect();
-        let by_index = (dataset.classes() == names.len()).then(|| (0..names.len()).collect());
-        let classes: Option<Vec<usize>> = Option::or(by_name, by_index);
-        classes.filter(|_| dataset.columns() == self.provenance.columns()).ok_or_else(|| Error::Shape {
-            dataset: dataset.name.clone(),
-            found: dataset.columns(),
-            found_classes: dataset.classes(),
-            expected: self.provenance.columns(),
-            expected_classes: self.provenance.classes(),
-        })
+        if dataset.columns() != self.provenance.columns() {
+            return Err(Error::Shape {
+                dataset: dataset.name.clone(),
+                found: dataset.columns(),
+                found_classes: dataset.classes(),
+                expected: self.provenance.columns(),
+                expected_classes: self.provenance.classes(),
+            });
+        }
+        let places = self.provenance.class_names.iter().enumerate().map(|(class, name)| (name, class));
+        let known: BTreeMap<&String, usize> = places.rev().collect();
+        let (mut classes, mut unknown) = (Vec::new(), Vec::new());
+        for name in &dataset.class_names {
+            match known.get(name) {
+                Some(&class) => classes.push(class),
+                None => unknown.push(name.clone()),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(classes);
+        }
+        let known = self.provenance.class_names.clone();
+        Err(Error::Labels { dataset: dataset.name.clone(), unknown, known })
     }
 
     /// The rows of a file, brought to what the network was trained on.

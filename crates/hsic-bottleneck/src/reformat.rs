@@ -15,7 +15,8 @@ use crate::summary::Summary;
 /// summary; `None` if it was asked to stop, and the run is as it was.
 ///
 /// # Errors
-/// `Run` for a run that is not finished or damaged; `Shape` if the data are not of its shape; `Diverged`.
+/// `Run` for a run that is not finished or damaged, or data that are no longer those of its training; `Shape` if the data
+/// are not of its shape; `Diverged`.
 pub fn format_finished(
     run: &Run,
     data: &Split,
@@ -24,6 +25,7 @@ pub fn format_finished(
 ) -> Result<Option<(Summary, Vec<f64>)>, Error> {
     let config = run.config()?;
     let predictor = Predictor::open(run)?;
+    run.check_content(&data.origin.place, data.origin.content.as_ref())?;
     predictor.check(&data.train)?;
     predictor.check(&data.test)?;
     let Some(formatted) = format_run(&config, data, run, predictor.networks().into(), settings, stop)? else {

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use hsic_data::dataset::{Content, Split};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -41,6 +42,18 @@ pub enum RunError {
     Foreign {
         /// What is in the way.
         path: PathBuf,
+    },
+    /// Data that are no longer those that the run was trained on.
+    #[error("{place}: {found}, expected {expected}, on which {} was trained", .run.display())]
+    OtherData {
+        /// The run's folder.
+        run: PathBuf,
+        /// Name or path of the data.
+        place: String,
+        /// What is there.
+        found: Content,
+        /// What was trained on.
+        expected: Content,
     },
     /// Training in a process of its own said why it cannot go on.
     #[error("{}: {said}", .path.display())]
@@ -247,21 +260,55 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
-        TrainOptions::read(&self.file(CONFIG))?.resolve_among(methods)
+        let mut options = self.options()?;
+        // Earlier versions divided data by the seed of training. Any other one would judge rows that were trained on.
+        options.data.split_seed = options.data.split_seed.or(options.training.seed);
+        options.resolve_among(methods)
+    }
+
+    /// The options that the run was started with, as they were recorded: those that a later version added have no value.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file and key.
+    pub fn options(&self) -> Result<TrainOptions, ConfigError> {
+        TrainOptions::read(&self.file(CONFIG))
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still
     /// those of its record.
     ///
     /// # Errors
-    /// `Io`; `Malformed` naming what changed.
-    pub fn record_data(&self, now: &Provenance) -> Result<(), FileError> {
-        if !self.file(DATA).exists() {
-            return self.write_json(DATA, now);
+    /// `Io`; `OtherData` if the content is another, `Malformed` naming what else changed.
+    pub fn record_data(&self, data: &Split) -> Result<(), RunError> {
+        let now = Provenance::of(data);
+        if !self.has_data() {
+            return Ok(self.write_json(DATA, &now)?);
         }
-        match self.data()?.difference(now) {
+        self.check_content(&data.origin.place, now.content.as_ref())?;
+        match self.data()?.difference(&now) {
             None => Ok(()),
-            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
+            Some((found, expected)) => Err(self.malformed(DATA, found, &expected).into()),
+        }
+    }
+
+    /// Whether the run has recorded its data yet.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.file(DATA).exists()
+    }
+
+    /// Checks that data of a name or path are still those that the run was trained on. A run that did not record what they
+    /// were, or data made in memory, leave nothing to compare.
+    ///
+    /// # Errors
+    /// `OtherData` naming both; `Io`, `Malformed` for a record that cannot be read.
+    pub fn check_content(&self, place: &str, found: Option<&Content>) -> Result<(), RunError> {
+        match (found, self.data()?.content) {
+            (Some(found), Some(expected)) if *found != expected => {
+                let (run, place, found) = (self.path.clone(), place.to_owned(), found.clone());
+                Err(RunError::OtherData { run, place, found, expected })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 
 use hsic_data::dataset::Split;
-use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::Members;
 use hsic_learn::session::{OnCpu, Session};
 
@@ -106,7 +105,7 @@ fn listening<'l>(folder: &'l mut Folder<'_>, observers: &'l mut [&mut dyn Observ
 /// # Errors
 /// `Run` if data or checkpoint do not fit.
 pub fn take_up(session: &mut dyn Session, data: &Split, run: &Run, total: u64) -> Result<Position, Error> {
-    run.record_data(&Provenance::of(data))?;
+    run.record_data(data)?;
     session.plan(total);
     let position = run.load_checkpoint(session)?.unwrap_or_default();
     if position.step > total {
@@ -149,7 +148,7 @@ fn train_combined(
     observers: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
-    run.record_data(&Provenance::of(data))?;
+    run.record_data(data)?;
     if run.is_finished() {
         return finished(run);
     }

@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
+use hsic_bottleneck::dataset::Part;
 use hsic_bottleneck::export::ExportFormat;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
@@ -87,7 +88,10 @@ pub(crate) struct FormatArguments {
     pub(crate) json: bool,
 }
 
-/// Evaluate a finished run on its test data, or on that of another data set
+/// Evaluate a finished run on its test data, or on other data
+///
+/// The run's own data are known by their content, wherever they lie, and give the rows of its test part. Other data are
+/// judged as a whole, or by the test part that they come with; their classes are matched with the run's by name.
 ///
 /// Example: hsic eval runs/digits-mlp-hsic-1
 #[derive(Debug, Args)]
@@ -96,6 +100,9 @@ pub(crate) struct EvalArguments {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataOptions,
+    /// Which rows [default: the test part, or all of other data without one]
+    #[arg(long, value_enum)]
+    pub(crate) part: Option<Part>,
     /// Print one JSON object in place of the tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -390,7 +397,8 @@ pub(crate) struct CompareArguments {
     /// Threads of each training, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// Folder of the comparison, new or that of an earlier one [default: comparison/DATASET-MODEL]
+    /// Folder of the comparison, new or that of an earlier one on the same data with the same settings
+    /// [default: comparison/DATASET-MODEL-FINGERPRINT]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// No bars

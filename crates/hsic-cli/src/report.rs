@@ -308,6 +308,7 @@ pub(crate) mod tests {
             profile: "quick".to_owned(),
             seeds: vec![1, 2],
             data: vec!["mnist (60000 + 10000)".to_owned()],
+            contents: Default::default(),
             machine: Machine {
                 processor: "Some CPU".to_owned(),
                 cores: 2,
@@ -369,6 +370,7 @@ pub(crate) mod tests {
         ComparisonRecord {
             command: "hsic compare --methods hsic,dtp".to_owned(),
             data: vec!["mnist (60000 + 10000)".to_owned()],
+            content: None,
             model: "mlp".to_owned(),
             budget: Budget::Epochs(5),
             seeds: vec![1, 2],

@@ -19,6 +19,7 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
             return Some(format!(" (--data-dir FOLDER, or hsic data fetch {name})").into());
         }
         Some(DatasetError::NoFolder { .. }) => return Some(" (--data-dir FOLDER)".into()),
+        Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         _ => {}
     }
     let run = match error.downcast_ref() {
@@ -28,6 +29,9 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
     match run {
         RunError::Occupied { .. } => Some(", or --resume".into()),
         RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)".into()),
+        RunError::OtherData { .. } => {
+            Some("; put those data back, train a new run, or judge this one on others by hsic eval --dataset".into())
+        }
         _ => None,
     }
 }
@@ -53,6 +57,8 @@ mod tests {
         assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
         assert_eq!(remedy(&std::io::Error::other("x")), None);
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
+        let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
+        assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";
         assert_eq!(remedy(&missing()).as_deref(), Some(told));
         assert_eq!(remedy(&Error::from(missing())).as_deref(), Some(told));

@@ -1,11 +1,13 @@
 //! Data sets: contiguous samples with class labels, and the sources that they come from.
 //!
-//! [`load`] takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.tar`,
+//! [`load`] gives what a network is trained on and what judges it, [`given`](given()) what another network is to be judged on,
+//! [`content`](content()) says what data are. Each takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.tar`,
 //! `.tar.gz`, `.tar.xz`), or of a table (`.csv`, `.npy`, `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
 mod archive;
 mod cifar;
+mod content;
 mod data;
 mod digits;
 mod error;
@@ -13,12 +15,15 @@ mod facts;
 mod fetch;
 mod folder;
 mod form;
+mod given;
 mod gzip;
 mod idx;
 mod labeled;
+mod labels;
 mod load;
 mod normalization;
 mod npy;
+mod parts;
 mod picture;
 mod source;
 mod standardization;
@@ -26,14 +31,18 @@ mod table;
 mod verify;
 
 pub use crate::shape::Shape;
-pub use data::{Dataset, Samples, Split};
+pub use content::Content;
+pub use data::{Dataset, Origin, Samples, Split};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use error::DatasetError;
 pub use facts::{Download, Facts, KnownFile};
 pub use fetch::{Fetched, Transfer, fetch};
 pub use form::Form;
-pub use load::{SOURCES, known_as, load, source, stem};
+pub use given::{Given, Part};
+pub use load::{SOURCES, content, given, known_as, load, source, stem};
+pub(crate) use normalization::pixels;
 pub use normalization::{Normalization, Normalize};
+pub use parts::Drawn;
 pub use picture::{ImageFault, is_image, read_image};
 pub use source::{DatasetSource, LoadOptions};
 pub use standardization::Standardization;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Normalization, Samples, Shape, Split, Standardization};
+use crate::dataset::{Content, Dataset, Drawn, Normalization, Samples, Shape, Split, Standardization};
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
 const MOST_COLUMNS: usize = 1 << 24;
@@ -34,6 +34,16 @@ pub struct Provenance {
     /// How the channels of images were normalized.
     #[serde(default)]
     pub normalization: Option<Normalization>,
+    /// What the data are, all of them; `None` if not recorded.
+    #[serde(default)]
+    pub content: Option<Content>,
+    /// How the test part was drawn; `None` if the source has one, or if not recorded.
+    #[serde(default)]
+    pub split: Option<Drawn>,
+    /// How the part was drawn that was held out and stands in the place of the test part; `None` without one, or if not
+    /// recorded.
+    #[serde(default)]
+    pub validation: Option<Drawn>,
 }
 
 impl Provenance {
@@ -50,6 +60,9 @@ impl Provenance {
             test_rows: split.test.rows(),
             standardization: split.standardization.clone(),
             normalization: split.normalization().cloned(),
+            content: split.origin.content.clone(),
+            split: split.origin.split,
+            validation: split.origin.validation,
         }
     }
 
@@ -87,7 +100,8 @@ impl Provenance {
         None
     }
 
-    /// The first thing in which the data now loaded are not those of the record: what is there, what was recorded.
+    /// The first thing in which the data now loaded are not those of the record: what is there, what was recorded. The
+    /// content is another's to compare, since it says where the data are; what was not recorded differs from nothing.
     pub fn difference(&self, now: &Self) -> Option<(String, String)> {
         let told = |what: &str, now: &dyn std::fmt::Display, then: &dyn std::fmt::Display| {
             Some((format!("data with {what} {now}"), format!("{then} as when the run began")))
@@ -100,6 +114,10 @@ impl Provenance {
         }
         if self.train_rows != now.train_rows {
             return told("training rows", &now.train_rows, &self.train_rows);
+        }
+        if self.content.is_some() && (self.split, self.validation) != (now.split, now.validation) {
+            let of = |record: &Self| format!("test part {:?}, held out {:?}", record.split, record.validation);
+            return Some((of(now), of(self)));
         }
         if self.normalization != now.normalization {
             return Some((format!("normalization {:?}", now.normalization), format!("{:?}", self.normalization)));
@@ -125,6 +143,9 @@ mod tests {
             test_rows: 3,
             standardization: Some(Standardization { means: vec![0.1 + 0.2, 7.0], deviations: vec![1.0 / 3.0, 0.0] }),
             normalization: None,
+            content: None,
+            split: None,
+            validation: None,
         }
     }
 
@@ -132,6 +153,8 @@ mod tests {
     fn every_bit_of_a_record_survives_json_and_later_keys_do_no_harm() {
         // Numbers whose shortest decimal form is read wrong by one unit in the last place without exact parsing.
         let mut record = record();
+        record.content = Some(Content::of(b"rows"));
+        record.split = Some(Drawn { seed: 1, fraction: 0.1 + 0.2, rows: 12 });
         record.standardization = Some(Standardization {
             means: vec![51.248_178_943_215_79, 5.213_675_213_675_213e-300],
             deviations: vec![0.316_712_234_918_726_4, 1e22],
@@ -175,5 +198,11 @@ mod tests {
         now = record();
         now.standardization = None;
         assert!(record().difference(&now).is_some());
+        // Rows that were drawn otherwise; a record of an earlier version says nothing of them.
+        now = record();
+        now.split = Some(Drawn { seed: 2, fraction: 0.25, rows: 12 });
+        assert_eq!(record().difference(&now), None);
+        let recorded = Provenance { content: Some(Content::of(b"rows")), ..record() };
+        assert!(recorded.difference(&now).unwrap().0.starts_with("test part Some(Drawn { seed: 2, fraction: 0.25"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{DatasetError, Shape, Values, is_image, read_image, read_values};
+use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_values};
 use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
@@ -65,20 +65,11 @@ pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
         let (found, shape) = (table.cols, record.shape);
         return Err(RowsError::Columns { path: path.into(), found, shape });
     }
-    let mut numbers = table.values;
     if record.pixels {
-        pixels(path, &mut numbers, table.cols, values)?;
-        if let Some(normalization) = &record.normalization {
-            let plane = record.shape.height * record.shape.width;
-            for row in numbers.chunks_exact_mut(table.cols) {
-                let channels = normalization.means.iter().zip(&normalization.deviations);
-                for (plane, (&mean, &deviation)) in row.chunks_exact_mut(plane).zip(channels) {
-                    let scale = if deviation > 0.0 { 1.0 / deviation } else { 0.0 };
-                    plane.iter_mut().for_each(|value| *value = (*value - mean) * scale);
-                }
-            }
-        }
-    } else if let Some(standardization) = &record.standardization {
+        return pixel_rows(path, &table.values, values, record);
+    }
+    let mut numbers = table.values;
+    if let Some(standardization) = &record.standardization {
         for row in numbers.chunks_exact_mut(table.cols) {
             standardization.apply(row);
         }
@@ -101,40 +92,44 @@ fn image(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
         return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images });
     }
     let mut row = vec![0.0; bytes.len()];
-    match &record.normalization {
-        Some(normalization) => normalization.apply(&bytes, &mut row),
-        None => row.iter_mut().zip(&bytes).for_each(|(value, &byte)| *value = f32::from(byte) / 255.0),
-    }
+    pixels(record.normalization.as_ref(), &bytes, &mut row);
     Ok(row)
 }
 
-/// Brings pixels to [0, 1], or says which value is none. What a number means follows from how the file stores it, never
-/// from the numbers around it.
-fn pixels(path: &Path, numbers: &mut [f64], cols: usize, values: Values) -> Result<(), RowsError> {
+/// Rows of pixels, or which value is none. What a number means follows from how the file stores it, never from the numbers
+/// around it: bytes go the way of an image's, whole numbers in text are bytes.
+fn pixel_rows(path: &Path, numbers: &[f64], values: Values, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let (most, expected) = match values {
         Values::Bytes => (255.0, "a byte"),
         Values::Text => (255.0, "a pixel, a whole number of 0 to 255"),
         Values::Numbers => (1.0, "a pixel in [0, 1], or an array of bytes (uint8) of 0 to 255"),
     };
-    let whole = values == Values::Text;
+    let (columns, whole) = (record.columns(), values == Values::Text);
     let wrong = |value: &f64| !(0.0..=most).contains(value) || (whole && value.fract() != 0.0);
     if let Some(i) = numbers.iter().position(wrong) {
-        let (row, column, value) = (i / cols, i % cols, numbers[i]);
+        let (row, column, value) = (i / columns, i % columns, numbers[i]);
         return Err(RowsError::Pixel { path: path.into(), row, column, value, expected });
     }
-    if most > 1.0 {
-        for number in numbers {
-            // In f32, as in training: the same bits.
-            *number = f64::from(*number as f32 / 255.0);
-        }
+    if values == Values::Numbers {
+        let Some(normalization) = &record.normalization else {
+            return Ok(numbers.iter().map(|&number| number as f32).collect());
+        };
+        let mut rows: Vec<f32> = numbers.iter().map(|&number| (255.0 * number) as f32).collect();
+        rows.chunks_exact_mut(columns).for_each(|row| normalization.apply_in_place(row));
+        return Ok(rows);
     }
-    Ok(())
+    let bytes: Vec<u8> = numbers.iter().map(|&number| number as u8).collect();
+    let mut rows = vec![0.0; bytes.len()];
+    for (row, bytes) in rows.chunks_exact_mut(columns).zip(bytes.chunks_exact(columns)) {
+        pixels(record.normalization.as_ref(), bytes, row);
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Standardization;
+    use crate::dataset::{Normalization, Standardization};
 
     fn record(pixels: bool, standardization: Option<Standardization>) -> Provenance {
         Provenance {
@@ -146,6 +141,9 @@ mod tests {
             test_rows: 0,
             standardization,
             normalization: None,
+            content: None,
+            split: None,
+            validation: None,
         }
     }
 
@@ -188,6 +186,29 @@ mod tests {
             let message = rows("t.csv", text, &record).unwrap_err();
             let expected = "expected a pixel, a whole number of 0 to 255";
             assert_eq!(message, format!("/t.csv: row 0, column 0 (from 0): {value}, {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_pixel_is_one_number_to_the_network_whichever_file_it_comes_in() {
+        // All 256 bytes in two channels, of numbers that no power of two divides.
+        let normalization = Normalization { means: vec![0.130_66, 0.4914], deviations: vec![0.308_1, 0.247] };
+        let shape = Shape { channels: 2, height: 1, width: 256 };
+        let bytes: Vec<u8> = (0..512).map(|i| (i % 256) as u8).collect();
+        let mut expected = vec![0.0; 512];
+        normalization.apply(&bytes, &mut expected);
+        let record = Provenance { shape, normalization: Some(normalization), ..record(true, None) };
+        let text = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",") + "\n";
+        assert_eq!(rows("t.csv", text, &record).unwrap(), expected);
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 512), }\n";
+        let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+        assert_eq!(rows("t.npy", [&head[..], &bytes].concat(), &record).unwrap(), expected);
+        // A number of f32 that stands for byte / 255 is rounded, to 6e-8 of it, and so is what becomes of it.
+        let header = header.replace("|u1", "<f4");
+        let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+        let floats: Vec<u8> = bytes.iter().flat_map(|&byte| (f32::from(byte) / 255.0).to_le_bytes()).collect();
+        for (found, expected) in rows("t.npy", [head, floats].concat(), &record).unwrap().iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
 

@@ -23,11 +23,15 @@ options! {
         test_size: usize,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
-        /// Share of a table, folder or archive kept for testing if it has no test part, in (0, 1) [default: 0.2]
+        /// Share of each class of a table, folder or archive kept for testing if it has no test part, in (0, 1)
+        /// [default: 0.2]
         test_fraction: f64,
-        /// Hold out this share of the training data, seeded and by class, and judge on it in place of the test data, in
-        /// [0, 1): settings are chosen with it [default: 0]
+        /// Hold out this share of each class of the training data and judge on it in place of the test data, in [0, 1):
+        /// settings are chosen with it [default: 0]
         validation: f64,
+        /// Seed that draws the rows of --test-fraction and --validation, the same for trainings of every --seed
+        /// [default: 1]
+        split_seed: u64,
         /// Scale a table's columns by the training part's mean and deviation [default: true]
         standardize: bool,
         /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
@@ -53,7 +57,7 @@ pub struct DataPlan {
 }
 
 impl DataOptions {
-    /// Fills in the defaults and notes what is out of range. `seed` fixes what is drawn.
+    /// Fills in the defaults and notes what is out of range. `seed` fixes the samples of data that are drawn.
     pub fn resolve(&mut self, seed: u64, faults: &mut Faults) -> DataPlan {
         let usual = LoadOptions::default();
         let dataset = known_as(self.dataset.as_deref().unwrap_or("digits")).to_owned();
@@ -73,9 +77,11 @@ impl DataOptions {
         for (key, size) in [("train-size", self.train_size), ("test-size", self.test_size)] {
             faults.check(key, 0, size != Some(0), "a whole number >= 1");
         }
+        let split_seed = *self.split_seed.get_or_insert(usual.split_seed);
         let load = LoadOptions {
             data_dir: self.data_dir.clone(),
             seed,
+            split_seed,
             train_size: self.train_size,
             test_size: self.test_size,
             label_column: self.label_column.clone(),

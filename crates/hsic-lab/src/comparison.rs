@@ -12,6 +12,7 @@ mod budget;
 mod entry;
 mod record;
 mod search;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -19,12 +20,15 @@ use std::sync::atomic::AtomicBool;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, TrainConfig, TrainOptions};
 use hsic_bottleneck::error::Error;
+use hsic_bottleneck::fault::Faults;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
 
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
+
+use settings::Settings;
 
 pub use budget::Budget;
 pub use entry::{Entry, entries_named};
@@ -81,6 +85,28 @@ impl Comparison {
         self
     }
 
+    /// A few digits that tell data and settings from others, for the name of a comparison's folder.
+    ///
+    /// # Errors
+    /// `Dataset` for data that cannot be read.
+    pub fn fingerprint(&self) -> Result<String, Error> {
+        self.settings()?.fingerprint()
+    }
+
+    /// What all trainings share, and on which data.
+    fn settings(&self) -> Result<Settings, Error> {
+        let mut options = self.options.clone();
+        (options.objective.method, options.training.seed) = (None, Some(TRIAL_SEED));
+        // What a default is may be a method's to say; those of data and training are everybody's. What is amiss with one
+        // each training tells.
+        let mut faults = Faults::default();
+        let data = options.data.resolve(TRIAL_SEED, &mut faults);
+        options.training.resolve(&mut faults);
+        let content = self.store.content(&data.dataset, &data.load)?;
+        let batches = self.batches.iter().copied().flatten().collect();
+        Ok(Settings { batches, ..Settings::new(&data.dataset, content, self.budget, &options) })
+    }
+
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -114,8 +140,10 @@ impl Comparison {
     /// The next training to be done and how many are settled before it; `None` when all are.
     ///
     /// # Errors
-    /// `Config` for options that cannot be used; `Run` for a folder that holds another training.
+    /// `Config` for options that cannot be used; `Dataset` for data that cannot be read; `Run` for a folder that holds
+    /// another training, or a comparison on other data or with other settings.
     pub fn next(&self) -> Result<Option<(Planned, usize)>, Error> {
+        self.settings()?.check(&self.folder)?;
         let mut settled = 0;
         for entry in &self.entries {
             let plan = self.plan(entry)?;
@@ -141,6 +169,7 @@ impl Comparison {
         launch: Launch<'_>,
         stop: &AtomicBool,
     ) -> Result<Settled, Error> {
+        self.settings()?.note(&self.folder)?;
         match self.store.train(planned, watcher, launch, stop) {
             Ok(Outcome::Finished(_)) => Ok(Settled::Done),
             Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
@@ -424,8 +453,13 @@ mod tests {
         let best = accuracies.iter().position(|&found| accuracies.iter().all(|&other| other <= found)).unwrap();
         assert_eq!(kept.learning_rate, Some(kept.trials[best].learning_rate));
         let rates = || kept.trials.iter().map(|trial| trial.learning_rate);
-        let within = rates().any(|rate| Some(rate) < kept.learning_rate) && rates().any(|rate| Some(rate) > kept.learning_rate);
-        assert!(if kept.at_edge { accuracies.len() == 8 } else { within && accuracies.len() >= 4 }, "{:?}", kept.trials);
+        let within =
+            rates().any(|rate| Some(rate) < kept.learning_rate) && rates().any(|rate| Some(rate) > kept.learning_rate);
+        assert!(
+            if kept.at_edge { accuracies.len() == 8 } else { within && accuracies.len() >= 4 },
+            "{:?}",
+            kept.trials
+        );
         // Ten rows in a hundred judge a rate, thirty a training: accuracies are whole shares of them.
         let whole = |accuracy: f64, rows: f64| ((accuracy * rows).round() - accuracy * rows).abs() < 1e-9;
         assert!(accuracies.iter().all(|&accuracy| whole(accuracy, 10.0)), "{accuracies:?}");

@@ -35,4 +35,5 @@ pub use list::FIGURES;
 pub use reproduction::{CONFIG, RECORD, Reproduction};
 pub use scope::{Profile, Scope, Set, Sources};
 pub use store::{Launch, Planned, Watcher};
+pub(crate) use trained::same_options;
 pub use trained::{Place, Trained, Training, Trainings, flags};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hsic_bottleneck::dataset::{LoadOptions, Samples, Split, load, source, verify};
+use hsic_bottleneck::dataset::{LoadOptions, Samples, Split, content, load, source, verify};
 
 /// A record of one or two label bytes; pixel k of an image of label l is (l + k) mod 256.
 fn record(label: u8, label_bytes: usize) -> Vec<u8> {
@@ -78,7 +78,11 @@ fn folders_and_archives_read_the_same_and_name_their_classes() {
     let packed = tempfile::tempdir().unwrap();
     let files = [contents(1), vec![meta]].concat();
     archive(&packed.path().join("cifar-10-binary.tar.gz"), "cifar-10-batches-bin", &files);
-    assert_eq!(load("cifar10", &options(packed.path())).unwrap(), unpacked);
+    let found = load("cifar10", &options(packed.path())).unwrap();
+    assert_eq!((&found, &found.origin.content), (&unpacked, &unpacked.origin.content));
+    assert_eq!(content("cifar10", &options(packed.path())).ok(), found.origin.content);
+    // The names of the classes are part of what the data are.
+    assert_ne!(found.origin.content, split.origin.content);
 
     // The fine label is the second byte.
     write(&root.path().join("cifar100"), "cifar-100-binary", 2);

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use hsic_bottleneck::dataset::{
-    Dataset, DatasetError, LoadOptions, SOURCES, Samples, load, read_table, source, verify,
+    Dataset, DatasetError, LoadOptions, SOURCES, Samples, content, load, read_table, source, verify,
 };
 use proptest::prelude::*;
 
@@ -175,6 +175,12 @@ fn idx_files_are_found_in_the_folder_or_in_the_one_of_the_name() {
     let fashion = load("fashion-mnist", &options).unwrap().train;
     assert_eq!((fashion.labels, fashion.class_names[9].as_str()), (vec![1, 1, 1], "Ankle boot"));
     assert_eq!(load("mnist", &options).unwrap().train.labels, [0, 5, 9]);
+    // What the data are does not hang on gzip, and is told without loading them.
+    assert_eq!(content("mnist", &options).ok(), flat.origin.content);
+    write_idx(&root.path().join("mnist"), &[0, 5, 9], false);
+    assert_eq!(load("mnist", &options).unwrap().origin.content, flat.origin.content);
+    write_idx(&root.path().join("mnist"), &[0, 5, 8], false);
+    assert_ne!(load("mnist", &options).unwrap().origin.content, flat.origin.content);
 }
 
 #[test]
@@ -287,7 +293,9 @@ fn a_csv_file_is_split_by_class_and_standardized_by_its_training_part() {
     assert_eq!(split.train.class_names, ["aster", "rose"]);
     assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![6, 3], vec![2, 1]));
     assert_eq!(load(&path, &options).unwrap(), split);
-    assert_ne!(load(&path, &LoadOptions { seed: 1, ..options.clone() }).unwrap(), split);
+    // The seed of a training draws no rows: what one is judged on, none of another seed has seen.
+    assert_eq!(load(&path, &LoadOptions { seed: 2, ..options.clone() }).unwrap(), split);
+    assert_ne!(load(&path, &LoadOptions { split_seed: 2, ..options.clone() }).unwrap(), split);
 
     let raw = load(&path, &LoadOptions { standardize: false, ..options }).unwrap();
     assert_eq!((&raw.train.labels, &raw.standardization), (&split.train.labels, &None));

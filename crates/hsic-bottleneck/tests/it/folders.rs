@@ -57,7 +57,8 @@ fn a_folder_without_a_test_part_is_split_by_class() {
     let path = root.path().to_str().unwrap();
     let split = load(path, &options()).unwrap();
     assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![8, 8], vec![2, 2]));
-    assert_ne!(load(path, &LoadOptions { seed: 9, ..options() }).unwrap(), split);
+    assert_eq!(load(path, &LoadOptions { seed: 9, ..options() }).unwrap(), split);
+    assert_ne!(load(path, &LoadOptions { split_seed: 9, ..options() }).unwrap(), split);
     let mut all = [bytes(&split.train), bytes(&split.test)].concat().chunks(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     all.sort();
     assert_eq!(all, (0..10).flat_map(|i| [vec![i, 0], vec![i, 1]]).collect::<Vec<_>>());

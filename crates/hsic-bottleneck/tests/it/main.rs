@@ -9,9 +9,11 @@ mod capsules;
 mod cifar;
 mod conclusion;
 mod datasets;
+mod division;
 mod encode;
 mod folders;
 mod images;
+mod judged;
 mod methods;
 mod prediction;
 mod runs;
@@ -21,7 +23,7 @@ mod timeline;
 mod training;
 
 use hsic::random::Stream;
-use hsic_bottleneck::dataset::{Dataset, Samples, Shape, Split};
+use hsic_bottleneck::dataset::{Dataset, Origin, Samples, Shape, Split};
 
 /// Three classes of points in six columns, 60 training and 30 test rows, apart enough to be learned and not without error.
 fn points() -> Split {
@@ -39,7 +41,7 @@ fn points() -> Split {
             normalization: None,
         }
     };
-    Split { train: part("train", 60), test: part("test", 30), standardization: None }
+    Split { train: part("train", 60), test: part("test", 30), standardization: None, origin: Origin::default() }
 }
 
 /// A row of a data set.

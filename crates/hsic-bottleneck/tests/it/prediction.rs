@@ -78,12 +78,16 @@ fn data_sets_are_judged_by_the_names_of_their_classes() {
             predictor.unformatted_accuracy(&turned).unwrap(),
             predictor.unformatted_accuracy(&data.test).unwrap()
         );
-        // Names that the run does not know count by their places, if there are as many.
+        // A name that the run does not know stands for no class of it, wherever it stands.
         turned.class_names[0] = "else".to_owned();
-        assert_eq!(predictor.check(&turned).unwrap(), [0, 1, 2]);
+        let error = predictor.check(&turned).unwrap_err().to_string();
+        assert_eq!(error, "points: label else, expected those of the run: left, middle, right");
         turned.class_names.push("fourth".to_owned());
+        let error = predictor.check(&turned).unwrap_err().to_string();
+        assert_eq!(error, "points: labels else, fourth, expected those of the run: left, middle, right");
+        turned.shape.width = 5;
         let error = predictor.check(&turned).unwrap_err();
-        assert!(matches!(error, Error::Shape { found: 6, found_classes: 4, expected_classes: 3, .. }), "{error}");
+        assert!(matches!(error, Error::Shape { found: 5, found_classes: 4, expected_classes: 3, .. }), "{error}");
     }
 }
 

@@ -123,10 +123,10 @@ fn metrics_and_data_are_those_of_the_run() {
     fs::write(run.file(METRICS), "12345\n").unwrap();
     assert_eq!(run.synced_metrics_bytes().unwrap(), 6);
     let mut data = points();
-    run.record_data(&Provenance::of(&data)).unwrap();
-    run.record_data(&Provenance::of(&data)).unwrap();
+    run.record_data(&data).unwrap();
+    run.record_data(&data).unwrap();
     assert_eq!(run.data().unwrap(), Provenance::of(&data));
     data.train.class_names[1] = "center".to_owned();
-    let error = run.record_data(&Provenance::of(&data)).unwrap_err().to_string();
+    let error = run.record_data(&data).unwrap_err().to_string();
     assert!(error.contains("data.json") && error.contains("middle"), "{error}");
 }

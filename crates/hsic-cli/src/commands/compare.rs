@@ -38,19 +38,24 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     // Whatever is amiss with the common options is told before anything is trained.
     let config = options.clone().resolve()?;
     let held_out = validation.unwrap_or(VALIDATION);
-    let resolved = config.options.clone();
-    let named = |text: Option<String>| text.unwrap_or_default();
-    let (dataset, model) = (named(resolved.data.dataset), named(resolved.network.model));
-    let output = arguments.output.unwrap_or_else(|| place(&dataset, &model));
+    let several = if sizes.len() > 1 { &sizes[..] } else { &[] };
     let mut command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
     if sizes.len() > 1 {
         let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
         command.push_str(&format!(" --batch-size {}", sizes.join(",")));
     }
-    let seeds = (1..=arguments.seeds).collect();
-    let several = if sizes.len() > 1 { &sizes[..] } else { &[] };
-    let comparison = Comparison::new(&output, options, entries, arguments.budget, seeds).searching_batches(several);
-    Unread::refuse(comparison.unread()?)?;
+    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
+    let comparison = |folder: &Path| {
+        let (options, entries) = (options.clone(), entries.clone());
+        Comparison::new(folder, options, entries, arguments.budget, seeds.clone()).searching_batches(several)
+    };
+    let unplaced = comparison(Path::new(""));
+    Unread::refuse(unplaced.unread()?)?;
+    let output = match arguments.output {
+        Some(output) => output,
+        None => place(&config.dataset, &config.model, &unplaced.fingerprint()?),
+    };
+    let comparison = comparison(&output);
     dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
 
     let stop = stop_on_signal()?;
@@ -75,11 +80,9 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a comparison goes that is not told.
-fn place(dataset: &str, model: &str) -> PathBuf {
-    let stem = Path::new(dataset).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let stem = stem.split('.').next().unwrap_or_default().to_owned();
-    Path::new("comparison").join(format!("{stem}-{model}"))
+/// Where a comparison goes that is not told: other data of the same name, or other settings, have a folder of their own.
+fn place(dataset: &str, model: &str, fingerprint: &str) -> PathBuf {
+    Path::new("comparison").join(format!("{}-{model}-{fingerprint}", dataset::stem(Path::new(dataset))))
 }
 
 /// The command that makes the comparison: what differs from the defaults.
@@ -132,6 +135,7 @@ mod tests {
 
     #[test]
     fn a_comparison_goes_to_a_folder_named_by_data_and_network() {
-        assert_eq!(place("data/cifar10-jpeg.tar.xz", "vgg"), Path::new("comparison/cifar10-jpeg-vgg"));
+        let expected = Path::new("comparison/cifar10-jpeg-vgg-0123abcd");
+        assert_eq!(place("data/cifar10-jpeg.tar.xz", "vgg", "0123abcd"), expected);
     }
 }

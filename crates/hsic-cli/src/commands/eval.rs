@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::config::given::Unread;
-use hsic_bottleneck::dataset::{self, LoadOptions, Split, Standardization};
+use hsic_bottleneck::dataset::{self, Split};
+use hsic_bottleneck::judged::{Rows, judged};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
@@ -19,6 +20,9 @@ use crate::printer;
 struct Evaluation<'a> {
     run: &'a std::path::Path,
     dataset: &'a str,
+    /// Which rows.
+    part: Rows,
+    /// How many.
     rows: usize,
     test_accuracy: f64,
     format_accuracy: Option<f64>,
@@ -28,24 +32,22 @@ struct Evaluation<'a> {
 pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
     let mut options = run.config()?.options;
-    let given = arguments.data.clone();
-    options.data = arguments.data.or(options.data);
+    options.data = arguments.data.clone().or(options.data);
     let config = options.resolve()?;
-    Unread::refuse(config.unread_by_evaluation(&given))?;
-    let (rows, confusion, unformatted, predictor) = on_threads(config.threads, || {
+    Unread::refuse(config.unread_by_evaluation(&arguments.data))?;
+    let (judged, confusion, unformatted, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
-        // Other data than that trained on is seen through the numbers of the training.
-        let mut data = load_as(&config, predictor.provenance().standardization.clone())?.test;
-        data.normalization = predictor.provenance().normalization.clone();
-        let confusion = predictor.evaluate(&data)?;
-        let unformatted = predictor.unformatted_accuracy(&data)?;
-        Ok::<_, Error>((data.rows(), confusion, unformatted, predictor))
+        let judged = judged(&run, &predictor, &arguments.data, arguments.part)?;
+        let confusion = predictor.evaluate(&judged.dataset)?;
+        let unformatted = predictor.unformatted_accuracy(&judged.dataset)?;
+        Ok::<_, Error>((judged, confusion, unformatted, predictor))
     })??;
     if arguments.json {
         printer::json(&Evaluation {
             run: run.path(),
-            dataset: &config.dataset,
-            rows,
+            dataset: &judged.place,
+            part: judged.rows,
+            rows: judged.dataset.rows(),
             test_accuracy: unformatted,
             format_accuracy: predictor.format().map(|_| confusion.accuracy()),
             confusion: &confusion.counts,
@@ -53,18 +55,12 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     } else {
         let formatted = predictor.format().is_some();
         let names = &predictor.provenance().class_names;
-        printer::evaluation(&config.dataset, config.judged_on(), &confusion, names, unformatted, formatted)?;
+        printer::evaluation(&judged, &confusion, names, unformatted, formatted)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The data that a configuration names.
 pub(crate) fn load(config: &TrainConfig) -> Result<Split, Error> {
-    load_as(config, None)
-}
-
-/// The data that a configuration names, a table's columns standardized by given means and deviations.
-fn load_as(config: &TrainConfig, standardization: Option<Standardization>) -> Result<Split, Error> {
-    let options = LoadOptions { standardization, ..config.load_options() };
-    Ok(dataset::load(&config.dataset, &options)?)
+    Ok(dataset::load(&config.dataset, &config.load_options())?)
 }

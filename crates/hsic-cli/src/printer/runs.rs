@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use hsic_bottleneck::judge::assignment::Confusion;
-use hsic_bottleneck::summary::{JudgedOn, Summary};
+use hsic_bottleneck::judged::{Judged, Rows};
+use hsic_bottleneck::summary::Summary;
 use hsic_lab::shell::quoted;
 
 use super::output::{line, note};
@@ -82,10 +83,9 @@ pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()>
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 
-/// The result of an evaluation.
+/// The result of an evaluation: which rows judged, how many, and what came of it.
 pub(crate) fn evaluation(
-    dataset: &str,
-    judged: JudgedOn,
+    judged: &Judged,
     table: &Confusion,
     class_names: &[String],
     unformatted: f64,
@@ -99,7 +99,15 @@ pub(crate) fn evaluation(
     } else {
         format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
     };
-    let told = format!("{dataset}: {} accuracy {accuracy}", judged.name());
+    let rows = judged.dataset.rows();
+    let (which, kind) = match judged.rows {
+        Rows::All if rows == 1 => ("the one row".to_owned(), "accuracy"),
+        Rows::All => (format!("all {rows} rows"), "accuracy"),
+        Rows::Train => (format!("{rows} rows of the training part"), "training accuracy"),
+        Rows::Test => (format!("{rows} rows of the test part"), "test accuracy"),
+        Rows::Validation => (format!("{rows} rows held out of the training part"), "validation accuracy"),
+    };
+    let told = format!("{}, {which}: {kind} {accuracy}", judged.place);
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 
@@ -163,6 +171,8 @@ fn confusion(table: &Confusion, class_names: &[String], width: usize) -> String 
 
 #[cfg(test)]
 mod tests {
+    use hsic_bottleneck::summary::JudgedOn;
+
     use super::*;
 
     fn names(names: &[&str]) -> Vec<String> {

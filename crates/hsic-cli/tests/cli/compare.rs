@@ -56,6 +56,88 @@ fn methods_are_compared_on_the_same_data_with_the_same_search() {
     assert_eq!(more["rows"][0]["test_accuracy"][0], made["rows"][0]["test_accuracy"][0]);
 }
 
+/// A table of two classes; another `shift` is other data of the same name and sizes.
+fn table(shift: u32) -> String {
+    (0..60).map(|row: u32| format!("{},{},k{}\n", (row * 37 + shift) % 101, row * row % 17, row % 2)).collect()
+}
+
+#[test]
+fn data_of_the_same_name_are_told_apart_by_their_content() {
+    let place = Place::new();
+    for (folder, shift) in [("a", 0), ("b", 50)] {
+        std::fs::create_dir(place.path(folder)).expect("a folder");
+        place.write(&format!("{folder}/data.csv"), &table(shift));
+    }
+    let of = |folder: &str, more: &str| {
+        format!(
+            "compare --methods frozen{more} --dataset {folder}/data.csv --widths 6 --batch-size 8 --budget 1epochs \
+                 --quiet --json"
+        )
+    };
+    let folders = || {
+        let entries = std::fs::read_dir(place.path("comparison")).expect("comparisons");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    let first = place.json(&of("a", ""));
+    let other = place.json(&of("b", ""));
+    assert_ne!(first["content"]["sha256"], other["content"]["sha256"]);
+    let both = folders();
+    assert!(both.len() == 2 && both.iter().all(|name| name.starts_with("data-mlp-") && name.len() == 17), "{both:?}");
+    // What is trained on the second is what is trained on it alone.
+    let alone = place.json(&format!("{} --output alone", of("b", "")));
+    assert_eq!(other["rows"][0]["test_accuracy"], alone["rows"][0]["test_accuracy"]);
+    let of_trials = |record: &serde_json::Value| -> Vec<serde_json::Value> {
+        let trials = record["rows"][0]["trials"].as_array().expect("trials");
+        trials.iter().map(|trial| trial["accuracy"].clone()).collect()
+    };
+    assert_eq!(of_trials(&other), of_trials(&alone));
+    // A method more is another row of the same data, in the same folder.
+    assert_eq!(place.json(&of("b", ",backprop"))["rows"].as_array().map(Vec::len), Some(2));
+    assert_eq!(folders(), both);
+
+    // A folder that is named takes one set of data and settings, and says both.
+    let error = place.fails(&format!("{} --output alone", of("a", "")));
+    for content in [&first, &other] {
+        assert!(error.contains(content["content"]["sha256"].as_str().expect("a hash")), "{error}");
+    }
+    let error = place.fails(&format!("{} --output alone", of("b", "").replace("--widths 6", "--widths 7")));
+    assert!(error.contains("widths = \"6\"") && error.contains("widths = \"7\""), "{error}");
+    // Edited in place, a file is other data.
+    place.write("a/data.csv", &table(50));
+    assert_eq!(place.json(&of("a", ""))["content"], other["content"]);
+    place.write("a/data.csv", &table(51));
+    assert_ne!(place.json(&of("a", ""))["content"], first["content"]);
+    assert_eq!(folders().len(), 3);
+}
+
+#[test]
+fn a_training_made_under_other_defaults_is_not_taken_for_this_one() {
+    let place = Place::new();
+    let command = "compare --methods frozen --train-size 60 --test-size 20 --widths 6 --budget 1epochs --output out \
+                   --quiet --json";
+    place.json(command);
+    let runs = || -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(place.path("out/runs")).expect("runs");
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect()
+    };
+    let before = runs();
+    assert_eq!(before.len(), 5);
+    // As a version with another default, or without the option, would have left it.
+    for change in [("momentum = 0.0", "momentum = 0.5"), ("momentum = 0.5\n", "")] {
+        for run in &before {
+            let path = run.join("config.toml");
+            let text = String::from_utf8(bytes(&path)).expect("text");
+            assert!(text.contains(change.0), "{text}");
+            std::fs::write(&path, text.replacen(change.0, change.1, 1)).expect("written");
+        }
+        let error = place.fails(command);
+        assert!(error.contains("config.toml: other options, expected those of frozen"), "{error}");
+    }
+}
+
 #[test]
 fn a_method_with_options_of_its_own_is_a_row_and_the_batch_may_be_searched() {
     let place = Place::new();

@@ -69,8 +69,8 @@ fn new_rows_are_read_as_in_training() {
         .map(|(_, line)| format!("{line}\n"))
         .collect();
     place.write("two.csv", &two_classes);
-    let evaluation = place.json("eval r --dataset two.csv --test-fraction 0.5 --json");
-    assert_eq!(evaluation["rows"], 30);
+    let evaluation = place.json("eval r --dataset two.csv --json");
+    assert_eq!((&evaluation["rows"], &evaluation["part"]), (&60.into(), &"all".into()));
     assert_eq!(evaluation["confusion"].as_array().unwrap().len(), 3);
     assert!(evaluation["test_accuracy"].as_f64().unwrap() > 0.85, "{evaluation}");
     assert_eq!(evaluation["confusion"][0], serde_json::json!([0, 0, 0]));
@@ -83,9 +83,47 @@ fn new_rows_are_read_as_in_training() {
     assert_snapshot!(error, @"error: wide.csv: rows of 4 values, expected 3 as in training (1 x 1 x 3)");
     assert!(place.fails("eval r --dataset digits").contains("digits has 784 columns and 10 classes: expected 3 and 3"));
     place.write("narrow.csv", "1,a\n2,b\n3,a\n4,b\n");
-    let error = place.fails("eval r --dataset narrow.csv --test-fraction 0.5");
+    let error = place.fails("eval r --dataset narrow.csv");
     assert_snapshot!(error, @"error: narrow.csv: 1 columns beside the label, expected 3 as in training");
     assert!(place.fails("predict r none.csv").contains("none.csv"));
+}
+
+#[test]
+fn it_is_said_which_rows_judge_and_changed_data_are_refused() {
+    let place = Place::new();
+    place.write("flowers.csv", &flowers(300, 1, 5.0).0);
+    place.json(&format!("{TABLE} --epochs 2 --run r --json").replace("--epochs 30 ", ""));
+    let last = |arguments: &str| {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().last().unwrap().to_owned()
+    };
+    // A fifth of 300 rows is the test part, wherever they lie; another file is judged whole, to its one row.
+    assert!(last("eval r").starts_with("flowers.csv, 60 rows of the test part: test accuracy "));
+    fs::copy(place.path("flowers.csv"), place.path("moved.csv")).unwrap();
+    assert!(last("eval r --dataset moved.csv").starts_with("moved.csv, 60 rows of the test part: test accuracy "));
+    assert!(last("eval r --part all").starts_with("flowers.csv, all 300 rows: accuracy "));
+    assert!(last("eval r --part train").starts_with("flowers.csv, 240 rows of the training part: training accuracy "));
+    place.write("one.csv", "length,width,height,kind\n11,500,0.05,aster\n");
+    assert!(last("eval r --dataset one.csv").starts_with("one.csv, the one row: accuracy "));
+    let error = place.fails("eval r --dataset one.csv --part test");
+    assert_snapshot!(error, @"error: one.csv: no test part, since nothing divides it: expected all of it to be asked for (--part all)");
+    place.write("one.csv", "length,width,height,kind\n11,500,0.05,tulip\n");
+    let error = place.fails("eval r --dataset one.csv");
+    assert_snapshot!(error, @"error: one.csv: label tulip, expected those of the run: aster, lily, rose");
+
+    // Edited in place, it is not what the run was trained on: neither judged nor learned from without a word.
+    let record: serde_json::Value = serde_json::from_slice(&bytes(&place.path("r/data.json"))).unwrap();
+    let before = record["content"]["sha256"].as_str().unwrap().to_owned();
+    assert_eq!((&record["split"]["seed"], &record["split"]["rows"]), (&1.into(), &300.into()));
+    place.write("flowers.csv", &flowers(300, 2, 5.0).0);
+    for command in ["eval r", "format r", "train --resume r"] {
+        let error = place.fails(command);
+        assert!(error.starts_with("error: flowers.csv: SHA-256 ") && error.contains(&before), "{command}: {error}");
+        assert!(error.contains("hsic eval --dataset"), "{command}: {error}");
+    }
+    assert!(last("eval r --dataset flowers.csv").starts_with("flowers.csv, all 300 rows: accuracy "));
 }
 
 /// An array of bytes as NumPy writes it.

@@ -4,6 +4,7 @@
 //! written, so an entry can overwrite nothing; one that is no plain file, or whose path leads out, is refused all the same,
 //! for then the archive is not what its user takes it for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -12,9 +13,9 @@ use std::path::{Component, Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
-use super::folder::{Tree, is_hidden, load_tree};
-use super::picture::{decode, is_image};
-use super::{DatasetError, LoadOptions, Shape, Split};
+use super::DatasetError;
+use super::folder::{Images, Tree, is_hidden};
+use super::picture::is_image;
 
 /// Most bytes of an archive after decompression. A few kilobytes can claim any number of them, and images are kept until
 /// all are decoded; what is larger is unpacked first and loaded as a folder.
@@ -46,8 +47,8 @@ pub(super) fn kind(path: &Path) -> Option<(Kind, String)> {
     Some((kind, name[..name.len() - ending.len()].to_owned()))
 }
 
-/// Loads an archive of a folder of images; the folder may be the archive's only entry at the top.
-pub(super) fn load(path: &Path, kind: Kind, name: String, options: &LoadOptions) -> Result<Split, DatasetError> {
+/// The images of an archive of a folder; the folder may be the archive's only entry at the top.
+pub(super) fn images(path: &Path, kind: Kind, name: String) -> Result<Images<impl Tree>, DatasetError> {
     let tree = Archive::read(path, kind)?;
     let mut root = path.to_owned();
     if let [only] = tree.folders_in(&root).as_slice()
@@ -56,7 +57,7 @@ pub(super) fn load(path: &Path, kind: Kind, name: String, options: &LoadOptions)
     {
         root.clone_from(only);
     }
-    load_tree(&tree, &root, name, options)
+    Ok(Images { tree, root, name })
 }
 
 /// Folders and images of an archive; every path begins with that of the archive.
@@ -179,8 +180,8 @@ impl Tree for Archive {
         Ok(self.folders.get(folder).into_iter().flatten().cloned().collect())
     }
 
-    fn image(&self, path: &Path) -> Result<(Shape, Vec<u8>), DatasetError> {
-        decode(path, self.images.get(path).map_or(&[], Vec::as_slice))
+    fn bytes(&self, path: &Path) -> Result<Cow<'_, [u8]>, DatasetError> {
+        Ok(self.images.get(path).map_or(&[][..], Vec::as_slice).into())
     }
 }
 

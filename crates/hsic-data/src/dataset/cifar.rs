@@ -11,7 +11,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 use super::facts::{self, Download, Facts, Found, KnownFile};
-use super::{Dataset, DatasetError, DatasetSource, LoadOptions, Samples, Shape, Split};
+use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split};
 
 const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
 
@@ -129,25 +129,7 @@ impl DatasetSource for Cifar {
     }
 
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
-        let parts = match facts::find(self.name, self.facts, options.data_dir.as_deref())? {
-            Found::Files(paths) => {
-                let mut parts = Parts::default();
-                for (index, path) in paths.iter().enumerate() {
-                    let io = |source| DatasetError::Io { path: path.clone(), source };
-                    let file = File::open(path).map_err(io)?;
-                    let length = file.metadata().map_err(io)?.len();
-                    self.read(path, index, file, length, &mut parts)?;
-                }
-                let names = paths[0].with_file_name(self.names);
-                if names.is_file() {
-                    let file = File::open(&names).map_err(|source| DatasetError::Io { path: names.clone(), source })?;
-                    parts.names = Some(self.read_names(&names, file)?);
-                }
-                parts
-            }
-            Found::Archive(path) => self.read_archive(&path)?,
-        };
-        let Parts { train, test, names } = parts;
+        let Parts { train, test, names, contents } = self.parts(options)?;
         let names = names.unwrap_or_else(|| (0..self.facts.classes).map(|class| class.to_string()).collect());
         let part = |(labels, pixels)| Dataset {
             name: self.name.into(),
@@ -160,7 +142,12 @@ impl DatasetSource for Cifar {
         let (mut train, mut test) = (part(train), part(test));
         train.keep_first("training", options.train_size)?;
         test.keep_first("test", options.test_size)?;
-        Ok(Split { train, test, standardization: None })
+        let origin = Origin { content: Some(Content::of_list(contents)), ..Origin::default() };
+        Ok(Split { train, test, standardization: None, origin })
+    }
+
+    fn content(&self, options: &LoadOptions) -> Result<Content, DatasetError> {
+        Ok(Content::of_list(self.parts(options)?.contents))
     }
 }
 
@@ -170,9 +157,32 @@ struct Parts {
     train: (Vec<u16>, Vec<u8>),
     test: (Vec<u16>, Vec<u8>),
     names: Option<Vec<String>>,
+    /// Name and content of each file.
+    contents: Vec<(Vec<u8>, Content)>,
 }
 
 impl Cifar {
+    /// Reads all files, wherever they are.
+    fn parts(&self, options: &LoadOptions) -> Result<Parts, DatasetError> {
+        let paths = match facts::find(self.name, self.facts, options.data_dir.as_deref())? {
+            Found::Files(paths) => paths,
+            Found::Archive(path) => return self.read_archive(&path),
+        };
+        let mut parts = Parts::default();
+        for (index, path) in paths.iter().enumerate() {
+            let io = |source| DatasetError::Io { path: path.clone(), source };
+            let file = File::open(path).map_err(io)?;
+            let length = file.metadata().map_err(io)?.len();
+            self.read(path, index, file, length, &mut parts)?;
+        }
+        let names = paths[0].with_file_name(self.names);
+        if names.is_file() {
+            let file = File::open(&names).map_err(|source| DatasetError::Io { path: names.clone(), source })?;
+            self.read_names(&names, file, &mut parts)?;
+        }
+        Ok(parts)
+    }
+
     /// Takes the records of file `index`, which claims `length` bytes.
     fn read(
         &self,
@@ -196,6 +206,7 @@ impl Cifar {
         if (bytes.len() as u64) < length {
             return Err(wrong(bytes.len() as u64));
         }
+        parts.contents.push((self.facts.files[index].name.as_bytes().to_vec(), Content::of(&bytes)));
         let (labels, pixels) = if tested { &mut parts.test } else { &mut parts.train };
         for (index, record) in bytes.chunks_exact(record).enumerate() {
             let (label, image) = record.split_at(self.label_bytes);
@@ -209,16 +220,19 @@ impl Cifar {
         Ok(())
     }
 
-    fn read_names(&self, path: &Path, reader: impl Read) -> Result<Vec<String>, DatasetError> {
+    /// Takes the names of the classes.
+    fn read_names(&self, path: &Path, reader: impl Read, parts: &mut Parts) -> Result<(), DatasetError> {
         let mut text = String::new();
         let read = reader.take(NAMES_BYTES).read_to_string(&mut text);
         read.map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
         let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(Into::into).collect();
-        if names.len() == self.facts.classes {
-            Ok(names)
-        } else {
-            Err(DatasetError::NameCount { path: path.to_owned(), found: names.len(), expected: self.facts.classes })
+        if names.len() != self.facts.classes {
+            let (found, expected) = (names.len(), self.facts.classes);
+            return Err(DatasetError::NameCount { path: path.to_owned(), found, expected });
         }
+        parts.contents.push((self.names.as_bytes().to_vec(), Content::of(text.as_bytes())));
+        parts.names = Some(names);
+        Ok(())
     }
 
     /// Reads the files from the archive, without unpacking it; their order in it does not matter.
@@ -227,21 +241,20 @@ impl Cifar {
         let mut archive = tar::Archive::new(GzDecoder::new(File::open(path).map_err(io)?));
         let files = self.facts.files;
         let mut read: Vec<Option<Parts>> = files.iter().map(|_| None).collect();
-        let mut names = None;
+        let mut all = Parts::default();
         for entry in archive.entries().map_err(io)? {
             let entry = entry.map_err(io)?;
             let (member, length) = (entry.path().map_err(io)?.into_owned(), entry.size());
             let Some(name) = member.file_name() else { continue };
             let place = path.join(&member);
             if name == self.names {
-                names = Some(self.read_names(&place, entry)?);
+                self.read_names(&place, entry, &mut all)?;
             } else if let Some(index) = files.iter().position(|file| name == file.name) {
                 let mut parts = Parts::default();
                 self.read(&place, index, entry, length, &mut parts)?;
                 read[index] = Some(parts);
             }
         }
-        let mut all = Parts { names, ..Parts::default() };
         for (parts, file) in read.into_iter().zip(files) {
             let missing = || DatasetError::Member { path: path.to_owned(), file: file.name };
             let parts = parts.ok_or_else(missing)?;
@@ -249,6 +262,7 @@ impl Cifar {
                 all.0.extend(part.0);
                 all.1.extend(part.1);
             }
+            all.contents.extend(parts.contents);
         }
         Ok(all)
     }

@@ -1,9 +1,9 @@
 //! Samples with class labels, in two parts.
 
-use hsic::random::Stream;
-
+use super::content::Content;
 use super::error::DatasetError;
-use super::normalization::Normalization;
+use super::normalization::{Normalization, pixels};
+use super::parts::{Drawn, hold_out};
 use super::standardization::Standardization;
 use crate::shape::Shape;
 
@@ -85,14 +85,7 @@ impl Dataset {
 
     /// Writes the pixels of an image to `out`, as [`fill_row`](Self::fill_row) does with those of a sample.
     pub fn convert(&self, image: &[u8], out: &mut [f32]) {
-        match &self.normalization {
-            Some(normalization) => normalization.apply(image, out),
-            None => {
-                for (out, &byte) in out.iter_mut().zip(image) {
-                    *out = f32::from(byte) / 255.0;
-                }
-            }
-        }
+        pixels(self.normalization.as_ref(), image, out);
     }
 
     /// The samples of `rows`, in that order; a row may come more than once. The classes stay.
@@ -142,8 +135,21 @@ impl Dataset {
     }
 }
 
+/// Where data come from and how they were divided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// Name or path that they were loaded by; empty for data that were made in memory.
+    pub place: String,
+    /// What the source holds, all of it; `None` for data that were made in memory.
+    pub content: Option<Content>,
+    /// How the test part was drawn; `None` where the source has one.
+    pub split: Option<Drawn>,
+    /// How the part was drawn that was held out of the training part and stands in the place of the test part.
+    pub validation: Option<Drawn>,
+}
+
 /// A data set's two parts: the same columns, the same classes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Split {
     /// What a network is trained on.
     pub train: Dataset,
@@ -151,33 +157,25 @@ pub struct Split {
     pub test: Dataset,
     /// How the columns of a table were standardized, for rows that come later; none for images.
     pub standardization: Option<Standardization>,
+    /// Where the data come from; `Origin::default()` for data that were made in memory.
+    pub origin: Origin,
+}
+
+impl PartialEq for Split {
+    /// Two are equal if their samples are, wherever those come from.
+    fn eq(&self, other: &Self) -> bool {
+        self.train == other.train && self.test == other.test && self.standardization == other.standardization
+    }
 }
 
 impl Split {
-    /// Puts a share of each class of the training part, drawn by the seed, in the place of the test part.
-    pub(super) fn hold_out(&mut self, share: f64, seed: u64) -> Result<(), DatasetError> {
-        let mut order: Vec<usize> = (0..self.train.rows()).collect();
-        Stream::new(seed, "validation", 0).shuffle(&mut order);
-        let mut left: Vec<usize> =
-            self.train.class_counts().iter().map(|&count| (count as f64 * share).round() as usize).collect();
-        let (mut held, mut kept) = (Vec::new(), Vec::new());
-        for row in order {
-            let left = &mut left[usize::from(self.train.labels[row])];
-            if *left > 0 {
-                *left -= 1;
-                held.push(row);
-            } else {
-                kept.push(row);
-            }
-        }
-        if held.is_empty() || kept.is_empty() {
-            let asked = (self.train.rows() as f64 * share) as usize;
-            return Err(DatasetError::PartSize { part: "validation", asked, available: self.train.rows() - 1 });
-        }
-        held.sort_unstable();
-        kept.sort_unstable();
+    /// Puts a share of each class of the training part in the place of the test part.
+    pub(super) fn hold_out(&mut self, fraction: f64, seed: u64) -> Result<(), DatasetError> {
+        let drawn = Drawn { seed, fraction, rows: self.train.rows() };
+        let (kept, held) = hold_out(&self.train.labels, self.train.classes(), drawn)?;
         self.test = self.train.select(&held);
         self.train = self.train.select(&kept);
+        self.origin.validation = Some(drawn);
         Ok(())
     }
 
@@ -257,7 +255,7 @@ mod tests {
     fn both_parts_get_the_training_parts_numbers() {
         // First channel 0, 255, 0, 255; second constant.
         let (train, test) = (part(&[0, 255, 9, 9, 0, 255, 9, 9]), part(&[255, 255, 10, 0]));
-        let mut split = Split { train, test, standardization: None };
+        let mut split = Split { train, test, standardization: None, origin: Origin::default() };
         split.normalize().unwrap();
         let numbers = Normalization { means: vec![0.5, 9.0 / 255.0], deviations: vec![0.5, 0.0] };
         assert_eq!(split.normalization(), Some(&numbers));
@@ -271,7 +269,7 @@ mod tests {
     #[test]
     fn a_table_is_refused() {
         let table = Dataset { samples: Samples::Floats(vec![0.0; 4]), ..part(&[0; 4]) };
-        let mut split = Split { train: table.clone(), test: table, standardization: None };
+        let mut split = Split { train: table.clone(), test: table, standardization: None, origin: Origin::default() };
         let error = split.normalize().unwrap_err().to_string();
         assert_eq!(error, "normalize = channel: expected none, since part is a table (see standardize)");
     }

@@ -11,7 +11,7 @@
 use hsic::random::Stream;
 use rayon::prelude::*;
 
-use super::{Dataset, DatasetError, DatasetSource, Facts, LoadOptions, Samples, Shape, Split};
+use super::{Content, Dataset, DatasetError, DatasetSource, Facts, LoadOptions, Origin, Samples, Shape, Split};
 
 /// Training samples of `digits` unless another number is asked for.
 ///
@@ -80,8 +80,22 @@ impl DatasetSource for Digits {
             train: part("training", "digits-train", options.seed, options.train_size.unwrap_or(DIGITS_TRAIN))?,
             test: part("test", "digits-test", options.seed, options.test_size.unwrap_or(DIGITS_TEST))?,
             standardization: None,
+            origin: Origin { content: Some(content(options)), ..Origin::default() },
         })
     }
+
+    fn content(&self, options: &LoadOptions) -> Result<Content, DatasetError> {
+        Ok(content(options))
+    }
+}
+
+/// What the digits of a seed and sizes are: all follows from these, so that nothing need be drawn for it. The first word
+/// changes with the way of drawing.
+fn content(options: &LoadOptions) -> Content {
+    let (train, test) = (options.train_size.unwrap_or(DIGITS_TRAIN), options.test_size.unwrap_or(DIGITS_TEST));
+    let told = format!("digits-1 seed {} train {train} test {test}", options.seed);
+    let bytes = (train as u64).saturating_add(test as u64).saturating_mul((SIDE * SIDE) as u64);
+    Content { bytes, ..Content::of(told.as_bytes()) }
 }
 
 /// Sample i is of class i mod 10 and drawn from stream i of `purpose`.

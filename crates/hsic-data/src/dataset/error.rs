@@ -256,6 +256,14 @@ pub enum DatasetError {
         /// The label.
         label: String,
     },
+    /// One of two parts of data that have none.
+    #[error("{name}: no {part} part, since nothing divides it: expected all of it to be asked for")]
+    NoParts {
+        /// Name of the data set.
+        name: String,
+        /// The part that was asked for.
+        part: &'static str,
+    },
     /// A header of a `.npy` file that says what cannot be.
     #[error("{}: {field} {found:?} in the npy header, expected {expected}", path.display())]
     NpyHeader {

@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::content::Content;
 use super::error::DatasetError;
 use crate::shape::Shape;
 
@@ -27,6 +28,14 @@ pub struct Facts {
     pub inner: Option<&'static str>,
     /// A folder where a distribution's package puts the files.
     pub package: Option<&'static str>,
+}
+
+impl Facts {
+    /// What a data set is whose files, in their order, have these contents.
+    pub(super) fn content(&self, contents: Vec<Content>) -> Content {
+        let names = self.files.iter().map(|file| file.name.as_bytes().to_vec());
+        Content::of_list(names.zip(contents).collect())
+    }
 }
 
 /// A file of a data set, without `.gz`.

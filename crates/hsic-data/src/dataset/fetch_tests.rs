@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::dataset::{Facts, KnownFile, LoadOptions, Shape, Split};
+use crate::dataset::{Content, Facts, KnownFile, LoadOptions, Shape, Split};
 
 /// What a server does with one request; after the last it refuses connections.
 #[derive(Clone, Copy)]
@@ -318,6 +318,10 @@ impl DatasetSource for Packed {
     }
 
     fn load(&self, _: &LoadOptions) -> Result<Split, DatasetError> {
+        Err(DatasetError::NoDownload { name: self.name() })
+    }
+
+    fn content(&self, _: &LoadOptions) -> Result<Content, DatasetError> {
         Err(DatasetError::NoDownload { name: self.name() })
     }
 }

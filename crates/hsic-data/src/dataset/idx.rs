@@ -4,11 +4,11 @@
 //! dimension, then the bytes. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::facts::{self, Download, Facts, Found, KnownFile};
 use super::gzip::{Bytes, open};
-use super::{Dataset, DatasetError, DatasetSource, LoadOptions, Samples, Shape, Split};
+use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split};
 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
 const IMAGES: (u32, &str) = (0x0000_0803, "images");
@@ -206,27 +206,45 @@ impl DatasetSource for Idx {
     }
 
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
-        let found = facts::find(self.name, self.facts, options.data_dir.as_deref())?;
-        let Found::Files(paths) = found else { unreachable!("these data sets have no archive") };
+        let paths = self.files(options)?;
         let [train_images, train_labels, test_images, test_labels] = &paths[..] else {
             unreachable!("each has four files")
         };
-        let mut train = self.part(train_images, train_labels)?;
-        let mut test = self.part(test_images, test_labels)?;
+        let (train, test) =
+            rayon::join(|| self.part(train_images, train_labels), || self.part(test_images, test_labels));
+        let ((mut train, train_contents), (mut test, test_contents)) = (train?, test?);
         if train.shape != test.shape {
             return Err(DatasetError::PartShape { name: self.name.into(), train: train.shape, test: test.shape });
         }
         train.keep_first("training", options.train_size)?;
         test.keep_first("test", options.test_size)?;
-        Ok(Split { train, test, standardization: None })
+        let origin =
+            Origin { content: Some(self.facts.content([train_contents, test_contents].concat())), ..Origin::default() };
+        Ok(Split { train, test, standardization: None, origin })
+    }
+
+    fn content(&self, options: &LoadOptions) -> Result<Content, DatasetError> {
+        let of = |path: &PathBuf| {
+            let content = Content::of_reader(open(path)?.reader);
+            content.map_err(|source| DatasetError::Io { path: path.clone(), source })
+        };
+        let contents = self.files(options)?.iter().map(of).collect::<Result<_, _>>()?;
+        Ok(self.facts.content(contents))
     }
 }
 
 impl Idx {
-    /// One part from its two files.
-    fn part(&self, images: &Path, labels: &Path) -> Result<Dataset, DatasetError> {
-        let ([sample_count, height, width], pixels) = read(images, open(images)?, IMAGES)?;
-        let ([label_count], classes) = read(labels, open(labels)?, LABELS)?;
+    fn files(&self, options: &LoadOptions) -> Result<Vec<PathBuf>, DatasetError> {
+        match facts::find(self.name, self.facts, options.data_dir.as_deref())? {
+            Found::Files(paths) => Ok(paths),
+            Found::Archive(_) => unreachable!("these data sets have no archive"),
+        }
+    }
+
+    /// One part from its two files, and what these hold.
+    fn part(&self, images: &Path, labels: &Path) -> Result<(Dataset, [Content; 2]), DatasetError> {
+        let ([sample_count, height, width], pixels, of_images) = read(images, open(images)?, IMAGES)?;
+        let ([label_count], classes, of_labels) = read(labels, open(labels)?, LABELS)?;
         if sample_count != label_count {
             return Err(DatasetError::CountMismatch {
                 samples: images.to_owned(),
@@ -244,14 +262,15 @@ impl Idx {
                 classes: known,
             });
         }
-        Ok(Dataset {
+        let part = Dataset {
             name: self.name.into(),
             samples: Samples::Bytes(pixels),
             shape: Shape { channels: 1, height, width },
             labels: classes.into_iter().map(u16::from).collect(),
             class_names: self.class_names.map(String::from).to_vec(),
             normalization: None,
-        })
+        };
+        Ok((part, [of_images, of_labels]))
     }
 }
 
@@ -267,12 +286,12 @@ fn read_up_to(path: &Path, reader: &mut dyn Read, limit: u64) -> Result<Vec<u8>,
     }
 }
 
-/// Sizes and bytes of an IDX file of `D` dimensions.
+/// Sizes and bytes of an IDX file of `D` dimensions, and the content of all of it.
 fn read<const D: usize>(
     path: &Path,
     mut input: Bytes<'_>,
     (magic, kind): (u32, &'static str),
-) -> Result<([usize; D], Vec<u8>), DatasetError> {
+) -> Result<([usize; D], Vec<u8>, Content), DatasetError> {
     let truncated = |what, found, expected| DatasetError::Truncated { path: path.to_owned(), what, found, expected };
     let header_bytes = 4 * (D as u64 + 1);
     let header = read_up_to(path, &mut input.reader, header_bytes)?;
@@ -306,13 +325,13 @@ fn read<const D: usize>(
         return Err(DatasetError::Trailing { path: path.to_owned(), end: header_bytes + claimed });
     }
     data.shrink_to_fit();
-    Ok((sizes, data))
+    let content = Content::of_pieces(&[&header, &data]);
+    Ok((sizes, data, content))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::path::PathBuf;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -336,7 +355,16 @@ mod tests {
         let path = Path::new("f");
         let input = decompress(bytes, bytes.len() as u64)
             .map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
-        read(path, input, IMAGES)
+        read(path, input, IMAGES).map(|(sizes, data, _)| (sizes, data))
+    }
+
+    #[test]
+    fn what_a_file_is_does_not_hang_on_its_compression() {
+        let plain = idx(&[0x803, 2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+        for bytes in [plain.clone(), gzip(&plain)] {
+            let input = decompress(&bytes[..], bytes.len() as u64).unwrap();
+            assert_eq!(read::<3>(Path::new("f"), input, IMAGES).unwrap().2, Content::of(&plain));
+        }
     }
 
     #[test]

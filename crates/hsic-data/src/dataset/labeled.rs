@@ -1,89 +1,175 @@
 //! Tables as data sets: which column is the class, which rows are the test part, how columns are standardized.
 
-use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 
-use hsic::random::Stream;
-
+use super::content::Content;
+use super::labels::{Label, class_names, classes, labels, labels_among, whole};
 use super::npy::{self, Archive};
-use super::table::{Kind, Lines, Table, from_array, kind, number};
-use super::{Dataset, DatasetError, LoadOptions, Samples, Shape, Split, Standardization};
+use super::parts::{Drawn, first, hold_out, split};
+use super::table::{Kind, Lines, Table, from_array, kind, number, read_file};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization};
 
-/// Loads a table with a class for each row.
+/// Loads a table with a class for each row. Which rows are trained on, and which judge, is settled first; columns are
+/// standardized by the former alone.
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
-    let (train, test) = match kind(path) {
-        None => return Err(DatasetError::FileKind { path: path.to_owned() }),
-        Some(Kind::Csv) => (from_csv(path, options)?, None),
-        Some(Kind::Npy) => (from_npy(path, options)?, None),
-        Some(Kind::Npz) => from_npz(path)?,
-    };
+    let File { train, test, content } = read(path, options, &[])?;
+    let mut origin = Origin { content: Some(content), ..Origin::default() };
     let names = class_names(path, &train.labels)?;
+    if names.len() < 2 {
+        return Err(DatasetError::ClassCount { path: path.to_owned(), classes: names.len() });
+    }
     let labels = classes(path, &train.labels, &names)?;
-    let (train_rows, test_rows, test) = match test {
+    let seed = options.split_seed;
+    let (train_rows, test_rows, test) = match &test {
         Some(test) => {
             let test_labels = classes(path, &test.labels, &names)?;
-            ((0..labels.len()).collect(), (0..test_labels.len()).collect(), Some((test.features, test_labels)))
+            ((0..labels.len()).collect(), (0..test_labels.len()).collect(), Some((&test.features, test_labels)))
         }
         None => {
-            let (train_rows, test_rows) = split(&labels, names.len(), options)?;
+            let drawn = Drawn { seed, fraction: options.test_fraction, rows: labels.len() };
+            let (train_rows, test_rows) = split(&labels, names.len(), drawn)?;
+            origin.split = Some(drawn);
             (train_rows, test_rows, None)
         }
     };
-    let (test_features, test_labels) = match &test {
-        Some((features, labels)) => (features, labels),
+    let mut train_rows: Vec<usize> = first(train_rows, "training", options.train_size)?;
+    let mut test_rows: Vec<usize> = first(test_rows, "test", options.test_size)?;
+    let (mut test_features, mut test_labels) = match &test {
+        Some((features, labels)) => (*features, labels),
         None => (&train.features, &labels),
     };
-    let train_rows = first(train_rows, "training", options.train_size)?;
-    let test_rows = first(test_rows, "test", options.test_size)?;
-
-    let mut train_values = pick(&train.features, &train_rows);
-    let mut test_values = pick(test_features, &test_rows);
-    let cols = train.features.cols;
-    let given = options.standardization.clone();
-    if let Some(expected) = given.as_ref().map(|given| given.means.len()).filter(|&expected| expected != cols) {
-        return Err(DatasetError::Standardized { path: path.to_owned(), found: cols, expected });
+    if options.validation > 0.0 {
+        let drawn = Drawn { seed, fraction: options.validation, rows: train_rows.len() };
+        let of: Vec<u16> = train_rows.iter().map(|&row| labels[row]).collect();
+        let (kept, held) = hold_out(&of, names.len(), drawn)?;
+        origin.validation = Some(drawn);
+        let rows = |places: Vec<usize>| -> Vec<usize> { places.into_iter().map(|place| train_rows[place]).collect() };
+        (train_rows, test_rows) = (rows(kept), rows(held));
+        (test_features, test_labels) = (&train.features, &labels);
     }
-    let standardization = given.or_else(|| options.standardize.then(|| Standardization::of(&train_values, cols)));
-    if let Some(standardization) = &standardization {
-        for row in train_values.chunks_exact_mut(cols).chain(test_values.chunks_exact_mut(cols)) {
-            standardization.apply(row);
+
+    let mut train_part = Part::of(&train.features, &labels, train_rows);
+    let mut test_part = Part::of(test_features, test_labels, test_rows);
+    let cols = train.features.cols;
+    let standardization = match given_standardization(path, cols, options)? {
+        None if options.standardize => Some(Standardization::of(&train_part.values, cols)),
+        given => given,
+    };
+    for part in [&mut train_part, &mut test_part] {
+        part.standardize(cols, standardization.as_ref());
+    }
+    let (train, test) = (train_part.dataset(path, cols, &names)?, test_part.dataset(path, cols, &names)?);
+    Ok(Split { train, test, standardization, origin })
+}
+
+/// Loads a table as it is, for a network that knows classes of these names: one class or more, the first so many rows of
+/// a part where sizes say so, columns standardized by the numbers that are given.
+pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
+    let File { train, test, content } = read(path, options, known)?;
+    let all: Vec<Label> = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).cloned().collect();
+    let names = class_names(path, &all)?;
+    let cols = train.features.cols;
+    let standardization = given_standardization(path, cols, options)?;
+    let part = |labeled: &Labeled, name, size| {
+        let rows = first((0..labeled.labels.len()).collect(), name, size)?;
+        let mut part = Part::of(&labeled.features, &classes(path, &labeled.labels, &names)?, rows);
+        part.standardize(cols, standardization.as_ref());
+        part.dataset(path, cols, &names)
+    };
+    let (train, test) = match &test {
+        Some(test) => (part(&train, "training", options.train_size)?, Some(part(test, "test", options.test_size)?)),
+        None => (part(&train, "test", options.test_size)?, None),
+    };
+    Ok(Given { train, test, content: Some(content) })
+}
+
+/// What a table is, without reading more of it than its bytes.
+pub(super) fn content(path: &Path) -> Result<Content, DatasetError> {
+    match kind(path) {
+        None => Err(DatasetError::FileKind { path: path.to_owned() }),
+        Some(_) => {
+            let io = |source| DatasetError::Io { path: path.to_owned(), source };
+            Content::of_reader(std::fs::File::open(path).map_err(io)?).map_err(io)
         }
     }
-    let part = |values: Vec<f64>, rows: &[usize], labels: &[u16]| -> Result<Dataset, DatasetError> {
-        let floats: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+}
+
+/// Means and deviations from elsewhere, which must be of as many columns.
+fn given_standardization(
+    path: &Path,
+    cols: usize,
+    options: &LoadOptions,
+) -> Result<Option<Standardization>, DatasetError> {
+    match &options.standardization {
+        Some(given) if given.means.len() != cols => {
+            Err(DatasetError::Standardized { path: path.to_owned(), found: cols, expected: given.means.len() })
+        }
+        given => Ok(given.clone()),
+    }
+}
+
+/// A file, read: its rows, in two parts where it has two.
+struct File {
+    train: Labeled,
+    test: Option<Labeled>,
+    content: Content,
+}
+
+/// Reads a file once; it is hashed while it is read.
+fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, DatasetError> {
+    let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
+    let bytes = read_file(path)?;
+    let (content, rows) = rayon::join(
+        || Content::of(&bytes),
+        || -> Result<(Labeled, Option<Labeled>), DatasetError> {
+            match kind {
+                Kind::Csv => Ok((from_csv(path, &bytes, options, known)?, None)),
+                Kind::Npy => Ok((from_npy(path, &bytes, options)?, None)),
+                Kind::Npz => from_npz(path, &bytes),
+            }
+        },
+    );
+    let (train, test) = rows?;
+    Ok(File { train, test, content })
+}
+
+/// Rows of a table that make a part.
+struct Part {
+    rows: Vec<usize>,
+    /// Their values, row-major.
+    values: Vec<f64>,
+    labels: Vec<u16>,
+}
+
+impl Part {
+    fn of(table: &Table, labels: &[u16], rows: Vec<usize>) -> Self {
+        let row = |&row: &usize| &table.values[row * table.cols..(row + 1) * table.cols];
+        let values = rows.iter().flat_map(row).copied().collect();
+        let labels = rows.iter().map(|&row| labels[row]).collect();
+        Self { rows, values, labels }
+    }
+
+    fn standardize(&mut self, cols: usize, standardization: Option<&Standardization>) {
+        if let Some(standardization) = standardization {
+            self.values.chunks_exact_mut(cols).for_each(|row| standardization.apply(row));
+        }
+    }
+
+    fn dataset(self, path: &Path, cols: usize, names: &[Label]) -> Result<Dataset, DatasetError> {
+        let floats: Vec<f32> = self.values.iter().map(|&value| value as f32).collect();
         if let Some(i) = floats.iter().position(|value| !value.is_finite()) {
-            let (row, column, value) = (rows[i / cols], i % cols, values[i]);
+            let (row, column, value) = (self.rows[i / cols], i % cols, self.values[i]);
             return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value });
         }
         Ok(Dataset {
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             samples: Samples::Floats(floats),
             shape: Shape { channels: 1, height: 1, width: cols },
-            labels: rows.iter().map(|&row| labels[row]).collect(),
+            labels: self.labels,
             class_names: names.iter().map(Label::name).collect(),
             normalization: None,
         })
-    };
-    Ok(Split {
-        train: part(train_values, &train_rows, &labels)?,
-        test: part(test_values, &test_rows, test_labels)?,
-        standardization,
-    })
-}
-
-/// A class as a file gives it; numbers sort before text and by value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Label {
-    Whole(i64),
-    Text(String),
-}
-
-impl Label {
-    fn name(&self) -> String {
-        match self {
-            Self::Whole(number) => number.to_string(),
-            Self::Text(text) => text.clone(),
-        }
     }
 }
 
@@ -93,9 +179,9 @@ struct Labeled {
     labels: Vec<Label>,
 }
 
-fn from_csv(path: &Path, options: &LoadOptions) -> Result<Labeled, DatasetError> {
+fn from_csv(path: &Path, bytes: &[u8], options: &LoadOptions, known: &[String]) -> Result<Labeled, DatasetError> {
     let wanted = options.label_column.as_deref();
-    let lines = Lines::read(path, |first, second| {
+    let lines = Lines::read(path, bytes, |first, second| {
         let text: Vec<usize> = (0..first.len()).filter(|&c| number(&first[c]).is_none()).collect();
         // All text gives names. Text in one column alone does so if a number follows below it, or if it is the name
         // asked for; else it is a label.
@@ -118,12 +204,8 @@ fn from_csv(path: &Path, options: &LoadOptions) -> Result<Labeled, DatasetError>
     if let Some(&(line, _)) = lines.rows.iter().find(|(_, record)| record[column].is_empty()) {
         return Err(DatasetError::LabelMissing { path: path.to_owned(), line });
     }
-    // If every label is a number they are compared as such (10 after 9, 1.0 is 1), else as text.
-    let numbers: Option<Vec<f64>> = lines.rows.iter().map(|(_, record)| number(&record[column])).collect();
-    let labels = match numbers {
-        Some(numbers) => whole(path, &numbers)?,
-        None => lines.rows.iter().map(|(_, record)| Label::Text(record[column].to_owned())).collect(),
-    };
+    let texts: Vec<&str> = lines.rows.iter().map(|(_, record)| &record[column]).collect();
+    let labels = if known.is_empty() { labels(path, &texts)? } else { labels_among(path, &texts, known)? };
     let features = Table { columns: None, rows: lines.rows.len(), cols: others.len(), values };
     Ok(Labeled { features, labels })
 }
@@ -136,8 +218,8 @@ fn label_column_of(first: &csv::StringRecord, wanted: Option<&str>) -> Option<us
     }
 }
 
-fn from_npy(path: &Path, options: &LoadOptions) -> Result<Labeled, DatasetError> {
-    let table = from_array(path, npy::read(path)?)?;
+fn from_npy(path: &Path, bytes: &[u8], options: &LoadOptions) -> Result<Labeled, DatasetError> {
+    let table = from_array(path, npy::parse(path, bytes)?)?;
     let column = find_column(path, options.label_column.as_deref(), None, table.cols)?;
     let numbers: Vec<f64> = table.values.iter().skip(column).step_by(table.cols).copied().collect();
     let labels = whole(path, &numbers)?;
@@ -145,8 +227,8 @@ fn from_npy(path: &Path, options: &LoadOptions) -> Result<Labeled, DatasetError>
     Ok(Labeled { features: Table { columns: None, rows: table.rows, cols: table.cols - 1, values }, labels })
 }
 
-fn from_npz(path: &Path) -> Result<(Labeled, Option<Labeled>), DatasetError> {
-    let mut archive = Archive::open(path)?;
+fn from_npz(path: &Path, bytes: &[u8]) -> Result<(Labeled, Option<Labeled>), DatasetError> {
+    let mut archive = Archive::open(path, Cursor::new(bytes))?;
     let names = archive.names();
     let has = |name: &str| names.iter().any(|other| other == name);
     let (x, y) = match (has("x") && has("y"), has("x_train") && has("y_train")) {
@@ -167,7 +249,7 @@ fn from_npz(path: &Path) -> Result<(Labeled, Option<Labeled>), DatasetError> {
     Ok((train, Some(test)))
 }
 
-fn pair(archive: &mut Archive, x: &str, y: &str) -> Result<Labeled, DatasetError> {
+fn pair(archive: &mut Archive<Cursor<&[u8]>>, x: &str, y: &str) -> Result<Labeled, DatasetError> {
     let features = from_array(&archive.member(x), archive.array(x)?)?;
     let labels = archive.array(y)?;
     let (label_count, cols) = labels.table();
@@ -207,87 +289,6 @@ fn find_column(
             Err(DatasetError::LabelColumn { path: path.to_owned(), column: wanted.unwrap_or("").to_owned(), columns })
         }
     }
-}
-
-/// Labels from numbers, which must be whole.
-fn whole(path: &Path, numbers: &[f64]) -> Result<Vec<Label>, DatasetError> {
-    let label = |(row, &value): (usize, &f64)| {
-        // Beyond 2^53 neighbors cannot be told apart; infinities and NaN fail here too.
-        if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 {
-            Ok(Label::Whole(value as i64))
-        } else {
-            Err(DatasetError::LabelFraction { path: path.to_owned(), row, value })
-        }
-    };
-    numbers.iter().enumerate().map(label).collect()
-}
-
-/// The distinct labels in order.
-fn class_names(path: &Path, labels: &[Label]) -> Result<Vec<Label>, DatasetError> {
-    let mut names = labels.to_vec();
-    names.sort();
-    names.dedup();
-    if (2..=usize::from(u16::MAX) + 1).contains(&names.len()) {
-        Ok(names)
-    } else {
-        Err(DatasetError::ClassCount { path: path.to_owned(), classes: names.len() })
-    }
-}
-
-/// The class of each label.
-fn classes(path: &Path, labels: &[Label], names: &[Label]) -> Result<Vec<u16>, DatasetError> {
-    let index: BTreeMap<&Label, u16> = names.iter().zip(0..=u16::MAX).collect();
-    let class = |label| {
-        let unknown = || DatasetError::UnknownClass { path: path.to_owned(), label: Label::name(label) };
-        index.get(label).copied().ok_or_else(unknown)
-    };
-    labels.iter().map(class).collect()
-}
-
-/// Training and test rows: of each class the fraction asked for, rounded, but never all of it, drawn by the seed. Both
-/// parts come in random order, so that the first rows of a part are a fair sample of it.
-pub(super) fn split(
-    labels: &[u16],
-    classes: usize,
-    options: &LoadOptions,
-) -> Result<(Vec<usize>, Vec<usize>), DatasetError> {
-    let wrong = || DatasetError::TestFraction { value: options.test_fraction, rows: labels.len() };
-    if !(options.test_fraction > 0.0 && options.test_fraction < 1.0) {
-        return Err(wrong());
-    }
-    let mut members = vec![Vec::new(); classes];
-    for (row, &label) in labels.iter().enumerate() {
-        members[usize::from(label)].push(row);
-    }
-    let (mut train, mut test) = (Vec::new(), Vec::new());
-    for (class, mut rows) in members.into_iter().enumerate() {
-        Stream::new(options.seed, "table-split", class as u64).shuffle(&mut rows);
-        let tested = (options.test_fraction * rows.len() as f64).round() as usize;
-        let (tested, trained) = rows.split_at(tested.min(rows.len() - 1));
-        train.extend_from_slice(trained);
-        test.extend_from_slice(tested);
-    }
-    if test.is_empty() {
-        return Err(wrong());
-    }
-    Stream::new(options.seed, "table-order", 0).shuffle(&mut train);
-    Stream::new(options.seed, "table-order", 1).shuffle(&mut test);
-    Ok((train, test))
-}
-
-/// The first `size` rows, if a size is asked for.
-pub(super) fn first<R>(mut rows: Vec<R>, part: &'static str, size: Option<usize>) -> Result<Vec<R>, DatasetError> {
-    if let Some(asked) = size {
-        if asked == 0 || asked > rows.len() {
-            return Err(DatasetError::PartSize { part, asked, available: rows.len() });
-        }
-        rows.truncate(asked);
-    }
-    Ok(rows)
-}
-
-fn pick(table: &Table, rows: &[usize]) -> Vec<f64> {
-    rows.iter().flat_map(|&row| &table.values[row * table.cols..(row + 1) * table.cols]).copied().collect()
 }
 
 #[cfg(test)]
@@ -365,30 +366,6 @@ mod tests {
     }
 
     #[test]
-    fn each_class_gives_its_share_to_the_test_part_and_keeps_a_row() {
-        // 40, 10 and 1 rows: a quarter is 10, 2.5 (rounded to 3), and 0.25 (rounded to 0).
-        let labels: Vec<u16> = (0..51).map(|row| if row < 40 { 0 } else { 1 + u16::from(row == 50) }).collect();
-        let (train, test) = split(&labels, 3, &options()).unwrap();
-        let count = |rows: &[usize], class| rows.iter().filter(|&&row| labels[row] == class).count();
-        assert_eq!([0, 1, 2].map(|class| count(&train, class)), [30, 7, 1]);
-        assert_eq!([0, 1, 2].map(|class| count(&test, class)), [10, 3, 0]);
-        let mut all = [train.clone(), test.clone()].concat();
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..51));
-        assert_eq!(split(&labels, 3, &options()).unwrap(), (train.clone(), test));
-        assert_ne!(split(&labels, 3, &LoadOptions { seed: 8, ..options() }).unwrap().0, train);
-        // However large the share, a row of each class is trained on.
-        let (train, _) = split(&labels, 3, &LoadOptions { test_fraction: 0.999, ..options() }).unwrap();
-        assert_eq!([0, 1, 2].map(|class| count(&train, class)), [1, 1, 1]);
-        for test_fraction in [0.0, 1.0, -0.5, f64::NAN, 0.001] {
-            assert!(matches!(
-                split(&labels, 3, &LoadOptions { test_fraction, ..options() }),
-                Err(DatasetError::TestFraction { .. })
-            ));
-        }
-    }
-
-    #[test]
     fn both_parts_are_standardized_by_the_training_part() {
         let text: String = (0..40).map(|row| format!("{},{},{}\n", row * row, 5, row % 2)).collect();
         let (raw, split) = (
@@ -416,12 +393,65 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_cut_to_the_sizes_asked_for_and_no_larger_ones_are_made() {
-        assert_eq!(first(vec![4, 5, 6], "test", Some(2)).unwrap(), [4, 5]);
-        assert_eq!(first(vec![4, 5, 6], "test", None).unwrap(), [4, 5, 6]);
-        for asked in [0, 4] {
-            let error = first(vec![4, 5, 6], "test", Some(asked)).unwrap_err();
-            assert!(matches!(error, DatasetError::PartSize { part: "test", available: 3, .. }), "{error}");
+    fn columns_are_standardized_by_what_is_trained_on_and_not_by_what_is_held_out() {
+        let text: String = (0..40).map(|row| format!("{},{}\n", row * row, row % 2)).collect();
+        let held = LoadOptions { validation: 0.25, ..options() };
+        let (raw, split) =
+            (loaded(&text, &held).unwrap(), loaded(&text, &LoadOptions { standardize: true, ..held }).unwrap());
+        // Of 20 rows of each class 5 are tested; of the 15 others 3.75 are held out, rounded.
+        assert_eq!((raw.train.class_counts(), raw.test.class_counts()), (vec![11, 11], vec![4, 4]));
+        assert_eq!(raw.origin.split, Some(Drawn { seed: 1, fraction: 0.25, rows: 40 }));
+        assert_eq!(raw.origin.validation, Some(Drawn { seed: 1, fraction: 0.25, rows: 30 }));
+        let values = |part: &Dataset| -> Vec<f64> {
+            let Samples::Floats(values) = &part.samples else { panic!("numbers expected") };
+            values.iter().map(|&value| f64::from(value)).collect()
+        };
+        let train = values(&raw.train);
+        let mean = train.iter().sum::<f64>() / 22.0;
+        let deviation = (train.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 22.0).sqrt();
+        let found = split.standardization.unwrap();
+        // Sums of 22 whole numbers below 1600 and of their squares: double precision rounds them at 1e-13.
+        assert!((found.means[0] - mean).abs() < 1e-9 && (found.deviations[0] - deviation).abs() < 1e-9, "{found:?}");
+        for (raw, found) in values(&raw.test).into_iter().zip(values(&split.test)) {
+            // Stored as f32: 6e-8 of values of up to 3.
+            assert!((found - (raw - mean) / deviation).abs() < 1e-6, "{raw} {found}");
         }
+    }
+
+    /// What a text is for a network that knows these classes.
+    fn given_as(text: &str, known: &[&str], options: &LoadOptions) -> Result<Given, DatasetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, text).unwrap();
+        given(&path, options, &known.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn rows_to_be_judged_are_all_taken_in_order_even_of_one_class() {
+        let numbers = Standardization { means: vec![2.0], deviations: vec![2.0] };
+        let options = LoadOptions { standardization: Some(numbers), ..LoadOptions::default() };
+        let found = given_as("4,b\n0,b\n2,b\n", &["a", "b"], &options).unwrap();
+        assert_eq!(found.train.samples, Samples::Floats(vec![1.0, -1.0, 0.0]));
+        assert_eq!((&found.train.labels[..], &found.train.class_names[..]), (&[0; 3][..], &["b".to_owned()][..]));
+        assert!(found.test.is_none());
+        let first = LoadOptions { test_size: Some(1), ..options.clone() };
+        assert_eq!(given_as("4,b\n0,b\n", &["a", "b"], &first).unwrap().train.rows(), 1);
+        // Without the numbers of a training, values stay as they are.
+        let found = given_as("4,b\n", &["b"], &LoadOptions::default()).unwrap();
+        assert_eq!(found.train.samples, Samples::Floats(vec![4.0]));
+    }
+
+    #[test]
+    fn a_label_is_what_the_network_knows_whatever_labels_stand_beside_it() {
+        let names = |rows: &str, known: &[&str]| {
+            given_as(rows, known, &LoadOptions::default()).map(|given| given.train.class_names)
+        };
+        // In training "x" made all labels text; alone, "01" would be the number 1.
+        assert_eq!(names("5,01\n6,02\n", &["01", "02", "x"]).unwrap(), ["01", "02"]);
+        // In training all labels were numbers.
+        assert_eq!(names("5,7.0\n6,7\n", &["7", "8"]).unwrap(), ["7"]);
+        assert_eq!(names("5,7.0\n6,oak\n", &["7", "8"]).unwrap(), ["7", "oak"]);
+        let error = names("5,7\n6,7.5\n", &["7", "8"]).unwrap_err();
+        assert!(matches!(error, DatasetError::LabelFraction { row: 1, value: 7.5, .. }), "{error}");
     }
 }

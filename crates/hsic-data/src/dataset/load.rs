@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use super::content::Content;
 use super::data::Split;
 use super::error::DatasetError;
+use super::given::Given;
 use super::normalization::Normalize;
 use super::source::{DatasetSource, LoadOptions};
 use super::{archive, cifar, digits, folder, idx, labeled, table};
@@ -44,12 +46,52 @@ pub fn known_as(name: &str) -> &str {
 /// # Ok::<(), hsic_data::dataset::DatasetError>(())
 /// ```
 pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
-    let mut split = read(name_or_path, options)?;
-    if options.validation > 0.0 {
-        split.hold_out(options.validation, options.seed)?;
-    }
+    let mut split = match Place::of(name_or_path)? {
+        // A table is divided before its columns are looked at.
+        Place::Table(path) => labeled::load(path, options)?,
+        Place::Source(source) => held_out(source.load(options)?, options)?,
+        Place::Folder(path) => held_out(folder::images(path)?.load(options)?, options)?,
+        Place::Archive(path, kind, name) => held_out(archive::images(path, kind, name)?.load(options)?, options)?,
+    };
+    name_or_path.clone_into(&mut split.origin.place);
     if options.normalize == Normalize::Channel {
         split.normalize()?;
+    }
+    Ok(split)
+}
+
+/// Loads data as they are for a network that was trained on others and knows classes of these names. Nothing is drawn from
+/// them, columns of a table are standardized by the numbers in `options` alone, and one class is enough. Of a data set
+/// without a test part, `test_size` keeps the first so many rows.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
+    match Place::of(name_or_path)? {
+        Place::Table(path) => labeled::given(path, options, known),
+        Place::Source(source) => Ok(Given::of(source.load(options)?)),
+        Place::Folder(path) => folder::images(path)?.given(options),
+        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.given(options),
+    }
+}
+
+/// What the data of that name or at that path are, without keeping them: the content that [`load`] notes.
+///
+/// # Errors
+/// Files that are missing or cannot be read.
+pub fn content(name_or_path: &str, options: &LoadOptions) -> Result<Content, DatasetError> {
+    match Place::of(name_or_path)? {
+        Place::Table(path) => labeled::content(path),
+        Place::Source(source) => source.content(options),
+        Place::Folder(path) => folder::images(path)?.content(),
+        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.content(),
+    }
+}
+
+/// Holds out a share of the training part, if one is asked for.
+fn held_out(mut split: Split, options: &LoadOptions) -> Result<Split, DatasetError> {
+    if options.validation > 0.0 {
+        split.hold_out(options.validation, options.split_seed)?;
     }
     Ok(split)
 }
@@ -60,22 +102,32 @@ pub fn stem(path: &Path) -> String {
     archive.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
 }
 
-fn read(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
-    if let Some(source) = source(name_or_path) {
-        return source.load(options);
+/// What a name or a path leads to.
+enum Place<'p> {
+    Source(&'static dyn DatasetSource),
+    Folder(&'p Path),
+    Archive(&'p Path, archive::Kind, String),
+    Table(&'p Path),
+}
+
+impl<'p> Place<'p> {
+    fn of(name_or_path: &'p str) -> Result<Self, DatasetError> {
+        if let Some(source) = source(name_or_path) {
+            return Ok(Self::Source(source));
+        }
+        let path = Path::new(name_or_path);
+        if path.is_dir() {
+            return Ok(Self::Folder(path));
+        }
+        if let Some((kind, name)) = archive::kind(path) {
+            return Ok(Self::Archive(path, kind, name));
+        }
+        if table::kind(path).is_some() || path.exists() {
+            return Ok(Self::Table(path));
+        }
+        let known = SOURCES.iter().map(|source| source.name()).collect();
+        Err(DatasetError::Unknown { name: name_or_path.to_owned(), known })
     }
-    let path = Path::new(name_or_path);
-    if path.is_dir() {
-        return folder::load(path, options);
-    }
-    if let Some((kind, name)) = archive::kind(path) {
-        return archive::load(path, kind, name, options);
-    }
-    if table::kind(path).is_some() || path.exists() {
-        return labeled::load(path, options);
-    }
-    let known = SOURCES.iter().map(|source| source.name()).collect();
-    Err(DatasetError::Unknown { name: name_or_path.to_owned(), known })
 }
 
 #[cfg(test)]

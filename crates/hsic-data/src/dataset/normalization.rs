@@ -62,19 +62,53 @@ impl Normalization {
     /// # Panics
     /// If the lengths differ, or are no multiple of the number of channels.
     pub fn apply(&self, bytes: &[u8], out: &mut [f32]) {
-        let channels = self.means.len();
         assert_eq!(bytes.len(), out.len(), "an image has as many values as bytes");
-        assert!(bytes.len().is_multiple_of(channels), "an image has the channels that were normalized");
-        let plane = bytes.len() / channels;
-        let planes = bytes.chunks_exact(plane).zip(out.chunks_exact_mut(plane));
-        for ((bytes, out), (&mean, &deviation)) in planes.zip(self.means.iter().zip(&self.deviations)) {
-            let (scale, shift) =
-                if deviation > 0.0 { (1.0 / (255.0 * deviation), -mean / deviation) } else { (0.0, 0.0) };
-            let (scale, shift) = (scale as f32, shift as f32);
-            for (out, &byte) in out.iter_mut().zip(bytes) {
-                *out = f32::from(byte) * scale + shift;
-            }
+        for (channel, (bytes, out)) in self.planes(bytes).zip(self.planes_mut(out)).enumerate() {
+            let of = self.channel(channel);
+            bytes.iter().zip(out).for_each(|(&byte, out)| *out = of(f32::from(byte)));
         }
+    }
+
+    /// Normalizes the values of one image in place, each 255 times a value from 0 to 1, which need be no whole number.
+    ///
+    /// # Panics
+    /// If their number is no multiple of the number of channels.
+    pub fn apply_in_place(&self, values: &mut [f32]) {
+        for (channel, values) in self.planes_mut(values).enumerate() {
+            let of = self.channel(channel);
+            values.iter_mut().for_each(|value| *value = of(*value));
+        }
+    }
+
+    /// What a channel's value of 0 to 255 becomes. This one function is what training, evaluation and prediction apply,
+    /// in whatever file the value was: another order of the same operations rounds otherwise.
+    fn channel(&self, channel: usize) -> impl Fn(f32) -> f32 + use<> {
+        let (mean, deviation) = (self.means[channel], self.deviations[channel]);
+        let (scale, shift) = if deviation > 0.0 { (1.0 / (255.0 * deviation), -mean / deviation) } else { (0.0, 0.0) };
+        let (scale, shift) = (scale as f32, shift as f32);
+        move |value| value * scale + shift
+    }
+
+    fn plane(&self, values: usize) -> usize {
+        let channels = self.means.len();
+        assert!(values.is_multiple_of(channels), "an image has the channels that were normalized");
+        values / channels
+    }
+
+    fn planes<'v, V>(&self, values: &'v [V]) -> impl Iterator<Item = &'v [V]> + use<'v, V> {
+        values.chunks_exact(self.plane(values.len()))
+    }
+
+    fn planes_mut<'v, V>(&self, values: &'v mut [V]) -> impl Iterator<Item = &'v mut [V]> + use<'v, V> {
+        values.chunks_exact_mut(self.plane(values.len()))
+    }
+}
+
+/// Writes the pixels of an image, a byte each, as a network takes them: byte / 255, or normalized by channel.
+pub(crate) fn pixels(normalization: Option<&Normalization>, bytes: &[u8], out: &mut [f32]) {
+    match normalization {
+        Some(normalization) => normalization.apply(bytes, out),
+        None => bytes.iter().zip(out).for_each(|(&byte, out)| *out = f32::from(byte) / 255.0),
     }
 }
 

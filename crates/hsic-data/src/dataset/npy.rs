@@ -3,8 +3,7 @@
 //! Format: `\x93NUMPY`, version (2 bytes), length of the header (u16; u32 from version 2 on), the header (a Python
 //! dictionary with `descr`, `fortran_order`, `shape`), then the values. Source: NumPy's `numpy.lib.format`.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
@@ -33,13 +32,7 @@ impl Array {
     }
 }
 
-/// Reads a `.npy` file.
-pub(super) fn read(path: &Path) -> Result<Array, DatasetError> {
-    let bytes = std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
-    parse(path, &bytes)
-}
-
-/// Reads the array in `bytes`; `path` is for messages.
+/// Reads the array in the bytes of a `.npy` file; `path` is for messages.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Array, DatasetError> {
     let (header, data) = split(path, bytes)?;
     let wrong = |field, found: &str, expected| DatasetError::NpyHeader {
@@ -234,17 +227,15 @@ impl Kind {
 }
 
 /// A `.npz` archive.
-pub(super) struct Archive {
+pub(super) struct Archive<R> {
     path: PathBuf,
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<R>,
 }
 
-impl Archive {
-    /// Opens an archive; reads its directory only.
-    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
-        let file = File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
-        let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|source| DatasetError::Zip { path: path.to_owned(), source })?;
+impl<R: Read + Seek> Archive<R> {
+    /// Opens an archive; reads its directory only. `path` is for messages.
+    pub(super) fn open(path: &Path, file: R) -> Result<Self, DatasetError> {
+        let zip = ZipArchive::new(file).map_err(|source| DatasetError::Zip { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), zip })
     }
 

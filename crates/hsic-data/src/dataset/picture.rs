@@ -54,6 +54,11 @@ pub fn is_image(path: &Path) -> bool {
 /// # Ok::<(), hsic_data::dataset::DatasetError>(())
 /// ```
 pub fn read_image(path: &Path) -> Result<(Shape, Vec<u8>), DatasetError> {
+    decode(path, &read_bytes(path)?)
+}
+
+/// The bytes of an image file, at most as many as are read of one.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
     let io = |source| DatasetError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
@@ -63,7 +68,7 @@ pub fn read_image(path: &Path) -> Result<(Shape, Vec<u8>), DatasetError> {
     }
     let mut bytes = Vec::with_capacity(length as usize);
     Read::by_ref(&mut file).take(MOST_BYTES).read_to_end(&mut bytes).map_err(io)?;
-    decode(path, &bytes)
+    Ok(bytes)
 }
 
 /// Decodes an image; `path` names it in errors.

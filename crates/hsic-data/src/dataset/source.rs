@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::content::Content;
 use super::data::Split;
 use super::error::DatasetError;
 use super::facts::Facts;
@@ -14,8 +15,11 @@ pub struct LoadOptions {
     /// Folder that holds the files, or a folder of that folder with the data set's name. Default: the environment
     /// variable `HSIC_DATA`, then the user's data folder.
     pub data_dir: Option<PathBuf>,
-    /// Fixes what is drawn (`digits`) and how a table is split.
+    /// Fixes the samples that are drawn (`digits`).
     pub seed: u64,
+    /// Fixes which rows of a table, folder or archive are the test part, and which of any training part are held out:
+    /// another seed than that of training, so that what settings are chosen on is not what another training is judged on.
+    pub split_seed: u64,
     /// Training samples: as many are drawn (`digits`), or the first so many kept. Default: [`DIGITS_TRAIN`](super::DIGITS_TRAIN), or all.
     pub train_size: Option<usize>,
     /// Test samples: as many are drawn, or the first so many kept. Default: [`DIGITS_TEST`](super::DIGITS_TEST), or all.
@@ -40,6 +44,7 @@ impl Default for LoadOptions {
         Self {
             data_dir: None,
             seed: 0,
+            split_seed: 1,
             train_size: None,
             test_size: None,
             label_column: None,
@@ -65,4 +70,9 @@ pub trait DatasetSource: Sync {
     /// # Errors
     /// Whatever is wrong with the files or the options.
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError>;
+    /// What the data are, without keeping them: the content that [`load`](Self::load) notes.
+    ///
+    /// # Errors
+    /// Files that are missing or cannot be read.
+    fn content(&self, options: &LoadOptions) -> Result<Content, DatasetError>;
 }

@@ -1,5 +1,7 @@
 //! Tables of numbers: `.csv`, `.npy`, `.npz`.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -84,7 +86,8 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
     };
     match kind(path) {
         Some(Kind::Csv) => {
-            let lines = Lines::read(path, |first, _| first.iter().all(|field| number(field).is_none()))?;
+            let bytes = read_file(path)?;
+            let lines = Lines::read(path, &bytes, |first, _| first.iter().all(|field| number(field).is_none()))?;
             let (rows, cols) = (lines.rows.len(), lines.cols);
             let mut values = Vec::with_capacity(rows * cols);
             for row in &lines.rows {
@@ -96,9 +99,9 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
             check_finite(path, &table.values, cols)?;
             Ok((table, Values::Text))
         }
-        Some(Kind::Npy) => table(path, npy::read(path)?),
+        Some(Kind::Npy) => table(path, npy::parse(path, &read_file(path)?)?),
         Some(Kind::Npz) => {
-            let mut archive = Archive::open(path)?;
+            let mut archive = Archive::open(path, open_file(path)?)?;
             let names = archive.names();
             match names.as_slice() {
                 [name] => table(&archive.member(name), archive.array(name)?),
@@ -108,6 +111,17 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
         }
         None => Err(DatasetError::FileKind { path: path.to_owned() }),
     }
+}
+
+/// The bytes of a file.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })
+}
+
+/// A file of which only parts are read.
+fn open_file(path: &Path) -> Result<BufReader<File>, DatasetError> {
+    let file = File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+    Ok(BufReader::new(file))
 }
 
 /// An array as a table of finite numbers.
@@ -142,20 +156,19 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Reads all lines; `names` decides from the first and the second one whether the first gives names.
+    /// Reads all lines of a file's bytes; `names` decides from the first and the second one whether the first gives names.
     pub(super) fn read(
         path: &Path,
+        bytes: &[u8],
         names: impl Fn(&StringRecord, Option<&StringRecord>) -> bool,
     ) -> Result<Self, DatasetError> {
-        let error = |source| DatasetError::Io { path: path.to_owned(), source };
-        let bytes = std::fs::read(path).map_err(error)?;
         let mut reader = ReaderBuilder::new()
-            .delimiter(separator(&bytes))
+            .delimiter(separator(bytes))
             .has_headers(false)
             // Lengths are checked below, where the line is known.
             .flexible(true)
             .trim(Trim::All)
-            .from_reader(bytes.as_slice());
+            .from_reader(bytes);
         let mut rows: Vec<(u64, StringRecord)> = Vec::new();
         let mut record = StringRecord::new();
         let (mut line, mut counted) = (1, 0);

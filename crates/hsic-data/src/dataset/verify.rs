@@ -1,6 +1,5 @@
 //! Whether the files of a data set are the ones that its authors published.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::content::hexadecimal;
 use super::facts::{Facts, Found, KnownFile, find};
 use super::source::DatasetSource;
 use super::{DatasetError, gzip};
@@ -101,13 +101,6 @@ fn hash(path: &Path, mut reader: impl Read) -> Result<String, DatasetError> {
         }
     }
     Ok(hexadecimal(&digest.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ impl Entry {
     fn read(text: &str, known: &Methods) -> Result<Self, Fault> {
         let mut parts = text.split(':').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let fault = |value: &str, expected: String| Fault { key: "methods".to_owned(), value: value.to_owned(), expected };
+        let fault =
+            |value: &str, expected: String| Fault { key: "methods".to_owned(), value: value.to_owned(), expected };
         let method = known.named(name).ok_or_else(|| fault(name, format!("all, or {}", known.instead_of(name))))?;
         let mut given: Vec<(&str, String)> = Vec::new();
         for part in parts {
@@ -62,7 +63,8 @@ impl Entry {
             if given[..index].iter().any(|(earlier, _)| earlier == key) {
                 return Err(fault(text, format!("{key} once")));
             }
-            options = option(key, value).map_err(|expected| fault(&format!("{name}:{key}={value}"), expected))?.or(options);
+            options =
+                option(key, value).map_err(|expected| fault(&format!("{name}:{key}={value}"), expected))?.or(options);
         }
         if options.objective.method.is_some() {
             return Err(fault(text, format!("another option than method, which is {name}")));
@@ -164,7 +166,10 @@ mod tests {
     fn options_stand_behind_the_name_and_need_no_quotes() {
         let found = entries("hsic-local:beta=1:classifier=1:feature=pool:4, predsim");
         let [local, predsim] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((local.label.as_str(), local.method.name), ("hsic-local:beta=1:classifier=1:feature=pool:4", "hsic-local"));
+        assert_eq!(
+            (local.label.as_str(), local.method.name),
+            ("hsic-local:beta=1:classifier=1:feature=pool:4", "hsic-local")
+        );
         let mut expected = TrainOptions::default();
         expected.objective.beta = Some(1.0);
         expected.rule.classifier = Some(1.0);
@@ -192,8 +197,13 @@ mod tests {
         assert!(value == "magic" && expected.starts_with("all, or hsic, "), "{value} {expected}");
         assert_eq!(told("hsic:fast").1, "options as hsic:KEY=VALUE, such as hsic:learning-rate=1e-3");
         assert_eq!(told("hsic:widths=8").1, "an option of the method; --widths is given for all that is compared");
-        assert_eq!(told("hsic:magic=1"), ("hsic:magic=1".to_owned(),
-            "an option of the tables objective, rule, optimizer, format of a settings file".to_owned()));
+        assert_eq!(
+            told("hsic:magic=1"),
+            (
+                "hsic:magic=1".to_owned(),
+                "an option of the tables objective, rule, optimizer, format of a settings file".to_owned()
+            )
+        );
         assert_eq!(told("hsic:beta=1:beta=2").1, "beta once");
         let (value, expected) = told("hsic:beta=much");
         assert!(value == "hsic:beta=much" && expected.contains("expected f64"), "{value} {expected}");

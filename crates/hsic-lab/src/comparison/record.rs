@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
+use hsic_bottleneck::dataset::Content;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
@@ -20,6 +21,9 @@ pub struct ComparisonRecord {
     pub command: String,
     /// Data sets, with their numbers of training and test samples.
     pub data: Vec<String>,
+    /// What the data are; `None` if not recorded.
+    #[serde(default)]
+    pub content: Option<Content>,
     /// Name of the network.
     pub model: String,
     /// What each training was given.
@@ -206,6 +210,7 @@ impl Comparison {
         Ok(ComparisonRecord {
             command: command.to_owned(),
             data,
+            content: Some(self.settings()?.content),
             model,
             budget: self.budget,
             seeds: self.seeds.clone(),

@@ -99,7 +99,10 @@ mod tests {
         let without_end = searched(Some);
         assert_eq!(without_end, [0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0]);
         let tried: Vec<(f64, Option<f64>)> = without_end.into_iter().map(|rate| (rate, Some(rate))).collect();
-        assert_eq!((end(4096.0, &tried), end(0.25, &tried), end(1.0, &tried)), (Some(End::Largest), Some(End::Least), None));
+        assert_eq!(
+            (end(4096.0, &tried), end(0.25, &tried), end(1.0, &tried)),
+            (Some(End::Largest), Some(End::Least), None)
+        );
         assert_eq!(end(1.0, &[(1.0, Some(0.5))]), None);
         // A smaller rate that works after three that failed is followed.
         let found = searched(|rate| (rate < 0.1).then_some(1.0 / rate));

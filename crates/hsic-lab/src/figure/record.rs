@@ -1,7 +1,9 @@
 //! What is kept of a drawn figure beside its picture: `figure.json`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use hsic_bottleneck::dataset::Content;
 use serde::{Deserialize, Serialize};
 
 use super::plot::Plot;
@@ -23,6 +25,9 @@ pub struct FigureRecord {
     pub seeds: Vec<u64>,
     /// Data sets that it used, each with its numbers of training and test samples.
     pub data: Vec<String>,
+    /// What these are, by name; none of data that are drawn, or if not recorded.
+    #[serde(default)]
+    pub contents: BTreeMap<String, Content>,
     /// The machine that drew it; times of runs are this machine's unless their runs were brought from elsewhere.
     pub machine: Machine,
     /// Every training that it is made of.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::dataset::{Content, source, stem};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
@@ -68,18 +69,48 @@ impl Reproduction {
     /// The trainings of some figures that are not finished yet, each once.
     ///
     /// # Errors
-    /// `Config` for options that cannot be used; `Run` for a folder that holds another training.
+    /// `Config` for options that cannot be used; `Dataset` for data that cannot be read; `Run` for a folder that holds
+    /// another training, or figures of other data under the same name.
     pub fn missing(&self, figures: &[&dyn Figure]) -> Result<Vec<Planned>, Error> {
         let mut seen = BTreeSet::new();
         let mut missing = Vec::new();
         for figure in figures {
-            for planned in self.plan(*figure)? {
+            let plan = self.plan(*figure)?;
+            self.check_data(&contents(&plan))?;
+            for planned in plan {
                 if seen.insert(planned.folder.clone()) && self.store.finished(&planned)?.is_none() {
                     missing.push(planned);
                 }
             }
         }
         Ok(missing)
+    }
+
+    /// Checks that no figure of the folder was made from other data of the same name: a page of both would mix them.
+    fn check_data(&self, now: &BTreeMap<String, Content>) -> Result<(), Error> {
+        let figures = self.folder.join("figures");
+        let io = |source| FileError::Io { path: figures.clone(), source };
+        let entries = match std::fs::read_dir(&figures) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(io(source).into()),
+        };
+        let mut records = Vec::new();
+        for entry in entries {
+            records.push(entry.map_err(io)?.path().join(RECORD));
+        }
+        records.sort();
+        for path in records.into_iter().filter(|path| path.exists()) {
+            let text = std::fs::read_to_string(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
+            let kept: FigureRecord =
+                serde_json::from_str(&text).map_err(|error| FileError::malformed(&path, error, "a figure's record"))?;
+            let mut both = kept.contents.iter().filter_map(|(name, then)| Some((name, then, now.get(name)?)));
+            if let Some((name, then, now)) = both.find(|(_, then, now)| then != now) {
+                let expected = format!("{name} ({now}) as it is now, or another folder");
+                return Err(FileError::malformed(&path, format!("made from {name} ({then})"), &expected).into());
+            }
+        }
+        Ok(())
     }
 
     fn plan(&self, figure: &dyn Figure) -> Result<Vec<Planned>, Error> {
@@ -113,7 +144,9 @@ impl Reproduction {
     pub fn plot(&self, figure: &dyn Figure) -> Result<FigureRecord, Error> {
         let mut trained: BTreeMap<String, Vec<Trained<'_>>> = BTreeMap::new();
         let (mut runs, mut data) = (Vec::new(), Vec::<String>::new());
-        for planned in self.plan(figure)? {
+        let plan = self.plan(figure)?;
+        let contents = contents(&plan);
+        for planned in plan {
             let run = self.store.trained(&planned)?;
             let record = run.run.data()?;
             let told = format!("{} ({} + {})", record.name, record.train_rows, record.test_rows);
@@ -139,6 +172,7 @@ impl Reproduction {
             profile: profile.to_owned(),
             seeds: self.scope.seeds.clone(),
             data,
+            contents,
             machine: Machine::here(),
             runs,
             plot: if self.scope.profile.judges() { plot } else { plot.unjudged() },
@@ -171,6 +205,16 @@ impl Reproduction {
         write_atomically(&folder.join(RECORD), json.as_bytes())?;
         Ok(folder)
     }
+}
+
+/// What the data of some trainings are that come from files, by name.
+fn contents(plan: &[Planned]) -> BTreeMap<String, Content> {
+    let of = |planned: &Planned| {
+        let place = planned.training.options.data.dataset.as_deref()?;
+        let drawn = source(place).is_some_and(|source| source.facts().files.is_empty());
+        (!drawn).then(|| (stem(Path::new(place)), planned.content.clone()))
+    };
+    plan.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]
@@ -284,6 +328,41 @@ mod tests {
         let kept: FigureRecord = serde_json::from_str(&std::fs::read_to_string(folder.join(RECORD)).unwrap()).unwrap();
         assert_eq!(kept, record);
         assert!(std::fs::read_to_string(folder.join(CONFIG)).unwrap().contains("checkpoint-steps = 1"));
+    }
+
+    #[test]
+    fn figures_of_a_folder_are_made_from_the_same_data() {
+        let place = tempfile::TempDir::new().unwrap();
+        let table = place.path().join("mnist.csv");
+        std::fs::write(&table, (0..40).map(|row| format!("{row},k{}\n", row % 2)).collect::<String>()).unwrap();
+        let (now, other) = (Content::of(&std::fs::read(&table).unwrap()), Content::of(b"another mnist"));
+        let reproduction = Reproduction::new(&place.path().join("r"), scope(&[1]));
+        let mut training = Small.trainings(&scope(&[1])).remove(0);
+        training.options.data.dataset = Some(table.to_str().unwrap().to_owned());
+        (training.options.data.train_size, training.options.data.test_size) = (None, None);
+        let plan = vec![reproduction.store.plan(&training, 1).unwrap()];
+        assert_eq!(contents(&plan), BTreeMap::from([("mnist".to_owned(), now.clone())]));
+        // Digits are drawn: each seed has its own.
+        assert!(contents(&reproduction.plan(&Small).unwrap()).is_empty());
+
+        let figure = |contents: BTreeMap<String, Content>| {
+            let planned = reproduction.missing(&[&Small]).unwrap();
+            for planned in &planned {
+                reproduction.train(planned, &mut Silent, &alone, &AtomicBool::new(false)).unwrap();
+            }
+            let record = FigureRecord { contents, ..reproduction.plot(&Small).unwrap() };
+            reproduction.save(&Small, &record, &[]).unwrap();
+        };
+        // A figure that did not record its data leaves nothing to compare.
+        for kept in [BTreeMap::new(), contents(&plan)] {
+            figure(kept);
+            reproduction.check_data(&contents(&plan)).unwrap();
+        }
+        figure(BTreeMap::from([("mnist".to_owned(), other.clone())]));
+        let error = reproduction.check_data(&contents(&plan)).unwrap_err().to_string();
+        let told =
+            format!("small/figure.json: made from mnist ({other}), expected mnist ({now}) as it is now, or another");
+        assert!(error.contains(&told), "{error}");
     }
 
     #[test]

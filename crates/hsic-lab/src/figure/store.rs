@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::{ConfigError, TrainConfig};
+use hsic_bottleneck::dataset::{Content, LoadOptions};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
@@ -12,7 +13,7 @@ use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::{Run, RunError};
 use hsic_bottleneck::trainer::{Outcome, train};
 
-use super::trained::{DataCache, Place, Trained, Training, folder_name, identity};
+use super::trained::{Contents, DataCache, Place, Trained, Training, folder_name, same_options};
 
 /// A training with a seed, and where it is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Planned {
     pub training: Training,
     /// Its seed.
     pub seed: u64,
+    /// What its data are.
+    pub content: Content,
     /// Name of its folder.
     pub folder: String,
 }
@@ -46,25 +49,37 @@ impl Watcher for () {
 /// Trains a run in a process of its own and says whether it is finished; it is not if it was stopped.
 pub type Launch<'l> = &'l dyn Fn(&Run) -> Result<bool, Error>;
 
-/// Trainings under a folder, each in one named by what is trained and a fingerprint of its options.
+/// Trainings under a folder, each in one named by what is trained and a fingerprint of its options and its data.
 pub(crate) struct Store {
     runs: PathBuf,
     methods: Methods,
     data: DataCache,
+    contents: Contents,
 }
 
 impl Store {
     /// In a folder, new or that of earlier trainings.
     pub(crate) fn new(runs: PathBuf, methods: Methods) -> Self {
-        Self { runs, methods, data: DataCache::default() }
+        Self { runs, methods, data: DataCache::default(), contents: Contents::default() }
     }
 
     /// A training with its place.
     ///
     /// # Errors
-    /// `Config` for options that cannot be used.
+    /// `Config` for options that cannot be used; `Dataset` for data that cannot be read.
     pub(crate) fn plan(&self, training: &Training, seed: u64) -> Result<Planned, Error> {
-        Ok(Planned { training: training.clone(), seed, folder: folder_name(training, seed, &self.methods)? })
+        let config = training.seeded(seed).resolve_among(&self.methods)?;
+        let content = self.content(&config.dataset, &config.load)?;
+        let folder = folder_name(training, seed, &self.methods, &content)?;
+        Ok(Planned { training: training.clone(), seed, content, folder })
+    }
+
+    /// What the data of a name or path are; a file is hashed once.
+    ///
+    /// # Errors
+    /// `Dataset` for data that cannot be read.
+    pub(crate) fn content(&self, place: &str, options: &LoadOptions) -> Result<Content, Error> {
+        self.contents.of(place, options)
     }
 
     fn config(&self, planned: &Planned) -> Result<TrainConfig, ConfigError> {
@@ -76,10 +91,11 @@ impl Store {
         self.runs.join(&planned.folder)
     }
 
-    /// The run of a training, if its folder is there.
+    /// The run of a training, if its folder is there. Its options are compared as it recorded them, defaults and all: what
+    /// this version would fill in says nothing of how it was trained.
     ///
     /// # Errors
-    /// `Run` for a folder that holds another training.
+    /// `Run` for a folder that holds another training, or one of other data.
     pub(crate) fn open(&self, planned: &Planned) -> Result<Option<Run>, Error> {
         let path = self.path(planned);
         if !path.join("config.toml").exists() {
@@ -87,10 +103,12 @@ impl Store {
         }
         let run = Run::open(&path)?;
         let place = planned.training.place;
-        if identity(&run.config_among(&self.methods)?.options, place) != identity(&self.config(planned)?.options, place)
-        {
+        if same_options(&run.options()?, place) != same_options(&self.config(planned)?.options, place) {
             let expected = format!("those of {} in {}", planned.training.label, planned.training.command(planned.seed));
             return Err(FileError::malformed(&run.file("config.toml"), "other options", &expected).into());
+        }
+        if run.has_data() {
+            run.check_content(&self.config(planned)?.dataset, Some(&planned.content))?;
         }
         Ok(Some(run))
     }

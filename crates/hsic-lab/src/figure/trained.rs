@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
-use hsic_bottleneck::dataset::{self, LoadOptions, Split};
+use hsic_bottleneck::dataset::{self, Content, LoadOptions, Split, source, stem};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
@@ -71,36 +71,36 @@ impl Training {
     }
 }
 
-/// What makes two trainings the same: all options but the place of the data and, where they change nothing, threads.
-pub(super) fn identity(options: &TrainOptions, place: Place) -> TrainOptions {
+/// The options that make two trainings the same, of options with their defaults filled in or of those that a run
+/// recorded: all but name and place of the data, for which their content stands, and, where they change nothing, threads.
+pub(crate) fn same_options(options: &TrainOptions, place: Place) -> TrainOptions {
     let mut options = options.clone();
-    options.data.data_dir = None;
-    if let Some(name) = &mut options.data.dataset {
-        let file = Path::new(name.as_str()).file_name().map_or_else(String::new, |file| file.to_string_lossy().into());
-        // An archive of images holds what its folder holds.
-        *name = file.split_once(".tar").map_or(file.clone(), |(stem, _)| stem.to_owned());
-    }
+    (options.data.dataset, options.data.data_dir) = (None, None);
     if place == Place::Shared {
         options.training.threads = None;
     }
     options
 }
 
-/// The name of a training's folder: what is trained, and a fingerprint of the options that are asked for (not of all: an
-/// option that a later version adds leaves the names of earlier trainings as they are).
+/// The name of a training's folder: what is trained, and a fingerprint of the data's content and of all options, those with
+/// defaults too. A training that was made on other data or under other defaults is in another folder.
 ///
 /// # Errors
 /// `Config` for options that cannot be used.
-pub(super) fn folder_name(training: &Training, seed: u64, methods: &Methods) -> Result<String, Error> {
-    let asked = identity(&training.seeded(seed), training.place);
-    let text =
-        toml::to_string(&asked).map_err(|error| FileError::malformed(Path::new(&training.label), error, "TOML"))?;
-    let digest = Sha256::digest(text.as_bytes());
+pub(super) fn folder_name(
+    training: &Training,
+    seed: u64,
+    methods: &Methods,
+    content: &Content,
+) -> Result<String, Error> {
+    let options = training.seeded(seed).resolve_among(methods)?.options;
+    let same = toml::to_string(&same_options(&options, training.place))
+        .map_err(|error| FileError::malformed(Path::new(&training.label), error, "TOML"))?;
+    let digest = Sha256::digest(format!("{}\n{same}", content.sha256).as_bytes());
     let fingerprint: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let options = asked.resolve_among(methods)?.options;
     let part = |text: Option<String>| text.unwrap_or_default();
-    let (data, model, method) =
-        (part(options.data.dataset), part(options.network.model), part(options.objective.method));
+    let data = stem(Path::new(&part(options.data.dataset)));
+    let (model, method) = (part(options.network.model), part(options.objective.method));
     Ok(format!("{data}-{model}-{method}-{fingerprint}-{seed}"))
 }
 
@@ -144,6 +144,27 @@ impl DataCache {
         let split = Arc::new(dataset::load(&config.dataset, &options)?);
         *kept = Some((config.dataset.clone(), options, Arc::clone(&split)));
         Ok(split)
+    }
+}
+
+/// What data sets are, each hashed once.
+#[derive(Default)]
+pub(super) struct Contents(Mutex<BTreeMap<(String, Option<PathBuf>), Content>>);
+
+impl Contents {
+    pub(super) fn of(&self, place: &str, options: &LoadOptions) -> Result<Content, Error> {
+        if source(place).is_some_and(|source| source.facts().files.is_empty()) {
+            // What is drawn follows from seed and sizes, and costs nothing to tell.
+            return Ok(dataset::content(place, options)?);
+        }
+        let key = (place.to_owned(), options.data_dir.clone());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = known.get(&key) {
+            return Ok(content.clone());
+        }
+        let content = dataset::content(place, options)?;
+        known.insert(key, content.clone());
+        Ok(content)
     }
 }
 
@@ -304,28 +325,34 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_by_what_is_trained_and_not_by_where_the_data_lie() {
-        let name = folder_name(&training(), 3, &Methods::known()).unwrap();
+        let (known, data) = (Methods::known(), Content::of(b"data"));
+        let named = |training: &Training, content: &Content| folder_name(training, 3, &known, content).unwrap();
+        let name = named(&training(), &data);
         assert!(name.starts_with("digits-mlp-hsic-") && name.ends_with("-3"), "{name}");
         let mut moved = training();
         moved.options.data.data_dir = Some("elsewhere".into());
         moved.options.training.threads = Some(2);
-        assert_eq!(folder_name(&moved, 3, &Methods::known()).unwrap(), name);
+        assert_eq!(named(&moved, &data), name);
         // Threads count where time is measured.
-        assert_ne!(
-            folder_name(&moved.alone(), 3, &Methods::known()).unwrap(),
-            folder_name(&training().alone(), 3, &Methods::known()).unwrap()
-        );
+        assert_ne!(named(&moved.alone(), &data), named(&training().alone(), &data));
         let mut longer = training();
         longer.options.training.epochs = Some(3);
-        assert_ne!(folder_name(&longer, 3, &Methods::known()).unwrap(), name);
+        assert_ne!(named(&longer, &data), name);
+        // Other data under the same name are another training.
+        assert_ne!(named(&training(), &Content::of(b"edited")), name);
+        // A default that is named is the same training; another default were another one.
+        let mut named_default = training();
+        named_default.options.training.batch_size = Some(256);
+        assert_eq!(named(&named_default, &data), name);
     }
 
     #[test]
     fn an_archive_of_images_is_the_data_of_its_folder() {
+        let (known, data) = (Methods::known(), Content::of(b"data"));
         let of = |dataset: &str| {
-            let mut options = TrainOptions::default();
-            options.data.dataset = Some(dataset.to_owned());
-            identity(&options, Place::Shared).data.dataset
+            let mut training = training();
+            training.options.data.dataset = Some(dataset.to_owned());
+            folder_name(&training, 3, &known, &data).unwrap()
         };
         assert_eq!(of("a/cifar10-jpeg"), of("b/c/cifar10-jpeg.tar.xz"));
         assert_ne!(of("cifar10-jpeg"), of("cifar10"));
