@@ -31,10 +31,16 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
     let told = [
-        format!("{} on {} by {}: {}", summary.model, summary.dataset, summary.method, accuracies(summary)),
         format!(
-            "{}; {} of {:.2} ms in {:.1} s on {}{memory}",
-            counted(summary.parameters as u64, "parameter"),
+            "{} on {} by {}, {}",
+            summary.model,
+            summary.dataset,
+            summary.method,
+            counted(summary.parameters as u64, "parameter")
+        ),
+        accuracies(summary),
+        format!(
+            "{} of {:.2} ms in {:.1} s on {}{memory}",
             counted(summary.steps, "step"),
             summary.milliseconds_per_step,
             summary.seconds,
@@ -223,10 +229,8 @@ mod tests {
             assert!(text.ends_with("\nrun: runs/my run\nnext: hsic report 'runs/my run'"), "{text}");
         }
         let text = summarized(&summary, false, 200);
-        assert!(
-            text.contains("\n1,234,567 parameters; 1 step of 5.68 ms in 12.3 s on 1 thread, 123 MB at the peak\n"),
-            "{text}"
-        );
+        assert!(text.contains("\nresidual-mlp on fashion-mnist by hsic, 1,234,567 parameters\n"), "{text}");
+        assert!(text.contains("\n1 step of 5.68 ms in 12.3 s on 1 thread, 123 MB at the peak\n"), "{text}");
     }
 
     fn of_test(format_accuracy: Option<f64>, formatted: bool) -> Summary {
