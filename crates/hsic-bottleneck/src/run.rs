@@ -240,7 +240,7 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
-        TrainOptions::read(&self.file(CONFIG))?.resolve_among(methods)
+        TrainOptions::read(&self.file(CONFIG))?.as_stored().resolve_among(methods)
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still

@@ -12,6 +12,7 @@ mod datasets;
 mod encode;
 mod folders;
 mod images;
+mod maps;
 mod methods;
 mod prediction;
 mod runs;
