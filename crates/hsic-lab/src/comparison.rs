@@ -14,7 +14,7 @@ mod search;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::Fault;
 use hsic_bottleneck::method::Method;
@@ -31,7 +31,8 @@ pub use record::{ComparisonRecord, MethodRow, Trial};
 /// Share of the training data on which rates are judged, if none is named.
 pub const VALIDATION: f64 = 0.1;
 
-/// Share of a training's budget that each trial of a rate gets.
+/// Share of a training's budget that each trial of a rate gets, in whole epochs: rounded up of a budget of epochs, down of
+/// one of time, and one epoch at the least.
 const TRIAL_SHARE: f64 = 0.25;
 
 /// Seed of pilots and trials.
@@ -231,9 +232,14 @@ impl Comparison {
 
     /// The method's own learning rate.
     fn default_rate(&self, method: &Method) -> Result<f64, Error> {
+        Ok(self.resolved(method)?.learning_rate.peak)
+    }
+
+    /// What the common options come to for a method.
+    fn resolved(&self, method: &Method) -> Result<TrainConfig, Error> {
         let mut options = self.options.clone();
         options.objective.method = Some(method.name.to_owned());
-        Ok(options.resolve_among(&self.known)?.learning_rate.peak)
+        Ok(options.resolve_among(&self.known)?)
     }
 }
 

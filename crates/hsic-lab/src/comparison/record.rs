@@ -7,7 +7,7 @@ use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE};
+use super::{Budget, Comparison, Plan, Settled, TRIAL_SEED, TRIAL_SHARE, trial_epochs};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained, Watcher};
@@ -127,12 +127,18 @@ impl ComparisonRecord {
     /// How the rates were found, in a sentence.
     #[must_use]
     pub fn search(&self) -> String {
+        let length = match self.budget {
+            Budget::Epochs(1) => "for the one epoch of a training".to_owned(),
+            Budget::Epochs(epochs) => format!("for {} of the {epochs} epochs of a training", trial_epochs(epochs)),
+            Budget::Seconds(_) => {
+                format!("for the whole epochs that fit into {:.0} % of the time, one at least,", 100.0 * TRIAL_SHARE)
+            }
+        };
         format!(
             "Each method was given the same search: four learning rates (its default, a quarter and four times of it, and a \
-             fourth beside the best of these), each trained with seed {TRIAL_SEED} for {:.0} % of the budget on {:.0} % of the \
-             training data and judged on the rest of it. The best was then trained on all training data and judged on the \
-             test data, once a seed. All methods see the same samples in the same order.",
-            100.0 * TRIAL_SHARE,
+             fourth beside the best of these), each trained with seed {TRIAL_SEED} {length} on {:.0} % of the training data \
+             and judged on the rest of it. The best was then trained on all training data and judged on the test data, once \
+             a seed. All methods see the same samples in the same order.",
             100.0 * (1.0 - self.validation)
         )
     }
@@ -228,7 +234,7 @@ impl Comparison {
             at_edge: plan.rate.is_some_and(edge),
             epochs: plan.epochs,
             local: method.local,
-            parallel: method.parallel,
+            parallel: self.resolved(method)?.blocks_at_once(),
             failure,
             ..MethodRow::default()
         })
@@ -304,6 +310,29 @@ fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_search_says_what_a_trial_got() {
+        let of = |budget: &str| {
+            let record = ComparisonRecord {
+                command: String::new(),
+                data: Vec::new(),
+                model: String::new(),
+                budget: budget.parse().unwrap(),
+                seeds: Vec::new(),
+                validation: 0.1,
+                machine: Machine::here(),
+                rows: Vec::new(),
+                plot: Plot::default(),
+            };
+            record.search()
+        };
+        // A quarter of five epochs is no whole number of them.
+        assert!(of("5epochs").contains("seed 1 for 2 of the 5 epochs of a training on 90 % of the training data"));
+        assert!(of("8epochs").contains("seed 1 for 2 of the 8 epochs of a training on 90 %"));
+        assert!(of("1epoch").contains("seed 1 for the one epoch of a training on 90 %"));
+        assert!(of("5min").contains("for the whole epochs that fit into 25 % of the time, one at least, on 90 %"));
+    }
 
     #[test]
     fn the_axis_shows_every_end_and_the_best_epoch() {
