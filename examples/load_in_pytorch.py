@@ -54,7 +54,26 @@ class RowRms(nn.Module):
 
 
 class DivisiveNorm(nn.Module):
-    """Each of several groups of columns less its mean, by a power of its variance."""
+    """Each of several groups of columns (of a map: of channels) less its mean, by a power of its variance."""
+
+    def __init__(self, groups):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x):
+        groups, channels = min(self.groups, x.shape[1]), x.shape[1]
+        parts = []
+        for group in range(groups):
+            part = x[:, group * channels // groups : (group + 1) * channels // groups]
+            axes = tuple(range(1, x.dim()))
+            part = part - part.mean(axes, keepdim=True)
+            variance = (part.square().sum(axes, keepdim=True) + 1) / part[0].numel()
+            parts.append(part / variance**0.2)
+        return torch.cat(parts, 1)
+
+
+class DivisiveBands(nn.Module):
+    """What runs of an earlier version have in place of DivisiveNorm: groups of values in the order of storage."""
 
     def __init__(self, groups):
         super().__init__()
@@ -131,11 +150,11 @@ def module_of(said):
         return Residual(*inner)
     if kind == "Sequential":
         return nn.Sequential(*inner)
-    if kind == "Dropout":
-        return nn.Dropout(said["arguments"][0])
+    if kind in ("Dropout", "Dropout2d"):
+        return getattr(nn, kind)(said["arguments"][0])
     if kind == "NeutralLabel":
         return NeutralLabel(numbers[0], said["arguments"][1])
-    if kind in ("RowRms", "DivisiveNorm"):
+    if kind in ("RowRms", "DivisiveNorm", "DivisiveBands"):
         return globals()[kind](*numbers)
     if kind == "Squash":
         return Squash(*numbers)

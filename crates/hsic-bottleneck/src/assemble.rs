@@ -32,8 +32,8 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Labels => blocks,
     };
-    let network = build(shape, &blocks, config.activation, config.norm, config.seed)?;
-    let mut network = network.with_entrances(config.entrance, config.seed);
+    let network = build(config.pool_at, shape, &blocks, config.activation, config.norm, config.seed)?;
+    let mut network = network.with_entrances(config.entrance, config.seed).with_input_norm(config.input_norm);
     network.set_feature(config.feature);
     if let Some(label) = config.recipe.label() {
         check_room(method.name, network.inputs(), classes)?;

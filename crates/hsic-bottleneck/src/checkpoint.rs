@@ -9,6 +9,7 @@ use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainConfig;
 use crate::files::FileError;
 use crate::position::Position;
 use crate::run::Run;
@@ -74,11 +75,8 @@ impl Run {
             return Ok(None);
         }
         let mut stored = tensor_file::load(&path)?;
-        let text = stored.state.ok_or_else(|| FileError::malformed(&path, "no state", "a checkpoint of training"))?;
-        let state: State = serde_json::from_str(&text)
-            .map_err(|error| FileError::malformed(&path, format_args!("state {error}"), "where training stands"))?;
+        let State { position, optimizer_steps, learner_steps } = self.state(stored.state.as_deref())?;
         let blocks = session.block_parameters();
-        let State { position, optimizer_steps, learner_steps } = state;
         let sums = position.epoch_sums.len().max(position.epoch_measured.len());
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
             let found = format!("state of {} blocks", optimizer_steps.len());
@@ -116,6 +114,36 @@ impl Run {
         let weights = tensor_file::matched(&path, &session.weights(), stored.tensors)?;
         session.restore(&weights, record).map_err(|mismatch| self.foreign(&mismatch))?;
         Ok(Some(position))
+    }
+
+    /// The state that stands beside a checkpoint's tensors.
+    fn state(&self, text: Option<&str>) -> Result<State, FileError> {
+        let malformed =
+            |found: &dyn std::fmt::Display, expected| FileError::malformed(&self.file(CHECKPOINT), found, expected);
+        let text = text.ok_or_else(|| malformed(&"no state", "a checkpoint of training"))?;
+        serde_json::from_str(text).map_err(|error| malformed(&format_args!("state {error}"), "where training stands"))
+    }
+
+    /// Steps that the saved state of this training of `config` is of; 0 before anything was saved. Of several networks they
+    /// are those of the last one that was begun.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` for a checkpoint that cannot be read.
+    pub fn saved_steps(&self, config: &TrainConfig) -> Result<u64, FileError> {
+        if config.sigmas.len() > 1 {
+            let begun = config.sigmas.iter().rev().find_map(|&sigma| self.started_member(sigma));
+            return begun.map_or(Ok(0), |member| member.own_saved_steps());
+        }
+        self.own_saved_steps()
+    }
+
+    fn own_saved_steps(&self) -> Result<u64, FileError> {
+        let path = self.file(CHECKPOINT);
+        if !path.exists() {
+            return Ok(0);
+        }
+        let stored = tensor_file::load(&path)?;
+        Ok(self.state(stored.state.as_deref())?.position.step)
     }
 
     /// Says that a checkpoint is that of another network or method.
@@ -250,6 +278,33 @@ mod tests {
         let mut restored = other();
         assert_eq!(run.load_checkpoint(&mut restored).unwrap(), Some(position));
         assert_eq!((restored.0.tensors(), restored.1), (network(1).tensors(), record));
+    }
+
+    #[test]
+    fn the_steps_of_the_saved_state_are_told_without_a_network() {
+        let (_folder, run, _, _) = saved();
+        let config = |sigmas: &str| {
+            let mut options = TrainOptions::default();
+            options.objective.sigma = Some(sigmas.parse().unwrap());
+            options.format.format_epochs = Some(1);
+            options.resolve().unwrap()
+        };
+        assert_eq!(run.saved_steps(&config("5")).unwrap(), 12);
+        // Of several networks the last one that was begun counts, here none and then the second.
+        let several = config("1,2,5");
+        assert_eq!(run.saved_steps(&several).unwrap(), 0);
+        for sigma in [1.0, 2.0] {
+            let member = run.member(&config(&sigma.to_string())).unwrap();
+            fs::create_dir_all(member.file("checkpoint")).unwrap();
+            fs::copy(run.file(CHECKPOINT), member.file(CHECKPOINT)).unwrap();
+        }
+        let position = Position { step: 30, dead: vec![false; 3], ..Position::default() };
+        let member = run.started_member(1.0).unwrap();
+        member.save_checkpoint(&position, &Kept(network(1), UpdateState::default())).unwrap();
+        assert_eq!(run.saved_steps(&several).unwrap(), 12);
+        fs::write(run.file(CHECKPOINT), b"half").unwrap();
+        let message = run.saved_steps(&config("5")).unwrap_err().to_string();
+        assert!(message.ends_with("expected a safetensors file"), "{message}");
     }
 
     #[test]

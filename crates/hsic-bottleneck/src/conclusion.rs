@@ -10,7 +10,6 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
-use hsic_learn::method::Method;
 
 use crate::assemble::format_input;
 use crate::config::TrainConfig;
@@ -109,7 +108,7 @@ pub fn conclude(
         peak_memory_bytes: peak_memory_bytes(),
         parameters: members.block_parameters().concat().iter().sum(),
         auxiliary_parameters: spent.beside.iter().sum(),
-        parameters_at_once: parameters_at_once(config.method, members, &spent.beside),
+        parameters_at_once: parameters_at_once(config, members, &spent.beside),
         formatted: format.is_some() || formatted,
         confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
         class_names: train.class_names.clone(),
@@ -134,12 +133,19 @@ pub(crate) fn format_run(
     Ok(formatted)
 }
 
-/// Most numbers that one update touches; networks of several sigmas are trained one by one.
-fn parameters_at_once(method: &Method, members: Members<'_>, beside: &[usize]) -> usize {
+/// Most numbers that one update touches: those of a block where no gradient passes on, of the output block where no other
+/// learns, else of the network. Networks of several sigmas are trained one by one.
+fn parameters_at_once(config: &TrainConfig, members: Members<'_>, beside: &[usize]) -> usize {
     let of = |network: Vec<usize>| {
         let blocks = network.into_iter().enumerate();
-        let each = blocks.map(|(index, block)| block + beside.get(index).copied().unwrap_or(0));
-        if method.local { each.max() } else { Some(each.sum()) }
+        let mut each = blocks.map(|(index, block)| block + beside.get(index).copied().unwrap_or(0));
+        if config.recipe.output_alone() {
+            each.next_back()
+        } else if config.method.local {
+            each.max()
+        } else {
+            Some(each.sum())
+        }
     };
     members.block_parameters().into_iter().filter_map(of).max().unwrap_or(0)
 }

@@ -22,7 +22,7 @@ use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use hsic_nn::network::Width;
-use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, NetworkPlan, Norm};
+use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, InputNorm, NetworkPlan, Norm, PoolAt};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,10 @@ pub struct TrainConfig {
     pub norm: Norm,
     /// What the objective sees of a map.
     pub feature: Feature,
+    /// Where maps are pooled.
+    pub pool_at: PoolAt,
+    /// What happens to a row of the input.
+    pub input_norm: InputNorm,
     /// What happens between blocks.
     pub entrance: Entrance,
     /// The blocks of a network of one's own; empty for a model by name.
@@ -149,7 +153,7 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// Seed of everything random.
     pub seed: u64,
-    /// Threads; `None` for all cores.
+    /// Threads; `None` for those of the pool that training is called on, or all cores.
     pub threads: Option<usize>,
     /// When checkpoints are saved.
     pub checkpoints: CheckpointRule,
@@ -175,6 +179,12 @@ impl TrainConfig {
     #[must_use]
     pub fn is_formatted(&self) -> bool {
         self.method.outputs.name_classes()
+    }
+
+    /// Whether all blocks can be updated at once after (or during) one forward pass.
+    #[must_use]
+    pub fn blocks_at_once(&self) -> bool {
+        self.recipe.blocks_at_once().unwrap_or(self.method.parallel)
     }
 
     /// How the data are loaded.
@@ -217,6 +227,14 @@ impl TrainOptions {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
         toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string().trim_end().to_owned() })
+    }
+
+    /// The options of a run's folder: what one of an earlier version leaves unsaid is what that version did.
+    #[must_use]
+    pub fn as_stored(mut self) -> Self {
+        // Data were divided by the seed of training. Any other one would judge rows that were trained on.
+        self.data.split_seed = self.data.split_seed.or(self.training.seed);
+        Self { network: self.network.as_stored(), ..self }
     }
 
     /// These options where given, `other`'s elsewhere.
@@ -311,7 +329,7 @@ impl TrainOptions {
             return Err(ConfigError::Faults(faults.0));
         };
         let DataPlan { dataset, load, augmentation } = data;
-        let NetworkPlan { model, widths, outputs, activation, norm, feature, entrance } = network;
+        let NetworkPlan { model, widths, outputs, activation, norm, feature, pool_at, input_norm, entrance } = network;
         let Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps } = course;
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
@@ -325,6 +343,8 @@ impl TrainOptions {
             activation,
             norm,
             feature,
+            pool_at,
+            input_norm,
             entrance,
             method,
             recipe,
@@ -373,6 +393,28 @@ mod tests {
         assert_eq!(message, expected);
         options.objective.method = Some("backprop".to_owned());
         assert!(options.resolve().is_ok());
+    }
+
+    #[test]
+    fn comparisons_with_the_true_gradient_have_one_default_a_method() {
+        for method in Methods::known().iter().filter(|method| method.reads("angle-steps")) {
+            let mut options = TrainOptions::default();
+            options.objective.method = Some(method.name.to_owned());
+            let found = options.resolve().unwrap().options.rule.angle_steps;
+            assert_eq!(found, Some(if method.name == "dni" { 50 } else { 0 }), "{}", method.name);
+        }
+    }
+
+    #[test]
+    fn whether_blocks_learn_at_once_is_said_of_the_options() {
+        let at_once = |method: &str, decoupled| {
+            let mut options = TrainOptions::default();
+            options.objective.method = Some(method.to_owned());
+            options.rule.decoupled = decoupled;
+            options.resolve().unwrap().blocks_at_once()
+        };
+        assert!(!at_once("greedy", None) && at_once("greedy", Some(true)) && !at_once("greedy", Some(false)));
+        assert!(at_once("hsic", None) && !at_once("backprop", None));
     }
 
     #[test]

@@ -260,10 +260,7 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
-        let mut options = self.options()?;
-        // Earlier versions divided data by the seed of training. Any other one would judge rows that were trained on.
-        options.data.split_seed = options.data.split_seed.or(options.training.seed);
-        options.resolve_among(methods)
+        self.options()?.as_stored().resolve_among(methods)
     }
 
     /// The options that the run was started with, as they were recorded: those that a later version added have no value.

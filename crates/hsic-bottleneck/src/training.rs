@@ -48,7 +48,8 @@ pub struct Training {
     pub augmentation: Augmentation,
     /// Seed of order and changes.
     pub seed: u64,
-    /// Threads; `None` for those of the pool that it is called on, or all cores. The result does not depend on them.
+    /// Threads, by the rule of [`on_threads`]: `None` for those of the pool that it is called on, or all cores. The result
+    /// does not depend on them.
     pub threads: Option<usize>,
     /// What the network's outputs mean. Where units do not stand for classes by themselves, which does is read off the
     /// training data.
@@ -248,6 +249,7 @@ impl Training {
         let mut monitor = Monitor::new(self.monitor_steps, self.outputs.name_classes(), self.kernels);
         let batches =
             Batches { size: self.batch_size, seed: self.seed, shuffle: self.shuffle, augmentation: self.augmentation };
+        let mut whole = Batch::default();
         for_each_batch(&data.train, &batches, done..total, |step, batch| {
             if step == 0 && !self.outputs.name_classes() {
                 self.warn_of_labels(batch, listeners)?;
@@ -267,7 +269,13 @@ impl Training {
             }
             if monitor.is_due(done) {
                 let signals = report.signals.clone();
-                let report = monitor.look(done, session, batch, &signals)?;
+                // What is left over at the end of an epoch has fewer rows, by which nHSIC would fall: the batch before it is
+                // looked at instead. It is made anew, since a training that is taken up here has not seen it.
+                let short = batch.rows() < self.batch_size && step % steps > 0;
+                if short {
+                    batches.fill(&data.train, step - 1, &mut whole);
+                }
+                let report = monitor.look(done, session, if short { &whole } else { batch }, &signals)?;
                 tell(listeners, |observer| observer.monitor(&report))?;
             }
             let epoch_ends = done.is_multiple_of(steps);

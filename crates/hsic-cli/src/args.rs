@@ -369,8 +369,8 @@ pub(crate) struct ReproduceArguments {
 /// Compare learning methods on one network and one data set
 ///
 /// Every method gets the same samples in the same order and the same search: four learning rates around its default,
-/// each tried for a quarter of the budget on a part of the training data and judged on the rest of it (--validation, 0.1
-/// by default). The best is trained on all training data, once a seed, and judged on the test data. Under --output it
+/// each tried for a quarter of the budget in whole epochs (2 of 5) on a part of the training data and judged on the rest
+/// of it (--validation, 0.1 by default). The best is trained on all training data, once a seed, and judged on the test data. Under --output it
 /// leaves runs/, comparison.json, comparison.csv, points.csv, figure.svg, report.html and report.md, and figure.png if the
 /// program was built with --features png. What was interrupted is taken up by the same command.
 ///

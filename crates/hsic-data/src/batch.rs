@@ -108,6 +108,27 @@ impl Batches {
     fn order(&self, rows: usize, epoch: u64) -> Vec<usize> {
         if self.shuffle { epoch_order(rows, self.seed, epoch) } else { (0..rows).collect() }
     }
+
+    /// The batch of one step (counted from the start of training) of the data, in the memory of `batch`: that which
+    /// [`for_each_batch`] gives.
+    ///
+    /// # Panics
+    /// If an epoch of the data has no step, or as [`for_each_batch`].
+    ///
+    /// # Cost
+    /// An order of all rows beside the batch.
+    pub fn fill(&self, dataset: &Dataset, step: u64, batch: &mut Batch) {
+        let steps = steps_per_epoch(dataset.rows(), self.size);
+        let (epoch, start) = (step / steps, (step % steps) as usize * self.size);
+        let order = self.order(dataset.rows(), epoch);
+        let rows = &order[start..(start + self.size).min(dataset.rows())];
+        if self.augmentation.is_none() {
+            batch.fill(dataset, rows);
+        } else {
+            batch.fill_augmented(dataset, rows, &self.augmentation, (self.seed, epoch), &mut Vec::new());
+        }
+        batch.step = step;
+    }
 }
 
 /// Runs `each` on the batches of a range (counted in steps from the start of training), while the next ones are prepared
@@ -236,6 +257,23 @@ mod tests {
             &whole[epoch].x[place * 784..][..784]
         };
         assert_ne!(image(0), image(1));
+    }
+
+    #[test]
+    fn a_batch_by_itself_is_that_of_its_step() {
+        let options = LoadOptions { train_size: Some(70), test_size: Some(10), ..LoadOptions::default() };
+        let digits = load("digits", &options).unwrap().train;
+        for (shuffle, shift) in [(true, 0), (false, 0), (true, 2)] {
+            let augmentation = Augmentation { shift, ..Augmentation::default() };
+            let plan = Batches { size: 32, seed: 5, shuffle, augmentation };
+            let mut own = Batch::default();
+            let seen = for_each_batch(&digits, &plan, 0..6, |step, batch| {
+                plan.fill(&digits, step, &mut own);
+                assert_eq!(own, *batch, "step {step}");
+                Ok::<_, ()>(ControlFlow::Continue(()))
+            });
+            seen.unwrap();
+        }
     }
 
     #[test]

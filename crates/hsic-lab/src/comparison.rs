@@ -37,7 +37,8 @@ pub use record::{ComparisonRecord, MethodRow, Trial};
 /// Share of the training data on which rates are judged, if none is named.
 pub const VALIDATION: f64 = 0.1;
 
-/// Share of a training's budget that each trial of a rate gets.
+/// Share of a training's budget that each trial of a rate gets, in whole epochs: rounded up of a budget of epochs, down of
+/// one of time, and one epoch at the least.
 const TRIAL_SHARE: f64 = 0.25;
 
 /// Seed of pilots and trials.

@@ -22,10 +22,10 @@ pub trait Inference {
     /// Evaluation mode: what speaks for each unit (m x units).
     fn class_scores(&self, m: usize, x: &[f32]) -> Vec<f32>;
 
-    /// The outputs of the last block with the statistics of these very rows, as in training; nothing is kept.
+    /// The outputs of the last block with the statistics of these very rows, without dropout; nothing is kept.
     fn batch_outputs(&self, m: usize, x: &[f32]) -> Vec<f32>;
 
-    /// What speaks for each unit, with the statistics of these very rows.
+    /// What speaks for each unit, with the statistics of these very rows and without dropout.
     fn batch_scores(&self, m: usize, x: &[f32]) -> Vec<f32>;
 }
 

@@ -130,12 +130,40 @@ type Make = dyn Fn(&MethodSettings) -> Result<Box<dyn Update>, StepError> + Send
 pub struct Recipe {
     make: Arc<Make>,
     label: Option<LabelStyle>,
+    blocks_at_once: Option<bool>,
+    output_alone: bool,
 }
 
 impl Recipe {
     /// A method that `make` makes.
     pub fn new(make: impl Fn(&MethodSettings) -> Result<Box<dyn Update>, StepError> + Send + Sync + 'static) -> Self {
-        Self { make: Arc::new(make), label: None }
+        Self { make: Arc::new(make), label: None, blocks_at_once: None, output_alone: false }
+    }
+
+    /// This method, by which the output block learns and no other.
+    #[must_use]
+    pub fn with_output_alone(mut self) -> Self {
+        self.output_alone = true;
+        self.with_blocks_at_once(false)
+    }
+
+    /// Whether the output block learns and no other.
+    #[must_use]
+    pub fn output_alone(&self) -> bool {
+        self.output_alone
+    }
+
+    /// This method, whose options say whether all blocks can be updated at once, whatever is so by default.
+    #[must_use]
+    pub fn with_blocks_at_once(mut self, at_once: bool) -> Self {
+        self.blocks_at_once = Some(at_once);
+        self
+    }
+
+    /// Whether all blocks can be updated at once with these options; `None` for what [`Method::parallel`] says.
+    #[must_use]
+    pub fn blocks_at_once(&self) -> Option<bool> {
+        self.blocks_at_once
     }
 
     /// This method, of a network whose samples carry a label.
@@ -162,7 +190,9 @@ impl Recipe {
 
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recipe").field("label", &self.label).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Recipe");
+        debug.field("label", &self.label).field("blocks_at_once", &self.blocks_at_once);
+        debug.field("output_alone", &self.output_alone).finish_non_exhaustive()
     }
 }
 
@@ -185,7 +215,7 @@ pub struct Method {
     pub takes_capsules: bool,
     /// Whether no gradient travels between blocks.
     pub local: bool,
-    /// Whether all blocks can be updated at once after (or during) one forward pass.
+    /// Whether all blocks can be updated at once after (or during) one forward pass, with the method's defaults.
     pub parallel: bool,
     /// Fields of [`RuleOptions`] that it reads, and those of [`ObjectiveOptions`] that not every method reads.
     pub reads: &'static [&'static str],

@@ -52,6 +52,17 @@ pub struct Site<'a, T> {
     pub x: MatRef<'a, T>,
 }
 
+/// What a block does in a step of a rule that may train blocks in turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// It has not begun: its outputs are those of training, and its running statistics stay.
+    Waits,
+    /// It learns, at this multiple of the learning rate.
+    Learns(f64),
+    /// It has learned: its outputs are those of evaluation, by its running statistics, which stay.
+    Done,
+}
+
 /// A local learning rule's objective.
 pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// Computed once a batch for all blocks.
@@ -73,10 +84,10 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// Told before the first step how many blocks there are and how many steps training takes.
     fn plan(&mut self, _blocks: usize, _steps: u64) {}
 
-    /// By what the learning rate of a block is multiplied in this step: 1, unless the rule trains blocks in turn. At 0 the
-    /// block rests: its signal is told, its gradient not asked for.
-    fn pace(&self, _shared: &Self::Shared, _block: usize, _last: bool) -> f64 {
-        1.0
+    /// What a block does in a step: it learns at the full rate, unless the rule trains blocks in turn. Of one that does not
+    /// learn the signal is told and the gradient not asked for.
+    fn pace(&self, _step: u64, _block: usize, _last: bool) -> Pace {
+        Pace::Learns(1.0)
     }
 
     /// Whether the rule can train a block (number `block`, `last` or not, with outputs of sizes `shape`).

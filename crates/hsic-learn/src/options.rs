@@ -164,8 +164,8 @@ options! {
         /// forward-forward: what a row's goodness is, sum (of squares) or square (their mean) [default: sum]; cwc-ff: what
         /// a group's is, square or mean (of the activity itself) [default: square]
         goodness: Goodness,
-        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 0.02; for
-        /// square 1]
+        /// forward-forward: mean square of a unit at which a row is as likely positive as negative, > 0 [default: 0.1, with
+        /// --input-norm none 0.02; for square 1]
         theta: f64,
         /// forward-forward: where wrong labels come from, random or hard (those that the first block takes for
         /// likely) [default: hard]
@@ -188,6 +188,13 @@ options! {
         bp_lambda: f64,
         /// backprop of a network of capsules: weight of drawing the input again, >= 0; 0 for no decoder [default: 0.0005]
         reconstruction_weight: f64,
+    }
+}
+
+impl RuleOptions {
+    /// Steps between comparisons with back-propagation's gradient: none, unless they are given.
+    pub(crate) fn angle_steps(&mut self) -> u64 {
+        *self.angle_steps.get_or_insert(0)
     }
 }
 

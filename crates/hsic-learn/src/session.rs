@@ -24,8 +24,8 @@ pub trait Session: Inference + Send {
     /// `Diverged` with the block whose activations are no longer finite; `Block` with what else the objective says.
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError>;
 
-    /// Shows `visit` the features of every block on a batch, in training mode, and gives what then speaks for each unit
-    /// (m x units). Nothing is learned.
+    /// Shows `visit` the features of every block on a batch, with the statistics of the batch and without dropout, and gives
+    /// what then speaks for each unit (m x units). Nothing is learned.
     ///
     /// # Errors
     /// What `visit` says.

@@ -17,11 +17,13 @@ pub mod linear;
 pub mod models;
 pub mod norm;
 mod options;
+pub mod pooled;
 pub mod residual;
 mod spec;
 
 use hsic::Scalar;
 use hsic::random::Stream;
+use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 pub use activation::Activation;
@@ -29,7 +31,7 @@ pub use block::{Block, Cache, MapKind, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
-pub use entrance::{Between, Entered, Entrance};
+pub use entrance::{Between, DropoutBy, Entered, Entrance, InputNorm};
 pub use error::NetworkError;
 pub use feature::Feature;
 pub use label::{LabelStyle, WrittenLabel};
@@ -39,6 +41,7 @@ pub use linear::Linear;
 pub use models::{NETWORKS, NetworkKind, NetworkSettings};
 pub use norm::Norm;
 pub use options::{NetworkOptions, NetworkPlan};
+pub use pooled::{PoolAt, Pooled};
 pub use residual::Residual;
 pub use spec::{BlockSpec, Width, parse_widths};
 
@@ -122,10 +125,27 @@ impl<T: Scalar> Network<T> {
     #[must_use]
     pub fn with_entrances(mut self, entrance: Entrance, seed: u64) -> Self {
         if !entrance.is_open() {
+            let mut map = None;
             let behind = |(index, block): (usize, Box<dyn Block<T>>)| -> Box<dyn Block<T>> {
-                if index == 0 { block } else { Box::new(Entered::new(block, entrance, seed, index)) }
+                match map.replace(block.shape()) {
+                    None => block,
+                    Some(map) => Box::new(Entered::new(block, entrance, map, seed, index)),
+                }
             };
             self.blocks = self.blocks.into_iter().enumerate().map(behind).collect();
+        }
+        self
+    }
+
+    /// These blocks, the first behind the normalization of its rows.
+    #[must_use]
+    pub fn with_input_norm(mut self, norm: InputNorm) -> Self {
+        if norm == InputNorm::Rms {
+            let entrance = Entrance { between: Between::Rms, ..Entrance::default() };
+            let first = self.blocks.remove(0);
+            // A row's length does not depend on where its values lie.
+            let row = Shape { channels: first.inputs(), height: 1, width: 1 };
+            self.blocks.insert(0, Box::new(Entered::new(first, entrance, row, 0, 0)));
         }
         self
     }
@@ -241,7 +261,7 @@ impl<T: Scalar> Network<T> {
         scores
             .par_chunks_mut(rows * label.classes)
             .zip(x.par_chunks(rows * self.inputs()))
-            .for_each(|(scores, x)| label.scores(&self.blocks, self.feature, x, scores));
+            .for_each(|(scores, x)| label.scores(&self.blocks, x, scores));
         scores
     }
 
@@ -255,7 +275,7 @@ impl<T: Scalar> Network<T> {
         }
     }
 
-    /// The outputs of `x` (m x inputs) with the statistics of these very rows, as in training; nothing is kept.
+    /// The outputs of `x` (m x inputs) with the statistics of these very rows and without dropout; nothing is kept.
     #[must_use]
     pub fn batch_outputs(&self, m: usize, x: &[T]) -> Vec<T> {
         let mut from = self.entered(x);
@@ -408,6 +428,15 @@ mod tests {
         assert_ne!(network.tensors(), other.tensors());
         other.set_tensors(&network.tensors());
         assert_eq!(network.tensors(), other.tensors());
+    }
+
+    #[test]
+    fn batch_statistics_come_without_dropout() {
+        let network = || Network::<f32>::mlp(5, &[4, 3], 2, Activation::Relu, Norm::Batch, 1);
+        let x: Vec<f32> = (0..5 * 30).map(|i| (i as f32 * 0.37).sin()).collect();
+        let dropping = network().with_entrances(Entrance { dropout: 0.5, ..Entrance::default() }, 1);
+        assert_eq!(dropping.batch_outputs(30, &x), network().batch_outputs(30, &x));
+        assert_ne!(network().batch_outputs(30, &x), network().infer(30, &x));
     }
 
     #[test]

@@ -101,6 +101,14 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        fields: &["split_seed"],
+        unread: |config, _| {
+            let splits = |form| !matches!(form, Form::Drawn | Form::Files | Form::Folder { parted: true });
+            let named = "tables, folders and archives without a test part, or with validation";
+            by_form(config, |form| config.load.validation > 0.0 || splits(form), named)
+        },
+    },
+    Condition {
         fields: &["standardize"],
         unread: |config, _| by_form(config, |form| !form.is_images(), "tables (.csv, .npy, .npz)"),
     },
@@ -137,6 +145,11 @@ static CONDITIONS: &[Condition] = &[
             unless(blocks(config).iter().any(asks), here, "dense and convolutional blocks that do not name theirs")
         },
     },
+    Condition {
+        fields: &["dropout_by"],
+        unread: |config, _| unless(config.entrance.dropout > 0.0, of("dropout", "0"), "a dropout above 0"),
+    },
+    Condition { fields: &["pool_at"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
     Condition { fields: &["feature"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
     Condition {
         fields: &["feature"],

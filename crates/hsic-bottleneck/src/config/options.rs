@@ -51,7 +51,7 @@ pub struct Course {
     pub schedule: Schedule,
     /// Seed of everything random.
     pub seed: u64,
-    /// Threads; `None` for all cores.
+    /// Threads; `None` for those of the pool that training is called on, or all cores.
     pub threads: Option<usize>,
     /// When checkpoints are saved.
     pub checkpoints: CheckpointRule,

@@ -113,7 +113,7 @@ fn concluded(config: &TrainConfig, ear: &mut Ear, stop: bool) -> (TempDir, Run, 
 
 #[test]
 fn what_training_took_and_what_was_learned_beside_goes_into_the_summary() {
-    for (method, at_once) in [("hsic", 9 * 5 + 40), ("backprop", 7 * 8 + 9 * 5 + 6 * 3 + 43)] {
+    for (method, at_once) in [("hsic", 9 * 5 + 40), ("backprop", 7 * 8 + 9 * 5 + 6 * 3 + 43), ("frozen", 6 * 3)] {
         let (_folder, _, summary) = concluded(&config(method), &mut Ear::default(), false);
         let summary = summary.unwrap();
         assert_eq!((summary.steps, summary.milliseconds_per_step), (7, 0.25));

@@ -14,6 +14,7 @@ mod encode;
 mod folders;
 mod images;
 mod judged;
+mod maps;
 mod methods;
 mod prediction;
 mod runs;

@@ -4,7 +4,7 @@ use hsic_bottleneck::assemble::{build_method, build_network};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::Shape;
-use hsic_bottleneck::network::{Activation, Network, Norm};
+use hsic_bottleneck::network::{Activation, InputNorm, Network, Norm};
 
 fn forward_forward(adjust: impl Fn(&mut TrainOptions)) -> TrainConfig {
     let mut options = TrainOptions::default();
@@ -32,6 +32,25 @@ fn the_network_has_no_output_block_unless_one_is_asked_for_and_reads_neutral_lab
     x[..3].fill(9.0);
     assert_eq!(network.infer(1, &x), plain, "what stands in the label's place is not seen");
     assert_eq!((network.class_scores(1, &x), scores.len()), (scores, 3));
+}
+
+#[test]
+fn a_row_with_its_label_enters_the_first_block_with_a_mean_square_of_one() {
+    let shape = Shape { channels: 1, height: 4, width: 4 };
+    let block = |input_norm, x: &[f32]| {
+        let config = forward_forward(|options| options.network.input_norm = input_norm);
+        let network = build_network(&config, shape, 3).unwrap();
+        let (first, mut z) = (&network.blocks()[0], vec![0.0; 20]);
+        first.infer(1, x, &mut z);
+        z
+    };
+    let x: Vec<f32> = (0..16).map(|i| (i as f32 * 0.7).sin().abs()).collect();
+    let length = (x.iter().map(|x| x * x).sum::<f32>() / 16.0).sqrt();
+    let unit: Vec<f32> = x.iter().map(|x| x / length).collect();
+    let (own, expected) = (block(None, &x), block(Some(InputNorm::None), &unit));
+    // Of f32, with 1e-8 under the root of a mean square of 0.4.
+    own.iter().zip(&expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} {b}"));
+    assert_ne!(own, block(Some(InputNorm::None), &x));
 }
 
 #[test]

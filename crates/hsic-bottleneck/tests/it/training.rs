@@ -5,15 +5,18 @@ use std::sync::atomic::AtomicBool;
 use faer::{MatMut, MatRef};
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::{build_method, build_network, training};
+use hsic_bottleneck::batch::{Batch, Batches};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::engine::Local;
+use hsic_bottleneck::judge::monitor::{Monitor, MonitorReport};
 use hsic_bottleneck::log::{EpochReport, Observer, Record, read_records};
 use hsic_bottleneck::method::Outputs;
 use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::objective::{Labels, Rule};
 use hsic_bottleneck::run::{METRICS, Run};
+use hsic_bottleneck::session::OnCpu;
 use hsic_bottleneck::step_error::{BoxError, ObjectiveError, StepError};
 use hsic_bottleneck::trainer::{Outcome, train};
 use hsic_bottleneck::training::{History, Training};
@@ -100,6 +103,37 @@ fn threads_move_no_bit() {
     let (one, two) = (fitted(&config, &data, Some(1)), fitted(&config, &data, Some(2)));
     assert!(one.0 == two.0);
     assert_eq!(timeless(&one.1.epochs), timeless(&two.1.epochs));
+}
+
+/// Keeps what the monitor says.
+#[derive(Default)]
+struct Looks(Vec<MonitorReport>);
+
+impl Observer for Looks {
+    fn monitor(&mut self, report: &MonitorReport) -> Result<(), BoxError> {
+        self.0.push(report.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn the_monitor_looks_at_whole_batches() {
+    // Four batches of 32, 32, 32 and 4 rows.
+    let (config, data) = (config("hsic"), data(100));
+    let (mut network, mut update) = (fresh(&config, &data), build_method(&config, 10).unwrap());
+    let (mut looks, kernels) = (Looks::default(), config.bottleneck);
+    let training = Training { epochs: 1, monitor_steps: 1, ..training(&config) };
+    training.fit(&mut network, &mut *update, &data, &mut [&mut looks]).unwrap();
+    assert_eq!(looks.0.iter().map(|report| report.step).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    // After the last step: the network as it is, on the batch before the one that is left over.
+    let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation: config.augmentation };
+    let mut batch = Batch::default();
+    batches.fill(&data.train, 2, &mut batch);
+    let mut session = OnCpu::new(&mut network, &mut *update);
+    let expected = Monitor::new(1, false, kernels).look(4, &mut session, &batch, &[]).unwrap();
+    let found = &looks.0[3];
+    assert_eq!((&found.nhsic_x, &found.nhsic_y), (&expected.nhsic_x, &expected.nhsic_y));
+    assert_eq!((found.batch_accuracy, batch.rows()), (expected.batch_accuracy, 32));
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]

@@ -14,7 +14,7 @@ pub(crate) fn methods(list: &[ListedMethod]) -> anyhow::Result<()> {
         let ListedMethod { name, summary, reference, cost, local, parallel, .. } = method;
         let kind = match (local, parallel) {
             (true, true) => "local, blocks at once",
-            (true, false) => "local, block after block",
+            (true, false) => "local, not all blocks at once",
             (false, true) => "a signal from the output, blocks at once",
             (false, false) => "a gradient through all blocks",
         };
@@ -36,6 +36,10 @@ pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
     let outputs = match listed.outputs {
         "classes" => "unit k of the output block stands for class k",
         "units" => "each class has a unit, which is read off training data",
+        "labels" => {
+            "the class whose label, written over a sample, makes the blocks most active; a softmax layer that learns on the \
+             features of all blocks afterwards (format training) is judged beside it"
+        }
         _ => "a softmax layer learns on the features of all blocks afterwards (format training)",
     };
     let facts = [

@@ -9,7 +9,7 @@ use hsic_bottleneck::method::{Method, Outputs};
 use hsic_bottleneck::summary::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Comparison, Entry, Leg, Plan, Settled, TRIAL_SEED, search};
+use super::{Budget, Comparison, Entry, Leg, Plan, Settled, TRIAL_SEED, TRIAL_SHARE, search, trial_epochs};
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style, mean};
 use crate::figure::record::Machine;
 use crate::figure::{Planned, Trained, Watcher};
@@ -158,14 +158,17 @@ impl ComparisonRecord {
             0 | 1 => String::new(),
             _ => format!(" with each of the batches {}", sizes.join(", ")),
         };
-        let share = self.rows.iter().find(|row| row.epochs > 0).map_or_else(String::new, |row| {
-            let share = 100.0 * row.trial_epochs as f64 / row.epochs as f64;
-            format!(" ({} of {} epochs, {share:.0} %, of {})", row.trial_epochs, row.epochs, row.label())
-        });
+        let length = match self.budget {
+            Budget::Epochs(1) => "for the one epoch of a training".to_owned(),
+            Budget::Epochs(epochs) => format!("for {} of the {epochs} epochs of a training", trial_epochs(epochs)),
+            Budget::Seconds(_) => {
+                format!("for the whole epochs that fit into {:.0} % of the time, one at least,", 100.0 * TRIAL_SHARE)
+            }
+        };
         format!(
             "Each method was given the same search{each}: four learning rates (its default, a quarter and four times of it, \
              and a fourth beside the best of these) and more, {} at most, while the best was the least or the largest; each \
-             trained with seed {TRIAL_SEED} for a part of the budget{share} on {:.0} % of the training data and judged on the \
+             trained with seed {TRIAL_SEED} {length} on {:.0} % of the training data and judged on the \
              rest of it. A rate that was given was not searched. The best was then trained on all training data and judged on \
              the test data, once a seed. All methods see the same samples; with batches of one size in the same order.",
             search::MOST_TRIALS,
@@ -268,7 +271,7 @@ impl Comparison {
             at_edge: chosen.is_some_and(|chosen| chosen.at_edge),
             epochs: of(|leg| leg.epochs),
             local: method.local,
-            parallel: method.parallel,
+            parallel: self.resolved(entry, leg.and_then(|leg| leg.batch))?.blocks_at_once(),
             failure,
             ..MethodRow::default()
         })
@@ -344,6 +347,30 @@ fn plot(rows: &[MethodRow], curves: &[(&str, Curve)]) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_search_says_what_a_trial_got() {
+        let of = |budget: &str| {
+            let record = ComparisonRecord {
+                command: String::new(),
+                data: Vec::new(),
+                content: None,
+                model: String::new(),
+                budget: budget.parse().unwrap(),
+                seeds: Vec::new(),
+                validation: 0.1,
+                machine: Machine::here(),
+                rows: Vec::new(),
+                plot: Plot::default(),
+            };
+            record.search()
+        };
+        // A quarter of five epochs is no whole number of them.
+        assert!(of("5epochs").contains("seed 1 for 2 of the 5 epochs of a training on 90 % of the training data"));
+        assert!(of("8epochs").contains("seed 1 for 2 of the 8 epochs of a training on 90 %"));
+        assert!(of("1epoch").contains("seed 1 for the one epoch of a training on 90 %"));
+        assert!(of("5min").contains("for the whole epochs that fit into 25 % of the time, one at least, on 90 %"));
+    }
 
     #[test]
     fn the_axis_shows_every_end_and_the_best_epoch() {

@@ -155,7 +155,7 @@ impl Store {
             }
             Place::Own => {
                 if !launch(&run)? {
-                    return Ok(Outcome::Interrupted { step: 0 });
+                    return Ok(Outcome::Interrupted { step: run.saved_steps(&config)? });
                 }
                 Ok(Outcome::Finished(Box::new(self.trained(planned)?.summary)))
             }
@@ -211,4 +211,50 @@ fn failure_note(run: &Path) -> PathBuf {
     let mut name = run.as_os_str().to_owned();
     name.push(".failed");
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use hsic_bottleneck::config::TrainOptions;
+    use hsic_bottleneck::step_error::BoxError;
+
+    use super::*;
+
+    /// Asks a training to stop after so many steps.
+    struct StopsAfter<'s>(u64, &'s AtomicBool);
+
+    impl Observer for StopsAfter<'_> {
+        fn step(&mut self, step: u64, _total: u64) -> Result<(), BoxError> {
+            self.1.store(step >= self.0, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_training_of_its_own_process_that_was_stopped_is_told_at_its_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().into(), Methods::known());
+        let mut options = TrainOptions::default();
+        options.data.train_size = Some(100);
+        options.data.test_size = Some(20);
+        options.network.widths = Some("8".to_owned());
+        options.training.batch_size = Some(20);
+        options.training.epochs = Some(2);
+        let planned = store.plan(&Training::new("small", options).alone(), 1).unwrap();
+        let never = AtomicBool::new(false);
+        let trained = |steps: u64| {
+            let launch = |run: &Run| -> Result<bool, Error> {
+                let (config, stop) = (run.config()?, AtomicBool::new(false));
+                let data = store.data.load(&config)?;
+                let outcome = train(&config, &data, run, &mut [&mut StopsAfter(steps, &stop)], &stop)?;
+                Ok(matches!(outcome, Outcome::Finished(_)))
+            };
+            store.train(&planned, &mut (), &launch, &never).unwrap()
+        };
+        assert_eq!(trained(3), Outcome::Interrupted { step: 3 });
+        assert_eq!(trained(7), Outcome::Interrupted { step: 7 });
+        assert!(matches!(trained(100), Outcome::Finished(_)));
+    }
 }

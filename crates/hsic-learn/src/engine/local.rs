@@ -22,7 +22,7 @@ use super::clock::{cleared, in_order};
 use super::pass::Pass;
 use super::pool::{Pool, lock};
 use crate::error::StepError;
-use crate::objective::{ByRule, Objective, Rule, Signal, Site};
+use crate::objective::{ByRule, Objective, Pace, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
@@ -141,13 +141,15 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         for (index, block) in network.blocks_mut().iter_mut().enumerate() {
             let len = m * block.outputs();
             let (input, output) = (&x[..m * block.inputs()], grown(&mut z, len));
-            self.report.spans.push(match self.order {
-                UpdateOrder::Jacobi => pass.absorb(index, &mut **block, input, output, &mut cache),
-                UpdateOrder::GaussSeidel => pass.forward(index, &**block, input, output, &mut cache),
+            let last = index == last;
+            let pace = self.objective.pace(pass.step, index, last);
+            self.report.spans.push(match (pace, self.order) {
+                (Pace::Done, _) => pass.rest(index, &**block, input, output),
+                (Pace::Learns(_), UpdateOrder::Jacobi) => pass.absorb(index, &mut **block, input, output, &mut cache),
+                _ => pass.forward(index, &**block, input, output, &mut cache),
             });
             let begin = Instant::now();
-            let last = index == last;
-            let task = Task { index, last, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
+            let task = Task { index, last, pace, block: block.as_mut(), feature, m, x: input, z: &z[..len] };
             self.report.signals[index] = task.run(
                 &self.objective,
                 &shared,
@@ -157,7 +159,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 &mut self.slots[index].own,
                 &mut scratch,
             )?;
-            if self.order == UpdateOrder::GaussSeidel {
+            if self.order == UpdateOrder::GaussSeidel && matches!(pace, Pace::Learns(_)) {
                 pass.absorb(index, &mut **block, input, &mut z[..len], &mut cache);
             }
             self.report.spans.push(clock.span(Work::Block, index, begin));
@@ -306,10 +308,15 @@ impl<'a, O: Objective<T>, T: Scalar> Desk<'a, O, T> {
         for (index, (block, slot)) in (first..).zip(blocks.iter_mut().zip(slots)) {
             let Slot { z, cache, own } = slot;
             let z = grown(z, m * block.outputs());
-            self.record(self.pass.absorb(index, &mut **block, x, z, cache));
-            let z: &[T] = z;
             let last = index + 1 == self.places.len();
-            let task = Task { index, last, block: block.as_mut(), feature, m, x, z };
+            let pace = self.objective.pace(self.pass.step, index, last);
+            self.record(match pace {
+                Pace::Learns(_) => self.pass.absorb(index, &mut **block, x, z, cache),
+                Pace::Waits => self.pass.forward(index, &**block, x, z, cache),
+                Pace::Done => self.pass.rest(index, &**block, x, z),
+            });
+            let z: &[T] = z;
+            let task = Task { index, last, pace, block: block.as_mut(), feature, m, x, z };
             lock(&self.places[index]).task = Some((task, cache, own));
             x = z;
         }
@@ -361,6 +368,7 @@ fn recycled<A, B>(mut vector: Vec<A>) -> Vec<B> {
 struct Task<'a, T: Scalar> {
     index: usize,
     last: bool,
+    pace: Pace,
     block: &'a mut dyn Block<T>,
     feature: Feature,
     m: usize,
@@ -404,10 +412,7 @@ impl<T: Scalar> Task<'_, T> {
             self.feature.spread(map, self.z, feature, d_feature, dz);
             signal
         };
-        let pace = objective.pace(shared, self.index, self.last);
-        if pace == 0.0 {
-            return Ok(signal);
-        }
+        let Pace::Learns(pace) = self.pace else { return Ok(signal) };
         let rate = rate * pace;
         let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);

@@ -5,18 +5,22 @@ use std::time::Instant;
 use hsic::Scalar;
 use hsic_data::batch::Batch;
 use hsic_nn::network::{Block, Cache};
+use rayon::prelude::*;
 
 use super::clock::Clock;
 use crate::error::StepError;
 use crate::span::{Span, Work};
+
+/// Rows of a part of a batch in evaluation mode.
+const REST_ROWS: usize = 64;
 
 /// The forward pass of one step. Whoever carries it out says where a block's outputs go and in which order blocks run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     /// Rows of the batch.
     pub(crate) m: usize,
-    /// What the random numbers of blocks follow from: the same block run again in a step draws the same.
-    draw: u64,
+    /// Index of the step, which the random numbers of blocks follow from: the same block run again in a step draws the same.
+    pub(crate) step: u64,
     /// Measures when what is done.
     pub(crate) clock: Clock,
 }
@@ -24,7 +28,7 @@ pub(crate) struct Pass {
 impl Pass {
     /// The step on a batch starts now.
     pub(crate) fn start<T: Scalar>(batch: &Batch<T>) -> Self {
-        Self { m: batch.rows(), draw: batch.step, clock: Clock::start() }
+        Self { m: batch.rows(), step: batch.step, clock: Clock::start() }
     }
 
     /// Room for exactly the outputs of `block`, in memory that is used again. Where blocks of many widths take turns with
@@ -49,7 +53,17 @@ impl Pass {
         self.clock.span(Work::Forward, index, begin)
     }
 
-    /// The same, after which the block's running statistics take the batch in. For methods whose objective looks at every
+    /// The outputs in evaluation mode, of a block that has learned: by its running statistics, without dropout. Rows are
+    /// worked on in fixed parts, so that threads are invisible.
+    pub(crate) fn rest<T: Scalar>(self, index: usize, block: &dyn Block<T>, x: &[T], z: &mut [T]) -> Span {
+        let begin = Instant::now();
+        let (inputs, outputs) = (block.inputs(), block.outputs());
+        let parts = x.par_chunks(REST_ROWS * inputs).zip(z.par_chunks_mut(REST_ROWS * outputs));
+        parts.for_each(|(x, z)| block.infer(x.len() / inputs, x, z));
+        self.clock.span(Work::Forward, index, begin)
+    }
+
+    /// The same as [`forward`](Self::forward), after which the block's running statistics take the batch in. For methods whose objective looks at every
     /// output and says itself that it is not finite.
     pub(crate) fn absorb<T: Scalar>(
         self,
@@ -85,7 +99,7 @@ impl Pass {
     }
 
     fn run<T: Scalar>(self, block: &dyn Block<T>, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
-        cache.set_draw(self.draw);
+        cache.set_draw(Some(self.step));
         block.forward(self.m, x, z, cache);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
-use hsic_nn::network::{Block, Network};
+use hsic_nn::network::{Block, Network, class_names};
 
 use crate::error::StepError;
 
@@ -44,7 +44,8 @@ impl<T: Scalar> Transport<T> {
     /// Draws the feedback of a network that was not seen before.
     ///
     /// # Errors
-    /// `Method` with the first block that has not exactly one tensor of weights: what is inside is not taken apart.
+    /// `Method` with the first block that has not exactly one tensor of weights, or whose own gradient reads it, as that of
+    /// routed capsules does.
     pub(crate) fn meet(&mut self, network: &Network<T>) -> Result<(), StepError> {
         if self.carriers.len() == network.blocks().len() {
             return Ok(());
@@ -63,8 +64,8 @@ impl<T: Scalar> Transport<T> {
         Ok(())
     }
 
-    /// Runs `gradient` on block `index` while its weights are the feedback's. Gradients of parameters do not read
-    /// weights, so they are the block's own; what goes back does.
+    /// Runs `gradient` on block `index` while its weights are the feedback's. Gradients of its parameters are its own, since
+    /// its weights may be exchanged; what goes back is the feedback's.
     pub(crate) fn through(&mut self, index: usize, block: &mut dyn Block<T>, gradient: impl FnOnce(&dyn Block<T>)) {
         // The root mean square of fresh weights, which are uniform in +-bound.
         let size = T::of(self.carriers[index].bound() / 3.0f64.sqrt());
@@ -105,6 +106,12 @@ fn carrier<T: Scalar>(method: &'static str, index: usize, block: &dyn Block<T>) 
         let found = format!("block {index}, which has not exactly one");
         StepError::Method { method, found, expected: "one tensor of weights in each block" }
     })?;
+    // Nothing goes back through the first block, whose weights stay where they are.
+    if index > 0 && !weights.exchangeable {
+        let found = format!("block {index} ({}), whose gradient reads its weights", class_names(block));
+        let expected = "blocks whose own gradient does not read the weights that gradients go back through";
+        return Err(StepError::Method { method, found, expected });
+    }
     Ok(Carrier { place: weights.place, fan_in: weights.fan_in, weights: Vec::new() })
 }
 
@@ -201,6 +208,27 @@ mod tests {
         update.step(&mut direct, &batch(0), 0.1).unwrap();
         let direct: Vec<Vec<f32>> = direct.blocks().iter().map(|block| block.parameters().to_vec()).collect();
         assert!(found == direct);
+    }
+
+    #[test]
+    fn capsules_are_refused_since_routing_reads_its_weights() {
+        let shape = Shape { channels: 1, height: 6, width: 6 };
+        let capsules = || {
+            let blocks = vec![
+                BlockSpec::PrimaryCapsules { outputs: 2, dimensions: 4, kernel: 3, stride: 2, padding: 0 },
+                BlockSpec::Capsules { outputs: 4, dimensions: 3, rounds: 3, bias: false },
+            ];
+            Network::build(shape, &with_classifier(blocks, 4), Activation::Relu, Norm::None, 1).unwrap()
+        };
+        for feedback in [Feedback::Random, Feedback::Sign] {
+            let mut update = Backprop::<f32>::new(SGD).with_feedback("test", feedback, 1);
+            let error = update.step(&mut capsules(), &batch(0), 0.1).unwrap_err().to_string();
+            let expected = "test cannot train block 1 (RoutedCapsules), whose gradient reads its weights: expected blocks \
+                            whose own gradient does not read the weights that gradients go back through";
+            assert_eq!(error, expected);
+        }
+        // A vote is a sum of the values of one input capsule.
+        assert_eq!(capsules().blocks()[1].weights().map(|weights| weights.fan_in), Some(4));
     }
 
     #[test]

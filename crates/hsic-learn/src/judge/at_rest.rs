@@ -41,8 +41,8 @@ pub enum ReadoutProtocol {
 pub enum NormProtocol {
     /// The running ones of training.
     Fair,
-    /// The published code's: those of the evaluated batch, of the training's batch size. A sample's outputs then depend
-    /// on its neighbors. For comparison with the paper's numbers only.
+    /// The published code's: those of the evaluated batch, of the training's batch size, without dropout. A sample's outputs
+    /// then depend on its neighbors. For comparison with the paper's numbers only.
     Authors,
 }
 
@@ -328,7 +328,7 @@ impl OutputTable {
 
 #[cfg(test)]
 mod tests {
-    use hsic_nn::network::{Activation, Norm};
+    use hsic_nn::network::{Activation, Entrance, Norm};
 
     use super::*;
 
@@ -364,5 +364,10 @@ mod tests {
             let mean: f32 = outputs.iter().skip(unit).step_by(2).sum::<f32>() / 4.0;
             assert!(mean.abs() < 1e-6, "{mean}");
         }
+        // It says nothing of dropout, which is not there in evaluation.
+        let deep = || Network::mlp(3, &[6], 2, Activation::Relu, Norm::Batch, 1);
+        let dropping = [deep().with_entrances(Entrance { dropout: 0.6, ..Entrance::default() }, 1)];
+        let outputs = |networks: &[Network; 1]| AtRest::of(&networks[0]).under(&protocol).scores(4, &x);
+        assert_eq!(outputs(&dropping), outputs(&[deep()]));
     }
 }

@@ -10,7 +10,8 @@ use crate::judge::assignment::{Assignment, Confusion};
 use crate::objective::Signal;
 use crate::session::Session;
 
-/// The blocks after a step, seen on its batch.
+/// The blocks after a step, seen on its batch, or on the one before where its own is what is left over of an epoch: all
+/// reports are of batches of one size, if an epoch has one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MonitorReport {
     /// Steps done.
@@ -19,7 +20,7 @@ pub struct MonitorReport {
     pub nhsic_x: Vec<f64>,
     /// nHSIC(Y, Z), by block.
     pub nhsic_y: Vec<f64>,
-    /// Norm of the gradient with respect to the block's parameters, by block.
+    /// Norm of the gradient with respect to the block's parameters in the step, by block.
     pub gradient_norm: Vec<f64>,
     /// Share of the batch that is read right (unformatted outputs by the best assignment of this batch).
     pub batch_accuracy: f64,
@@ -105,8 +106,7 @@ impl Monitor {
 mod tests {
     use faer::MatRef;
     use hsic_data::dataset::{LoadOptions, load};
-    use hsic_nn::network::Network;
-    use hsic_nn::network::{Activation, Norm};
+    use hsic_nn::network::{Activation, Entrance, Network, Norm};
     use hsic_nn::optimizer::Optimizer;
 
     use super::*;
@@ -126,10 +126,14 @@ mod tests {
         let mut monitor = Monitor::new(5, false, bottleneck);
         assert!(!monitor.is_due(4) && monitor.is_due(5));
         let report = monitor.look(5, &mut OnCpu::new(&mut network, &mut update), &batch, &signals).unwrap();
-        assert_eq!((report.nhsic_x.len(), report.gradient_norm), (3, vec![2.0; 3]));
+        assert_eq!((report.nhsic_x.len(), &report.gradient_norm), (3, &vec![2.0; 3]));
         let z = network.batch_outputs(60, &batch.x);
         let operator = BatchOperator::new(batch.matrix(), &batch.labels, 10, bottleneck).unwrap();
         let terms = operator.evaluate(MatRef::from_row_major_slice(&z, 60, 10)).unwrap().terms;
         assert_eq!((report.nhsic_x[2], report.nhsic_y[2]), (terms.x, terms.y));
+        // Dropout is for training alone: a network with it is seen as it is.
+        let mut dropping = network.with_entrances(Entrance { dropout: 0.5, ..Entrance::default() }, 3);
+        let seen = monitor.look(5, &mut OnCpu::new(&mut dropping, &mut update), &batch, &signals).unwrap();
+        assert_eq!(seen, report);
     }
 }

@@ -57,7 +57,7 @@ pub static METHOD: Method = Method {
     reads: &["angle_steps"],
     resolve: |options, _| {
         options.adamw(1e-3);
-        let angle = options.rule.angle_steps.unwrap_or(0);
+        let angle = options.rule.angle_steps();
         Recipe::new(move |settings| {
             Ok(Box::new(DirectFeedback::new(settings.optimizer, settings.seed).with_angle(angle)))
         })

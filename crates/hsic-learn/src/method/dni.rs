@@ -79,6 +79,9 @@ pub static METHOD: Method = Method {
 const DENSE_WIDTHS: &[Width] = &[Width { outputs: 256, pool: false }];
 const CONV_WIDTHS: &[Width] = &[Width { outputs: 32, pool: false }; 2];
 
+/// Steps between comparisons with the true gradient, if not told.
+const ANGLE_STEPS: u64 = 50;
+
 /// Side of a predictor's convolutions.
 const KERNEL: usize = 5;
 
@@ -100,7 +103,7 @@ fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> DniRule {
     options.adamw(1e-3);
     let rule = &mut *options.rule;
     let conditioned = *rule.conditioned.get_or_insert(true);
-    let angle_steps = *rule.angle_steps.get_or_insert(50);
+    let angle_steps = *rule.angle_steps.get_or_insert(ANGLE_STEPS);
     let lambda = *rule.bp_lambda.get_or_insert(0.0);
     faults.check("bp-lambda", lambda, (0.0..=1.0).contains(&lambda), "a number in [0, 1]");
     let widths = rule.predictor_widths.as_deref().map(|text| {

@@ -35,7 +35,7 @@ pub static METHOD: Method = Method {
 /// Back-propagation through `feedback`, as the options have it.
 pub(super) fn through(options: &mut Stages<'_>, method: &'static str, feedback: Feedback) -> Recipe {
     options.adamw(1e-3);
-    let (recompute, angle) = (options.rule.recompute, options.rule.angle_steps.unwrap_or(0));
+    let (recompute, angle) = (options.rule.recompute, options.rule.angle_steps());
     Recipe::new(move |settings| {
         let chain = Backprop::new(settings.optimizer).with_feedback(method, feedback, settings.seed);
         Ok(Box::new(chain.with_angle(angle).recomputing(recompute)))

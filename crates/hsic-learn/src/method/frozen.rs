@@ -35,11 +35,11 @@ pub static METHOD: Method = Method {
     outputs: Outputs::Classes,
     takes_capsules: false,
     local: true,
-    parallel: true,
+    parallel: false,
     reads: &[],
     resolve: |options, _| {
         options.adamw(1e-3);
-        Recipe::new(|settings| Ok(Box::new(RandomFeatures::new(settings.optimizer))))
+        Recipe::new(|settings| Ok(Box::new(RandomFeatures::new(settings.optimizer)))).with_output_alone()
     },
 };
 

@@ -64,7 +64,7 @@ pub static METHOD: Method = Method {
         let kernel = *rule.phsic_kernel.get_or_insert(PhsicKernel::Gaussian);
         let groups = *rule.groups.get_or_insert(GROUPS);
         let sigma = *rule.phsic_sigma.get_or_insert(SIGMA);
-        let divisive = matches!(between, Some(Between::Divisive(_)));
+        let divisive = matches!(between, Some(Between::Divisive(_) | Between::DivisiveBands(_)));
         let power = *rule.group_power.get_or_insert(if divisive { 0.8 } else { POWER });
         let balance = *rule.balance.get_or_insert(BALANCE);
         faults.positive("phsic-sigma", sigma);

@@ -76,7 +76,7 @@ pub static METHOD: Method = Method {
             steps: *rule.inverse_steps.get_or_insert(INVERSE_STEPS),
             noise: *rule.inverse_noise.get_or_insert(INVERSE_NOISE),
         };
-        let angle = rule.angle_steps.unwrap_or(0);
+        let angle = rule.angle_steps();
         faults.positive("target-rate", targets.rate);
         faults.positive("inverse-noise", targets.noise);
         faults.check("inverse-steps", targets.steps, targets.steps >= 1, "a whole number >= 1");

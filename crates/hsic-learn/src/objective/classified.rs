@@ -7,7 +7,7 @@ use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
 use super::cross_entropy::CrossEntropyScratch;
-use super::{Labels, Objective, Signal, Site};
+use super::{Labels, Objective, Pace, Signal, Site};
 use crate::error::{ObjectiveError, StepError};
 
 /// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
@@ -49,8 +49,8 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
         self.0.plan(blocks, steps);
     }
 
-    fn pace(&self, shared: &Self::Shared, block: usize, last: bool) -> f64 {
-        self.0.pace(&shared.inner, block, last)
+    fn pace(&self, step: u64, block: usize, last: bool) -> Pace {
+        self.0.pace(step, block, last)
     }
 
     fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), StepError> {

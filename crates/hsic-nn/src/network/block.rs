@@ -15,25 +15,26 @@ pub struct Cache<T> {
     buffers: Vec<Vec<T>>,
     inner: Option<Box<Cache<T>>>,
     shared: bool,
-    draw: u64,
+    draw: Option<u64>,
 }
 
 impl<T: Scalar> Cache<T> {
     /// A cache whose block may spread its work over all threads. Blocks that run at once must not.
     #[must_use]
     pub fn shared() -> Self {
-        Self { buffers: Vec::new(), inner: None, shared: true, draw: 0 }
+        Self { buffers: Vec::new(), inner: None, shared: true, draw: None }
     }
 
-    /// Which random numbers a block draws that draws any (dropout): the step's index. The same number, the same draws, so
-    /// that a forward pass can be repeated.
+    /// Which random numbers a block draws that draws any (dropout): those of the step of this index, or none at all, which
+    /// is how a cache starts. The same number, the same draws, so that a forward pass can be repeated. Statistics are the
+    /// batch's either way: whether there is dropout is a mode of its own.
     #[must_use]
-    pub fn draw(&self) -> u64 {
+    pub fn draw(&self) -> Option<u64> {
         self.draw
     }
 
-    /// Says which step it is.
-    pub fn set_draw(&mut self, draw: u64) {
+    /// Says which step it is; `None` for no draws: the statistics of the batch, and nothing is dropped.
+    pub fn set_draw(&mut self, draw: Option<u64>) {
         self.draw = draw;
     }
 
@@ -65,7 +66,7 @@ impl<T: Scalar> Cache<T> {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
         });
-        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: 0 });
+        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: None });
         let inner = inner.get_or_insert_with(fresh);
         inner.draw = *draw;
         (lent, inner)
@@ -91,8 +92,14 @@ pub struct Weights<T: Scalar = f32> {
     pub place: Range<usize>,
     /// Rows of the matrix: units, or channels of a map.
     pub units: usize,
-    /// Weights of one unit.
+    /// Numbers that one value of the map is a sum of: all inputs of a dense unit, a window's of a channel, an input capsule's
+    /// of a vote.
     pub fan_in: usize,
+    /// Whether the gradient of the block's own parameters stays what it is, to the last bit, while other numbers stand in the
+    /// place of these weights between [`Block::forward`] and [`Block::gradient`]: so it does where only dL/dx reads them. Not
+    /// so where weights are read again on the way back, as routing does to form its votes anew.
+    /// [`testing::agrees`](crate::testing::agrees) checks it.
+    pub exchangeable: bool,
     /// Whether the weights of a unit lie side by side; else those of an input do.
     pub by_unit: bool,
     /// The nonlinearity, of a block that is nonlinearity(norm(map(x) + bias)) and nothing else.
@@ -118,7 +125,8 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// Columns of the output.
     fn outputs(&self) -> usize;
 
-    /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch.
+    /// Training mode: `z` (m x outputs) from `x` (m x inputs), with the statistics of this batch, and with the random draws
+    /// of the step that the cache names, if it names one.
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>);
 
     /// The vector-Jacobian product: from `dz` = dL/dz (used up as scratch) to dL/dparameters, in the order of

@@ -12,6 +12,7 @@ use super::conv::{Conv, ConvSettings};
 use super::dense::Dense;
 use super::error::NetworkError;
 use super::norm::Norm;
+use super::pooled::{PoolAt, Pooled, pooled};
 use super::residual::Residual;
 use super::spec::BlockSpec;
 
@@ -34,33 +35,66 @@ impl<T: Scalar> Network<T> {
         norm: Norm,
         seed: u64,
     ) -> Result<Self, NetworkError> {
+        Self::build_pooling_at(PoolAt::Block, input, specs, activation, norm, seed)
+    }
+
+    /// [`build`](Self::build) of a network whose convolutions are pooled where `pool_at` says.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_pooling_at(
+        pool_at: PoolAt,
+        input: Shape,
+        specs: &[BlockSpec],
+        activation: Activation,
+        norm: Norm,
+        seed: u64,
+    ) -> Result<Self, NetworkError> {
         if specs.is_empty() {
             return Err(NetworkError::Empty);
         }
         let mut blocks: Vec<Box<dyn Block<T>>> = Vec::with_capacity(specs.len());
-        let (mut from, mut capsule) = (input, None);
+        // What comes in, and the window by which it is pooled before it does.
+        let (mut from, mut capsule, mut window) = (input, None, 1);
         for (index, spec) in specs.iter().enumerate() {
-            let block = build_block(index, (from, capsule), spec, (activation, norm), seed)?;
-            (from, capsule) = (block.shape(), block.capsule());
+            let taken = if window > 1 { pooled(from, window) } else { from };
+            let mut spec = spec.clone();
+            let later = match &mut spec {
+                BlockSpec::Conv { pool, .. } if pool_at == PoolAt::Entrance && index + 1 < specs.len() => {
+                    std::mem::replace(pool, 1)
+                }
+                _ => 1,
+            };
+            let mut block = build_block(index, (taken, capsule), &spec, (activation, norm), seed)?;
+            if window > 1 {
+                block = Box::new(Pooled::new(block, from, window));
+            }
+            (from, capsule, window) = (block.shape(), block.capsule(), later);
+            let side = from.height.min(from.width);
+            if !(1..=side).contains(&window) {
+                let expected = format!("1 to {side}, the side of the map");
+                return Err(NetworkError::Number { block: index, key: "pool", value: window, expected });
+            }
             blocks.push(block);
         }
         Ok(Self::new(blocks))
     }
 }
 
-/// [`Network::build`] in single precision, which is compiled here for all crates that call it.
+/// [`Network::build_pooling_at`] in single precision, which is compiled here for all crates that call it.
 ///
 /// # Errors
 /// Those of [`Network::build`].
 #[inline(never)]
 pub fn build(
+    pool_at: PoolAt,
     input: Shape,
     specs: &[BlockSpec],
     activation: Activation,
     norm: Norm,
     seed: u64,
 ) -> Result<Network, NetworkError> {
-    Network::build(input, specs, activation, norm, seed)
+    Network::build_pooling_at(pool_at, input, specs, activation, norm, seed)
 }
 
 fn build_block<T: Scalar>(

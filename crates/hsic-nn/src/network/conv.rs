@@ -5,7 +5,7 @@
 //! joined in order: threads cannot move a bit.
 
 mod buffers;
-mod lines;
+pub(super) mod lines;
 mod map;
 mod pass;
 

@@ -159,6 +159,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
             place: 0..self.outputs * self.inputs,
             units: self.outputs,
             fan_in: self.inputs,
+            exchangeable: true,
             by_unit: true,
             activation: self.map.is_none().then_some(self.activation),
             map: Some(Box::new(block.without_bias())),

@@ -4,12 +4,14 @@
 //! Root mean square (Hinton 2022, between forward-forward layers): x / sqrt(mean_j x_j^2 + 1e-8), so that a row's length
 //! does not pass.
 //! Divisive (Pogodin and Latham 2020): with the columns in g groups of n, x / (v_g + 1/n)^0.2, v_g the row's variance in
-//! the group, after subtracting the group's mean.
+//! the group, after subtracting the group's mean. Of a map a group holds whole channels, all pixels of each.
+//! Dropout takes values, or of a map whole channels (Tompson et al. 2015), which neighboring pixels would give away.
 //!
 //! An entrance stands before the block that it leads to and belongs to it: what the block before is trained for sees
 //! activations as they are.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use hsic::Scalar;
@@ -37,8 +39,11 @@ pub enum Between {
     None,
     /// To a mean square of 1.
     Rms,
-    /// By the deviation of each of so many groups of columns.
+    /// By the deviation of each of so many groups of columns, of a map groups of channels.
     Divisive(usize),
+    /// By the deviation of each of so many groups of values in the order of storage, which are bands of pixels of a map: what
+    /// stored runs of an earlier version were trained with, under the name of the other.
+    DivisiveBands(usize),
 }
 
 impl fmt::Display for Between {
@@ -47,6 +52,7 @@ impl fmt::Display for Between {
             Self::None => f.write_str("none"),
             Self::Rms => f.write_str("rms"),
             Self::Divisive(groups) => write!(f, "divisive:{groups}"),
+            Self::DivisiveBands(groups) => write!(f, "divisive-bands:{groups}"),
         }
     }
 }
@@ -59,15 +65,42 @@ impl FromStr for Between {
             "none" => Ok(Self::None),
             "rms" => Ok(Self::Rms),
             _ => {
-                let groups = text.strip_prefix("divisive:").and_then(|groups| groups.parse().ok());
-                let groups = groups.filter(|&groups: &usize| groups >= 1);
-                groups.map(Self::Divisive).ok_or_else(|| "expected none, rms or divisive:GROUPS".to_owned())
+                let (kind, groups) = text.split_once(':').unwrap_or_default();
+                match (kind, groups.parse().ok().filter(|&groups: &usize| groups >= 1)) {
+                    ("divisive", Some(groups)) => Ok(Self::Divisive(groups)),
+                    ("divisive-bands", Some(groups)) => Ok(Self::DivisiveBands(groups)),
+                    _ => Err("expected none, rms or divisive:GROUPS".to_owned()),
+                }
             }
         }
     }
 }
 
 hsic_data::serde_as_text!(Between);
+
+/// A normalization of each row of the input, after a label is written over it where a network has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum InputNorm {
+    /// As it is.
+    #[default]
+    None,
+    /// To a mean square of 1.
+    Rms,
+}
+
+/// What dropout takes at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum DropoutBy {
+    /// Each value by itself.
+    #[default]
+    Value,
+    /// All pixels of a channel; of a vector each value by itself.
+    Channel,
+}
 
 /// Everything on the way into a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,13 +109,15 @@ pub struct Entrance {
     pub between: Between,
     /// Share of values that dropout takes, in [0, 1).
     pub dropout: f64,
+    /// What it takes at once.
+    pub dropout_by: DropoutBy,
 }
 
 impl Entrance {
     /// Whether nothing happens.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        *self == Self::default()
+        self.between == Between::None && self.dropout == 0.0
     }
 }
 
@@ -90,30 +125,44 @@ impl Entrance {
 pub struct Entered<T: Scalar = f32> {
     block: Box<dyn Block<T>>,
     entrance: Entrance,
+    /// Sizes of what comes in, channels last.
+    map: Shape,
     seed: u64,
     index: u64,
 }
 
 impl<T: Scalar> Entered<T> {
-    /// `block`, number `index` of its network, behind `entrance`; masks follow from the seed, the index and the step.
+    /// `block`, number `index` of its network, behind `entrance`, for what a block with outputs of sizes `map` gives; masks
+    /// follow from the seed, the index and the step.
+    ///
+    /// # Panics
+    /// If the block does not take the whole map.
     #[must_use]
-    pub fn new(block: Box<dyn Block<T>>, entrance: Entrance, seed: u64, index: usize) -> Self {
-        Self { block, entrance, seed, index: index as u64 }
+    pub fn new(block: Box<dyn Block<T>>, entrance: Entrance, map: Shape, seed: u64, index: usize) -> Self {
+        assert_eq!(block.inputs(), map.columns(), "a block takes the whole map");
+        Self { block, entrance, map, seed, index: index as u64 }
+    }
+
+    /// Values of a pixel that are cut into groups, and how many groups.
+    fn groups(&self) -> Option<(usize, usize)> {
+        match self.entrance.between {
+            Between::None | Between::Rms => None,
+            Between::Divisive(groups) => Some((self.map.channels, groups)),
+            Between::DivisiveBands(groups) => Some((self.map.columns(), groups)),
+        }
     }
 
     /// The normalized rows of `x` into `y`.
     fn normalize(&self, m: usize, x: &[T], y: &mut [T]) {
         let columns = x.len() / m;
         for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
-            match self.entrance.between {
-                Between::None => y.copy_from_slice(x),
-                Between::Rms => {
-                    let inverse = inverse_rms(x);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * inverse);
-                }
-                Between::Divisive(groups) => {
-                    for_each_group(columns, groups, |range| divide(&x[range.clone()], &mut y[range]));
-                }
+            if let Some((channels, groups)) = self.groups() {
+                for_each_group(channels, groups, |range| divide(channels, range, x, y));
+            } else if self.entrance.between == Between::Rms {
+                let inverse = inverse_rms(x);
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * inverse);
+            } else {
+                y.copy_from_slice(x);
             }
         }
     }
@@ -122,31 +171,38 @@ impl<T: Scalar> Entered<T> {
     fn normalize_backward(&self, m: usize, x: &[T], dy: &mut [T]) {
         let columns = x.len() / m;
         for (x, dy) in x.chunks_exact(columns).zip(dy.chunks_exact_mut(columns)) {
-            match self.entrance.between {
-                Between::None => {}
-                Between::Rms => {
-                    // y = x r, r = (mean x^2 + eps)^-1/2: dx = r (dy - x r^2 mean(dy x)).
-                    let inverse = inverse_rms(x);
-                    let pull = T::of(dot(x, dy) / columns as f64) * inverse * inverse;
-                    dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = inverse * (*dy - x * pull));
-                }
-                Between::Divisive(groups) => {
-                    for_each_group(columns, groups, |range| divide_backward(&x[range.clone()], &mut dy[range]));
-                }
+            if let Some((channels, groups)) = self.groups() {
+                for_each_group(channels, groups, |range| divide_backward(channels, range, x, dy));
+            } else if self.entrance.between == Between::Rms {
+                // y = x r, r = (mean x^2 + eps)^-1/2: dx = r (dy - x r^2 mean(dy x)).
+                let inverse = inverse_rms(x);
+                let pull = T::of(dot(x, dy) / columns as f64) * inverse * inverse;
+                dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = inverse * (*dy - x * pull));
             }
         }
     }
 
-    /// Multiplies by the mask of a step.
-    fn mask(&self, draw: u64, values: &mut [T]) {
-        if self.entrance.dropout == 0.0 {
-            return;
-        }
+    /// Multiplies rows by the mask of a step; without a step nothing is dropped.
+    fn mask(&self, draw: Option<u64>, values: &mut [T]) {
+        let Some(draw) = draw.filter(|_| self.entrance.dropout > 0.0) else { return };
         // No network has 2^20 blocks, no training 2^44 steps.
         let mut stream = Stream::new(self.seed, "dropout", (draw << 20) | self.index);
         let (dropout, kept) = (self.entrance.dropout, T::of(1.0 / (1.0 - self.entrance.dropout)));
-        for value in values {
-            *value = if stream.uniform() < dropout { T::ZERO } else { *value * kept };
+        let channels = self.map.channels;
+        match self.entrance.dropout_by {
+            DropoutBy::Channel if self.map.columns() > channels => {
+                for row in values.chunks_exact_mut(self.map.columns()) {
+                    for channel in 0..channels {
+                        let factor = if stream.uniform() < dropout { T::ZERO } else { kept };
+                        row[channel..].iter_mut().step_by(channels).for_each(|value| *value *= factor);
+                    }
+                }
+            }
+            _ => {
+                for value in values {
+                    *value = if stream.uniform() < dropout { T::ZERO } else { *value * kept };
+                }
+            }
         }
     }
 }
@@ -157,44 +213,70 @@ fn inverse_rms<T: Scalar>(x: &[T]) -> T {
 }
 
 /// Calls `each` with the columns of each group; where groups do not divide columns, some have one column more.
-pub fn for_each_group(columns: usize, groups: usize, mut each: impl FnMut(std::ops::Range<usize>)) {
+pub fn for_each_group(columns: usize, groups: usize, mut each: impl FnMut(Range<usize>)) {
     let groups = groups.min(columns);
     (0..groups).for_each(|group| each(group * columns / groups..(group + 1) * columns / groups));
 }
 
-/// Mean of a group, and its variance + 1/n.
+/// Mean of a group of channels of a row of pixels, the group's variance + 1/n, and n.
 #[inline(always)]
-fn group_moments<T: Scalar>(x: &[T]) -> (T, f64) {
-    let share = T::of(1.0 / x.len() as f64);
-    let mean = x.iter().fold(T::ZERO, |sum, &x| sum + x) * share;
-    let squares = x.iter().fold(T::ZERO, |sum, &x| (x - mean).mul_add(x - mean, sum));
-    (mean, (squares.to_f64() + 1.0) / x.len() as f64)
+fn group_moments<T: Scalar>(channels: usize, group: &Range<usize>, x: &[T]) -> (T, f64, f64) {
+    let count = (group.len() * (x.len() / channels)) as f64;
+    let (mut sum, mut squares) = (T::ZERO, T::ZERO);
+    for pixel in x.chunks_exact(channels) {
+        for &x in &pixel[group.clone()] {
+            sum += x;
+        }
+    }
+    let mean = sum * T::of(1.0 / count);
+    for pixel in x.chunks_exact(channels) {
+        for &x in &pixel[group.clone()] {
+            squares = (x - mean).mul_add(x - mean, squares);
+        }
+    }
+    (mean, (squares.to_f64() + 1.0) / count, count)
 }
 
-fn divide<T: Scalar>(x: &[T], y: &mut [T]) {
+fn divide<T: Scalar>(channels: usize, group: Range<usize>, x: &[T], y: &mut [T]) {
     vectorize(
         #[inline(always)]
         || {
-            let (mean, variance) = group_moments(x);
+            let (mean, variance, _) = group_moments(channels, &group, x);
             let factor = T::of(variance.powf(-DIVISIVE_POWER));
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * factor);
+            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                let (y, x) = (&mut y[group.clone()], &x[group.clone()]);
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * factor);
+            }
         },
     );
 }
 
 /// y = u v^-p, u = x - mean, v = (sum u^2 + 1)/n: du = v^-p (dy - (2 p / (n v)) u (u . dy)), dx = du - mean(du).
-fn divide_backward<T: Scalar>(x: &[T], dy: &mut [T]) {
+fn divide_backward<T: Scalar>(channels: usize, group: Range<usize>, x: &[T], dy: &mut [T]) {
     vectorize(
         #[inline(always)]
         || {
-            let (mean, variance) = group_moments(x);
-            let share = T::of(1.0 / x.len() as f64);
+            let (mean, variance, count) = group_moments(channels, &group, x);
+            let share = T::of(1.0 / count);
             let factor = T::of(variance.powf(-DIVISIVE_POWER));
-            let product = x.iter().zip(&*dy).fold(T::ZERO, |sum, (&x, &dy)| (x - mean).mul_add(dy, sum));
-            let pull = product * T::of(2.0 * DIVISIVE_POWER / (x.len() as f64 * variance));
-            dy.iter_mut().zip(x).for_each(|(dy, &x)| *dy = factor * (*dy - (x - mean) * pull));
-            let mean = dy.iter().fold(T::ZERO, |sum, &dy| sum + dy) * share;
-            dy.iter_mut().for_each(|dy| *dy -= mean);
+            let mut product = T::ZERO;
+            for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
+                for (&x, &dy) in x[group.clone()].iter().zip(&dy[group.clone()]) {
+                    product = (x - mean).mul_add(dy, product);
+                }
+            }
+            let pull = product * T::of(2.0 * DIVISIVE_POWER / (count * variance));
+            let mut sum = T::ZERO;
+            for (dy, x) in dy.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for (dy, &x) in dy[group.clone()].iter_mut().zip(&x[group.clone()]) {
+                    *dy = factor * (*dy - (x - mean) * pull);
+                    sum += *dy;
+                }
+            }
+            let mean = sum * share;
+            for dy in dy.chunks_exact_mut(channels) {
+                dy[group.clone()].iter_mut().for_each(|dy| *dy -= mean);
+            }
         },
     );
 }
@@ -297,9 +379,12 @@ impl<T: Scalar> Entered<T> {
             Between::None => {}
             Between::Rms => modules.push(Module::new("RowRms", &[])),
             Between::Divisive(groups) => modules.push(Module::new("DivisiveNorm", &[groups])),
+            Between::DivisiveBands(groups) => modules.push(Module::new("DivisiveBands", &[groups])),
         }
         if self.entrance.dropout > 0.0 {
-            let dropout = Module { arguments: vec![self.entrance.dropout], ..Module::new("Dropout", &[]) };
+            let by_channel = self.entrance.dropout_by == DropoutBy::Channel && self.map.columns() > self.map.channels;
+            let class = if by_channel { "Dropout2d" } else { "Dropout" };
+            let dropout = Module { arguments: vec![self.entrance.dropout], ..Module::new(class, &[]) };
             modules.push(dropout);
         }
         modules
@@ -307,81 +392,5 @@ impl<T: Scalar> Entered<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::network::{Activation, Dense, Norm};
-    use crate::testing::agrees;
-
-    const M: usize = 5;
-
-    fn entered(entrance: Entrance) -> Entered<f64> {
-        let mut stream = Stream::new(3, "entrance", 0);
-        Entered::new(Box::new(Dense::new(6, 4, Activation::Tanh, Norm::Batch, &mut stream)), entrance, 9, 2)
-    }
-
-    fn input() -> Vec<f64> {
-        let mut stream = Stream::new(4, "entrance", 1);
-        (0..M * 6).map(|_| stream.normal()).collect()
-    }
-
-    #[test]
-    fn gradients_agree_with_central_differences() {
-        for between in [Between::None, Between::Rms, Between::Divisive(2), Between::Divisive(4)] {
-            for dropout in [0.0, 0.4] {
-                let mut block = entered(Entrance { between, dropout });
-                assert_eq!(agrees(&mut block, 4), Ok(()), "{between} {dropout}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_step_repeats_its_mask_and_another_has_another() {
-        let block = entered(Entrance { dropout: 0.5, ..Entrance::default() });
-        let outputs = |draw| {
-            let (mut z, mut cache) = (vec![0.0; M * 4], Cache::default());
-            cache.set_draw(draw);
-            block.forward(M, &input(), &mut z, &mut cache);
-            z
-        };
-        assert_eq!(outputs(5), outputs(5));
-        assert_ne!(outputs(5), outputs(6));
-    }
-
-    #[test]
-    fn dropout_keeps_the_mean_and_is_not_there_in_evaluation() {
-        let block = entered(Entrance { dropout: 0.3, ..Entrance::default() });
-        let mut values = vec![1.0; 100_000];
-        block.mask(0, &mut values);
-        let mean = values.iter().sum::<f64>() / 1e5;
-        // A value's deviation is sqrt(0.3 / 0.7) = 0.65; five standard errors of the mean.
-        assert!((mean - 1.0).abs() < 0.0104, "{mean}");
-        let (mut with, mut without) = (vec![0.0; M * 4], vec![0.0; M * 4]);
-        block.infer(M, &input(), &mut with);
-        entered(Entrance::default()).infer(M, &input(), &mut without);
-        assert_eq!(with, without);
-    }
-
-    #[test]
-    fn the_root_mean_square_takes_a_rows_length() {
-        let block = entered(Entrance { between: Between::Rms, ..Entrance::default() });
-        let (x, mut y) = (input(), vec![0.0; M * 6]);
-        block.normalize(M, &x, &mut y);
-        for row in y.chunks(6) {
-            assert!((row.iter().map(|y| y * y).sum::<f64>() / 6.0 - 1.0).abs() < 1e-7);
-        }
-        let doubled: Vec<f64> = x.iter().map(|x| 2.0 * x).collect();
-        let mut again = vec![0.0; M * 6];
-        block.normalize(M, &doubled, &mut again);
-        y.iter().zip(&again).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
-        block.normalize(1, &[0.0; 6], &mut again[..6]);
-        assert_eq!(again[..6], [0.0; 6]);
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written() {
-        for between in [Between::None, Between::Rms, Between::Divisive(16)] {
-            assert_eq!(between.to_string().parse(), Ok(between));
-        }
-        assert!("divisive:0".parse::<Between>().is_err());
-    }
-}
+#[path = "entrance_tests.rs"]
+mod tests;

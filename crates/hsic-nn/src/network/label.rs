@@ -7,7 +7,7 @@
 use hsic::Scalar;
 use hsic::sums::dot;
 
-use super::{Block, Feature, Module};
+use super::{Block, Module};
 
 /// How a label is written over samples, whatever the number of classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,12 +58,14 @@ impl WrittenLabel {
     /// Goodness of the blocks under each class, summed, into `scores` (m x classes). The first block of several is left
     /// out, as Hinton does: the label stands in its input, so it is active whether or not label and sample agree.
     ///
+    /// Of a map it is the goodness of all its values, which is what blocks are trained by.
+    ///
     /// # Cost
     /// A forward pass of all blocks for each class.
-    pub(super) fn scores<T: Scalar>(&self, blocks: &[Box<dyn Block<T>>], feature: Feature, x: &[T], scores: &mut [T]) {
+    pub(super) fn scores<T: Scalar>(&self, blocks: &[Box<dyn Block<T>>], x: &[T], scores: &mut [T]) {
         let m = scores.len() / self.classes;
         let columns = x.len() / m;
-        let (mut from, mut to, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut from, mut to) = (Vec::new(), Vec::new());
         scores.fill(T::ZERO);
         for class in 0..self.classes {
             from.clear();
@@ -73,14 +75,11 @@ impl WrittenLabel {
                 to.resize(m * block.outputs(), T::ZERO);
                 block.infer(m, &from, &mut to);
                 if index > 0 || blocks.len() == 1 {
-                    let width = feature.columns(block.shape());
-                    own.resize(m * width, T::ZERO);
-                    feature.extract(block.shape(), &to, &mut own);
+                    let width = block.outputs();
                     let scale = if self.mean { 1.0 / width as f64 } else { 1.0 };
-                    for (row, own) in scores.chunks_exact_mut(self.classes).zip(own.chunks_exact(width)) {
+                    for (row, own) in scores.chunks_exact_mut(self.classes).zip(to.chunks_exact(width)) {
                         row[class] += T::of(scale * dot(own, own));
                     }
-                    own.clear();
                 }
                 std::mem::swap(&mut from, &mut to);
                 to.clear();

@@ -94,7 +94,7 @@ mod tests {
 
     fn forward(block: &dyn Block<f64>, m: usize, x: &[f64]) -> Vec<f64> {
         let (mut z, mut cache) = (vec![0.0; m * block.outputs()], Cache::default());
-        cache.set_draw(3);
+        cache.set_draw(Some(3));
         block.forward(m, x, &mut z, &mut cache);
         z
     }
@@ -154,7 +154,8 @@ mod tests {
         let dense = Dense::<f64>::new(3, 3, Activation::Tanh, Norm::None, &mut stream).without_bias();
         let plain = Linear::of(&dense).unwrap();
         let entrance = Entrance { dropout: 0.5, ..Entrance::default() };
-        let entered = Entered::new(Box::new(dense.clone()), entrance, 5, 1);
+        let map = Shape { channels: 3, height: 1, width: 1 };
+        let entered = Entered::new(Box::new(dense.clone()), entrance, map, 5, 1);
         let x: Vec<f64> = (1..=12).map(f64::from).collect();
         let u = forward(&*Linear::of(&entered).unwrap().block, 4, &x);
         // tanh is all that the block does after its map.

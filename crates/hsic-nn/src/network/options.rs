@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::models::NETWORKS;
 use super::spec::{BlockSpec, Width, parse_widths};
-use super::{Activation, Between, Entrance, Feature, Norm};
+use super::{Activation, Between, DropoutBy, Entrance, Feature, InputNorm, Norm, PoolAt};
 
 options! {
     /// What learns.
@@ -27,12 +27,20 @@ options! {
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
         /// deviation of each channel) [default: pool:2]
         feature: Feature,
+        /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for) or entrance (on
+        /// the way into the next block: it is trained for its map before pooling) [default: block]
+        pool_at: PoolAt,
         /// What happens to each row on its way from block to block: none, rms (to a mean square of 1), divisive:G (by
-        /// the deviation of each of G groups of columns, Pogodin and Latham 2020) [default: none]
+        /// the deviation of each of G groups of columns, of a map of channels, Pogodin and Latham 2020) [default: none]
         between: Between,
+        /// What happens to each row of the input (with a label written over it, if there is one) on its way into the first
+        /// block: none or rms (to a mean square of 1) [default: none; forward-forward: rms]
+        input_norm: InputNorm,
         /// Share of a block's outputs that training leaves out at random on their way to the next block, in [0, 1)
         /// [default: 0]
         dropout: f64,
+        /// What dropout takes at once: value (each by itself) or channel (all pixels of one, of maps) [default: value]
+        dropout_by: DropoutBy,
     }
 }
 
@@ -54,6 +62,10 @@ pub struct NetworkPlan {
     pub norm: Norm,
     /// What the objective sees of a map.
     pub feature: Feature,
+    /// Where maps are pooled.
+    pub pool_at: PoolAt,
+    /// What happens to a row of the input.
+    pub input_norm: InputNorm,
     /// What happens between blocks.
     pub entrance: Entrance,
 }
@@ -71,6 +83,22 @@ impl NetworkOptions {
         if let Some(known) = known {
             self.model = Some(known.to_owned());
         }
+    }
+
+    /// The options of a stored run as its version meant them. A run that does not say what dropout takes at once is of the
+    /// version that took values, and whose divisive normalization of maps had bands of pixels for groups; one that does not
+    /// say what happens to its input left it as it is, and one that does not say where it pools did so at the end of blocks.
+    #[must_use]
+    pub fn as_stored(mut self) -> Self {
+        if self.dropout_by.is_none() {
+            self.dropout_by = Some(DropoutBy::Value);
+            if let Some(Between::Divisive(groups)) = self.between {
+                self.between = Some(Between::DivisiveBands(groups));
+            }
+        }
+        self.input_norm.get_or_insert(InputNorm::None);
+        self.pool_at.get_or_insert(PoolAt::Block);
+        self
     }
 
     /// Fills in the defaults and notes what is out of range; `blocks` are those of a network of one's own.
@@ -93,9 +121,35 @@ impl NetworkOptions {
         let activation = *self.activation.get_or_insert(own.map_or(Activation::Relu, |own| own.activation));
         let norm = *self.norm.get_or_insert(own.map_or(Norm::Batch, |own| own.norm));
         let feature = *self.feature.get_or_insert(Feature::Pool(2));
-        let entrance =
-            Entrance { between: *self.between.get_or_insert_default(), dropout: *self.dropout.get_or_insert(0.0) };
+        let entrance = Entrance {
+            between: *self.between.get_or_insert_default(),
+            dropout: *self.dropout.get_or_insert(0.0),
+            dropout_by: *self.dropout_by.get_or_insert_default(),
+        };
         faults.share("dropout", entrance.dropout);
-        NetworkPlan { model, widths, outputs: self.outputs, activation, norm, feature, entrance }
+        let (input_norm, pool_at) = (*self.input_norm.get_or_insert_default(), *self.pool_at.get_or_insert_default());
+        NetworkPlan { model, widths, outputs: self.outputs, activation, norm, feature, pool_at, input_norm, entrance }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stored_run_leaves_unsaid_is_what_its_version_did() {
+        let stored = |dropout_by| {
+            let between = Some(Between::Divisive(4));
+            let options = NetworkOptions { between, dropout_by, ..NetworkOptions::default() }.as_stored();
+            (options.between, options.dropout_by)
+        };
+        assert_eq!(stored(None), (Some(Between::DivisiveBands(4)), Some(DropoutBy::Value)));
+        let by_channel = Some(DropoutBy::Channel);
+        assert_eq!(stored(by_channel), (Some(Between::Divisive(4)), by_channel));
+        // What a user leaves unsaid is the present default.
+        let mut faults = Faults::default();
+        let mut options = NetworkOptions { between: Some(Between::Divisive(4)), ..NetworkOptions::default() };
+        assert_eq!(options.resolve(&[], &mut faults).entrance.between, Between::Divisive(4));
+        assert_eq!(options.as_stored().between, Some(Between::Divisive(4)));
     }
 }

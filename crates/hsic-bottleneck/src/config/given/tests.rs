@@ -13,6 +13,7 @@ const ALWAYS: &[&str] = &[
     "widths",
     "between",
     "dropout",
+    "input_norm",
     "method",
     "optimizer",
     "learning_rate",

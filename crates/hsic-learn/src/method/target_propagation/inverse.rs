@@ -98,7 +98,7 @@ impl<T: Scalar> Lesson<'_, T> {
         let (signs, near, far) = (grown(signs, h.len()), grown(near, h.len()), grown(far, z.len()));
         fill_signs(stream, noise, signs);
         near.iter_mut().zip(h).zip(&*signs).for_each(|((near, &h), &n)| *near = h + n);
-        cache.set_draw(draw);
+        cache.set_draw(Some(draw));
         block.forward(m, near, far, cache);
         let mut loss = 0.0;
         match kind {
@@ -274,8 +274,9 @@ mod tests {
         for activation in DENSE {
             for norm in [Norm::None, Norm::BatchAffine] {
                 assert_eq!(activation_of_dense(&block(4, 3, activation, norm)), Some(activation));
-                let entrance = Entrance { between: Between::Rms, dropout: 0.1 };
-                let entered = Entered::new(Box::new(block(4, 3, activation, norm)), entrance, 1, 1);
+                let entrance = Entrance { between: Between::Rms, dropout: 0.1, ..Entrance::default() };
+                let map = hsic_data::dataset::Shape { channels: 4, height: 1, width: 1 };
+                let entered = Entered::new(Box::new(block(4, 3, activation, norm)), entrance, map, 1, 1);
                 assert_eq!(activation_of_dense(&entered), Some(activation));
             }
         }

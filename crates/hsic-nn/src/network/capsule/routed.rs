@@ -354,13 +354,15 @@ impl<T: Scalar> Block<T> for RoutedCapsules<T> {
     }
 
     fn weights(&self) -> Option<Weights<T>> {
-        let Sizes { inputs, depth, outputs, width } = self.sizes;
+        let Sizes { depth, outputs, .. } = self.sizes;
         let alone = self.bias().is_empty();
         alone.then(|| Weights {
             kind: MapKind::Votes,
             place: 0..self.parameters.len(),
             units: outputs,
-            fan_in: inputs * width * depth,
+            fan_in: depth,
+            // Votes are formed anew on the way back, and routing reads them.
+            exchangeable: false,
             by_unit: false,
             activation: None,
             map: None,

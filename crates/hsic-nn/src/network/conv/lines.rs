@@ -114,7 +114,7 @@ impl<T: Scalar> Conv<T> {
 }
 
 /// The largest value of each window of `side` lines and pixels, by channel; lines of `row` values. NaN wins.
-pub(super) fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize, z: &mut [T]) {
+pub(in crate::network) fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize, z: &mut [T]) {
     vectorize(
         #[inline(always)]
         || {
@@ -133,7 +133,15 @@ pub(super) fn pool<T: Scalar>(t: &[T], side: usize, row: usize, channels: usize,
 }
 
 /// The way back of [`pool`]: each window's gradient goes to the first of its values that is the largest, `z`.
-fn unpool<T: Scalar>(t: &[T], z: &[T], dz: &[T], side: usize, row: usize, channels: usize, g: &mut [T]) {
+pub(in crate::network) fn unpool<T: Scalar>(
+    t: &[T],
+    z: &[T],
+    dz: &[T],
+    side: usize,
+    row: usize,
+    channels: usize,
+    g: &mut [T],
+) {
     const CHUNK: usize = 64;
     if !(g.len() / row).is_multiple_of(side) || !(row / channels).is_multiple_of(side) {
         g.fill(T::ZERO);

@@ -91,6 +91,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
             place: 0..self.weight_count(),
             units: self.geometry.outputs,
             fan_in: self.geometry.depth(),
+            exchangeable: true,
             by_unit: false,
             activation: (self.pool == 1).then_some(self.activation),
             map: Some(Box::new(block.without_bias())),
