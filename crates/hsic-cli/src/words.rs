@@ -7,9 +7,16 @@ use hsic_bottleneck::Error;
 use hsic_bottleneck::dataset::DatasetError;
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
+use hsic_bottleneck::step_error::ObjectiveError;
 
 /// What a user of the command can do about an error, to follow its text.
 pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    if let Some(ObjectiveError::Hsic(hsic::Error::Memory { .. })) = error.downcast_ref() {
+        return Some(" (--batch-size), or an approximation (--approximation fourier:512)".into());
+    }
+    if let Some(hsic::Error::Memory { .. }) = error.downcast_ref() {
+        return Some(": a random part of both tables gives the same figure but for its noise".into());
+    }
     let dataset = match error.downcast_ref() {
         Some(Error::Dataset(dataset)) => Some(dataset),
         _ => error.downcast_ref(),
@@ -52,6 +59,9 @@ mod tests {
         assert_eq!(remedy(&Error::from(occupied())).as_deref(), Some(", or --resume"));
         assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
         assert_eq!(remedy(&std::io::Error::other("x")), None);
+        let memory = || hsic::Error::Memory { rows: 9, needed: 648, available: None };
+        assert!(remedy(&memory()).is_some_and(|words| words.starts_with(": a random part")));
+        assert!(remedy(&ObjectiveError::from(memory())).is_some_and(|words| words.contains("--batch-size")));
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";
         assert_eq!(remedy(&missing()).as_deref(), Some(told));
