@@ -7,6 +7,7 @@ mod backprop;
 mod battery;
 mod capsules;
 mod cifar;
+mod clipping;
 mod conclusion;
 mod datasets;
 mod encode;
