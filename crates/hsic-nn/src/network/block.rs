@@ -16,13 +16,14 @@ pub struct Cache<T> {
     inner: Option<Box<Cache<T>>>,
     shared: bool,
     draw: u64,
+    share: Option<f64>,
 }
 
 impl<T: Scalar> Cache<T> {
     /// A cache whose block may spread its work over all threads. Blocks that run at once must not.
     #[must_use]
     pub fn shared() -> Self {
-        Self { buffers: Vec::new(), inner: None, shared: true, draw: 0 }
+        Self { buffers: Vec::new(), inner: None, shared: true, draw: 0, share: None }
     }
 
     /// Which random numbers a block draws that draws any (dropout): the step's index. The same number, the same draws, so
@@ -35,6 +36,19 @@ impl<T: Scalar> Cache<T> {
     /// Says which step it is.
     pub fn set_draw(&mut self, draw: u64) {
         self.draw = draw;
+    }
+
+    /// What [`Block::absorb_statistics`] gives the batch of the running statistics, in (0, 1]: 1 forgets what they were, and
+    /// with the share that a batch's rows have among those seen until then they become a mean over all of these. `None`, as a
+    /// cache starts, for a share that is the same at each step of training (0.1 in batch norm).
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        self.share
+    }
+
+    /// Says which share it is.
+    pub fn set_share(&mut self, share: Option<f64>) {
+        self.share = share;
     }
 
     /// Whether the block may spread its work over all threads.
@@ -51,7 +65,7 @@ impl<T: Scalar> Cache<T> {
 
     /// N separate buffers as those of [`buffers`](Self::buffers), and the cache of a block inside the block.
     pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
-        let Self { buffers, inner, shared, draw } = self;
+        let Self { buffers, inner, shared, draw, share } = self;
         if buffers.len() < N {
             buffers.resize_with(N, Vec::new);
         }
@@ -65,9 +79,10 @@ impl<T: Scalar> Cache<T> {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
         });
-        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: 0 });
+        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: 0, share: None });
         let inner = inner.get_or_insert_with(fresh);
         inner.draw = *draw;
+        inner.share = *share;
         (lent, inner)
     }
 }
@@ -164,7 +179,7 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         self.forward(m, x, z, &mut Cache::default());
     }
 
-    /// Moves the running statistics towards those of the last `forward`.
+    /// Moves the running statistics towards those of the last `forward`, by the share that the cache names.
     fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
 
     /// All running statistics, one slice after another.
