@@ -4,7 +4,9 @@
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
 mod checkpoints;
+mod norm_statistics;
 mod options;
+mod restarts;
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +33,9 @@ pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
 pub use hsic_learn::options::{Numbers, ObjectiveOptions, RuleOptions};
 pub use hsic_nn::network::NetworkOptions;
 pub use hsic_nn::optimizer::{OptimizerName, OptimizerOptions};
+pub use norm_statistics::NormStatistics;
 pub use options::{Course, TrainingOptions};
+pub use restarts::Restarts;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +144,12 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Whether the last batch of an epoch is left out if it is short of rows.
+    pub drop_last: bool,
+    /// Epochs after which the learning rate's course begins anew.
+    pub restarts: Restarts,
+    /// Running statistics that the trained network keeps.
+    pub norm_statistics: NormStatistics,
     /// Whether an epoch visits the samples in an order of its own.
     pub shuffle: bool,
     /// Which weights a block's input comes from.
@@ -201,6 +211,12 @@ impl TrainOptions {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
         toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string().trim_end().to_owned() })
+    }
+
+    /// The options of a run's folder: what one of an earlier version leaves unsaid is what that version did.
+    #[must_use]
+    pub fn as_stored(self) -> Self {
+        Self { training: self.training.as_stored(), ..self }
     }
 
     /// These options where given, `other`'s elsewhere.
@@ -294,7 +310,20 @@ impl TrainOptions {
         };
         let DataPlan { dataset, load, augmentation } = data;
         let NetworkPlan { model, widths, outputs, activation, norm, feature, entrance } = network;
-        let Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps } = course;
+        let Course {
+            epochs,
+            batch_size,
+            drop_last,
+            restarts,
+            norm_statistics,
+            shuffle,
+            order,
+            schedule,
+            seed,
+            threads,
+            checkpoints,
+            monitor_steps,
+        } = course;
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
             options: self,
@@ -318,6 +347,9 @@ impl TrainOptions {
             learning_rate,
             epochs,
             batch_size,
+            drop_last,
+            restarts,
+            norm_statistics,
             shuffle,
             order,
             schedule,

@@ -53,7 +53,8 @@ pub(crate) struct TrainArguments {
     /// Overwrite the run that the folder of --run holds; never a folder that holds anything else
     #[arg(long, requires = "run")]
     pub(crate) force: bool,
-    /// Take up an interrupted run where it stands; only --threads may be given beside it
+    /// Take up an interrupted run where it stands; beside it --threads, and --epochs to train a finished run further, to so
+    /// many epochs in all
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub(crate) resume: Option<PathBuf>,
     /// No progress bar and no epoch lines
@@ -69,7 +70,7 @@ pub(crate) struct TrainArguments {
 /// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without numbers it
 /// trains for 10 epochs.
 ///
-/// Example: hsic format runs/mnist-mlp-hsic-1 --format-epochs 5 --format-input all
+/// Example: hsic format runs/mnist-mlp-hsic-seed1 --format-epochs 5 --format-input all
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct FormatArguments {
@@ -87,7 +88,7 @@ pub(crate) struct FormatArguments {
 
 /// Evaluate a finished run on its test data, or on that of another data set
 ///
-/// Example: hsic eval runs/digits-mlp-hsic-1
+/// Example: hsic eval runs/digits-mlp-hsic-seed1
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct EvalArguments {
@@ -107,7 +108,7 @@ pub(crate) struct EvalArguments {
 /// other arrays. Probabilities are softmax(outputs / T) summed over a class's units, with one temperature T
 /// fitted to training samples: on data that the network fits less well they are too sure.
 ///
-/// Example: hsic predict runs/digits-mlp-hsic-1 new.npy --json
+/// Example: hsic predict runs/digits-mlp-hsic-seed1 new.npy --json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PredictArguments {
@@ -129,7 +130,7 @@ pub(crate) struct PredictArguments {
 /// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
 /// 1.running_mean, 1.running_var, 3.weight, ... in float32. The same run gives the same bytes.
 ///
-/// Example: hsic export runs/digits-mlp-hsic-1 --format npz --output weights.npz
+/// Example: hsic export runs/digits-mlp-hsic-seed1 --format npz --output weights.npz
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ExportArguments {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::{CheckedFile, Transfer};
 use hsic_bottleneck::judge::assignment::Confusion;
@@ -95,7 +95,17 @@ pub(crate) fn report(written: &Written) -> anyhow::Result<()> {
 
 /// Says that a run was interrupted and how to go on.
 pub(crate) fn interrupted(step: u64, run: &Path) {
-    note(&format!("interrupted after step {step}; go on with: hsic train --resume {}", run.display()));
+    note(&format!("interrupted after step {step}; {}", go_on(run)));
+}
+
+/// How an interrupted training goes on.
+pub(crate) fn go_on(run: &Path) -> String {
+    format!("go on with: hsic train --resume {}", run.display())
+}
+
+/// Says that work was ended in its middle and how to go on; bars are no longer drawn.
+pub(crate) fn left(what: &str, remedy: &str) {
+    note(&format!("\n{what}; {remedy}"));
 }
 
 /// The result of a training.
@@ -117,6 +127,11 @@ pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
         summary.threads,
         summary.run.display()
     );
+    for (index, leg) in summary.legs.iter().enumerate() {
+        let from = index.checked_sub(1).map_or(1, |before| summary.legs[before].epochs + 1);
+        let accuracy = 100.0 * leg.format_accuracy.unwrap_or(leg.test_accuracy);
+        let _ = write!(text, "\nepochs {from} to {}: {accuracy:.2} % in {:.1} s", leg.epochs, leg.seconds);
+    }
     if authors {
         text.push_str(
             "\nby the authors' protocol, for comparison with the paper only: its readout is fitted on the test data, or its \
@@ -213,6 +228,8 @@ pub(crate) struct Progress {
     quiet: bool,
     /// Keeps warnings to itself too: the run records them.
     mute: bool,
+    /// The run whose training it shows.
+    run: Option<PathBuf>,
 }
 
 impl Progress {
@@ -220,7 +237,12 @@ impl Progress {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, quiet, mute: false }
+        Self { bar, quiet, mute: false, run: None }
+    }
+
+    /// This, for the training of a run that warnings are to name.
+    pub(crate) fn of(self, run: &Path) -> Self {
+        Self { run: Some(run.to_owned()), ..self }
     }
 
     pub(crate) fn finish(&self) {
@@ -267,7 +289,7 @@ impl Observer for Progress {
         if self.mute {
             return Ok(());
         }
-        self.bar.suspend(|| note(&format!("warning: {}", words::warning(warning))));
+        self.bar.suspend(|| note(&format!("warning: {}", words::warning(warning, self.run.as_deref()))));
         Ok(())
     }
 }
@@ -359,9 +381,12 @@ impl TransferBar {
     }
 }
 
+/// How interrupted trainings go on.
+pub(crate) const SAME_COMMAND: &str = "the same command goes on from here";
+
 /// Says that a reproduction was interrupted and how to go on.
 pub(crate) fn reproduction_interrupted() {
-    note("interrupted; the same command goes on from here");
+    note(&format!("interrupted; {SAME_COMMAND}"));
 }
 
 /// Head of a column, and its cell of a row.
@@ -522,7 +547,7 @@ impl Watcher for ReproductionBars {
     fn begin(&mut self, planned: &Planned) {
         let label = format!("{}, seed {}", planned.training.label, planned.seed);
         self.whole.set_message(label);
-        self.run = Progress { bar: self.bars.add(Progress::new(self.quiet).bar), quiet: true, mute: true };
+        self.run = Progress { bar: self.bars.add(Progress::new(self.quiet).bar), quiet: true, mute: true, run: None };
     }
 
     fn observer(&mut self) -> &mut dyn Observer {
@@ -578,6 +603,8 @@ mod tests {
             formatted,
             confusion: Confusion::new(2, 2),
             class_names: Vec::new(),
+            norm_statistics: None,
+            legs: Vec::new(),
         };
         let plain = "test accuracy 75.00 % (training 87.50 %)";
         assert_eq!(accuracies(&summary(None, true)), plain);

@@ -17,6 +17,7 @@ mod methods;
 mod prediction;
 mod runs;
 mod schedules;
+mod statistics;
 mod three_blocks;
 mod timeline;
 mod training;

@@ -15,7 +15,7 @@ use hsic_lab::draw;
 use hsic_lab::figure::flags;
 
 use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::CompareArguments;
 use crate::printer::{self, ReproductionBars};
 use crate::{html, markdown};
@@ -44,12 +44,13 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let seeds = (1..=arguments.seeds).collect();
     let comparison = Comparison::new(&output, options, methods, arguments.budget, seeds);
 
-    let stop = stop_on_signal()?;
+    let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
+    let stop = signals.stop();
     let program = std::env::current_exe().context("the program's own path")?;
     let mut bars = ReproductionBars::new(arguments.quiet, comparison.len());
     while let Some((planned, settled)) = comparison.next()? {
         bars.at(settled);
-        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)? == Settled::Interrupted {
+        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, stop), stop)? == Settled::Interrupted {
             bars.finish();
             printer::reproduction_interrupted();
             return Ok(interrupted());

@@ -7,7 +7,7 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 
 use super::eval::load;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::FormatArguments;
 use crate::printer;
 
@@ -22,10 +22,10 @@ pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let config = options.resolve()?;
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
     let threads = arguments.threads.or(config.threads);
-    let stop = stop_on_signal()?;
+    let signals = Signals::listen(|| "the run is as it was".to_owned())?;
     let finished = on_threads(threads, || {
         let data = load(&config)?;
-        format_finished(&run, &data, &config.format, &stop)
+        format_finished(&run, &data, &config.format, signals.stop())
     })??;
     let Some((summary, epochs)) = finished else { return Ok(interrupted()) };
     if arguments.json {

@@ -4,11 +4,14 @@ mod behaviour;
 mod compare;
 mod data;
 mod errors;
+mod further;
 mod life;
 mod predict;
 mod protocols;
 mod report;
 mod reproduce;
+#[cfg(unix)]
+mod signals;
 mod statistics;
 mod train;
 

@@ -63,6 +63,8 @@ fn tables_whose_matrices_no_memory_holds_are_an_error_with_its_remedy() {
         assert!(error.starts_with(start), "{error}");
         assert!(error.contains(needed) && error.contains(" are free: expected fewer rows: a random part"), "{error}");
     }
-    let error = place.fails("train --dataset x.csv --batch-size 400000 --epochs 1 --quiet");
+    place.write("labeled.csv", &"0,a\n1,b\n".repeat(300_000));
+    let error = place
+        .fails("train --dataset labeled.csv --batch-size 400000 --widths 2 --schedule sequential --epochs 1 --quiet");
     assert!(error.contains("expected fewer rows (--batch-size), or an approximation"), "{error}");
 }
