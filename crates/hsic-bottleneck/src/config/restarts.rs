@@ -17,7 +17,7 @@ impl Restarts {
     #[must_use]
     pub fn course(&self, step: u64, epochs: u64, steps: u64) -> (u64, u64) {
         let starts = self.0.iter().map(|&epoch| epoch * steps);
-        let start = starts.clone().filter(|&start| start <= step).last().unwrap_or(0);
+        let start = starts.clone().rfind(|&start| start <= step).unwrap_or(0);
         let end = starts.filter(|&start| start > step).min().unwrap_or(epochs * steps);
         (start, end - start)
     }

@@ -119,7 +119,7 @@ fn table() -> String {
 }
 
 /// Copies a folder with all that is in it.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder made");
     for entry in std::fs::read_dir(from).expect("a folder") {
         let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::behaviour::copy;
 use crate::{Place, bytes, stderr};
 
 /// Ten steps an epoch; the momentum of the first leg goes on into the second.
@@ -14,21 +15,9 @@ const SMALL: &str =
     "--train-size 640 --test-size 100 --widths 16x2 --batch-size 64 --optimizer sgd --momentum 0.9 --quiet";
 
 fn epochs(run: &Path) -> Vec<Value> {
-    let text = String::from_utf8(bytes(&run.join("metrics.jsonl"))).unwrap();
-    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = String::from_utf8(bytes(&run.join("metrics.jsonl"))).expect("text");
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
     records.filter(|record| record["type"] == "epoch").collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -128,9 +117,9 @@ fn only_what_is_finished_is_trained_further() {
 fn elsewhere(place: &Place, folder: &str, arguments: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hsic"));
     command.args(arguments.split_whitespace()).current_dir(place.path(folder)).env_clear();
-    let output = command.output().unwrap();
+    let output = command.output().expect("the command runs");
     assert!(output.status.success(), "{arguments}: {}", stderr(&output));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
 #[test]

@@ -19,22 +19,23 @@ const SOON: Duration = Duration::from_secs(4);
 
 fn begun(place: &Place, arguments: &str, sign: &Path) -> Child {
     let mut command = place.command(arguments);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command starts");
     while !sign.exists() {
-        assert_eq!(child.try_wait().unwrap(), None, "ended before it began");
+        assert_eq!(child.try_wait().expect("its state"), None, "ended before it began");
         std::thread::sleep(Duration::from_millis(5));
     }
     child
 }
 
 fn send(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
 }
 
 /// What the process says in its end, and how long that took from now.
 fn ended(child: Child) -> (Output, Duration) {
     let start = Instant::now();
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("its end");
     (output, start.elapsed())
 }
 
