@@ -48,6 +48,9 @@ pub fn training(config: &TrainConfig) -> Training {
     Training {
         epochs: config.epochs,
         batch_size: config.batch_size,
+        drop_last: config.drop_last,
+        restarts: config.restarts.clone(),
+        norm_statistics: config.norm_statistics,
         learning_rate: config.learning_rate,
         shuffle: config.shuffle,
         augmentation: config.augmentation,

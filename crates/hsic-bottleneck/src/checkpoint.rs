@@ -15,7 +15,7 @@ use crate::position::Position;
 use crate::run::Run;
 use crate::tensor_file;
 
-const CHECKPOINT: &str = "checkpoint/state.safetensors";
+pub(crate) const CHECKPOINT: &str = "checkpoint/state.safetensors";
 
 /// Tensors of a learner.
 const LEARNER_PARTS: [&str; 4] = ["parameters", "statistics", "first", "second"];
@@ -220,6 +220,10 @@ mod tests {
 
         fn observe(&mut self, _batch: &Batch, _visit: &mut Visit<'_>) -> Result<Vec<f32>, StepError> {
             Ok(Vec::new())
+        }
+
+        fn form_statistics(&mut self, _batch: &Batch, _earlier: usize) -> bool {
+            false
         }
 
         fn weights(&self) -> Vec<StoredTensor<'_, f32>> {

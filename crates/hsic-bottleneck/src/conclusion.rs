@@ -10,9 +10,11 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
+use hsic_nn::network::Norm;
 
-use crate::assemble::format_input;
-use crate::config::TrainConfig;
+use crate::assemble::{format_input, training};
+use crate::chance::no_better_than;
+use crate::config::{NormStatistics, TrainConfig};
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell};
 use crate::run::{READOUT, Run, SUMMARY};
@@ -89,7 +91,21 @@ pub fn conclude(
             }
         }
     }
-    let summary = Summary {
+    let confusion = match &format {
+        Some(format) => format.test.clone(),
+        None => test_table.counts.assigned(&assignment),
+    };
+    if let Some(guess) = no_better_than(&confusion) {
+        let warning = Warning::NotAboveLargestClass {
+            accuracy: confusion.accuracy(),
+            class: test.class_names[guess.class].clone(),
+            share: guess.share,
+            rows: guess.rows,
+            epochs: config.epochs,
+        };
+        tell(listeners, |observer| observer.warning(&warning))?;
+    }
+    let mut summary = Summary {
         run: run.path().to_owned(),
         dataset: config.dataset.clone(),
         model: config.model.clone(),
@@ -110,11 +126,24 @@ pub fn conclude(
         auxiliary_parameters: spent.beside.iter().sum(),
         parameters_at_once: parameters_at_once(config, members, &spent.beside),
         formatted: format.is_some() || formatted,
-        confusion: format.map_or_else(|| test_table.counts.assigned(&assignment), |format| format.test),
+        confusion,
         class_names: train.class_names.clone(),
+        norm_statistics: norm_statistics(config, data)?,
+        legs: Vec::new(),
     };
+    if let Some(earlier) = run.earlier() {
+        summary.follow(earlier);
+    }
     run.write_json(SUMMARY, &summary)?;
     Ok(Some(summary))
+}
+
+/// Which running statistics the networks have; `None` where there are none by the options.
+fn norm_statistics(config: &TrainConfig, data: &Split) -> Result<Option<NormStatistics>, Error> {
+    let steps = training(config).steps(data)?;
+    let anew = config.norm_statistics.are_formed_anew(config.learning_rate.decay, steps);
+    let kept = if anew { NormStatistics::Anew } else { NormStatistics::Running };
+    Ok((config.norm != Norm::None || !config.blocks.is_empty()).then_some(kept))
 }
 
 /// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.

@@ -5,7 +5,9 @@
 
 mod checkpoints;
 pub mod given;
+mod norm_statistics;
 mod options;
+mod restarts;
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,9 @@ pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
 pub use hsic_learn::options::{Numbers, ObjectiveOptions, RuleOptions};
 pub use hsic_nn::network::NetworkOptions;
 pub use hsic_nn::optimizer::{OptimizerName, OptimizerOptions};
+pub use norm_statistics::NormStatistics;
 pub use options::{Course, TrainingOptions};
+pub use restarts::Restarts;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +149,12 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Whether the last batch of an epoch is left out if it is short of rows.
+    pub drop_last: bool,
+    /// Epochs after which the learning rate's course begins anew.
+    pub restarts: Restarts,
+    /// Running statistics that the trained network keeps.
+    pub norm_statistics: NormStatistics,
     /// Whether an epoch visits the samples in an order of its own.
     pub shuffle: bool,
     /// Which weights a block's input comes from.
@@ -234,7 +244,7 @@ impl TrainOptions {
     pub fn as_stored(mut self) -> Self {
         // Data were divided by the seed of training. Any other one would judge rows that were trained on.
         self.data.split_seed = self.data.split_seed.or(self.training.seed);
-        Self { network: self.network.as_stored(), ..self }
+        Self { network: self.network.as_stored(), training: self.training.as_stored(), ..self }
     }
 
     /// These options where given, `other`'s elsewhere.
@@ -330,7 +340,20 @@ impl TrainOptions {
         };
         let DataPlan { dataset, load, augmentation } = data;
         let NetworkPlan { model, widths, outputs, activation, norm, feature, pool_at, input_norm, entrance } = network;
-        let Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps } = course;
+        let Course {
+            epochs,
+            batch_size,
+            drop_last,
+            restarts,
+            norm_statistics,
+            shuffle,
+            order,
+            schedule,
+            seed,
+            threads,
+            checkpoints,
+            monitor_steps,
+        } = course;
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
             options: self,
@@ -356,6 +379,9 @@ impl TrainOptions {
             learning_rate,
             epochs,
             batch_size,
+            drop_last,
+            restarts,
+            norm_statistics,
             shuffle,
             order,
             schedule,

@@ -4,6 +4,7 @@
 //! the crates below are re-exported here, so that this crate is all that a training needs.
 
 pub mod assemble;
+mod chance;
 pub mod checkpoint;
 pub mod conclusion;
 pub mod config;
@@ -11,7 +12,10 @@ pub mod error;
 pub mod export;
 pub mod files;
 pub mod folder;
+mod forecast;
+mod further;
 pub mod judged;
+pub mod lock;
 pub mod log;
 mod means;
 pub mod position;

@@ -76,6 +76,35 @@ pub enum Warning {
         /// Share of its training samples that is read right.
         share: f64,
     },
+    /// Right answers are not clearly more than naming the largest class for every sample would give.
+    NotAboveLargestClass {
+        /// Share of the judged rows that is read right.
+        accuracy: f64,
+        /// Name of the largest class.
+        class: String,
+        /// Its share of the judged rows.
+        share: f64,
+        /// Rows that are judged.
+        rows: u64,
+        /// Epochs of the training.
+        epochs: u64,
+    },
+    /// The batch is larger than the training data.
+    BatchOverData {
+        /// Rows of a batch.
+        batch: usize,
+        /// Training rows.
+        rows: usize,
+    },
+    /// One step of the exact objective takes minutes.
+    LongStep {
+        /// Rows of the batch.
+        rows: usize,
+        /// About so many seconds a step.
+        seconds: f64,
+        /// Memory of the objective's matrices.
+        bytes: u64,
+    },
     /// tr R_Y is under half its bound: sigma is so large that the labels have all but vanished.
     LabelsVanished {
         /// tr R_Y of the first batch.
@@ -103,6 +132,30 @@ impl std::fmt::Display for Warning {
                 write!(
                     f,
                     "{what} class {class} ({percent:.1} % of its training samples are read right): expected {remedy}"
+                )
+            }
+            Self::NotAboveLargestClass { accuracy, class, share, rows, .. } => {
+                let (accuracy, share) = (100.0 * accuracy, 100.0 * share);
+                write!(
+                    f,
+                    "{accuracy:.1} % of {rows} rows are read right, not clearly more than the {share:.1} % of the largest class, \
+                     {class}: expected more epochs or another learning rate"
+                )
+            }
+            Self::BatchOverData { batch, rows } => {
+                write!(f, "a batch of {batch} rows holds all {rows} training rows: each epoch is one step")
+            }
+            Self::LongStep { rows, seconds, bytes } => {
+                let time = match *seconds {
+                    seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
+                    seconds if seconds < 7200.0 => format!("{:.0} minutes", seconds / 60.0),
+                    seconds => format!("{:.1} hours", seconds / 3600.0),
+                };
+                let memory = hsic::error::Amount(*bytes);
+                write!(
+                    f,
+                    "a step on {rows} rows takes about {time} and {memory} by the exact objective: expected a smaller batch or an \
+                     approximation"
                 )
             }
             Self::LabelsVanished { trace, bound } => {
@@ -163,6 +216,14 @@ pub trait Observer: Send {
     /// # Errors
     /// Ends training.
     fn warning(&mut self, _warning: &Warning) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// When training that was asked to stop has heard it and is about to tell its state.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn stopping(&mut self) -> Result<(), BoxError> {
         Ok(())
     }
 
@@ -287,6 +348,15 @@ mod tests {
         let spans = [span("forward", 0, 0.0), span("operator", 0, 0.25), span("block", 7, 1.0)].join(",");
         assert_eq!(text, format!(r#"{{"type":"timeline","step":20,"threads":2,"spans":[{spans}]}}"#));
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn a_long_step_is_told_in_fitting_units() {
+        let told = |seconds| Warning::LongStep { rows: 20_000, seconds, bytes: 8_000_000_000 }.to_string();
+        assert!(
+            told(90.0).starts_with("a step on 20000 rows takes about 90 seconds and 8.0 GB by the exact objective")
+        );
+        assert!(told(300.0).contains("about 5 minutes and") && told(9000.0).contains("about 2.5 hours and"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Predictor {
     /// As those of [`open`](Self::open).
     pub fn open_among(run: &Run, methods: &Methods) -> Result<Self, Error> {
         let config = run.config_among(methods)?;
-        if !run.is_finished() {
+        if !run.is_finished() || run.is_unsettled() {
             return Err(RunError::Unfinished { path: run.path().into() }.into());
         }
         let provenance = run.data()?;

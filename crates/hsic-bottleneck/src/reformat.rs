@@ -23,6 +23,7 @@ pub fn format_finished(
     settings: &FormatSettings,
     stop: &AtomicBool,
 ) -> Result<Option<(Summary, Vec<f64>)>, Error> {
+    let _held = run.lock()?;
     let config = run.config()?;
     let predictor = Predictor::open(run)?;
     run.check_content(&data.origin.place, data.origin.content.as_ref())?;
@@ -31,7 +32,7 @@ pub fn format_finished(
     let Some(formatted) = format_run(&config, data, run, predictor.networks().into(), settings, stop)? else {
         return Ok(None);
     };
-    let mut summary: Summary = run.read_json(SUMMARY, "the summary of a finished run")?;
+    let mut summary: Summary = run.summary()?;
     summary.format_accuracy = Some(formatted.test.accuracy());
     summary.formatted = true;
     summary.judged_on = config.judged_on();

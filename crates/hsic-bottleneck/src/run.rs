@@ -1,10 +1,11 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
-//! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`. Files appear whole or not at all, and nothing in them is executed.
+//! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`; `lock` while a process works in it.
+//! Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use hsic_data::dataset::{Content, Split};
+use hsic_data::dataset::{Content, Split, placed};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
+use crate::lock::{LOCK, LockError, RunLock, lock};
 use crate::tensor_file;
 
 /// What can be wrong with a run's folder.
@@ -30,6 +32,14 @@ pub enum RunError {
     Occupied {
         /// The folder.
         path: PathBuf,
+    },
+    /// A process works in the folder.
+    #[error("{}: in use by {by}, expected one process at a time", .path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Which process.
+        by: String,
     },
     /// Training into the folder has not ended.
     #[error("{}: training has not ended, expected a finished run", .path.display())]
@@ -65,7 +75,7 @@ pub enum RunError {
     },
 }
 
-const CONFIG: &str = "config.toml";
+pub(crate) const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
 /// The records of training, a line each.
 pub const METRICS: &str = "metrics.jsonl";
@@ -73,9 +83,31 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
 
-/// What a run and its report make in its folder, beside `checkpoint/`.
-const FILES: &[&str] =
-    &[CONFIG, DATA, METRICS, WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, SUMMARY, REPORT_HTML, REPORT_MARKDOWN];
+/// The folder in which the results of a longer training come to be.
+pub(crate) const NEXT: &str = "next";
+
+/// The list of the results in it, once they are whole.
+pub(crate) const WHOLE: &str = "next.json";
+
+/// What a run and its report make in its folder, beside `checkpoint/` and `next/`.
+const FILES: &[&str] = &[
+    CONFIG,
+    DATA,
+    METRICS,
+    WEIGHTS,
+    READOUT,
+    FORMAT,
+    DECODER,
+    RECONSTRUCTIONS,
+    SUMMARY,
+    REPORT_HTML,
+    REPORT_MARKDOWN,
+    LOCK,
+    WHOLE,
+];
+
+/// What a finished training leaves, the summary last.
+pub(crate) const RESULTS: &[&str] = &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, SUMMARY];
 
 /// The page of `hsic report`.
 pub const REPORT_HTML: &str = "report.html";
@@ -101,11 +133,14 @@ const MEMBER: &str = "sigma-";
 /// A run's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
+    /// Whether results are those that come to be beside the ones of the run.
+    pub(crate) aside: bool,
 }
 
 impl Run {
-    /// A new folder, with the configuration in it.
+    /// A new folder, with the configuration in it; paths of data are kept from the root, and where data known by name were
+    /// found.
     ///
     /// # Errors
     /// `Occupied` if the folder holds anything; `Io`.
@@ -116,10 +151,31 @@ impl Run {
         if entries(path)?.iter().any(|entry| *entry != leftover) {
             return Err(RunError::Occupied { path: path.into() });
         }
-        let run = Self { path: path.into() };
-        let text = toml::to_string(&config.options).map_err(|error| run.malformed(CONFIG, error, "valid settings"))?;
+        let run = Self::at(path);
+        // From another folder and without the environment the data are to be found again.
+        let mut options = config.options.clone();
+        let (dataset, data_dir) = placed(&config.dataset, options.data.data_dir.as_deref());
+        options.data.dataset = Some(dataset);
+        options.data.data_dir = data_dir;
+        let text = toml::to_string(&options).map_err(|error| run.malformed(CONFIG, error, "valid settings"))?;
         write_atomically(&run.file(CONFIG), text.as_bytes())?;
         Ok(run)
+    }
+
+    /// Keeps other processes out of the folder: those that train in it, train its softmax layer or overwrite it. Those that
+    /// only read it come in.
+    ///
+    /// # Errors
+    /// `InUse` with what holds it; `Io`.
+    pub fn lock(&self) -> Result<RunLock, RunError> {
+        lock(&self.path).map_err(|error| match error {
+            LockError::InUse { by } => RunError::InUse { path: self.path.clone(), by },
+            LockError::File(error) => error.into(),
+        })
+    }
+
+    fn at(path: &Path) -> Self {
+        Self { path: path.into(), aside: false }
     }
 
     /// Removes the run that a folder holds, if it holds one, for [`Run::create`] to make another. Everything in the
@@ -127,17 +183,20 @@ impl Run {
     /// is interrupted is still a run.
     ///
     /// # Errors
-    /// `Foreign` naming the first thing that no run makes; nothing is removed then. `Io`.
+    /// `Foreign` naming the first thing that no run makes, `InUse` if a process works in it; nothing is removed then. `Io`.
     pub fn clear(path: &Path) -> Result<(), RunError> {
         if !path.exists() {
             return Ok(());
         }
         let mut doomed = Vec::new();
         Self::look_at(path, &mut doomed)?;
+        // A folder that no process has worked in has nothing to be held by.
+        let held = path.join(LOCK).exists().then(|| Self::at(path).lock()).transpose()?;
         for entry in doomed {
             let removed = if is_folder(&entry) { fs::remove_dir(&entry) } else { fs::remove_file(&entry) };
             removed.map_err(|source| FileError::Io { path: entry, source })?;
         }
+        drop(held);
         Ok(())
     }
 
@@ -152,14 +211,20 @@ impl Run {
             Self::look_at(&member, doomed)?;
             doomed.push(member);
         }
-        let mut files = Vec::new();
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
         for entry in own {
-            if is_folder(&entry) && entry.ends_with("checkpoint") {
+            let known: Option<&[&str]> = match entry.file_name().and_then(|name| name.to_str()) {
+                Some("checkpoint") => Some(&["state.safetensors"]),
+                Some(NEXT) => Some(RESULTS),
+                _ => None,
+            };
+            if let Some(known) = known.filter(|_| is_folder(&entry)) {
                 let inside = entries(&entry)?;
-                if let Some(foreign) = inside.iter().find(|file| !is_named(file, &["state.safetensors"])) {
+                if let Some(foreign) = inside.iter().find(|file| !is_named(file, known)) {
                     return Err(RunError::Foreign { path: foreign.clone() });
                 }
                 files.extend(inside);
+                folders.push(entry);
             } else if is_named(&entry, FILES) {
                 files.push(entry);
             } else {
@@ -179,21 +244,20 @@ impl Run {
         }
         files.sort_by_key(named_so);
         doomed.append(&mut files);
-        let checkpoint = path.join("checkpoint");
-        if checkpoint.exists() {
-            doomed.push(checkpoint);
-        }
+        doomed.append(&mut folders);
         Ok(())
     }
 
-    /// A new folder under `parent`, named after what is trained: the first number that is free.
+    /// A new folder under `parent`, named after what is trained and its seed; where there is one already, with the first
+    /// number from 2 that is free.
     ///
     /// # Errors
     /// `Io`.
     pub fn create_numbered(parent: &Path, config: &TrainConfig) -> Result<Self, RunError> {
         let dataset = hsic_data::dataset::stem(Path::new(&config.dataset));
+        let name = format!("{dataset}-{}-{}-seed{}", config.model, config.method.name, config.seed);
         for number in 1.. {
-            let path = parent.join(format!("{dataset}-{}-{}-{number}", config.model, config.method.name));
+            let path = parent.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
             fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
             match fs::create_dir(&path) {
                 Ok(()) => return Self::create(&path, config),
@@ -209,7 +273,7 @@ impl Run {
     /// # Errors
     /// `Malformed` if the folder holds no `config.toml`.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let run = Self { path: path.into() };
+        let run = Self::at(path);
         if run.file(CONFIG).is_file() {
             Ok(run)
         } else {
@@ -233,10 +297,10 @@ impl Run {
     /// A file in the folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        if self.aside && RESULTS.contains(&name) { self.path.join(NEXT).join(name) } else { self.path.join(name) }
     }
 
-    fn malformed(&self, name: &str, found: impl ToString, expected: &str) -> FileError {
+    pub(crate) fn malformed(&self, name: &str, found: impl ToString, expected: &str) -> FileError {
         FileError::malformed(&self.file(name), found, expected)
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hsic_learn::judge::assignment::Confusion;
 use serde::{Deserialize, Serialize};
 
-use crate::config::TrainConfig;
+use crate::config::{NormStatistics, TrainConfig};
 
 /// The part of the data on which a network is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +101,53 @@ pub struct Summary {
     pub confusion: Confusion,
     /// Names of the classes.
     pub class_names: Vec<String>,
+    /// Running statistics of batch norm that the network has: `running` or `anew`; `None` of a version without a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_statistics: Option<NormStatistics>,
+    /// The parts of a training that was taken further after its end, in order; empty for one that was not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<Leg>,
+}
+
+/// A part of a training that was taken further, and what it came to at its own end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Epochs done at its end, those of earlier parts included.
+    pub epochs: u64,
+    /// Steps done at its end.
+    pub steps: u64,
+    /// Seconds that it took by itself.
+    pub seconds: f64,
+    /// Unformatted accuracy on all training data, a fraction.
+    pub train_accuracy: f64,
+    /// Unformatted accuracy on the data that the run is judged on, a fraction.
+    pub test_accuracy: f64,
+    /// Accuracy after format training; `None` without.
+    pub format_accuracy: Option<f64>,
+}
+
+impl Leg {
+    /// Of a training that began after `seconds` seconds of earlier ones.
+    fn of(summary: &Summary, seconds: f64) -> Self {
+        Self {
+            epochs: summary.epochs,
+            steps: summary.steps,
+            seconds: summary.seconds - seconds,
+            train_accuracy: summary.train_accuracy,
+            test_accuracy: summary.test_accuracy,
+            format_accuracy: summary.format_accuracy,
+        }
+    }
 }
 
 impl Summary {
+    /// Makes this the summary of a training that took up where that of `earlier` ended.
+    pub(crate) fn follow(&mut self, earlier: Self) {
+        let own = Leg::of(self, earlier.seconds);
+        self.legs = if earlier.legs.is_empty() { vec![Leg::of(&earlier, 0.0)] } else { earlier.legs };
+        self.legs.push(own);
+    }
+
     /// The accuracy by which a run is judged: that of its softmax layer if it has one.
     #[must_use]
     pub fn accuracy(&self) -> f64 {

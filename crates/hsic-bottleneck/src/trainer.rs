@@ -11,10 +11,11 @@ use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::folder::Folder;
+use crate::forecast::forewarn;
 use crate::log::Observer;
 use crate::position::Position;
 use crate::reconstruction;
-use crate::run::{Run, SUMMARY};
+use crate::run::Run;
 use crate::summary::Summary;
 use crate::threads::on_threads;
 use crate::training::Reached;
@@ -42,10 +43,12 @@ impl Outcome {
 ///
 /// The weights depend on configuration and data alone: not on the number of threads, the schedule, or on how often
 /// the run was interrupted and taken up again. `stop` is looked at after every step and between the passes that follow
-/// training.
+/// training. A run that is trained further (see [`Run::extend`]) keeps what it came to until that of the longer training is
+/// whole.
 ///
 /// # Errors
-/// `Step` if training diverges (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written.
+/// `Step` if training diverges (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written or
+/// another process works in it.
 pub fn train(
     config: &TrainConfig,
     data: &Split,
@@ -53,6 +56,7 @@ pub fn train(
     observers: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
+    let _held = run.lock()?;
     on_threads(config.threads, || {
         if config.sigmas.len() > 1 {
             train_combined(config, data, run, observers, stop)
@@ -75,21 +79,35 @@ fn train_one(
     let mut update = build_method(config, train.classes())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
     let from = take_up(&mut session, data, run, total)?;
+    run.settle()?;
     if from.step == total && run.is_finished() {
-        return finished(run);
+        let summary = run.summary()?;
+        if config.restarts.0.is_empty() || summary.epochs == config.epochs {
+            return Ok(Outcome::Finished(Box::new(summary)));
+        }
     }
+    // What a run came to before it was trained further stays until all of this is whole.
+    let further = !config.restarts.0.is_empty();
+    let place = if further { run.aside()? } else { run.clone() };
     let mut folder = Folder::open(run, from.metrics_bytes)?;
     let mut listeners = listening(&mut folder, observers);
+    if from.step == 0 {
+        forewarn(config, session.network(), &data.train, &mut listeners)?;
+    }
     let reached = training(config).run(&mut session, data, from, &mut listeners, stop)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });
     }
     let learners = session.state().learners;
     if session.network().capsule().is_some() {
-        reconstruction::save(run, session.network(), &learners, &data.test)?;
+        reconstruction::save(&place, session.network(), &learners, &data.test)?;
     }
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
-    finish(config, &session, data, run, (reached, beside), &mut listeners, stop)
+    let outcome = finish(config, &session, data, &place, (reached, beside), &mut listeners, stop)?;
+    if further && matches!(outcome, Outcome::Finished(_)) {
+        run.take_aside()?;
+    }
+    Ok(outcome)
 }
 
 /// Whoever listens to a training into a folder: the folder first.
@@ -135,11 +153,6 @@ pub fn finish(
     Ok(Outcome::concluded(summary, steps))
 }
 
-fn finished(run: &Run) -> Result<Outcome, Error> {
-    let summary = run.read_json(SUMMARY, "the summary of a finished run")?;
-    Ok(Outcome::Finished(Box::new(summary)))
-}
-
 /// Trains a network for each sigma, then concludes on the average of their outputs.
 fn train_combined(
     config: &TrainConfig,
@@ -150,7 +163,7 @@ fn train_combined(
 ) -> Result<Outcome, Error> {
     run.record_data(data)?;
     if run.is_finished() {
-        return finished(run);
+        return Ok(Outcome::Finished(Box::new(run.summary()?)));
     }
     let mut networks = Vec::new();
     let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new() };

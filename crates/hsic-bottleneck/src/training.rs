@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use hsic::Bottleneck;
 use hsic_data::augment::Augmentation;
-use hsic_data::batch::{Batch, Batches, for_each_batch, steps_per_epoch};
-use hsic_data::dataset::Split;
+use hsic_data::batch::{Batch, Batches, for_each_batch};
+use hsic_data::dataset::{Dataset, Split};
 use hsic_data::fault::Faults;
 use hsic_learn::error::StepError;
 use hsic_learn::judge::assignment::Assignment;
@@ -20,7 +20,7 @@ use hsic_learn::update::Update;
 use hsic_nn::network::Network;
 use hsic_nn::optimizer::{Decay, LearningRate};
 
-use crate::config::{CheckpointRule, ConfigError};
+use crate::config::{CheckpointRule, ConfigError, NormStatistics, Restarts};
 use crate::error::Error;
 use crate::log::{EpochReport, Observer, TimelineReport, Warning, tell};
 use crate::means::{EpochMeans, Means};
@@ -34,12 +34,18 @@ const EPOCH_ROWS: usize = 5_000;
 const TIMELINE_STEP: u64 = 20;
 
 /// How a network is trained, whatever it is and by whatever method.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// Passes over the training data, >= 1.
     pub epochs: u64,
     /// Rows of a batch, >= 2.
     pub batch_size: usize,
+    /// Whether the last batch of an epoch is left out if it is short of rows.
+    pub drop_last: bool,
+    /// Epochs after which the learning rate's course begins anew.
+    pub restarts: Restarts,
+    /// Running statistics of batch norm that the network keeps in the end.
+    pub norm_statistics: NormStatistics,
     /// The learning rate with its course.
     pub learning_rate: LearningRate,
     /// Whether an epoch visits the samples in an order of its own, or in that of the data.
@@ -72,6 +78,9 @@ impl Default for Training {
         Self {
             epochs: 5,
             batch_size,
+            drop_last: false,
+            restarts: Restarts::default(),
+            norm_statistics: NormStatistics::Auto,
             learning_rate: LearningRate { peak: 2e-3, decay: Decay::Cosine, warmup_steps: 0 },
             shuffle: true,
             augmentation: Augmentation::default(),
@@ -190,10 +199,14 @@ impl Training {
         faults.check("epochs", self.epochs, self.epochs >= 1, "a whole number >= 1");
         faults.check("batch-size", self.batch_size, self.batch_size >= 2, "a whole number >= 2");
         faults.positive("learning-rate", self.learning_rate.peak);
+        faults.check("restarts", &self.restarts, self.restarts.fit(self.epochs), "epochs in order, before the last");
+        let filled = !self.drop_last || self.batch_size <= train.rows() || train.rows() < 2;
+        let expected = format!("at most the {} training rows, or drop-last = false", train.rows());
+        faults.check("batch-size", self.batch_size, filled, &expected);
         if !faults.0.is_empty() {
             return Err(ConfigError::Faults(faults.0).into());
         }
-        let steps = steps_per_epoch(train.rows(), self.batch_size);
+        let steps = self.batches().steps(train.rows());
         if steps == 0 || train.classes() < 2 {
             return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
         }
@@ -202,6 +215,16 @@ impl Training {
             return Err(ConfigError::Faults(faults).into());
         }
         Ok(steps * self.epochs)
+    }
+
+    fn batches(&self) -> Batches {
+        Batches {
+            size: self.batch_size,
+            seed: self.seed,
+            shuffle: self.shuffle,
+            augmentation: self.augmentation,
+            drop_last: self.drop_last,
+        }
     }
 
     /// Whether the session takes samples as these, and names as many classes where its units do.
@@ -247,14 +270,15 @@ impl Training {
         let seconds = || from.seconds + start.elapsed().as_secs_f64();
         let mut saved = Instant::now();
         let mut monitor = Monitor::new(self.monitor_steps, self.outputs.name_classes(), self.kernels);
-        let batches =
-            Batches { size: self.batch_size, seed: self.seed, shuffle: self.shuffle, augmentation: self.augmentation };
+        let batches = self.batches();
+        let anew = self.norm_statistics.are_formed_anew(self.learning_rate.decay, total);
         let mut whole = Batch::default();
         for_each_batch(&data.train, &batches, done..total, |step, batch| {
             if step == 0 && !self.outputs.name_classes() {
                 self.warn_of_labels(batch, listeners)?;
             }
-            let rate = self.learning_rate.at(step, total);
+            let (start, length) = self.restarts.course(step, self.epochs, steps);
+            let rate = self.learning_rate.at(step - start, length);
             let began = Instant::now();
             let report = session.step(batch, rate)?;
             times.push(began.elapsed().as_secs_f64() * 1e3);
@@ -287,9 +311,15 @@ impl Training {
                 // Weights that are no longer finite must not take the place of a good state.
                 return Err(StepError::Diverged { block }.into());
             }
+            if done == total && anew {
+                self.form_statistics(session, &data.train)?;
+            }
             if epoch_ends {
                 let report = self.epoch(session, data, means.take(), (done, steps), (seconds(), rate));
                 tell(listeners, |observer| observer.epoch(&report))?;
+            }
+            if stopping {
+                tell(listeners, |observer| observer.stopping())?;
             }
             // After the epoch's record, which a training that is taken up from here does not write again.
             if saves {
@@ -310,6 +340,20 @@ impl Training {
         })?;
         let milliseconds_per_step = if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) };
         Ok(Reached { step: done, total, seconds: seconds(), milliseconds_per_step })
+    }
+
+    /// Forms the running statistics anew from the training data as they are, which is how a network at rest sees data. Rows
+    /// come in the order of one more epoch, whatever order training has them in: a batch of one class would say little.
+    fn form_statistics(&self, session: &mut dyn Session, train: &Dataset) -> Result<(), Error> {
+        let batches = Batches { shuffle: true, augmentation: Augmentation::default(), ..self.batches() };
+        let steps = batches.steps(train.rows());
+        let mut rows = 0;
+        for_each_batch(train, &batches, self.epochs * steps..(self.epochs + 1) * steps, |_, batch| {
+            let follows_any = session.form_statistics(batch, rows);
+            rows += batch.rows();
+            Ok::<_, Error>(if follows_any { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        session.diverged().map_or(Ok(()), |block| Err(StepError::Diverged { block }.into()))
     }
 
     /// The report after an epoch, `done` steps of `steps` an epoch.

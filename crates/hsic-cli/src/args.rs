@@ -57,7 +57,8 @@ pub(crate) struct TrainArguments {
     /// Overwrite the run that the folder of --run holds; never a folder that holds anything else
     #[arg(long, requires = "run")]
     pub(crate) force: bool,
-    /// Take up an interrupted run where it stands; only --threads may be given beside it
+    /// Take up an interrupted run where it stands; beside it --threads, and --epochs to train a finished run further, to so
+    /// many epochs in all
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub(crate) resume: Option<PathBuf>,
     /// No progress bar and no epoch lines
@@ -73,7 +74,7 @@ pub(crate) struct TrainArguments {
 /// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without
 /// options it trains for 10 epochs.
 ///
-/// Example: hsic format runs/mnist-mlp-hsic-1 --format-epochs 5 --format-input all
+/// Example: hsic format runs/mnist-mlp-hsic-seed1 --format-epochs 5 --format-input all
 #[derive(Debug, Args)]
 pub(crate) struct FormatArguments {
     /// Folder of the run
@@ -93,7 +94,7 @@ pub(crate) struct FormatArguments {
 /// The run's own data are known by their content, wherever they lie, and give the rows of its test part. Other data are
 /// judged as a whole, or by the test part that they come with; their classes are matched with the run's by name.
 ///
-/// Example: hsic eval runs/digits-mlp-hsic-1
+/// Example: hsic eval runs/digits-mlp-hsic-seed1
 #[derive(Debug, Args)]
 pub(crate) struct EvalArguments {
     /// Folder of the run
@@ -115,7 +116,7 @@ pub(crate) struct EvalArguments {
 /// other arrays. Probabilities are softmax(outputs / T) summed over a class's units, with one temperature T
 /// fitted to training samples: on data that the network fits less well they are too sure.
 ///
-/// Example: hsic predict runs/digits-mlp-hsic-1 new.npy --json
+/// Example: hsic predict runs/digits-mlp-hsic-seed1 new.npy --json
 #[derive(Debug, Args)]
 pub(crate) struct PredictArguments {
     /// Folder of the run
@@ -136,7 +137,7 @@ pub(crate) struct PredictArguments {
 /// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
 /// 1.running_mean, 1.running_var, 3.weight, ... in float32. The same run gives the same bytes.
 ///
-/// Example: hsic export runs/digits-mlp-hsic-1 --format npz --output weights.npz
+/// Example: hsic export runs/digits-mlp-hsic-seed1 --format npz --output weights.npz
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
     /// Folder of the run

@@ -11,10 +11,10 @@ mod tables;
 mod text;
 
 pub(crate) use data::{dataset, datasets, verification};
-pub(crate) use figures::{comparison, report, reproduction, reproduction_interrupted};
+pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
 pub(crate) use methods::{method, methods};
 pub(crate) use output::{bytes, error, install_with, is_broken_pipe, json, line, of_the_line, warning};
 pub(crate) use progress::{Progress, ReproductionBars, TransferBar};
-pub(crate) use runs::{evaluation, formatted, interrupted, predictions, summary};
+pub(crate) use runs::{evaluation, formatted, go_on, interrupted, left, predictions, summary};
 pub(crate) use statistics::tested;
 pub(crate) use text::counted;

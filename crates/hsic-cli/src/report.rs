@@ -248,10 +248,11 @@ impl RunFacts {
             row("time so far", duration(*seconds));
         }
         row("seed", config.seed.to_string());
-        let mut warnings: Vec<String> = report.warnings.iter().map(words::warning).collect();
+        let mut warnings: Vec<String> = report.warnings.iter().map(|warning| words::warning(warning, None)).collect();
         for (sigma, member) in &report.members {
-            warnings
-                .extend(member.warnings.iter().map(|warning| format!("sigma {sigma}: {}", words::warning(warning))));
+            warnings.extend(
+                member.warnings.iter().map(|warning| format!("sigma {sigma}: {}", words::warning(warning, None))),
+            );
         }
         let quoted = |path: &Path| quoted(&path.to_string_lossy());
         Self {

@@ -2,14 +2,22 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::path::Path;
 
 use hsic_bottleneck::Error;
 use hsic_bottleneck::dataset::DatasetError;
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
+use hsic_bottleneck::step_error::ObjectiveError;
 
 /// What a user of the command can do about an error, to follow its text.
 pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    if let Some(ObjectiveError::Hsic(hsic::Error::Memory { .. })) = error.downcast_ref() {
+        return Some(" (--batch-size), or an approximation (--approximation fourier:512)".into());
+    }
+    if let Some(hsic::Error::Memory { .. }) = error.downcast_ref() {
+        return Some(": a random part of both tables gives the same figure but for its noise".into());
+    }
     let dataset = match error.downcast_ref() {
         Some(Error::Dataset(dataset)) => Some(dataset),
         _ => error.downcast_ref(),
@@ -28,6 +36,7 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
     };
     match run {
         RunError::Occupied { .. } => Some(", or --resume".into()),
+        RunError::InUse { .. } => Some(": wait until it ends, or name another folder by --run".into()),
         RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)".into()),
         RunError::OtherData { .. } => {
             Some("; put those data back, train a new run, or judge this one on others by hsic eval --dataset".into())
@@ -36,11 +45,19 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
     }
 }
 
-/// A warning, with the flag that is the remedy.
-pub(crate) fn warning(warning: &Warning) -> String {
+/// A warning, with the flag or the command that is the remedy, in the training of a run.
+pub(crate) fn warning(warning: &Warning, run: Option<&Path>) -> String {
     let told = warning.to_string();
     match warning {
         Warning::LostClass { formatted: false, .. } => told.replace("a softmax layer", "--format-epochs"),
+        Warning::NotAboveLargestClass { epochs, .. } => {
+            let further = run.map(|run| format!(" (hsic train --resume {} --epochs {})", run.display(), 2 * epochs));
+            let told = told.replace("more epochs", &format!("more epochs{}", further.unwrap_or_default()));
+            told.replace("another learning rate", "another --learning-rate")
+        }
+        Warning::LongStep { .. } => told
+            .replace("a smaller batch", "a smaller --batch-size")
+            .replace("an approximation", "--approximation fourier:512"),
         _ => told,
     }
 }
@@ -56,6 +73,9 @@ mod tests {
         assert_eq!(remedy(&Error::from(occupied())).as_deref(), Some(", or --resume"));
         assert_eq!(remedy(&Error::from(RunError::Foreign { path: "r".into() })), None);
         assert_eq!(remedy(&std::io::Error::other("x")), None);
+        let memory = || hsic::Error::Memory { rows: 9, needed: 648, available: None };
+        assert!(remedy(&memory()).is_some_and(|words| words.starts_with(": a random part")));
+        assert!(remedy(&ObjectiveError::from(memory())).is_some_and(|words| words.contains("--batch-size")));
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
         assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
@@ -67,7 +87,19 @@ mod tests {
     #[test]
     fn a_lost_class_names_the_flag() {
         let lost = |formatted| Warning::LostClass { class: "9".to_owned(), formatted, share: 0.25 };
-        assert!(warning(&lost(false)).ends_with("expected another seed or --format-epochs"));
-        assert!(warning(&lost(true)).ends_with("expected more epochs or another learning rate"));
+        assert!(warning(&lost(false), None).ends_with("expected another seed or --format-epochs"));
+        assert!(warning(&lost(true), None).ends_with("expected more epochs or another learning rate"));
+    }
+
+    #[test]
+    fn what_is_no_better_than_a_guess_has_a_command_that_goes_on() {
+        let class = "9".to_owned();
+        let told = Warning::NotAboveLargestClass { accuracy: 0.125, class, share: 0.1, rows: 200, epochs: 5 };
+        let expected = "12.5 % of 200 rows are read right, not clearly more than the 10.0 % of the largest class, 9: \
+                        expected more epochs (hsic train --resume runs/x --epochs 10) or another --learning-rate";
+        assert_eq!(warning(&told, Some(Path::new("runs/x"))), expected);
+        assert!(warning(&told, None).ends_with("expected more epochs or another --learning-rate"));
+        let long = Warning::LongStep { rows: 9, seconds: 61.0, bytes: 9 };
+        assert!(warning(&long, None).ends_with("expected a smaller --batch-size or --approximation fourier:512"));
     }
 }

@@ -102,9 +102,17 @@ pub struct Batches {
     pub shuffle: bool,
     /// Random changes of the rows.
     pub augmentation: Augmentation,
+    /// Whether the last batch of an epoch is left out if it is short of rows.
+    pub drop_last: bool,
 }
 
 impl Batches {
+    /// Steps of an epoch of so many rows.
+    #[must_use]
+    pub fn steps(&self, rows: usize) -> u64 {
+        if self.drop_last { (rows / self.size) as u64 } else { steps_per_epoch(rows, self.size) }
+    }
+
     fn order(&self, rows: usize, epoch: u64) -> Vec<usize> {
         if self.shuffle { epoch_order(rows, self.seed, epoch) } else { (0..rows).collect() }
     }
@@ -118,7 +126,7 @@ impl Batches {
     /// # Cost
     /// An order of all rows beside the batch.
     pub fn fill(&self, dataset: &Dataset, step: u64, batch: &mut Batch) {
-        let steps = steps_per_epoch(dataset.rows(), self.size);
+        let steps = self.steps(dataset.rows());
         let (epoch, start) = (step / steps, (step % steps) as usize * self.size);
         let order = self.order(dataset.rows(), epoch);
         let rows = &order[start..(start + self.size).min(dataset.rows())];
@@ -146,7 +154,7 @@ pub fn for_each_batch<E>(
     mut each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let &Batches { size, seed, augmentation, .. } = batches;
-    let steps = steps_per_epoch(dataset.rows(), size);
+    let steps = batches.steps(dataset.rows());
     std::thread::scope(|scope| {
         let (ready, prepared) = sync_channel::<(u64, Batch)>(PREPARED);
         let (used, returned) = sync_channel::<Batch>(PREPARED + 2);
@@ -202,7 +210,8 @@ mod tests {
     fn without_a_shuffle_rows_come_as_in_the_file() {
         let options = LoadOptions { train_size: Some(50), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
-        let plan = Batches { size: 20, seed: 5, shuffle: false, augmentation: Augmentation::default() };
+        let plan =
+            Batches { size: 20, seed: 5, shuffle: false, augmentation: Augmentation::default(), drop_last: false };
         let mut labels = Vec::new();
         let seen = for_each_batch(&digits, &plan, 0..6, |_, batch| {
             labels.extend(batch.labels.iter().map(|&label| label as u16));
@@ -218,12 +227,35 @@ mod tests {
         assert_eq!((steps_per_epoch(257, 256), steps_per_epoch(258, 256)), (1, 2));
     }
 
+    #[test]
+    fn a_last_batch_that_is_short_can_be_left_out() {
+        let options = LoadOptions { train_size: Some(50), test_size: Some(10), ..LoadOptions::default() };
+        let digits = load("digits", &options).unwrap().train;
+        let plan =
+            |drop_last| Batches { size: 20, seed: 5, shuffle: true, augmentation: Augmentation::default(), drop_last };
+        let seen = |plan: &Batches| {
+            let mut batches = Vec::new();
+            let kept = for_each_batch(&digits, plan, 0..2 * plan.steps(50), |_, batch| {
+                batches.push((batch.rows(), batch.labels.clone()));
+                Ok::<_, ()>(ControlFlow::Continue(()))
+            });
+            kept.unwrap();
+            batches
+        };
+        let steps = |rows| Batches { size: 256, ..plan(true) }.steps(rows);
+        assert_eq!([60_000, 511, 512, 255].map(steps), [234, 1, 2, 0]);
+        // The whole batches are those of the same epochs with all of theirs.
+        let (all, whole) = (seen(&plan(false)), seen(&plan(true)));
+        assert_eq!(all.iter().map(|batch| batch.0).collect::<Vec<_>>(), [20, 20, 10, 20, 20, 10]);
+        assert_eq!(whole, [&all[..2], &all[3..5]].concat());
+    }
+
     /// FNV-1a of the bits of a range of batches, 64 rows each, of 300 digits.
     fn checksum(augmentation: &Augmentation, range: Range<u64>) -> u64 {
         let options = LoadOptions { train_size: Some(300), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let batches = Batches { size: 64, seed: 5, shuffle: true, augmentation: *augmentation };
+        let batches = Batches { size: 64, seed: 5, shuffle: true, augmentation: *augmentation, drop_last: false };
         for_each_batch(&digits, &batches, range, |step, batch| {
             let values = batch.x.iter().map(|value| u64::from(value.to_bits()));
             for value in values.chain(batch.labels.iter().map(|&label| label as u64)).chain([step]) {
@@ -241,7 +273,7 @@ mod tests {
         let augmentation = Augmentation { flip: true, shift: 2, cutout: 5 };
         let batches = |range: Range<u64>| {
             let mut all = Vec::new();
-            let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation };
+            let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation, drop_last: false };
             let collected = for_each_batch(&digits, &plan, range, |_, batch| {
                 all.push(batch.clone());
                 Ok::<_, ()>(ControlFlow::Continue(()))
@@ -263,9 +295,9 @@ mod tests {
     fn a_batch_by_itself_is_that_of_its_step() {
         let options = LoadOptions { train_size: Some(70), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
-        for (shuffle, shift) in [(true, 0), (false, 0), (true, 2)] {
+        for (shuffle, shift, drop_last) in [(true, 0, false), (false, 0, false), (true, 2, false), (true, 0, true)] {
             let augmentation = Augmentation { shift, ..Augmentation::default() };
-            let plan = Batches { size: 32, seed: 5, shuffle, augmentation };
+            let plan = Batches { size: 32, seed: 5, shuffle, augmentation, drop_last };
             let mut own = Batch::default();
             let seen = for_each_batch(&digits, &plan, 0..6, |step, batch| {
                 plan.fill(&digits, step, &mut own);

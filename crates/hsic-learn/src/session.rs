@@ -34,6 +34,14 @@ pub trait Session: Inference + Send {
     /// A forward pass.
     fn observe(&mut self, batch: &Batch, visit: &mut Visit<'_>) -> Result<Vec<f32>, StepError>;
 
+    /// Lets running statistics become a mean over batches: of this one and of those before it, of `earlier` rows together;
+    /// at 0 all that was is forgotten. Each block sees the batch as the blocks before it give it with its own statistics,
+    /// no label is written, and nothing is learned. Says whether the network follows any statistics.
+    ///
+    /// # Cost
+    /// A forward pass.
+    fn form_statistics(&mut self, batch: &Batch, earlier: usize) -> bool;
+
     /// The network's tensors under PyTorch's names, in the order of storage.
     fn weights(&self) -> Vec<StoredTensor<'_, f32>>;
 
@@ -128,6 +136,24 @@ impl Session for OnCpu<'_> {
             x = z;
         }
         Ok(if network.label().is_some() { network.class_scores(m, &batch.x) } else { network.scores(x) })
+    }
+
+    fn form_statistics(&mut self, batch: &Batch, earlier: usize) -> bool {
+        if self.network.blocks().iter().all(|block| block.statistics().is_empty()) {
+            return false;
+        }
+        let m = batch.rows();
+        let share = Some(m as f64 / (m + earlier) as f64);
+        self.caches.resize_with(self.network.blocks().len(), Cache::shared);
+        let mut x = self.network.entered(&batch.x);
+        for (block, cache) in self.network.blocks_mut().iter_mut().zip(&mut self.caches) {
+            let mut z = vec![0.0; m * block.outputs()];
+            block.forward(m, &x, &mut z, cache);
+            cache.set_share(share);
+            block.absorb_statistics(m, cache);
+            x = z;
+        }
+        true
     }
 
     fn weights(&self) -> Vec<StoredTensor<'_, f32>> {

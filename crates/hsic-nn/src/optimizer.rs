@@ -4,11 +4,12 @@ mod options;
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
+use hsic::sums::norm;
 use serde::{Deserialize, Serialize};
 
 pub use options::{OptimizerName, OptimizerOptions};
 
-/// A rule that turns a gradient into a change of the parameters.
+/// How a gradient becomes a change of the parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "name")]
 pub enum Optimizer {
@@ -26,6 +27,38 @@ pub enum Optimizer {
         /// Decay of the mean of squared gradients, in [0, 1).
         beta2: f64,
         /// Added to the root, > 0.
+        epsilon: f64,
+        /// >= 0.
+        weight_decay: f64,
+    },
+    /// One of the others on g min(1, bound / |g|) (Pascanu et al. 2013), |g| the norm of all that one learner learns from: a
+    /// block's own gradient, or that of the whole network where one loss trains it.
+    Clipped {
+        /// The largest norm that is left as it is, > 0.
+        bound: f64,
+        /// What learns from the shortened gradient.
+        rule: ClippedRule,
+    },
+}
+
+/// An optimizer behind a bound of the gradient's norm: those of [`Optimizer`], by the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum ClippedRule {
+    /// [`Optimizer::Sgd`]
+    Sgd {
+        /// In [0, 1).
+        momentum: f64,
+        /// >= 0.
+        weight_decay: f64,
+    },
+    /// [`Optimizer::AdamW`]
+    AdamW {
+        /// In [0, 1).
+        beta1: f64,
+        /// In [0, 1).
+        beta2: f64,
+        /// > 0.
         epsilon: f64,
         /// >= 0.
         weight_decay: f64,
@@ -63,10 +96,93 @@ impl Optimizer {
         Self::Sgd { momentum: 0.0, weight_decay: 0.0 }
     }
 
-    /// One step of one block's parameters.
-    pub fn step<T: Scalar>(&self, rate: f64, parameters: &mut [T], gradient: &[T], state: &mut OptimizerState<T>) {
-        state.steps += 1;
+    /// This optimizer on gradients whose norm is at most `bound`, > 0.
+    #[must_use]
+    pub const fn clipped(self, bound: f64) -> Self {
+        let rule = match self {
+            Self::Sgd { momentum, weight_decay } => ClippedRule::Sgd { momentum, weight_decay },
+            Self::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                ClippedRule::AdamW { beta1, beta2, epsilon, weight_decay }
+            }
+            Self::Clipped { rule, .. } => rule,
+        };
+        Self::Clipped { bound, rule }
+    }
+
+    /// The largest norm of a gradient that is left as it is, if there is one.
+    #[must_use]
+    pub const fn bound(&self) -> Option<f64> {
         match *self {
+            Self::Clipped { bound, .. } => Some(bound),
+            _ => None,
+        }
+    }
+
+    /// This optimizer without a bound.
+    #[must_use]
+    pub const fn unclipped(self) -> Self {
+        match self {
+            Self::Clipped { rule: ClippedRule::Sgd { momentum, weight_decay }, .. } => {
+                Self::Sgd { momentum, weight_decay }
+            }
+            Self::Clipped { rule: ClippedRule::AdamW { beta1, beta2, epsilon, weight_decay }, .. } => {
+                Self::AdamW { beta1, beta2, epsilon, weight_decay }
+            }
+            plain => plain,
+        }
+    }
+
+    /// One step of one block's parameters, whose gradient is by itself all that its learner learns from.
+    pub fn step<T: Scalar>(&self, rate: f64, parameters: &mut [T], gradient: &[T], state: &mut OptimizerState<T>) {
+        let length = if self.bound().is_some() { norm(gradient) } else { 0.0 };
+        self.step_of(length, rate, parameters, gradient, state);
+    }
+
+    /// One step of one block's parameters, whose gradient is a part of one of norm `length`. The norm is not looked at
+    /// without a [`bound`](Self::bound).
+    pub fn step_of<T: Scalar>(
+        &self,
+        length: f64,
+        rate: f64,
+        parameters: &mut [T],
+        gradient: &[T],
+        state: &mut OptimizerState<T>,
+    ) {
+        match self.bound() {
+            Some(bound) if length > bound => {
+                let factor = T::of(bound / length);
+                self.unclipped().change(
+                    rate,
+                    parameters,
+                    gradient,
+                    state,
+                    #[inline(always)]
+                    |g| factor * g,
+                );
+            }
+            _ => self.unclipped().change(
+                rate,
+                parameters,
+                gradient,
+                state,
+                #[inline(always)]
+                |g| g,
+            ),
+        }
+    }
+
+    /// One step along what `of` makes of each entry of the gradient.
+    #[inline(always)]
+    fn change<T: Scalar>(
+        self,
+        rate: f64,
+        parameters: &mut [T],
+        gradient: &[T],
+        state: &mut OptimizerState<T>,
+        of: impl Fn(T) -> T + Copy,
+    ) {
+        state.steps += 1;
+        match self {
             Self::Sgd { momentum: 0.0, weight_decay } => {
                 // The same bits as below with a velocity of 0, without its memory.
                 let (rate, decay) = (T::of(-rate), T::of(weight_decay));
@@ -74,7 +190,7 @@ impl Optimizer {
                     #[inline(always)]
                     || {
                         for (w, &g) in parameters.iter_mut().zip(gradient) {
-                            *w = rate.mul_add(decay.mul_add(*w, g), *w);
+                            *w = rate.mul_add(decay.mul_add(*w, of(g)), *w);
                         }
                     },
                 );
@@ -86,7 +202,7 @@ impl Optimizer {
                     #[inline(always)]
                     || {
                         for ((w, &g), v) in parameters.iter_mut().zip(gradient).zip(&mut state.first) {
-                            *v = momentum.mul_add(*v, decay.mul_add(*w, g));
+                            *v = momentum.mul_add(*v, decay.mul_add(*w, of(g)));
                             *w = rate.mul_add(*v, *w);
                         }
                     },
@@ -107,6 +223,7 @@ impl Optimizer {
                     || {
                         let moments = state.first.iter_mut().zip(&mut state.second);
                         for ((w, &g), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
+                            let g = of(g);
                             *first = keep1.mul_add(*first, new1 * g);
                             *second = keep2.mul_add(*second, new2 * g * g);
                             let root = Scalar::sqrt(*second).mul_add(correction, epsilon);
@@ -115,6 +232,7 @@ impl Optimizer {
                     },
                 );
             }
+            Self::Clipped { .. } => unreachable!("an optimizer without its bound"),
         }
     }
 }
@@ -182,6 +300,30 @@ mod tests {
             let (mut w, mut state) = ([0.0f64], OptimizerState::default());
             adamw.step(0.01, &mut w, &[gradient], &mut state);
             assert!((w[0] + 0.01 * gradient.signum()).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_gradient_beyond_its_bound_is_shortened_to_it_and_another_is_not() {
+        let decayed = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
+        for plain in [Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 }, Optimizer::sgd(), decayed] {
+            let after = |optimizer: Optimizer, gradient: [f64; 2], length: Option<f64>| {
+                let (mut w, mut state) = ([1.0, -2.0], OptimizerState::default());
+                for _ in 0..2 {
+                    match length {
+                        Some(length) => optimizer.step_of(length, 0.5, &mut w, &gradient, &mut state),
+                        None => optimizer.step(0.5, &mut w, &gradient, &mut state),
+                    }
+                }
+                (w, state)
+            };
+            // 3 and 4 have the norm 5: a bound of 2.5 halves them, exactly. As part of a norm of 20 they are an eighth.
+            let clipped = plain.clipped(2.5);
+            assert_eq!(after(clipped, [3.0, 4.0], None), after(plain, [1.5, 2.0], None), "{plain:?}");
+            assert_eq!(after(clipped, [3.0, 4.0], Some(20.0)), after(plain, [0.375, 0.5], None), "{plain:?}");
+            assert_eq!(after(clipped, [1.5, 2.0], None), after(plain, [1.5, 2.0], None), "{plain:?}");
+            assert_eq!((clipped.unclipped(), clipped.bound(), plain.bound()), (plain, Some(2.5), None));
+            assert_eq!(clipped.clipped(1.0), plain.clipped(1.0));
         }
     }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with data that a caller hands over, and the checks that say so.
 
+use std::fmt;
+
 use faer::MatRef;
 use thiserror::Error;
 
@@ -83,6 +85,20 @@ pub enum Error {
         /// Index of the pivot that was not positive.
         pivot: usize,
     },
+    /// Matrices of rows x rows take more memory than there is.
+    #[error(
+        "matrices of {rows} x {rows} numbers take {}, {}: expected fewer rows",
+        Amount(*.needed),
+        .available.map_or("more than the system gives".to_owned(), |bytes| format!("and {} are free", Amount(bytes)))
+    )]
+    Memory {
+        /// Length of a side.
+        rows: usize,
+        /// Bytes that would be taken.
+        needed: u64,
+        /// Bytes that can be taken, where the system tells.
+        available: Option<u64>,
+    },
     /// The quotient is 0/0: one of the samples carries no dependence with itself.
     #[error("{estimator} is 0/0: {argument} has no variation that the kernel can see")]
     Undefined {
@@ -91,6 +107,22 @@ pub enum Error {
         /// The argument whose own HSIC is not positive.
         argument: &'static str,
     },
+}
+
+/// An amount of memory as text: `57.6 GB`.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount(pub u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0 as f64;
+        match self.0 {
+            0..1_000_000 => write!(f, "{:.0} kB", bytes / 1e3),
+            1_000_000..1_000_000_000 => write!(f, "{:.0} MB", bytes / 1e6),
+            1_000_000_000..1_000_000_000_000 => write!(f, "{:.1} GB", bytes / 1e9),
+            _ => write!(f, "{:.1} TB", bytes / 1e12),
+        }
+    }
 }
 
 /// Checks that `x` has at least `required` rows and one column.
@@ -132,5 +164,16 @@ pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<(), Error
         Ok(())
     } else {
         Err(Error::Parameter { name, value, expected: "a finite number > 0" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_told_in_three_digits_or_so() {
+        let told = [1_600, 2_340_000, 57_600_000_000, 8_000_000_000_000_000].map(|bytes| Amount(bytes).to_string());
+        assert_eq!(told, ["2 kB", "2 MB", "57.6 GB", "8000.0 TB"]);
     }
 }

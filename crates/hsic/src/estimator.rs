@@ -11,6 +11,7 @@ use crate::distance::PANEL;
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::gram::{Factor, Gram, normalized_gram_into};
 use crate::kernel::Kernel;
+use crate::memory;
 use crate::scalar::{Scalar, vectorize};
 use crate::sums::paired_chains;
 
@@ -99,6 +100,7 @@ pub fn nhsic<T: Scalar>(k: &Gram<T>, l: &Gram<T>, epsilon: f64) -> Result<f64, E
     check_positive("epsilon", epsilon)?;
     check_pair(k, l, 2)?;
     let m = k.rows();
+    memory::check(m, memory::squares(3, m, size_of::<T>()))?;
     let mut factor = Factor::default();
     let (mut left, mut right) = (vec![T::ZERO; m * m], vec![T::ZERO; m * m]);
     for (out, gram) in [(&mut left, k), (&mut right, l)] {
@@ -237,7 +239,7 @@ impl Estimator {
     ///
     /// # Errors
     /// [`Error::NoColumns`], [`Error::TooFewRows`], [`Error::NotFinite`] with the argument's name;
-    /// [`Error::RowMismatch`]; those of the function of the same name.
+    /// [`Error::RowMismatch`]; [`Error::Memory`] if there is not so much; those of the function of the same name.
     /// # Examples
     /// ```
     /// use hsic::{estimator::Estimator, kernel::Kernel};
@@ -256,22 +258,27 @@ impl Estimator {
         kernel_x: &Kernel,
         kernel_y: &Kernel,
     ) -> Result<Measurement, Error> {
-        let (k, l) = grams(x, y, kernel_x, kernel_y, self.required_rows())?;
+        // The two normalized matrices and a factor.
+        let beside = if matches!(self, Self::Nhsic { .. }) { 3 * size_of::<T>() } else { 0 };
+        let (k, l) = grams(x, y, kernel_x, kernel_y, self.required_rows(), beside)?;
         Ok(Measurement { value: self.of_grams(&k, &l)?, sigma_x: k.sigma(), sigma_y: l.sigma() })
     }
 }
 
-/// Checks both tables before any work, then builds their Gram matrices.
+/// Checks both tables, and that there is memory for all that follows, before any work; then builds their Gram matrices.
+/// `beside` is what is taken later, in bytes a pair of rows.
 pub(crate) fn grams<T: Scalar>(
     x: MatRef<'_, T>,
     y: MatRef<'_, T>,
     kernel_x: &Kernel,
     kernel_y: &Kernel,
     required: usize,
+    beside: usize,
 ) -> Result<(Gram<T>, Gram<T>), Error> {
     check_rows("x", x.nrows(), "y", y.nrows())?;
     check_shape("x", x, required)?;
     check_shape("y", y, required)?;
+    memory::check(x.nrows(), memory::squares(1, x.nrows(), 2 * size_of::<T>() + beside))?;
     check_finite("x", x)?;
     check_finite("y", y)?;
     let (mut k, mut l) = (Gram::default(), Gram::default());

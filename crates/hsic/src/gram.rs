@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use crate::distance::{self, Metric, PANEL, Workspace, panels, scale};
 use crate::error::{Error, check_finite, check_positive, check_shape};
 use crate::kernel::{Bandwidth, Kernel};
+use crate::memory;
 use crate::scalar::{Scalar, vectorize};
 use crate::sums::chains;
 
@@ -48,7 +49,7 @@ impl<T: Scalar> Gram<T> {
     /// The Gram matrix of the rows of `x` (m x d).
     ///
     /// # Errors
-    /// [`Error::NoColumns`]; [`Error::TooFewRows`] if m = 0; [`Error::NotFinite`].
+    /// [`Error::NoColumns`]; [`Error::TooFewRows`] if m = 0; [`Error::NotFinite`]; [`Error::Memory`] if there is not so much.
     /// # Cost
     /// m^2 d / 2 multiplications and m^2 / 2 exponentials; memory m^2 + 2 m d numbers. Runs on the threads of the
     /// current rayon pool, with the same bits for any number of them.
@@ -77,6 +78,7 @@ impl<T: Scalar> Gram<T> {
         check_shape(argument, x, 1)?;
         check_finite(argument, x)?;
         let m = x.nrows();
+        memory::check_growth(m, &self.values, m.saturating_mul(m))?;
         self.rows = m;
         self.values.resize(m * m, T::ZERO);
         self.sums.resize(m, 0.0);
@@ -272,7 +274,8 @@ pub fn center_into<T: Scalar>(out: MatMut<'_, T>, gram: &Gram<T>) {
 ///
 /// # Errors
 /// [`Error::Parameter`] unless `epsilon` is finite and above 0; [`Error::NotPositiveDefinite`] if rounding
-/// in `T` is not small against the ridge: epsilon m < 32 units of rounding of the largest entry, or a pivot fails.
+/// in `T` is not small against the ridge: epsilon m < 32 units of rounding of the largest entry, or a pivot fails;
+/// [`Error::Memory`] if there is not so much.
 /// # Cost
 /// One Cholesky factor and 2 m triangular solves, 7/3 m^3 flops; memory 2 m^2 numbers.
 /// # Examples
@@ -285,6 +288,7 @@ pub fn center_into<T: Scalar>(out: MatMut<'_, T>, gram: &Gram<T>) {
 /// # Ok::<(), hsic::Error>(())
 /// ```
 pub fn normalized_gram<T: Scalar>(gram: &Gram<T>, epsilon: f64) -> Result<Mat<T>, Error> {
+    memory::check(gram.rows(), memory::squares(2, gram.rows(), size_of::<T>()))?;
     let mut out = Mat::zeros(gram.rows(), gram.rows());
     normalized_gram_into(out.as_mut(), gram, epsilon, &mut Factor::default())?;
     Ok(out)
@@ -311,6 +315,7 @@ pub fn normalized_gram_into<T: Scalar>(
 ) -> Result<(), Error> {
     check_positive("epsilon", epsilon)?;
     let (m, mut out) = (gram.rows(), out);
+    memory::check_growth(m, &factor.lower, m * m)?;
     let ridge = (epsilon * m as f64 / gram.scale()).min(T::LARGEST);
     center_times(out.rb_mut(), gram, 1.0);
     if factor.lower.len() != m * m {

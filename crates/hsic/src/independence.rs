@@ -24,6 +24,9 @@ pub struct TestResult {
 
 /// Permutations that one task evaluates together: a column of L then serves them all from the nearest cache.
 const GROUP: usize = 8;
+/// Bytes a pair of rows that [`Fixed`] takes beside both Gram matrices. The first of these is given back before [`Moved`]
+/// takes twice as many.
+const FIXED_BYTES: usize = 2;
 /// A permuted statistic counts as a tie if it falls short of the observed one by no more than this times
 /// |Kc| |Lc| / m. That unit is 0.7 standard deviations of the statistic under permutation, so p moves by less than
 /// 1e-5, while rounding in the entries and in the order of summation stays below.
@@ -41,7 +44,7 @@ const TIE: f64 = 4e-6;
 /// - `permutations`: at least 1; the least p-value is 1 / (permutations + 1).
 /// # Errors
 /// [`Error::NoColumns`], [`Error::TooFewRows`] if m < 2, [`Error::NotFinite`], [`Error::RowMismatch`];
-/// [`Error::Parameter`] if `permutations` is 0.
+/// [`Error::Memory`] if there is not so much; [`Error::Parameter`] if `permutations` is 0.
 /// # Cost
 /// The two Gram matrices (2 m^2 numbers of `T`), then m^2 / 2 gathers a permutation; 6 m^2 bytes besides.
 /// # Examples
@@ -64,7 +67,7 @@ pub fn permutation_test<T: Scalar>(
     seed: u64,
 ) -> Result<TestResult, Error> {
     check_positive("permutations", permutations as f64)?;
-    let (k, l) = grams(x, y, kernel_x, kernel_y, 2)?;
+    let (k, l) = grams(x, y, kernel_x, kernel_y, 2, FIXED_BYTES)?;
     let statistic = hsic_biased(&k, &l)?;
     if !(varies(&k) && varies(&l)) {
         // Every permutation gives 0.
@@ -102,7 +105,7 @@ pub fn permutation_test<T: Scalar>(
 ///
 /// # Errors
 /// [`Error::KernelNotUnit`] for the linear and the cosine kernel; [`Error::NoColumns`], [`Error::TooFewRows`] if m < 6,
-/// [`Error::NotFinite`], [`Error::RowMismatch`].
+/// [`Error::NotFinite`], [`Error::RowMismatch`]; [`Error::Memory`] if there is not so much.
 /// # Cost
 /// The two Gram matrices and about 10 m^2 flops.
 /// # Examples
@@ -125,7 +128,7 @@ pub fn gamma_test<T: Scalar>(
             return Err(Error::KernelNotUnit { argument, kernel: kernel.name() });
         }
     }
-    let (k, l) = grams(x, y, kernel_x, kernel_y, REQUIRED)?;
+    let (k, l) = grams(x, y, kernel_x, kernel_y, REQUIRED, 0)?;
     let statistic = hsic_biased(&k, &l)?;
     let p_value = match gamma_null(&k, &l) {
         Ok(null) => null.survival(k.rows() as f64 * statistic),

@@ -11,6 +11,7 @@ pub mod gram;
 pub mod independence;
 pub mod kernel;
 pub mod labels;
+pub mod memory;
 pub mod objective;
 pub mod product;
 pub mod random;

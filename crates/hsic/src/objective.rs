@@ -28,6 +28,7 @@ use faer::{Accum, Mat, MatMut, MatRef};
 use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
 use crate::factor::{cholesky, cholesky_scratch, inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
+use crate::memory;
 use crate::product::{
     lower_times, lower_times_lower, lower_transpose_times_lower, outer_lower, product, transpose_times_lower,
 };
@@ -118,8 +119,11 @@ pub struct Workspace<T> {
 }
 
 impl<T: Scalar> Workspace<T> {
-    fn reserve(&mut self, m: usize, d: usize, classes: usize) {
+    fn reserve(&mut self, m: usize, d: usize, classes: usize) -> Result<(), Error> {
         let square = m * stride(m);
+        let buffers = [&self.kernel, &self.ridged, &self.factor, &self.product];
+        let more: usize = buffers.iter().map(|buffer| square.saturating_sub(buffer.len())).sum();
+        memory::check(m, more as u64 * size_of::<T>() as u64)?;
         grown(&mut self.centered, m * d);
         grown(&mut self.sums, m);
         grown(&mut self.diagonal, m);
@@ -129,6 +133,7 @@ impl<T: Scalar> Workspace<T> {
         grown(&mut self.scratch, inverse_factor_scratch(m).max(cholesky_scratch(m)));
         grown(&mut self.labels, m * classes);
         grown(&mut self.labels_back, stride(m) * classes);
+        Ok(())
     }
 }
 
@@ -150,8 +155,8 @@ impl<T: Scalar> BatchOperator<T> {
     /// - `x`: m x p, the network's input; `labels`: the class of each row, below `classes`.
     ///
     /// # Errors
-    /// `Parameter`, `RowMismatch`, `TooFewRows` (m < 2), `NoColumns`, `NotFinite`, `LabelRange`, and
-    /// `NotPositiveDefinite` where `epsilon` is too small for double precision.
+    /// `Parameter`, `RowMismatch`, `TooFewRows` (m < 2), `NoColumns`, `NotFinite`, `LabelRange`, `Memory` if there is not so
+    /// much, and `NotPositiveDefinite` where `epsilon` is too small for double precision.
     ///
     /// # Cost
     /// p m^2 + 5/3 m^3 operations; without the X term O(m C).
@@ -225,6 +230,7 @@ impl<T: Scalar> BatchOperator<T> {
     /// error this makes in M is delta, below that of R_X itself.
     fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         let (m, ld) = (x.nrows(), stride(x.nrows()));
+        memory::check_growth(m, &self.x_factor, m * ld)?;
         grown(&mut self.x_factor, m * ld);
         let ridge = self.options.epsilon * m as f64;
         if !inverse_root("x", x, self.options.sigma, ridge, 0, workspace)?.varies {
@@ -289,8 +295,8 @@ impl<T: Scalar> BatchOperator<T> {
     /// has met a batch of this size.
     ///
     /// # Errors
-    /// `RowMismatch` if `z` has not the batch's rows, `NoColumns`, `NotFinite`, and `NotPositiveDefinite` where
-    /// `epsilon` is too small for double precision.
+    /// `RowMismatch` if `z` has not the batch's rows, `NoColumns`, `NotFinite`, `Memory` if there is not so much, and
+    /// `NotPositiveDefinite` where `epsilon` is too small for double precision.
     ///
     /// # Panics
     /// If `gradient` has not the shape of `z`.
@@ -307,6 +313,8 @@ impl<T: Scalar> BatchOperator<T> {
     ) -> Result<Terms, Error> {
         match self.evaluate_in_type(gradient.rb_mut(), z, workspace) {
             Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => {
+                // Four matrices of the evaluation, and the copy of the factor.
+                memory::check(self.rows, memory::squares(5, self.rows, size_of::<f64>()))?;
                 let double = BatchOperator::<f64> {
                     options: self.options,
                     rows: self.rows,
@@ -416,7 +424,7 @@ fn inverse_root<T: Scalar>(
     workspace: &mut Workspace<T>,
 ) -> Result<Exponent, Error> {
     let (m, d, ld) = (v.nrows(), v.ncols(), stride(v.nrows()));
-    workspace.reserve(m, d, classes);
+    workspace.reserve(m, d, classes)?;
     let spread = center_rows(v, &mut workspace.centered, &mut workspace.sums);
     let mut exponent = Exponent { factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
     if !spread.varies {

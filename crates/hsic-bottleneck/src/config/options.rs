@@ -6,6 +6,8 @@ use hsic_learn::update::{Schedule, UpdateOrder};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoints::CheckpointRule;
+use super::norm_statistics::NormStatistics;
+use super::restarts::Restarts;
 
 options! {
     /// How long and in which order.
@@ -14,6 +16,13 @@ options! {
         epochs: u64,
         /// Rows of a batch, >= 2 [default: 256]
         batch_size: usize,
+        /// Leave out the last batch of an epoch if it is short of rows [default: false]
+        drop_last: bool,
+        /// Epochs after which the learning rate's course begins anew, as 5,15; --resume RUN --epochs N adds the run's own
+        restarts: Restarts,
+        /// Running statistics of batch norm that the trained network keeps: auto forms them anew by a pass over the training
+        /// data where the rate stays to the end or under 100 steps were made; no weight moves [default: auto]
+        norm_statistics: NormStatistics,
         /// Visit the samples of each epoch in an order of its own, or in that of the file (the authors') [default: true]
         shuffle: bool,
         /// Which weights a block's input comes from [default: jacobi]
@@ -37,12 +46,18 @@ options! {
 }
 
 /// The course of training.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     /// Passes over the training data.
     pub epochs: u64,
     /// Rows of a batch.
     pub batch_size: usize,
+    /// Whether the last batch of an epoch is left out if it is short of rows.
+    pub drop_last: bool,
+    /// Epochs after which the learning rate's course begins anew.
+    pub restarts: Restarts,
+    /// Running statistics that the trained network keeps.
+    pub norm_statistics: NormStatistics,
     /// Whether an epoch visits the samples in an order of its own.
     pub shuffle: bool,
     /// Which weights a block's input comes from.
@@ -60,12 +75,22 @@ pub struct Course {
 }
 
 impl TrainingOptions {
+    /// The options of a run's folder: versions that had no choice of statistics kept the running ones.
+    #[must_use]
+    pub fn as_stored(self) -> Self {
+        Self { norm_statistics: self.norm_statistics.or(Some(NormStatistics::Running)), ..self }
+    }
+
     /// Fills in the defaults and notes what is out of range.
     pub fn resolve(&mut self, faults: &mut Faults) -> Course {
         let epochs = *self.epochs.get_or_insert(5);
         faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
         let batch_size = *self.batch_size.get_or_insert(256);
         faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
+        let drop_last = *self.drop_last.get_or_insert(false);
+        let restarts = self.restarts.clone().unwrap_or_default();
+        faults.check("restarts", &restarts, restarts.fit(epochs), "epochs in order, from 1 to less than epochs");
+        let norm_statistics = *self.norm_statistics.get_or_insert(NormStatistics::Auto);
         let shuffle = *self.shuffle.get_or_insert(true);
         let order = *self.update.get_or_insert(UpdateOrder::Jacobi);
         let natural = if order == UpdateOrder::Jacobi { Schedule::Parallel } else { Schedule::Sequential };
@@ -88,6 +113,19 @@ impl TrainingOptions {
             faults.positive("checkpoint-minutes", minutes);
         }
         let (threads, monitor_steps) = (self.threads, *self.monitor_steps.get_or_insert(0));
-        Course { epochs, batch_size, shuffle, order, schedule, seed, threads, checkpoints, monitor_steps }
+        Course {
+            epochs,
+            batch_size,
+            drop_last,
+            restarts,
+            norm_statistics,
+            shuffle,
+            order,
+            schedule,
+            seed,
+            threads,
+            checkpoints,
+            monitor_steps,
+        }
     }
 }

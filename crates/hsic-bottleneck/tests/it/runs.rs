@@ -1,14 +1,18 @@
 //! The folder of a run: made once, cleared with care, read as it was written.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
+use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::judge::at_rest::FormatInput;
 use hsic_bottleneck::judge::softmax::SoftmaxLayer;
 use hsic_bottleneck::provenance::Provenance;
+use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::{METRICS, Run, RunError, SUMMARY};
+use hsic_bottleneck::trainer::train;
 
 use crate::points;
 
@@ -31,14 +35,37 @@ fn a_folder_is_a_new_run_once_and_numbers_go_on() {
     assert_eq!(Run::open(&path).unwrap(), run);
     assert!(Run::open(place.path()).is_err());
 
-    let named = |number| format!("digits-mlp-hsic-{number}");
-    for number in [1, 2, 4] {
-        if number == 4 {
-            fs::create_dir(place.path().join(named(3))).unwrap();
-        }
+    // The seed stands in the name; from the second run on a number does, too.
+    fs::create_dir(place.path().join("digits-mlp-hsic-seed1-3")).unwrap();
+    for name in ["digits-mlp-hsic-seed1", "digits-mlp-hsic-seed1-2", "digits-mlp-hsic-seed1-4"] {
         let run = Run::create_numbered(place.path(), &config).unwrap();
-        assert_eq!(run.path(), place.path().join(named(number)));
+        assert_eq!(run.path(), place.path().join(name));
     }
+    let mut other = config.options;
+    other.training.seed = Some(7);
+    let run = Run::create_numbered(place.path(), &other.resolve().unwrap()).unwrap();
+    assert_eq!(run.path(), place.path().join("digits-mlp-hsic-seed7"));
+}
+
+#[test]
+fn a_run_is_trained_in_and_cleared_by_one_process_at_a_time() {
+    let place = tempfile::tempdir().unwrap();
+    let mut options = config("8").options;
+    options.training.batch_size = Some(30);
+    options.training.epochs = Some(1);
+    let config = options.resolve().unwrap();
+    let run = Run::create(&place.path().join("r"), &config).unwrap();
+    let never = AtomicBool::new(false);
+    let held = run.lock().unwrap();
+    let trained = train(&config, &points(), &run, &mut [], &never).unwrap_err();
+    assert!(matches!(&trained, Error::Run(RunError::InUse { path, .. }) if path == run.path()), "{trained}");
+    assert!(matches!(Run::clear(run.path()), Err(RunError::InUse { .. })));
+    let formatted = format_finished(&run, &points(), &config.format, &never).unwrap_err();
+    assert!(matches!(formatted, Error::Run(RunError::InUse { .. })), "{formatted}");
+    drop(held);
+    train(&config, &points(), &run, &mut [], &never).unwrap();
+    Run::clear(run.path()).unwrap();
+    assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
 }
 
 #[test]

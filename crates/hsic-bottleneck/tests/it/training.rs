@@ -126,7 +126,8 @@ fn the_monitor_looks_at_whole_batches() {
     training.fit(&mut network, &mut *update, &data, &mut [&mut looks]).unwrap();
     assert_eq!(looks.0.iter().map(|report| report.step).collect::<Vec<_>>(), [1, 2, 3, 4]);
     // After the last step: the network as it is, on the batch before the one that is left over.
-    let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation: config.augmentation };
+    let augmentation = config.augmentation;
+    let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation, drop_last: false };
     let mut batch = Batch::default();
     batches.fill(&data.train, 2, &mut batch);
     let mut session = OnCpu::new(&mut network, &mut *update);

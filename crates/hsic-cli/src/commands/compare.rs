@@ -17,7 +17,7 @@ use hsic_lab::figure::flags;
 use hsic_lab::shell::quoted;
 
 use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::CompareArguments;
 use crate::printer::{self, ReproductionBars};
 use crate::{html, markdown};
@@ -58,12 +58,13 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let comparison = comparison(&output);
     dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
 
-    let stop = stop_on_signal()?;
+    let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
+    let stop = signals.stop();
     let program = std::env::current_exe().context("the program's own path")?;
     let mut bars = ReproductionBars::new(arguments.quiet, comparison.trainings()?);
     while let Some((planned, settled)) = comparison.next()? {
         bars.at(settled, comparison.trainings()?);
-        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)? == Settled::Interrupted {
+        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, stop), stop)? == Settled::Interrupted {
             bars.finish();
             printer::reproduction_interrupted();
             return Ok(interrupted());

@@ -32,6 +32,15 @@ struct Evaluation<'a> {
 pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
     let mut options = run.config()?.options;
+    if let (Some(name), None, Some(folder)) =
+        (&arguments.data.dataset, &arguments.data.data_dir, &options.data.data_dir)
+        && options.data.dataset.as_ref() != Some(name)
+        && !dataset::is_in(name, &folder.join(name))
+    {
+        // The folder of the run's data is not that of these. Files of several data sets have the same names, so that only a
+        // folder of this one's name within it speaks for them.
+        options.data.data_dir = None;
+    }
     options.data = arguments.data.clone().or(options.data);
     let config = options.resolve()?;
     Unread::refuse(config.unread_by_evaluation(&arguments.data))?;

@@ -9,7 +9,7 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 
 use super::eval::load;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::FormatArguments;
 use crate::printer;
 
@@ -25,10 +25,10 @@ pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
     Unread::refuse(config.unread(&TrainOptions { format: arguments.format, ..TrainOptions::default() }))?;
     let threads = arguments.threads.or(config.threads);
-    let stop = stop_on_signal()?;
+    let signals = Signals::listen(|| "the run is as it was".to_owned())?;
     let finished = on_threads(threads, || {
         let data = load(&config)?;
-        format_finished(&run, &data, &config.format, &stop)
+        format_finished(&run, &data, &config.format, signals.stop())
     })??;
     let Some((summary, epochs)) = finished else { return Ok(interrupted()) };
     if arguments.json {

@@ -45,13 +45,21 @@ pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<boo
     if let Some(mut stderr) = child.stderr.take() {
         stderr.read_to_string(&mut said).map_err(io)?;
     }
-    let (path, said) = (run.path().into(), said.trim().trim_start_matches("error: ").to_owned());
+    let (path, said) = (run.path().into(), said.trim().to_owned());
     if status.code() == Some(TOLD) {
+        let said = reason(&said).to_owned();
         return Err(RunError::Failed { path, said }.into());
     }
     // Killed, or out of memory: it may succeed another time.
     let found = format!("training that ended with {status}: {said}");
     Err(FileError::Malformed { path, found, expected: "a finished run".to_owned() }.into())
+}
+
+/// The error in what a training said: warnings may stand before it.
+fn reason(said: &str) -> &str {
+    const ERROR: &str = "error: ";
+    let start = said.rfind(&format!("\n{ERROR}")).map_or(0, |end| end + 1);
+    said[start..].trim_start_matches(ERROR)
 }
 
 #[cfg(test)]
@@ -106,6 +114,10 @@ mod tests {
         let (_folder, run, found) = launched("echo 'error: block 3 is no block' >&2; exit 2", false);
         let Err(Error::Run(RunError::Failed { path, said })) = found else { panic!("expected a failure") };
         assert_eq!((path, said.as_str()), (run.path().to_path_buf(), "block 3 is no block"));
+        // What was warned of before is no part of it.
+        let script = "echo 'warning: a batch' >&2; echo 'error: first' >&2; echo '       because second' >&2; exit 2";
+        let Err(Error::Run(RunError::Failed { said, .. })) = launched(script, false).2 else { panic!("a failure") };
+        assert_eq!(said, "first\n       because second");
         let error = launched("echo 'out of memory' >&2; kill -9 $$", false).2.unwrap_err().to_string();
         assert!(error.contains("signal: 9") && error.contains("out of memory"), "{error}");
         let run = Run::open(run.path()).unwrap();

@@ -13,7 +13,7 @@ use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
 
 use super::launch::launch;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::{ALL, ReproduceArguments};
 
 use crate::printer::{self, ReproductionBars};
@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
     let seeds: Vec<u64> = (1..=arguments.seeds).collect();
     let scope = Scope { profile: arguments.profile, seeds: seeds.clone(), sources };
     let output = arguments.output.unwrap_or_else(|| Path::new("reproduction").join(arguments.profile.name()));
-    let stop = stop_on_signal()?;
+    let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
+    let stop = signals.stop();
     let program = std::env::current_exe().context("the program's own path")?;
     let reproduction = Reproduction::new(&output, scope);
     let records = on_threads(arguments.threads, || {
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         let mut records = Vec::new();
         for &figure in &figures {
             for planned in reproduction.missing(&[figure])? {
-                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run, &stop), &stop)?;
+                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run, stop), stop)?;
                 if let Outcome::Interrupted { .. } = outcome {
                     return Ok(None);
                 }

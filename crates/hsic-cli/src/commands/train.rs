@@ -11,7 +11,7 @@ use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::eval::load;
-use super::running::{interrupted, stop_on_signal};
+use super::running::{Signals, interrupted};
 use crate::args::TrainArguments;
 use crate::printer::{self, Progress};
 
@@ -25,7 +25,12 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     // Before there is a folder.
     config.check_data(&data.train)?;
     let run = match place {
-        Place::Old(run) => run,
+        Place::Old { run, epochs } => {
+            if let Some(epochs) = epochs {
+                run.extend(epochs)?;
+            }
+            run
+        }
         Place::New(Some(path)) => {
             if force {
                 Run::clear(&path)?;
@@ -34,11 +39,14 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
         Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
     };
-    let stop = stop_on_signal()?;
-    let mut progress = Progress::new(quiet, config.judged_on());
+    // As it is kept: with the epochs of a longer training, and with paths that a later command finds.
+    let config = TrainConfig { threads: config.threads, ..run.config()? };
+    let folder = run.path().to_owned();
+    let signals = Signals::listen(move || printer::go_on(&folder))?;
+    let (mut progress, mut saves) = (Progress::new(quiet, config.judged_on()).of(run.path()), signals.saves());
     let outcome = on_threads(config.threads, || {
-        let mut observers: [&mut dyn Observer; 1] = [&mut progress];
-        train(&config, &data, &run, &mut observers, &stop)
+        let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
+        train(&config, &data, &run, &mut observers, signals.stop())
     })?;
     progress.finish();
     match outcome? {
@@ -59,11 +67,15 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
 
 /// The configuration of flags and a file, none of which is read by nothing.
 fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<TrainConfig> {
-    let options = file.map(TrainOptions::read).transpose()?.unwrap_or_default();
+    let mut options = file.map(TrainOptions::read).transpose()?.unwrap_or_default();
+    let record = file.is_some_and(Run::is_record);
+    // What a run of an earlier version was given stays what it is, and so does what that version did without being told.
+    if record {
+        options = options.as_stored();
+    }
     let config = flags.clone().or(options.clone()).resolve()?;
     let mut unread = config.unread(&flags);
-    // What a run of an earlier version was given stays what it is.
-    if !file.is_some_and(Run::is_record) {
+    if !record {
         let flagged = unread.clone();
         unread.extend(config.unread_of_file(&options).into_iter().filter(|told| !flagged.contains(told)));
     }
@@ -74,21 +86,27 @@ fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<TrainConfig
 /// Where the run's folder comes from.
 enum Place {
     New(Option<PathBuf>),
-    Old(Run),
+    Old {
+        run: Run,
+        /// To so many in all it is trained further.
+        epochs: Option<u64>,
+    },
 }
 
 /// The configuration that a run was started with: it alone makes the result the one of an uninterrupted run.
 fn resumed(mut options: TrainOptions, path: &Path) -> anyhow::Result<(TrainConfig, Place)> {
-    let threads = options.training.threads.take();
+    let (threads, epochs) = (options.training.threads.take(), options.training.epochs.take());
     anyhow::ensure!(
         options == TrainOptions::default(),
-        "--resume {}: expected no other setting than --threads beside it, since the run's own are used",
+        "--resume {}: expected no other settings than --threads and --epochs beside it, since the run's own are used",
         path.display()
     );
     let run = Run::open(path)?;
+    // Said before the data are loaded; another process may still come first.
+    drop(run.lock()?);
     let mut config = run.config()?;
     if threads.is_some() {
         config.threads = threads;
     }
-    Ok((config, Place::Old(run)))
+    Ok((config, Place::Old { run, epochs }))
 }

@@ -30,9 +30,12 @@ pub(crate) fn report(written: &Written) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
+/// How interrupted trainings go on.
+pub(crate) const SAME_COMMAND: &str = "the same command goes on from here";
+
 /// Says that a reproduction was interrupted and how to go on.
 pub(crate) fn reproduction_interrupted() {
-    note("interrupted; the same command goes on from here");
+    note(&format!("interrupted; {SAME_COMMAND}"));
 }
 
 /// Values beside the paper's; `judged` says whether the profile judges anything.

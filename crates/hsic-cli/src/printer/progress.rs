@@ -1,6 +1,6 @@
 //! What is seen while something is at work: bars, a line an epoch, warnings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::Transfer;
 use hsic_bottleneck::log::{EpochReport, Observer, Warning};
@@ -21,6 +21,8 @@ pub(crate) struct Progress {
     judged: JudgedOn,
     /// Keeps warnings to itself too: the run records them.
     mute: bool,
+    /// The run whose training it shows.
+    run: Option<PathBuf>,
 }
 
 impl Progress {
@@ -28,7 +30,12 @@ impl Progress {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, quiet, judged, mute: false }
+        Self { bar, quiet, judged, mute: false, run: None }
+    }
+
+    /// This, for the training of a run that warnings are to name.
+    pub(crate) fn of(self, run: &Path) -> Self {
+        Self { run: Some(run.to_owned()), ..self }
     }
 
     pub(crate) fn finish(&self) {
@@ -79,7 +86,7 @@ impl Observer for Progress {
         if self.mute {
             return Ok(());
         }
-        self.bar.suspend(|| told(&format!("warning: {}", words::warning(warning))));
+        self.bar.suspend(|| told(&format!("warning: {}", words::warning(warning, self.run.as_deref()))));
         Ok(())
     }
 }

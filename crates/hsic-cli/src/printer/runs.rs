@@ -14,7 +14,17 @@ use crate::results::Named;
 
 /// Says that a run was interrupted and how to go on.
 pub(crate) fn interrupted(step: u64, run: &Path) {
-    note(&format!("interrupted after step {step}; go on with: hsic train --resume {}", path(run)));
+    note(&format!("interrupted after step {step}; {}", go_on(run)));
+}
+
+/// How an interrupted training goes on.
+pub(crate) fn go_on(run: &Path) -> String {
+    format!("go on with: hsic train --resume {}", path(run))
+}
+
+/// Says that work was ended in its middle and how to go on; bars are no longer drawn.
+pub(crate) fn left(what: &str, remedy: &str) {
+    note(&format!("\n{what}; {remedy}"));
 }
 
 /// A path as a shell reads it back.
@@ -57,6 +67,11 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
     let mut text = confusion(&summary.confusion, &summary.class_names, width);
     for told in told.iter().filter(|told| !told.is_empty()) {
         let _ = write!(text, "\n{}", wrapped(told, 2, width));
+    }
+    for (index, leg) in summary.legs.iter().enumerate() {
+        let from = index.checked_sub(1).map_or(1, |before| summary.legs[before].epochs + 1);
+        let accuracy = 100.0 * leg.format_accuracy.unwrap_or(leg.test_accuracy);
+        let _ = write!(text, "\nepochs {from} to {}: {accuracy:.2} % in {:.1} s", leg.epochs, leg.seconds);
     }
     // What is to be copied stays on one line, however long.
     let _ = write!(text, "\nrun: {}\nnext: hsic report {}", summary.run.display(), path(&summary.run));
@@ -257,6 +272,8 @@ mod tests {
             formatted,
             confusion: Confusion::new(2, 2),
             class_names: Vec::new(),
+            norm_statistics: None,
+            legs: Vec::new(),
         }
     }
 

@@ -20,6 +20,9 @@ use crate::{Place, bytes, stderr};
 /// What all runs share: two epochs of three batches, the last of 16 rows.
 const DATA: &str = "--train-size 80 --test-size 30 --batch-size 32 --epochs 2 --seed 3 --quiet";
 
+/// What all runs share that do not say otherwise: statistics that are formed anew would hide those of training.
+const RUNNING: &str = "--norm-statistics running";
+
 /// Runs beside those of every method on a perceptron: their names and flags.
 const RUNS: &[(&str, &str)] = &[
     ("sequential", "--widths 12x2 --schedule sequential"),
@@ -59,6 +62,12 @@ const RUNS: &[(&str, &str)] = &[
     ("capsnet", "--model capsnet --widths 4,2 --method backprop"),
     ("capsnet-hsic", "--model capsnet --widths 4,2 --method hsic --format-epochs 1"),
     ("dni-lambda", "--widths 12x2 --method dni --conditioned false --bp-lambda 0.5"),
+    ("statistics", "--widths 12x2 --norm-statistics anew"),
+    ("statistics-vgg", "--model vgg --widths 3p,4p --norm-statistics anew --norm batch-affine"),
+    ("restarts", "--widths 12x2 --restarts 1 --warmup-steps 2 --momentum 0.9"),
+    ("drop-last", "--widths 12x2 --drop-last true"),
+    ("clipped", "--widths 12x2 --clip-norm 0.01 --momentum 0.9"),
+    ("clipped-backprop", "--widths 12x2 --method backprop --clip-norm 0.1 --recompute 2"),
     ("greedy-decoupled", "--widths 12x2 --method greedy --decoupled true"),
     (
         "forward-forward-square",
@@ -112,7 +121,7 @@ fn table() -> String {
 }
 
 /// Copies a folder with all that is in it.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder made");
     for entry in std::fs::read_dir(from).expect("a folder") {
         let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");
@@ -150,7 +159,8 @@ fn kept(place: &Place) -> String {
 
 /// Lines of the store for a new run.
 fn lines(place: &Place, name: &str, flags: &str) -> String {
-    let output = place.run(&format!("train {DATA} {flags} --run {name}"));
+    let statistics = if flags.contains("--norm-statistics") { "" } else { RUNNING };
+    let output = place.run(&format!("train {DATA} {statistics} {flags} --run {name}"));
     assert!(output.status.success(), "{name}: {}", stderr(&output));
     of_run(place, name)
 }

@@ -149,7 +149,7 @@ fn a_folder_of_images_is_used_inside_its_archive() {
     assert_eq!((&info["name"], &info["train_rows"], &info["test_rows"]), (&"pets".into(), &60.into(), &20.into()));
     let train = "--widths 8 --epochs 2 --batch-size 16 --quiet --json";
     let run = place.json(&format!("train --dataset pets.tar {train}"))["run"].as_str().unwrap().to_owned();
-    assert_eq!(run, "runs/pets-mlp-hsic-1");
+    assert_eq!(run, "runs/pets-mlp-hsic-seed1");
     place.json(&format!("train --dataset pets {train} --run unpacked"));
     for file in ["weights.safetensors", "data.json"] {
         assert!(bytes(&place.path(&run).join(file)) == bytes(&place.path("unpacked").join(file)), "{file}");

@@ -65,7 +65,7 @@ fn nothing_is_overwritten_and_a_foreign_folder_is_no_run() {
     let error = place.fails("eval full");
     assert_snapshot!(error, @"error: full: no config.toml, expected a run's folder with a config.toml");
     let error = place.fails("train --resume full --beta 3");
-    assert!(error.contains("expected no other setting than --threads"), "{error}");
+    assert!(error.contains("expected no other settings than --threads and --epochs"), "{error}");
 }
 
 #[test]

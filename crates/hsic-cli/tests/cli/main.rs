@@ -4,12 +4,15 @@ mod behaviour;
 mod compare;
 mod data;
 mod errors;
+mod further;
 mod life;
 mod options;
 mod predict;
 mod protocols;
 mod report;
 mod reproduce;
+#[cfg(unix)]
+mod signals;
 mod statistics;
 mod train;
 

@@ -56,3 +56,20 @@ fn dependence_is_found_and_independence_is_not() {
     let independent = place.json("test x.csv noise.csv --json");
     assert!(independent["p_value"].as_f64().unwrap() > 0.05, "{independent}");
 }
+
+#[test]
+fn tables_whose_matrices_no_memory_holds_are_an_error_with_its_remedy() {
+    let place = Place::new();
+    // 600,000 rows: 360 billion entries of 8 bytes a matrix; nhsic takes five, a permutation test two and a quarter.
+    place.write("x.csv", &"0\n1\n".repeat(300_000));
+    for (command, needed) in [("measure", "14.4 TB"), ("test", "6.5 TB")] {
+        let error = place.fails(&format!("{command} x.csv x.csv"));
+        let start = "error: x = x.csv, y = x.csv\n       because matrices of 600000 x 600000 numbers take ";
+        assert!(error.starts_with(start), "{error}");
+        assert!(error.contains(needed) && error.contains(" are free: expected fewer rows: a random part"), "{error}");
+    }
+    place.write("labeled.csv", &"0,a\n1,b\n".repeat(300_000));
+    let error = place
+        .fails("train --dataset labeled.csv --batch-size 400000 --widths 2 --schedule sequential --epochs 1 --quiet");
+    assert!(error.contains("expected fewer rows (--batch-size), or an approximation"), "{error}");
+}

@@ -58,8 +58,8 @@ fn a_config_file_holds_what_flags_do_not_say() {
     );
     let summary = place.json("train --config run.toml --epochs 1 --json --quiet");
     assert_eq!((&summary["epochs"], &summary["steps"]), (&1.into(), &2.into()));
-    assert_eq!(summary["run"], "runs/digits-mlp-hsic-1");
-    let again = place.json("train --config runs/digits-mlp-hsic-1/config.toml --json --quiet");
+    assert_eq!(summary["run"], "runs/digits-mlp-hsic-seed1");
+    let again = place.json("train --config runs/digits-mlp-hsic-seed1/config.toml --json --quiet");
     assert_eq!(again["test_accuracy"], summary["test_accuracy"]);
 }
 

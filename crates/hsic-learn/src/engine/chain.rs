@@ -52,6 +52,8 @@ pub struct Backprop<T: Scalar = f32> {
     dz: Vec<T>,
     dx: Vec<T>,
     gradient: Vec<T>,
+    /// Gradients of all blocks, where they are clipped by their common norm.
+    held: Vec<Vec<T>>,
     report: StepReport,
 }
 
@@ -72,6 +74,7 @@ impl<T: Scalar> Backprop<T> {
             dz: Vec::new(),
             dx: Vec::new(),
             gradient: Vec::new(),
+            held: Vec::new(),
             report: StepReport::default(),
         }
     }
@@ -201,6 +204,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         self.optimizers.resize_with(blocks.len(), OptimizerState::default);
         self.pool.resize_with(length, Slot::default);
         self.inputs.resize_with(last, Vec::new);
+        let clips = self.optimizer.bound().is_some();
+        if clips {
+            self.held.resize_with(blocks.len(), Vec::new);
+        }
         self.report.signals.resize(blocks.len(), Signal::default());
         let spans = &mut self.report.spans;
         cleared(spans, blocks.len());
@@ -251,10 +258,20 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     signal.terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
                 }
                 self.report.signals[index] = signal;
-                let state = &mut self.optimizers[index];
-                self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                if clips {
+                    std::mem::swap(&mut self.held[index], &mut self.gradient);
+                } else {
+                    let state = &mut self.optimizers[index];
+                    self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                }
                 std::mem::swap(&mut self.dz, &mut self.dx);
                 spans.push(clock.span(Work::Block, index, begin));
+            }
+        }
+        if clips {
+            let length = self.report.signals.iter().map(|signal| signal.gradient_norm.powi(2)).sum::<f64>().sqrt();
+            for ((block, gradient), state) in blocks.iter_mut().zip(&self.held).zip(&mut self.optimizers) {
+                self.optimizer.step_of(length, learning_rate, block.parameters_mut(), gradient, state);
             }
         }
         Ok(&self.report)

@@ -207,9 +207,9 @@ pub fn format(
     let mut step = Step::default();
     let mut epochs = Vec::new();
     let steps = labels.len().div_ceil(settings.batch_size) as u64;
-    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer {
+    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer.unclipped() {
         Optimizer::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
-        Optimizer::AdamW { .. } => 1e-3,
+        _ => 1e-3,
     });
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
     for epoch in 0..settings.epochs {

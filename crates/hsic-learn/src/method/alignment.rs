@@ -71,7 +71,7 @@ impl<T: Scalar> Objective<T> for Alignment {
         _scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
         let mut targets = earlier.unwrap_or_default();
-        targets.fill(&batch.labels, 0.0);
+        targets.fill(&batch.labels, 0.0)?;
         Ok(targets)
     }
 

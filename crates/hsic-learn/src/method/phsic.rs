@@ -217,7 +217,7 @@ impl<T: Scalar> Objective<T> for Phsic {
         _scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
         let mut targets = earlier.unwrap_or_default();
-        targets.fill(&batch.labels, Targets::<T>::centered(batch.classes));
+        targets.fill(&batch.labels, Targets::<T>::centered(batch.classes))?;
         Ok(targets)
     }
 

@@ -17,6 +17,7 @@
 
 use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
+use hsic::memory;
 use hsic::product::product;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, sum_pairs};
@@ -53,10 +54,16 @@ pub struct Targets<T> {
 
 impl<T: Scalar> Targets<T> {
     /// 1 for two samples of a class, `other` for two of different classes.
-    pub fn fill(&mut self, labels: &[usize], other: f64) {
+    ///
+    /// # Errors
+    /// `Memory` if there is not so much as T and, at a block, S and its gradient take.
+    pub fn fill(&mut self, labels: &[usize], other: f64) -> Result<(), hsic::Error> {
+        let m = labels.len();
+        if self.matrix.len() < m.saturating_mul(m) {
+            memory::check(m, memory::squares(3, m, size_of::<T>()))?;
+        }
         self.labels.clear();
         self.labels.extend_from_slice(labels);
-        let m = labels.len();
         let mut equal = 0usize;
         for (row, &own) in grown(&mut self.matrix, m * m).chunks_exact_mut(m).zip(labels) {
             for (value, &label) in row.iter_mut().zip(labels) {
@@ -67,6 +74,7 @@ impl<T: Scalar> Targets<T> {
         let share = equal as f64 / (m * m) as f64;
         self.mean = share + (1.0 - share) * other;
         self.square = share + (1.0 - share) * other * other;
+        Ok(())
     }
 
     /// The similarity of two different classes among `classes` of them: the cosine of centered one-hot rows.
@@ -397,7 +405,7 @@ mod tests {
         let (m, d, labels) = (7, 21, [0, 1, 2, 0, 1, 1, 0]);
         let f = rows(m, d);
         let mut targets = Targets::<f64>::default();
-        targets.fill(&labels, Targets::<f64>::centered(3));
+        targets.fill(&labels, Targets::<f64>::centered(3)).unwrap();
         for similarity in KINDS {
             let mut pairs = Pairs::default();
             pairs.form(similarity, m, &f);
@@ -420,7 +428,7 @@ mod tests {
         let mut pairs = Pairs::default();
         pairs.form(Similarity::Cosine { centered: true }, 6, &one_hot);
         let mut targets = Targets::<f64>::default();
-        targets.fill(&labels, Targets::<f64>::centered(4));
+        targets.fill(&labels, Targets::<f64>::centered(4)).unwrap();
         // The length has 1e-8 added.
         pairs.matrix().iter().zip(targets.matrix()).for_each(|(a, b)| assert!((a - b).abs() < 3e-8, "{a} {b}"));
     }
@@ -430,7 +438,7 @@ mod tests {
         let (m, d, labels) = (6, 19, [0, 1, 0, 1, 1, 0]);
         let mut f = rows(m, d);
         let mut targets = Targets::<f64>::default();
-        targets.fill(&labels, -1.0);
+        targets.fill(&labels, -1.0).unwrap();
         // L = (a/2) sum S o S + b sum S o T + c sum S.
         let (a, b, c) = (0.8, -0.6, 0.3);
         for similarity in KINDS {
@@ -463,7 +471,7 @@ mod tests {
         f[5..10].fill(3.0);
         let (similarity, mut pairs, mut targets) =
             (Similarity::Cosine { centered: true }, Pairs::default(), Targets::default());
-        targets.fill(&[0, 1, 0, 1], -1.0);
+        targets.fill(&[0, 1, 0, 1], -1.0).unwrap();
         pairs.form(similarity, 4, &f);
         assert!(pairs.matrix()[4..8].iter().all(|&s| s == 0.0));
         let mut df = vec![f64::NAN; 20];

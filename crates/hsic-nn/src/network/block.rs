@@ -16,13 +16,14 @@ pub struct Cache<T> {
     inner: Option<Box<Cache<T>>>,
     shared: bool,
     draw: Option<u64>,
+    share: Option<f64>,
 }
 
 impl<T: Scalar> Cache<T> {
     /// A cache whose block may spread its work over all threads. Blocks that run at once must not.
     #[must_use]
     pub fn shared() -> Self {
-        Self { buffers: Vec::new(), inner: None, shared: true, draw: None }
+        Self { buffers: Vec::new(), inner: None, shared: true, draw: None, share: None }
     }
 
     /// Which random numbers a block draws that draws any (dropout): those of the step of this index, or none at all, which
@@ -36,6 +37,19 @@ impl<T: Scalar> Cache<T> {
     /// Says which step it is; `None` for no draws: the statistics of the batch, and nothing is dropped.
     pub fn set_draw(&mut self, draw: Option<u64>) {
         self.draw = draw;
+    }
+
+    /// What [`Block::absorb_statistics`] gives the batch of the running statistics, in (0, 1]: 1 forgets what they were, and
+    /// with the share that a batch's rows have among those seen until then they become a mean over all of these. `None`, as a
+    /// cache starts, for a share that is the same at each step of training (0.1 in batch norm).
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        self.share
+    }
+
+    /// Says which share it is.
+    pub fn set_share(&mut self, share: Option<f64>) {
+        self.share = share;
     }
 
     /// Whether the block may spread its work over all threads.
@@ -52,7 +66,7 @@ impl<T: Scalar> Cache<T> {
 
     /// N separate buffers as those of [`buffers`](Self::buffers), and the cache of a block inside the block.
     pub fn with_inner<const N: usize>(&mut self, lengths: [usize; N]) -> ([&mut [T]; N], &mut Self) {
-        let Self { buffers, inner, shared, draw } = self;
+        let Self { buffers, inner, shared, draw, share } = self;
         if buffers.len() < N {
             buffers.resize_with(N, Vec::new);
         }
@@ -66,9 +80,10 @@ impl<T: Scalar> Cache<T> {
             Some(buffer) => &mut buffer[..length],
             None => &mut [],
         });
-        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: None });
+        let fresh = || Box::new(Self { buffers: Vec::new(), inner: None, shared: *shared, draw: None, share: None });
         let inner = inner.get_or_insert_with(fresh);
         inner.draw = *draw;
+        inner.share = *share;
         (lent, inner)
     }
 }
@@ -172,7 +187,7 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         self.forward(m, x, z, &mut Cache::default());
     }
 
-    /// Moves the running statistics towards those of the last `forward`.
+    /// Moves the running statistics towards those of the last `forward`, by the share that the cache names.
     fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
 
     /// All running statistics, one slice after another.

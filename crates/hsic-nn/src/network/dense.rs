@@ -251,9 +251,10 @@ impl<T: Scalar> Block<T> for Dense<T> {
         if self.norm == Norm::None {
             return;
         }
+        let share = cache.share();
         let [_, mean, variance, ..] = self.split(m, cache);
         let bias = &self.parameters[self.outputs * self.inputs..][..self.outputs];
-        norm::absorb(m, mean, variance, bias, &mut self.statistics);
+        norm::absorb(m, share, mean, variance, bias, &mut self.statistics);
     }
 
     fn parameters(&self) -> &[T] {

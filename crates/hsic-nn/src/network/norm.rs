@@ -244,10 +244,18 @@ pub fn normalize_batch<T: Scalar>(rows: &mut [T], channels: usize) {
     normalize_in_place(rows, &mean, &inverse);
 }
 
-/// Moves running statistics (means, then variances) towards a batch's of `m` rows. The bias that training leaves out
-/// belongs to the mean; it is empty where there is none.
-pub(crate) fn absorb<T: Scalar>(m: usize, mean: &[T], variance: &[T], bias: &[T], statistics: &mut [T]) {
-    let (keep, new) = (T::of(1.0 - MOMENTUM), T::of(MOMENTUM));
+/// Moves running statistics (means, then variances) towards a batch's of `m` rows, which has `share` of them afterwards: that
+/// of training where none is named. The bias that training leaves out belongs to the mean; it is empty where there is none.
+pub(crate) fn absorb<T: Scalar>(
+    m: usize,
+    share: Option<f64>,
+    mean: &[T],
+    variance: &[T],
+    bias: &[T],
+    statistics: &mut [T],
+) {
+    let share = share.unwrap_or(MOMENTUM);
+    let (keep, new) = (T::of(1.0 - share), T::of(share));
     let unbiased = T::of(m as f64 / (m as f64 - 1.0));
     let (running_mean, running_variance) = statistics.split_at_mut(mean.len());
     for (channel, (running, &mean)) in running_mean.iter_mut().zip(mean).enumerate() {

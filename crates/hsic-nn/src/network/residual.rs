@@ -170,9 +170,10 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
+        let share = cache.share();
         let ([u, _, _, mean, variance, ..], inner) = self.split(m, false, cache);
         if self.norm != Norm::None {
-            norm::absorb(u.len() / mean.len(), mean, variance, &[], &mut self.statistics);
+            norm::absorb(u.len() / mean.len(), share, mean, variance, &[], &mut self.statistics);
         }
         self.inner.absorb_statistics(m, inner);
     }

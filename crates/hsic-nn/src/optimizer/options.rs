@@ -40,6 +40,9 @@ options! {
         beta2: f64,
         /// Added to adamw's root, > 0 [default: 1e-8]
         adam_epsilon: f64,
+        /// Shorten gradients whose norm is above this, > 0: that of all blocks together by backprop and what else trains the
+        /// network by one loss, by any other method that of each block, and of each layer beside it [default: none]
+        clip_norm: f64,
     }
 }
 
@@ -62,10 +65,13 @@ impl OptimizerOptions {
         faults.share("beta1", beta1);
         faults.share("beta2", beta2);
         faults.positive("adam-epsilon", epsilon);
+        if let Some(bound) = self.clip_norm {
+            faults.positive("clip-norm", bound);
+        }
         let optimizer = match name {
             OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
             OptimizerName::AdamW => Optimizer::AdamW { beta1, beta2, epsilon, weight_decay },
         };
-        (optimizer, learning_rate)
+        (self.clip_norm.map_or(optimizer, |bound| optimizer.clipped(bound)), learning_rate)
     }
 }

@@ -4,7 +4,7 @@ use faer::{Mat, MatRef, mat};
 use hsic::estimator::{cka, hsic_biased};
 use hsic::independence::{gamma_test, permutation_test};
 use hsic::kernel::{Bandwidth, Kernel, Sigma};
-use hsic::{Error, Estimator, Gram, Scalar};
+use hsic::{BatchOperator, Bottleneck, Error, Estimator, Gram, Scalar};
 
 use crate::{normal, single};
 
@@ -295,4 +295,31 @@ fn a_row_of_zeros_has_no_cosine() {
     for (i, j, expected) in [(0, 0, 0.0), (0, 1, 0.0), (1, 1, 1.0), (1, 2, -1.0), (1, 3, 0.0)] {
         assert!((gram.value(i, j) - expected).abs() < 1e-15, "{i} {j}");
     }
+}
+
+#[test]
+fn matrices_that_no_memory_holds_are_refused_before_they_are_taken() {
+    // 2^20 rows: 8.8 TB a matrix of f64, twice that for a pair. What the figure takes beside them counts.
+    let m = 1 << 20;
+    let x = Mat::<f64>::zeros(m, 1);
+    let kernel = Kernel::gaussian(1.0).unwrap();
+    let square = (m as u64).pow(2);
+    let told = |error: Error, bytes: u64| match error {
+        Error::Memory { rows, needed, available } => {
+            assert_eq!((rows, needed), (m, bytes));
+            assert!(available.is_none_or(|available| available < needed), "{available:?}");
+        }
+        error => panic!("{error}"),
+    };
+    told(Gram::new(x.as_ref(), &kernel).map(drop).unwrap_err(), 8 * square);
+    told(measure(Estimator::Cka, &x, &x, &kernel).unwrap_err(), 16 * square);
+    told(measure(Estimator::Nhsic { epsilon: 1e-5 }, &x, &x, &kernel).unwrap_err(), 40 * square);
+    told(permutation_test(x.as_ref(), x.as_ref(), &kernel, &kernel, 9, 1).unwrap_err(), 18 * square);
+    told(gamma_test(x.as_ref(), x.as_ref(), &kernel, &kernel).unwrap_err(), 16 * square);
+    // Samples that do not belong together are told first.
+    let short = measure(Estimator::Cka, &x, &Mat::zeros(3, 1), &kernel);
+    assert!(matches!(short, Err(Error::RowMismatch { .. })), "{short:?}");
+    let labels = vec![0; m];
+    let operator = BatchOperator::new(x.as_ref(), &labels, 2, Bottleneck::default());
+    assert!(matches!(operator.map(drop), Err(Error::Memory { rows, .. }) if rows == m));
 }

@@ -323,10 +323,11 @@ impl<T: Scalar> Block<T> for Conv<T> {
         if self.norm == Norm::None {
             return;
         }
+        let share = cache.share();
         let Buffers { mean, variance, .. } = self.buffers(m, false, cache);
         let rows = m * self.geometry.out_height() * self.geometry.out_width();
         let bias = &self.parameters[self.weight_count()..][..self.geometry.outputs];
-        norm::absorb(rows, mean, variance, bias, &mut self.statistics);
+        norm::absorb(rows, share, mean, variance, bias, &mut self.statistics);
     }
 
     fn parameters(&self) -> &[T] {
