@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::prelude::*;
-use hsic_lab::comparison::{Budget, Comparison};
+use hsic_lab::comparison::{Budget, Comparison, entries_named};
 
 /// The mean over rows of |z - mean of the class|^2 - w |z - mean of all|^2: samples of a class move together.
 struct Center(f32);
@@ -50,8 +50,7 @@ fn main() -> Result<(), BoxError> {
         println!("finished after {} steps: {:.1} %", summary.steps, 100.0 * summary.accuracy());
     }
 
-    let rivals = methods.iter().filter(|method| ["center", "backprop", "frozen"].contains(&method.name));
-    let rivals = rivals.map(Into::into).collect();
+    let rivals = entries_named("center,backprop,frozen", &methods)?;
     let comparison = Comparison::new(&folder.join("compare"), options, rivals, Budget::Epochs(10), vec![1]);
     for row in comparison.run_here(&mut (), &never)?.into_iter().flat_map(|record| record.rows) {
         println!("{:<9} {:.1} % of the test digits", row.method, 100.0 * row.test_accuracy[0]);

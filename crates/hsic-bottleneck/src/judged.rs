@@ -9,7 +9,7 @@ use hsic_data::fault::Faults;
 use hsic_data::stage::DataOptions;
 use serde::Serialize;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, TrainOptions};
 use crate::error::Error;
 use crate::predict::Predictor;
 use crate::run::{Run, RunError};
@@ -39,6 +39,22 @@ pub struct Judged {
     pub dataset: Dataset,
 }
 
+/// A run's options with the place of the data that are asked for.
+#[must_use]
+pub fn placed(mut options: TrainOptions, asked: &DataOptions) -> TrainOptions {
+    if let (Some(name), None, Some(folder)) = (&asked.dataset, &asked.data_dir, &options.data.data_dir)
+        && options.data.dataset.as_ref() != Some(name)
+        && !dataset::is_in(name, &folder.join(name))
+    {
+        // The folder of the run's data is not that of these. Files of several data sets have the same names, so that only a
+        // folder of this one's name within it speaks for them.
+        options.data.data_dir = None;
+    }
+    options.data.dataset = asked.dataset.clone().or(options.data.dataset);
+    options.data.data_dir = asked.data_dir.clone().or(options.data.data_dir);
+    options
+}
+
 /// The rows that judge a run: by what is asked for, else of the run's data. Of its own data the test part, of others what
 /// [`Given::part`](hsic_data::dataset::Given::part) says, unless another part is named.
 ///
@@ -47,9 +63,7 @@ pub struct Judged {
 /// asked for and the run's are no longer there; `Dataset` for data that cannot be read.
 pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Option<Part>) -> Result<Judged, Error> {
     let (config, record) = (predictor.config(), predictor.provenance());
-    let mut options = config.options.clone();
-    options.data.dataset = asked.dataset.clone().or(options.data.dataset);
-    options.data.data_dir = asked.data_dir.clone().or(options.data.data_dir);
+    let mut options = placed(config.options.clone(), asked);
     let place = options.data.dataset.clone().unwrap_or_default();
     let elsewhere = asked.dataset.is_some() || asked.data_dir.is_some();
     let now = LoadOptions { data_dir: options.data.data_dir.clone(), ..config.load_options() };

@@ -256,7 +256,7 @@ impl RunFacts {
         }
         let quoted = |path: &Path| quoted(&path.to_string_lossy());
         Self {
-            title: format!("{} on {} by {}", config.model, config.dataset, config.method.name),
+            title: format!("{} on {} by {}", config.model, name_of(&config.dataset), config.method.name),
             state: match (&report.summary, report.epochs.is_empty() && report.members.is_empty()) {
                 (Some(_), _) => "This run is finished.".to_owned(),
                 (None, true) => "This run is not finished: no epoch is done yet.".to_owned(),
@@ -270,6 +270,11 @@ impl RunFacts {
             },
         }
     }
+}
+
+/// The name of data, of those at a path the last part of it.
+fn name_of(dataset: &str) -> String {
+    Path::new(dataset).file_name().map_or_else(|| dataset.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -390,7 +395,7 @@ pub(crate) mod tests {
         let cells = ComparedRow::of(&record.rows[1]).cells();
         assert_eq!(cells[..4], ["dtp", MISSING, MISSING, MISSING]);
         let csv = record.csv();
-        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,5,2,0.98,12,5,102000000,1000,10,500,true,true"));
+        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true"));
         assert_eq!(csv.lines().count(), 3);
     }
 

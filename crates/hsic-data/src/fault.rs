@@ -19,6 +19,8 @@ impl fmt::Display for Fault {
     }
 }
 
+impl std::error::Error for Fault {}
+
 /// Collects what is out of range.
 #[derive(Debug, Default)]
 pub struct Faults(pub Vec<Fault>);

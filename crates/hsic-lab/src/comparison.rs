@@ -487,7 +487,7 @@ mod tests {
             ("mlp", &["digits (100 + 30)".to_owned()][..], &[1, 2][..])
         );
         assert_eq!(record.csv().lines().count(), 3);
-        assert!(record.csv().lines().skip(1).all(|line| line.starts_with("backprop,")));
+        assert!(record.csv().lines().skip(1).all(|line| line.starts_with(&format!("{SGD},"))));
 
         // All of it is found again; another seed is one training more, and the failed ones are not tried again.
         assert_eq!(two.run_here(&mut (), &never).unwrap().unwrap().rows, record.rows);

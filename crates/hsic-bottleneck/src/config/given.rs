@@ -146,6 +146,10 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        fields: &["norm_statistics"],
+        unread: |config, _| unless(has_norm(config), "networks without batch norm", "networks with batch norm"),
+    },
+    Condition {
         fields: &["dropout_by"],
         unread: |config, _| unless(config.entrance.dropout > 0.0, of("dropout", "0"), "a dropout above 0"),
     },

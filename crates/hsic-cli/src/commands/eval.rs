@@ -6,7 +6,7 @@ use hsic_bottleneck::Error;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::dataset::{self, Split};
-use hsic_bottleneck::judged::{Rows, judged};
+use hsic_bottleneck::judged::{Rows, judged, placed};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
@@ -31,16 +31,7 @@ struct Evaluation<'a> {
 
 pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
-    let mut options = run.config()?.options;
-    if let (Some(name), None, Some(folder)) =
-        (&arguments.data.dataset, &arguments.data.data_dir, &options.data.data_dir)
-        && options.data.dataset.as_ref() != Some(name)
-        && !dataset::is_in(name, &folder.join(name))
-    {
-        // The folder of the run's data is not that of these. Files of several data sets have the same names, so that only a
-        // folder of this one's name within it speaks for them.
-        options.data.data_dir = None;
-    }
+    let mut options = placed(run.config()?.options, &arguments.data);
     options.data = arguments.data.clone().or(options.data);
     let config = options.resolve()?;
     Unread::refuse(config.unread_by_evaluation(&arguments.data))?;

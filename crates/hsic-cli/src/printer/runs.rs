@@ -9,7 +9,7 @@ use hsic_bottleneck::summary::Summary;
 use hsic_lab::shell::quoted;
 
 use super::output::{line, note};
-use super::text::{counted, width, wrapped};
+use super::text::{counted, from_here, width, wrapped};
 use crate::results::Named;
 
 /// Says that a run was interrupted and how to go on.
@@ -44,7 +44,7 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
         format!(
             "{} on {} by {}, {}",
             summary.model,
-            summary.dataset,
+            from_here(&summary.dataset),
             summary.method,
             counted(summary.parameters as u64, "parameter")
         ),
@@ -100,7 +100,7 @@ pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()>
     }
     let width = width();
     let text = confusion(&summary.confusion, &summary.class_names, width);
-    let told = format!("{}: {}", summary.dataset, accuracies(summary));
+    let told = format!("{}: {}", from_here(&summary.dataset), accuracies(summary));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn evaluation(
         Rows::Test => (format!("{rows} rows of the test part"), "test accuracy"),
         Rows::Validation => (format!("{rows} rows held out of the training part"), "validation accuracy"),
     };
-    let told = format!("{}, {which}: {kind} {accuracy}", judged.place);
+    let told = format!("{}, {which}: {kind} {accuracy}", from_here(&judged.place));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 

@@ -1,5 +1,7 @@
 //! Lines that fit the terminal.
 
+use std::path::Path;
+
 use terminal_size::Width;
 
 /// Columns where the terminal does not tell.
@@ -21,6 +23,13 @@ pub(super) fn terminal() -> Option<usize> {
         .or_else(|| of(terminal_size::terminal_size_of(std::io::stderr())))
         .or_else(|| of(terminal_size::terminal_size_of(std::io::stdout())));
     found.map(|columns| columns.max(LEAST))
+}
+
+/// The name or path of data as it is read from here: without the folder that the command runs in.
+pub(super) fn from_here(place: &str) -> String {
+    let here = std::env::current_dir().ok();
+    let within = here.as_deref().and_then(|here| Path::new(place).strip_prefix(here).ok());
+    within.map_or_else(|| place.to_owned(), |path| path.display().to_string())
 }
 
 /// Parts on one line, two blanks between them; those that have no room go to the next line, under `indent` blanks.

@@ -66,7 +66,7 @@ const RUNS: &[(&str, &str)] = &[
     ("statistics-vgg", "--model vgg --widths 3p,4p --norm-statistics anew --norm batch-affine"),
     ("restarts", "--widths 12x2 --restarts 1 --warmup-steps 2 --momentum 0.9"),
     ("drop-last", "--widths 12x2 --drop-last true"),
-    ("clipped", "--widths 12x2 --clip-norm 0.01 --momentum 0.9"),
+    ("clipped", "--widths 12x2 --clip-norm 0.01 --optimizer sgd --momentum 0.9"),
     ("clipped-backprop", "--widths 12x2 --method backprop --clip-norm 0.1 --recompute 2"),
     ("greedy-decoupled", "--widths 12x2 --method greedy --decoupled true"),
     (

@@ -142,7 +142,7 @@ fn a_training_made_under_other_defaults_is_not_taken_for_this_one() {
 fn a_method_with_options_of_its_own_is_a_row_and_the_batch_may_be_searched() {
     let place = Place::new();
     let common = "--budget 1epochs --train-size 200 --test-size 40 --widths 8 --output out --quiet --json";
-    let methods = "hsic-local:beta=1:feature=pool:4:learning-rate=1e-3,hsic-local:learning-rate=1e-3";
+    let methods = "hsic-local:beta=1:x=none:learning-rate=1e-3,hsic-local:learning-rate=1e-3";
     let made = place.json(&format!("compare --methods {methods} --batch-size 20,50 {common}"));
     for (row, label) in made["rows"].as_array().expect("rows").iter().zip(methods.split(',')) {
         assert_eq!((row["label"].as_str(), row["method"].as_str()), (Some(label), Some("hsic-local")));
@@ -151,7 +151,7 @@ fn a_method_with_options_of_its_own_is_a_row_and_the_batch_may_be_searched() {
         assert_eq!(tried, [Some(20), Some(50)], "{row}");
     }
     let command = made["rows"][0]["commands"][0].as_str().expect("a command");
-    assert!(command.contains("--feature pool:4") && command.contains("--beta 1"), "{command}");
+    assert!(command.contains("--x none") && command.contains("--beta 1"), "{command}");
     assert!(made["command"].as_str().expect("a command").ends_with("--batch-size 20,50"));
     let error = place.fails("compare --methods hsic:widths=8 --output none");
     assert!(error.contains("--widths is given for all that is compared"), "{error}");

@@ -158,7 +158,7 @@ fn a_folder_of_images_is_used_inside_its_archive() {
     fs::remove_file(place.path(&run).join("summary.json")).unwrap();
     let error = place.fails(&format!("train --resume {run}"));
     let hashes = |error: &str| error.split("SHA-256 ").skip(1).map(|rest| rest[..64].to_owned()).collect::<Vec<_>>();
-    assert!(error.starts_with("error: pets.tar: SHA-256 ") && error.contains("on which runs/"), "{error}");
+    assert!(error.starts_with("error: DIR/pets.tar: SHA-256 ") && error.contains("on which runs/"), "{error}");
     assert!(hashes(&error).len() == 2 && hashes(&error)[0] != hashes(&error)[1], "{error}");
     fs::write(place.path("pets.tar"), "no archive").unwrap();
     let error = place.fails("data info pets.tar");

@@ -165,7 +165,7 @@ fn a_validation_part_is_called_one_and_the_summary_tells() {
     let (said, told) = (stderr(&output), String::from_utf8(output.stdout).expect("text"));
     assert!(said.contains("  validation ") && !said.contains("test"), "{said}");
     assert!(told.contains("validation accuracy") && !told.contains("test"), "{told}");
-    assert!(out(&place, "eval v").contains("digits: validation accuracy"));
+    assert!(out(&place, "eval v").contains(" rows held out of the training part: validation accuracy"));
     let told = out(&place, "format v --format-epochs 1");
     assert!(told.contains("validation accuracy") && !told.contains("test"), "{told}");
     out(&place, "report v");

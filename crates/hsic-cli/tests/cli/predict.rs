@@ -120,7 +120,7 @@ fn it_is_said_which_rows_judge_and_changed_data_are_refused() {
     place.write("flowers.csv", &flowers(300, 2, 5.0).0);
     for command in ["eval r", "format r", "train --resume r"] {
         let error = place.fails(command);
-        assert!(error.starts_with("error: flowers.csv: SHA-256 ") && error.contains(&before), "{command}: {error}");
+        assert!(error.starts_with("error: DIR/flowers.csv: SHA-256 ") && error.contains(&before), "{command}: {error}");
         assert!(error.contains("hsic eval --dataset"), "{command}: {error}");
     }
     assert!(last("eval r --dataset flowers.csv").starts_with("flowers.csv, all 300 rows: accuracy "));
