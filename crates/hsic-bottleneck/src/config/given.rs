@@ -12,7 +12,7 @@ use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
 use hsic_nn::optimizer::{Optimizer, OptimizerName};
 
-use super::{ConfigError, DataOptions, TrainConfig, TrainOptions, not_read, written};
+use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, not_read, written};
 
 /// An option that is given and not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,11 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["norm_statistics"],
-        unread: |config, _| unless(has_norm(config), "networks without batch norm", "networks with batch norm"),
+        // That nothing is formed anew holds of a network without statistics, too.
+        unread: |config, _| {
+            let read = has_norm(config) || config.norm_statistics != NormStatistics::Anew;
+            unless(read, "a network without batch norm", "networks with batch norm")
+        },
     },
     Condition {
         fields: &["dropout_by"],
@@ -219,11 +223,11 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["momentum"],
-        unread: |config, _| unless(matches!(config.optimizer, Optimizer::Sgd { .. }), ADAMW, SGD),
+        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::Sgd { .. }), ADAMW, SGD),
     },
     Condition {
         fields: &["beta1", "beta2", "adam_epsilon"],
-        unread: |config, _| unless(matches!(config.optimizer, Optimizer::AdamW { .. }), SGD, ADAMW),
+        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::AdamW { .. }), SGD, ADAMW),
     },
     Condition {
         fields: &["update"],

@@ -89,6 +89,8 @@ fn what_nothing_reads_is_told_with_what_would_read_it() {
             "tables, folders and archives without a test part",
         ),
         ("[optimizer]\noptimizer = 'adamw'\nmomentum = 0.5", "momentum = 0.5", ADAMW, SGD),
+        ("[optimizer]\noptimizer = 'adamw'\nmomentum = 0.5\nclip-norm = 1.0", "momentum = 0.5", ADAMW, SGD),
+        ("[optimizer]\noptimizer = 'sgd'\nbeta1 = 0.5\nclip-norm = 1.0", "beta1 = 0.5", SGD, ADAMW),
         ("[optimizer]\nbeta1 = 0.5", "beta1 = 0.5", SGD, ADAMW),
         ("[network]\nfeature = 'flat'", "feature = flat", "model = mlp", MAPS),
         (
@@ -132,6 +134,7 @@ fn what_something_reads_is_not_told() {
         "[data]\ndataset = 't.csv'\nlabel-column = 'k'\ntest-fraction = 0.3\nstandardize = false",
         "[data]\ndataset = 'mnist'\ndata-dir = 'd'\nflip = true\nnormalize = 'channel'\nvalidation = 0.1\ntest-size = 5",
         "[rule]\nx = 'none'",
+        "[optimizer]\noptimizer = 'sgd'\nmomentum = 0.5\nclip-norm = 1.0",
         "[objective]\nmethod = 'softhebb'\n[format]\nformat-momentum = 0.5",
     ] {
         assert_eq!(told(text), Vec::<String>::new(), "{text}");
