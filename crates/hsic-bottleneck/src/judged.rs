@@ -4,7 +4,7 @@
 //! trained on would judge. Other data are not divided at all: they are judged as a whole, or by the test part that they
 //! come with.
 
-use hsic_data::dataset::{self, Dataset, LoadOptions, Part};
+use hsic_data::dataset::{self, Dataset, LoadOptions, Note, Part};
 use hsic_data::fault::Faults;
 use hsic_data::stage::DataOptions;
 use serde::Serialize;
@@ -37,6 +37,8 @@ pub struct Judged {
     pub rows: Rows,
     /// The rows, as the network takes them.
     pub dataset: Dataset,
+    /// What should be said of the data.
+    pub notes: Vec<Note>,
 }
 
 /// A run's options with the place of the data that are asked for.
@@ -79,32 +81,37 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
             own
         }
     };
-    let standardization = record.standardization.clone();
-    let (rows, mut dataset) = if own {
+    refuse_images(asked)?;
+    let (standardization, images) = (record.standardization.clone(), record.image_plan());
+    let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
         options.data.validation = asked.validation.or(options.data.validation);
-        let load = LoadOptions { standardization, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions { standardization, images, ..options.resolve_among(&config.methods)?.load };
         let held_out = load.validation > 0.0;
         let part = part.unwrap_or(Part::Test);
         let rows = if part == Part::Test && held_out { Rows::Validation } else { part.into() };
-        (rows, dataset::load(&place, &load)?.part(part))
+        let mut split = dataset::load(&place, &load)?;
+        let notes = std::mem::take(&mut split.origin.notes);
+        (rows, split.part(part), notes)
     } else {
         refuse_drawing(asked)?;
         options.data.label_column = asked.label_column.clone().or(options.data.label_column);
+        options.data.skip_broken = asked.skip_broken.or(options.data.skip_broken);
         (options.data.train_size, options.data.test_size) = (asked.train_size, asked.test_size);
-        let load = LoadOptions { standardization, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions { standardization, images, ..options.resolve_among(&config.methods)?.load };
         let mut given = dataset::given(&place, &load, &record.class_names)?;
+        let notes = std::mem::take(&mut given.notes);
         // What is amiss with them is told with the name by which they were asked for.
         for dataset in given.test.iter_mut().chain([&mut given.train]) {
             place.clone_into(&mut dataset.name);
         }
         let (part, dataset) = given.part(part)?;
-        (part.into(), dataset)
+        (part.into(), dataset, notes)
     };
     // Other data than that trained on is seen through the numbers of the training.
     dataset.normalization.clone_from(&record.normalization);
-    Ok(Judged { place, rows, dataset })
+    Ok(Judged { place, rows, dataset, notes })
 }
 
 impl From<Part> for Rows {
@@ -136,6 +143,19 @@ fn refuse_divisions(asked: &DataOptions, own: &DataOptions) -> Result<(), Config
     // Without a part held out the test part judges, of which no row was trained on.
     let validation = asked.validation.filter(|&share| share != 0.0);
     check("validation", validation.map(|share| share.to_string()), told(own.validation));
+    faults_or(faults)
+}
+
+/// Refuses what would read images otherwise than in training.
+fn refuse_images(asked: &DataOptions) -> Result<(), ConfigError> {
+    let mut faults = Faults::default();
+    let expected = "not given for a run, which reads images as in training";
+    if let Some(size) = asked.image_size {
+        faults.check("image-size", size, false, expected);
+    }
+    if let Some(fit) = asked.image_fit {
+        faults.check("image-fit", fit, false, expected);
+    }
     faults_or(faults)
 }
 

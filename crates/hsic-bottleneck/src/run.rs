@@ -358,6 +358,18 @@ impl Run {
         self.file(DATA).exists()
     }
 
+    /// Has a configuration read images as the run's record says, on a run that has one: what was found out from the images
+    /// when the run began is not found out again.
+    ///
+    /// # Errors
+    /// `Io`, `Malformed` for a record that cannot be read.
+    pub fn read_as_recorded(&self, config: &mut TrainConfig) -> Result<(), FileError> {
+        if self.has_data() {
+            config.load.images = self.data()?.image_plan();
+        }
+        Ok(())
+    }
+
     /// Checks that data of a name or path are still those that the run was trained on. A run that did not record what they
     /// were, or data made in memory, leave nothing to compare.
     ///

@@ -111,19 +111,31 @@ pub(crate) struct EvalArguments {
 
 /// Predict the class of each row of files, with a finished run
 ///
-/// Tables (.csv, .npy, .npz) hold a sample a row, without labels, in the units of the training file. For a run on
-/// images a row holds pixels: whole numbers of 0 to 255 in .csv and arrays of bytes (uint8), numbers in [0, 1] in
-/// other arrays. Probabilities are softmax(outputs / T) summed over a class's units, with one temperature T
-/// fitted to training samples: on data that the network fits less well they are too sure.
+/// Images are read as those of the training were: brought to their size, gray or colored, and so on; a folder stands for
+/// all images in it and below it. A file that does not fit is told and the others are predicted (exit 1). Tables (.csv,
+/// .npy, .npz) hold a sample a row, without labels, in the units of the training file. For a run on images a row holds
+/// pixels: whole numbers of 0 to 255 in .csv and arrays of bytes (uint8), numbers in [0, 1] in other arrays.
+/// Probabilities are softmax(outputs / T) summed over a class's units, with one temperature T fitted to training samples:
+/// on data that the network fits less well they are too sure. The margin of a prediction is its probability less the next
+/// class's: sorted by it, the doubtful ones come first.
 ///
-/// Example: hsic predict runs/digits-mlp-hsic-seed1 new.npy --json
+/// Example: hsic predict runs/photos-vgg-hsic-seed1 new-photos --output predictions.csv --top 3
 #[derive(Debug, Args)]
 pub(crate) struct PredictArguments {
     /// Folder of the run
     pub(crate) run: PathBuf,
-    /// Files of samples
-    #[arg(required = true, value_name = "FILE")]
+    /// Files of samples, or folders of images
+    #[arg(required = true, value_name = "FILE|FOLDER")]
     pub(crate) files: Vec<PathBuf>,
+    /// Classes that are told of each row, the likeliest first, >= 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) top: usize,
+    /// CSV file, new, for the predictions: file, row, class, probability, margin, and the next classes of --top
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite the file of --output if there is one
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
     /// Threads, >= 1 [default: the run's]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -265,10 +277,7 @@ pub(crate) struct DataArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     List(DataListArguments),
-    /// Show a data set: sizes, samples of each class, files with their SHA-256
-    ///
-    /// Example: hsic data info mnist
-    Info(DataNameArguments),
+    Info(DataInfoArguments),
     /// Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs
     ///
     /// Example: hsic data verify mnist
@@ -289,10 +298,28 @@ pub(crate) struct DataListArguments {
     pub(crate) json: bool,
 }
 
+/// Show a data set: sizes, samples of each class, what was left out, files with their SHA-256
+///
+/// Example: hsic data info mnist
+#[derive(Debug, Args)]
+pub(crate) struct DataInfoArguments {
+    /// Name of the data set, or the path of a folder of images, .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
+    pub(crate) name: String,
+    /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Leave image files out that cannot be read, and count them
+    #[arg(long)]
+    pub(crate) skip_broken: bool,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Which data set.
 #[derive(Debug, Args)]
 pub(crate) struct DataNameArguments {
-    /// Name of the data set; `info` also takes the path of a folder of images, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
+    /// Name of the data set
     pub(crate) name: String,
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]

@@ -1,13 +1,15 @@
 //! The command `hsic`: trains deep networks without back-propagation, measures dependence and tests independence.
 //!
-//! Results go to standard output, progress and warnings to standard error. Exit: 0 done, 1 a check said no, 2 error,
-//! 130 interrupted.
+//! Results go to standard output, progress and warnings to standard error. Exit: 0 done, 1 a check said no or one of
+//! several files did not fit, 2 error, 130 interrupted.
 
 mod args;
 mod command_line;
 mod commands;
 mod html;
 mod markdown;
+mod notes;
+mod predictions;
 mod printer;
 mod report;
 mod results;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hsic_bottleneck::dataset::{CheckedFile, Shape};
+use hsic_bottleneck::dataset::{CheckedFile, Note, Shape};
 use hsic_lab::figure::plot::Value;
 use serde::Serialize;
 
@@ -66,6 +66,8 @@ pub(crate) struct Info {
     pub(crate) test_rows: usize,
     pub(crate) classes: Vec<Class>,
     pub(crate) files: Vec<CheckedFile>,
+    /// What was chosen for the user, and what was left out.
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A class with its samples.
@@ -84,8 +86,28 @@ pub(crate) struct Named<'a> {
     pub(crate) row: usize,
     pub(crate) class: &'a str,
     pub(crate) probability: f64,
+    /// The probability less that of the likeliest other class.
+    pub(crate) margin: f64,
     /// In the order of `class_names`.
     pub(crate) probabilities: Vec<f64>,
+    /// The likeliest other classes, as many as were asked for beside the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) next: Vec<Ranked<'a>>,
+}
+
+/// A class and its probability.
+#[derive(Serialize)]
+pub(crate) struct Ranked<'a> {
+    pub(crate) class: &'a str,
+    pub(crate) probability: f64,
+}
+
+/// A file of which nothing is predicted.
+#[derive(Serialize)]
+pub(crate) struct Misfit<'a> {
+    pub(crate) file: &'a Path,
+    /// Why.
+    pub(crate) error: String,
 }
 
 /// A value of a figure.

@@ -28,6 +28,9 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         }
         Some(DatasetError::NoFolder { .. }) => return Some(" (--data-dir FOLDER)".into()),
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
+        Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
+            return Some(" (--skip-broken leaves such files out)".into());
+        }
         _ => {}
     }
     let run = match error.downcast_ref() {
@@ -79,6 +82,8 @@ mod tests {
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
         assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
+        let cut = DatasetError::ImageEnd { path: "a.jpg".into(), found: 9 };
+        assert_eq!(remedy(&Error::from(cut)).as_deref(), Some(" (--skip-broken leaves such files out)"));
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";
         assert_eq!(remedy(&missing()).as_deref(), Some(told));
         assert_eq!(remedy(&Error::from(missing())).as_deref(), Some(told));

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Content, Dataset, Drawn, Normalization, Samples, Shape, Split, Standardization};
+use crate::dataset::{
+    Content, Dataset, Drawn, ImagePlan, Normalization, Reading, Samples, Shape, Split, Standardization,
+};
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
 const MOST_COLUMNS: usize = 1 << 24;
@@ -44,6 +46,10 @@ pub struct Provenance {
     /// recorded.
     #[serde(default)]
     pub validation: Option<Drawn>,
+    /// How image files became samples; `None` for other data, and for runs of earlier versions, whose images all had the
+    /// samples' sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 impl Provenance {
@@ -63,7 +69,14 @@ impl Provenance {
             content: split.origin.content.clone(),
             split: split.origin.split,
             validation: split.origin.validation,
+            reading: split.origin.reading.clone(),
         }
+    }
+
+    /// How image files are to be read, so that they are what they were in training.
+    #[must_use]
+    pub fn image_plan(&self) -> ImagePlan {
+        ImagePlan::Recorded { shape: self.shape, reading: self.reading.clone() }
     }
 
     /// Values in one sample.
@@ -92,6 +105,9 @@ impl Provenance {
             let found = format!("normalization {found:?}");
             return Some((found, format!("a finite mean and deviation for each of {channels} channels")));
         }
+        if let Some(range) = self.reading.as_ref().filter(|reading| !reading.is_usable()).map(|reading| reading.range) {
+            return Some((format!("reading of levels {range:?}"), "a lower level and a higher one".to_owned()));
+        }
         let Standardization { means, deviations } = self.standardization.as_ref()?;
         if means.len() != columns || deviations.len() != columns {
             let found = format!("standardization of {} means and {} deviations", means.len(), deviations.len());
@@ -119,6 +135,9 @@ impl Provenance {
             let of = |record: &Self| format!("test part {:?}, held out {:?}", record.split, record.validation);
             return Some((of(now), of(self)));
         }
+        if self.reading != now.reading {
+            return Some((format!("images read by {:?}", now.reading), format!("{:?}", self.reading)));
+        }
         if self.normalization != now.normalization {
             return Some((format!("normalization {:?}", now.normalization), format!("{:?}", self.normalization)));
         }
@@ -132,6 +151,7 @@ impl Provenance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::ImageFit;
 
     fn record() -> Provenance {
         Provenance {
@@ -146,6 +166,7 @@ mod tests {
             content: None,
             split: None,
             validation: None,
+            reading: None,
         }
     }
 
@@ -155,6 +176,7 @@ mod tests {
         let mut record = record();
         record.content = Some(Content::of(b"rows"));
         record.split = Some(Drawn { seed: 1, fraction: 0.1 + 0.2, rows: 12 });
+        record.reading = Some(Reading { fit: ImageFit::Pad, background: 255, range: Some([240, 360]) });
         record.standardization = Some(Standardization {
             means: vec![51.248_178_943_215_79, 5.213_675_213_675_213e-300],
             deviations: vec![0.316_712_234_918_726_4, 1e22],
@@ -182,6 +204,9 @@ mod tests {
         let mut wide = record();
         wide.shape.width = 3;
         assert_eq!(wide.fault().unwrap().1, "3 of each, one a column");
+        let mut stretched = record();
+        stretched.reading = Some(Reading { fit: ImageFit::Crop, background: 0, range: Some([7, 7]) });
+        assert_eq!(stretched.fault().unwrap().0, "reading of levels Some([7, 7])");
     }
 
     #[test]

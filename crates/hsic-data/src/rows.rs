@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_values};
+use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_sample, read_values};
 use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
@@ -86,11 +86,17 @@ pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
 
 /// An image is one row.
 fn image(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
-    let (found, bytes) = read_image(path)?;
-    if !record.pixels || found != record.shape {
-        let images = record.pixels;
-        return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images });
-    }
+    let bytes = match &record.reading {
+        Some(reading) if record.pixels => read_sample(path, record.shape, reading)?,
+        _ => {
+            let (found, bytes) = read_image(path)?;
+            if !record.pixels || found != record.shape {
+                let images = record.pixels;
+                return Err(RowsError::Image { path: path.into(), found, shape: record.shape, images });
+            }
+            bytes
+        }
+    };
     let mut row = vec![0.0; bytes.len()];
     pixels(record.normalization.as_ref(), &bytes, &mut row);
     Ok(row)
@@ -144,6 +150,7 @@ mod tests {
             content: None,
             split: None,
             validation: None,
+            reading: None,
         }
     }
 

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::dataset::{LoadOptions, Normalize, known_as};
+use crate::dataset::{ImageFit, ImagePlan, LoadOptions, Normalize, known_as};
 use crate::fault::Faults;
 use crate::options::options;
+
+/// The largest side that images are brought to.
+const MOST_SIDE: usize = 2048;
 
 options! {
     /// What is learned from.
     DataOptions, "Data" {
-        /// Name of a data set, or path of a folder of images, of one in a .tar, .tar.gz or .tar.xz, or of a .csv, .npy or .npz
-        /// [default: digits]
+        /// Name of a data set, or path of a folder of images, of one in a .zip, .tar, .tar.gz or .tar.xz, or of a .csv, .npy or
+        /// .npz [default: digits]
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
@@ -34,6 +37,14 @@ options! {
         split_seed: u64,
         /// Scale a table's columns by the training part's mean and deviation [default: true]
         standardize: bool,
+        /// Height and width to which the images of a folder or archive are brought, in 1 to 2048 [default: theirs if they have
+        /// one size and the shorter side is at most 64, else the median of the shorter sides, at most 64]
+        image_size: usize,
+        /// What becomes of an image whose sides are in another ratio [default: crop]
+        image_fit: ImageFit,
+        /// Leave image files out that cannot be read, and count them [default: false]
+        #[cfg_attr(feature = "clap", arg(num_args = 0..=1, default_missing_value = "true"))]
+        skip_broken: bool,
         /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
         normalize: Normalize,
         /// Mirror every second training image at random, left to right [default: false]
@@ -68,6 +79,11 @@ impl DataOptions {
         let standardize = *self.standardize.get_or_insert(usual.standardize);
         let validation = *self.validation.get_or_insert(usual.validation);
         faults.share("validation", validation);
+        let size = self.image_size;
+        let possible = size.is_none_or(|size| (1..=MOST_SIDE).contains(&size));
+        faults.check("image-size", size.unwrap_or_default(), possible, &format!("a whole number in 1 to {MOST_SIDE}"));
+        let images = ImagePlan::Found { size, fit: *self.image_fit.get_or_insert_with(ImageFit::default) };
+        let skip_broken = *self.skip_broken.get_or_insert(usual.skip_broken);
         let normalize = *self.normalize.get_or_insert(usual.normalize);
         let augmentation = Augmentation {
             flip: *self.flip.get_or_insert(false),
@@ -88,6 +104,8 @@ impl DataOptions {
             test_fraction,
             standardize,
             standardization: None,
+            images,
+            skip_broken,
             normalize,
             validation,
         };

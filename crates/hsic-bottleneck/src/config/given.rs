@@ -113,6 +113,13 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| by_form(config, |form| !form.is_images(), "tables (.csv, .npy, .npz)"),
     },
     Condition {
+        fields: &["image_size", "image_fit", "skip_broken"],
+        unread: |config, _| {
+            let files = |form| matches!(form, Form::Folder { .. } | Form::Archive);
+            by_form(config, files, "folders and archives of images")
+        },
+    },
+    Condition {
         fields: &["normalize", "flip", "shift", "cutout"],
         unread: |config, _| by_form(config, Form::is_images, IMAGES),
     },
@@ -281,7 +288,7 @@ static CONDITIONS: &[Condition] = &[
 ];
 
 /// Options that a training reads and the evaluation of a run does not: it sees data through the numbers of the training.
-const OF_TRAINING: &[&str] = &["standardize", "normalize", "flip", "shift", "cutout"];
+const OF_TRAINING: &[&str] = &["standardize", "image-size", "image-fit", "normalize", "flip", "shift", "cutout"];
 
 fn of(key: &str, value: &str) -> String {
     format!("{key} = {value}")

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
@@ -11,6 +11,8 @@ use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use crate::encode;
 
@@ -36,12 +38,17 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         "test/ant/b.jpg",
         "test/ant/a.jpg",
         "train/cat/03.png",
+        "train/dog/a/1.png",
     ];
     let mut files: Vec<_> = images.into_iter().zip(1..).map(|(name, seed)| (name, picture(name, seed))).collect();
     // None of these is a sample.
-    for name in
-        ["README.txt", "train/cat/notes.txt", "train/cat/.hidden.png", "train/.git/x/1.png", "train/dog/a/1.png"]
-    {
+    for name in [
+        "README.txt",
+        "train/cat/notes.txt",
+        "train/cat/.hidden.png",
+        "train/.git/x/1.png",
+        "__MACOSX/train/cat/._2.png",
+    ] {
         files.push((name, picture("png", 99)));
     }
     files
@@ -85,6 +92,21 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+/// A zip archive of entries, half of them compressed.
+fn zip(lead: &str, folders: &[&str], files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for folder in folders {
+        writer.add_directory(format!("{lead}{folder}"), SimpleFileOptions::default()).unwrap();
+    }
+    for (index, (name, content)) in files.iter().enumerate() {
+        let method = if index % 2 == 0 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+        let options = SimpleFileOptions::default().compression_method(method);
+        writer.start_file(format!("{lead}{name}"), options).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 /// A folder in which archives are written.
 struct Place(TempDir);
 
@@ -125,7 +147,7 @@ fn an_archive_gives_the_samples_of_the_unpacked_folder() {
     let (place, files) = (Place::new(), files());
     unpack(&place.path("pets"), &files);
     let expected = load(place.path("pets").to_str().unwrap(), &LoadOptions::default()).unwrap();
-    assert_eq!((&expected.train.labels[..], &expected.test.labels[..]), (&[0, 1, 2, 1, 2, 1][..], &[0, 2, 0][..]));
+    assert_eq!((&expected.train.labels[..], &expected.test.labels[..]), (&[0, 1, 2, 1, 2, 1, 2][..], &[0, 2, 0][..]));
     let folders = ["train/", "train/dog/", "test/"];
     for lead in ["", "./", "pets-1.0/", "./a/"] {
         for folders in [&folders[..], &[]] {
@@ -139,6 +161,7 @@ fn an_archive_gives_the_samples_of_the_unpacked_folder() {
                 // Two streams, as programs that compress on several threads write.
                 ("pets.tar.xz", [xz(&plain[..2000]), xz(&plain[2000..])].concat()),
                 ("pets.tar.gz", [gzip(&plain[..2000]), gzip(&plain[2000..])].concat()),
+                ("pets.zip", zip(lead, folders, &files)),
             ] {
                 let found = place.load(name, &bytes).unwrap();
                 assert_eq!((&found, &found.origin.content), (&expected, &expected.origin.content), "{lead} {name}");
@@ -176,13 +199,13 @@ fn each_fault_of_an_archive_names_the_entry_and_what_was_expected() {
             "train/cat/4.png",
             EntryType::Symlink,
             &[][..],
-            ": train/cat/4.png: neither a file nor a folder, expected plain files below the folder",
+            ": train/cat/4.png: a link to no image file of the archive, expected plain files below the folder",
         ),
         (
             "train/cat/4.png",
             EntryType::Link,
             &[],
-            ": train/cat/4.png: neither a file nor a folder, expected plain files below the folder",
+            ": train/cat/4.png: a link to no image file of the archive, expected plain files below the folder",
         ),
         (
             "dev/null",
@@ -224,15 +247,56 @@ fn each_fault_of_an_archive_names_the_entry_and_what_was_expected() {
     ] {
         assert_eq!(with(name, kind, content), format!("DIR/f.tar{message}"));
     }
-    let other = encode::png(1, 2, &[1, 2]);
-    assert_eq!(
-        with("train/dog/8.png", file, &other),
-        "DIR/f.tar/train/dog/8.png: an image of 1 x 2 x 1 (channels x height x width), expected 1 x 2 x 3 as in \
-         DIR/f.tar/train/ant/only.png"
-    );
     let none = "0 folders, expected 2 to 65536, one for the images of each class";
     assert_eq!(place.message("f.tar", &tar("", &[], &[])), format!("DIR/f.tar: {none}"));
     assert_eq!(place.message("f.tar", &tar("", &[], &[("a.png", png)])), format!("DIR/f.tar: {none}"));
+}
+
+#[test]
+fn files_that_are_stored_as_links_are_samples() {
+    let place = Place::new();
+    let mut builder = Builder::new(Vec::new());
+    for (name, content) in files() {
+        append(&mut builder, name, EntryType::Regular, &content);
+    }
+    let mut link = |name: &str, kind: EntryType, target: &str| {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(0);
+        builder.append_link(&mut header, name, target).unwrap();
+    };
+    // A hard link names its file from the top, a symbolic one from its folder; the last leads to what comes before it.
+    link("train/cat/4.png", EntryType::Link, "train/dog/9.png");
+    link("train/cat/5.png", EntryType::Symlink, "../dog/9.png");
+    link("train/cat/6.png", EntryType::Symlink, "5.png");
+    let found = place.load("f.tar", &builder.into_inner().unwrap()).unwrap();
+    let mut copied = files();
+    let dog = picture("png", 5);
+    copied.extend(["train/cat/4.png", "train/cat/5.png", "train/cat/6.png"].map(|name| (name, dog.clone())));
+    unpack(&place.path("f"), &copied);
+    let expected = load(place.path("f").to_str().unwrap(), &LoadOptions::default()).unwrap();
+    assert_eq!(found.train.class_counts(), [1, 6, 3]);
+    assert_eq!((found.train, found.origin.content), (expected.train, expected.origin.content));
+}
+
+#[test]
+fn a_zip_archive_that_is_damaged_or_none_is_refused() {
+    let place = Place::new();
+    let whole = zip("", &["train/"], &files());
+    for length in [0, 100, whole.len() / 2, whole.len() - 30] {
+        let error = place.message("f.zip", &whole[..length]);
+        assert_eq!(error, "DIR/f.zip: not readable, expected a zip archive of a folder of images", "{length}");
+    }
+    let outside = zip("../", &[], &files());
+    let error = place.message("f.zip", &outside);
+    assert!(error.contains(": a path that leads out of the archive, expected plain files below the folder"), "{error}");
+    // A member that claims 1 GiB of a few bytes: its size stands in the directory at the end.
+    let mut claim = zip("", &[], &files());
+    let directory = claim.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    claim[directory + 24..directory + 28].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let error = place.fails("f.zip", &claim);
+    assert!(matches!(error, DatasetError::Oversized { claimed: 0x4000_0000, .. }), "{error}");
 }
 
 #[test]
@@ -308,7 +372,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn mutated_and_cut_archives_never_panic(
-        kind in 0..3usize,
+        kind in 0..4usize,
         cut in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
     ) {
@@ -316,7 +380,8 @@ proptest! {
         let (name, mut bytes) = match kind {
             0 => ("f.tar", plain),
             1 => ("f.tgz", gzip(&plain)),
-            _ => ("f.txz", xz(&plain)),
+            2 => ("f.txz", xz(&plain)),
+            _ => ("f.zip", zip("", &["train/"], &files())),
         };
         for (place, value) in changes {
             let place = place.index(bytes.len());

@@ -374,7 +374,7 @@ fn tables_that_train_on_nonsense_are_refused() {
     }
     let (_folder, path) = file("t.txt", "1,a\n");
     let error = load(&path, &options).unwrap_err().to_string();
-    let endings = ".tar, .tar.gz, .tar.xz, .csv, .npy or .npz";
+    let endings = ".zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz";
     assert!(
         error.ends_with(&format!("t.txt: expected a folder of images or a file that ends in {endings}")),
         "{error}"

@@ -10,6 +10,16 @@ pub(crate) fn png(width: u32, height: u32, values: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A PNG file of any kind of values.
+pub(crate) fn png_of(width: u32, height: u32, color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    encoder.write_header().unwrap().write_image_data(data).unwrap();
+    bytes
+}
+
 /// A JPEG file of one shade of gray, of at most 8 x 8 pixels (ITU T.81): its only block has nothing but a mean.
 ///
 /// The mean is stored as 8 (shade - 128) in units of 8, so that no shade is rounded.

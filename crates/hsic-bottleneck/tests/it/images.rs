@@ -170,6 +170,33 @@ fn a_file_that_is_cut_is_refused_or_whole() {
 }
 
 #[test]
+fn a_jpeg_without_its_end_marker_is_read_if_its_pixels_are_there() {
+    let (place, files) = (Place::new(), reference());
+    let mut read = 0;
+    for (name, entry) in files.iter().filter(|(name, _)| name.ends_with(".jpg")) {
+        let bytes = entry.bytes();
+        let whole = place.read(name, &bytes).unwrap();
+        let open = &bytes[..bytes.len() - 2];
+        assert_eq!(bytes[open.len()..], [0xff, 0xd9]);
+        if name == "progressive.jpg" {
+            // A scan may be missing that would have made the picture sharper.
+            let told = place.told(name, open);
+            assert_eq!(told, format!("DIR/{name}: 539 bytes of JPEG without an end marker, expected a whole file"));
+            continue;
+        }
+        // Cut off, cut in the marker, or followed by what is none.
+        for rest in [&[][..], &[0xff], &[0; 40], &[0xff, 0x00, 0x12]] {
+            assert_eq!(place.read(name, &[open, rest].concat()).unwrap(), whole, "{name} {rest:?}");
+        }
+        read += 1;
+    }
+    assert_eq!(read, 11);
+    let shade = crate::encode::jpeg(8, 8, 77);
+    let (_, values) = place.read("a.jpg", &shade[..shade.len() - 2]).unwrap();
+    assert_eq!(values, [77; 64]);
+}
+
+#[test]
 fn headers_that_claim_too_much_are_refused_before_memory_is_taken() {
     let (place, files) = (Place::new(), reference());
     let claim = |name: &str, places: &[(usize, &[u8])]| {

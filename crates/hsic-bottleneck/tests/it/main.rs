@@ -17,6 +17,7 @@ mod images;
 mod judged;
 mod maps;
 mod methods;
+mod photos;
 mod prediction;
 mod runs;
 mod schedules;

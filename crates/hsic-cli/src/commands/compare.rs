@@ -19,6 +19,7 @@ use hsic_lab::shell::quoted;
 use super::launch::launch;
 use super::running::{Signals, interrupted};
 use crate::args::CompareArguments;
+use crate::notes;
 use crate::printer::{self, ReproductionBars};
 use crate::{html, markdown};
 
@@ -56,7 +57,8 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         None => place(&config.dataset, &config.model, &unplaced.fingerprint()?),
     };
     let comparison = comparison(&output);
-    dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
+    let data = dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
+    notes::print(&data.origin.notes);
 
     let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
     let stop = signals.stop();

@@ -10,7 +10,8 @@ use hsic_bottleneck::dataset::{
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use crate::args::{DataCommand, DataFetchArguments, DataListArguments, DataNameArguments};
+use crate::args::{DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments};
+use crate::notes;
 use crate::printer::{self, TransferBar};
 use crate::results::{Class, Info, Listed};
 
@@ -63,16 +64,18 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
     })
 }
 
-fn info(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
-    refuse_folder(arguments)?;
-    let options = LoadOptions { data_dir: arguments.data_dir.clone(), ..LoadOptions::default() };
+fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
+    let (data_dir, skip_broken) = (arguments.data_dir.clone(), arguments.skip_broken);
+    refuse_folder(&arguments.name, data_dir.as_deref())?;
+    let options = LoadOptions { data_dir, skip_broken, ..LoadOptions::default() };
     let name = known_as(&arguments.name);
     let split = on_threads(None, || dataset::load(name, &options))??;
     let files = match source(name) {
         Some(source) => verify(source, arguments.data_dir.as_deref())?,
         None => Vec::new(),
     };
-    let info = describe(&split.train, &split.test, files);
+    notes::print(&split.origin.notes);
+    let info = Info { notes: split.origin.notes, ..describe(&split.train, &split.test, files) };
     if arguments.json {
         printer::json(&info)?;
     } else {
@@ -91,18 +94,19 @@ fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
         test_rows: test.rows(),
         classes: classes.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect(),
         files,
+        notes: Vec::new(),
     }
 }
 
 /// Nothing looks into a folder for data that are drawn or lie at a path.
-fn refuse_folder(arguments: &DataNameArguments) -> anyhow::Result<()> {
-    if let (Some(folder), Some(form)) = (&arguments.data_dir, Form::of(known_as(&arguments.name))) {
+fn refuse_folder(name: &str, data_dir: Option<&Path>) -> anyhow::Result<()> {
+    if let (Some(folder), Some(form)) = (data_dir, Form::of(known_as(name))) {
         anyhow::ensure!(
             form == Form::Files,
             "data-dir = {}: expected not given for {}, which does not read it; read by data sets that are files under a \
              name (see hsic data list)",
             folder.display(),
-            arguments.name
+            name
         );
     }
     Ok(())
@@ -127,7 +131,7 @@ struct Verification<'a> {
 }
 
 fn check(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
-    refuse_folder(arguments)?;
+    refuse_folder(&arguments.name, arguments.data_dir.as_deref())?;
     let files = verify(known(&arguments.name)?, arguments.data_dir.as_deref())?;
     let ok = files.iter().all(|file| file.matches != Some(false));
     if arguments.json {

@@ -13,6 +13,7 @@ use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
 use crate::args::EvalArguments;
+use crate::notes;
 use crate::printer;
 
 /// What `--json` prints.
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
         let unformatted = predictor.unformatted_accuracy(&judged.dataset)?;
         Ok::<_, Error>((judged, confusion, unformatted, predictor))
     })??;
+    notes::print(&judged.notes);
     if arguments.json {
         printer::json(&Evaluation {
             run: run.path(),

@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let mut options = run.config()?.options;
     options.format = arguments.format.clone();
     options.format.format_epochs.get_or_insert(EPOCHS);
-    let config = options.resolve()?;
+    let mut config = options.resolve()?;
+    run.read_as_recorded(&mut config)?;
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
     Unread::refuse(config.unread(&TrainOptions { format: arguments.format, ..TrainOptions::default() }))?;
     let threads = arguments.threads.or(config.threads);

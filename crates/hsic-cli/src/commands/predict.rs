@@ -1,17 +1,27 @@
 //! `hsic predict`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::predict::Predictor;
+use hsic_bottleneck::dataset::{DatasetError, image_files};
+use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::predict::{Prediction, Predictor};
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::PredictArguments;
+use crate::predictions::{csv, lines, ranked};
 use crate::printer;
-use crate::results::Named;
+use crate::results::{Misfit, Named};
+
+/// Files that are read at once.
+const BLOCK: usize = 256;
+
+/// What ends the command where some files did not fit and others did.
+const SOME_MISFIT: u8 = 1;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -19,34 +29,78 @@ struct Predictions<'a> {
     run: &'a Path,
     class_names: &'a [String],
     predictions: Vec<Named<'a>>,
+    /// Files of which nothing is predicted.
+    misfits: Vec<Misfit<'a>>,
 }
 
 pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
-    let run = Run::open(&arguments.run)?;
-    let threads = arguments.threads.or(run.config()?.threads);
+    let PredictArguments { run, files, top, output, force, threads, json } = arguments;
+    anyhow::ensure!(top >= 1, "top = 0: expected a whole number >= 1");
+    if let Some(output) = output.as_ref().filter(|output| !force && output.exists()) {
+        anyhow::bail!("{}: exists: expected a new file, or --force", output.display());
+    }
+    let run = Run::open(&run)?;
+    let threads = threads.or(run.config()?.threads);
     let (predictor, found) = on_threads(threads, || {
         let predictor = Predictor::open(&run)?;
-        let mut found = Vec::new();
-        for file in &arguments.files {
-            found.push(predictor.predict(&predictor.read(file)?));
-        }
+        let found = predicted(&predictor, &files);
         Ok::<_, Error>((predictor, found))
     })??;
-    let class_names = &predictor.provenance().class_names;
-    let mut predictions = Vec::new();
-    for (file, found) in arguments.files.iter().zip(found) {
-        predictions.extend(found.into_iter().enumerate().map(|(row, prediction)| Named {
-            file,
-            row,
-            class: &class_names[prediction.class],
-            probability: prediction.probability,
-            probabilities: prediction.probabilities,
-        }));
+    let names = &predictor.provenance().class_names;
+    let (mut predictions, mut errors) = (Vec::new(), Vec::new());
+    for (file, found) in &found {
+        match found {
+            Ok(found) => predictions.extend(found.iter().enumerate().map(|(row, prediction)| {
+                let (margin, next) = ranked(prediction, names, top - 1);
+                let Prediction { class, probability, probabilities } = prediction.clone();
+                Named { file, row, class: &names[class], probability, margin, probabilities, next }
+            })),
+            Err(error) => errors.push((file, error)),
+        }
     }
-    if arguments.json {
-        printer::json(&Predictions { run: run.path(), class_names, predictions })?;
+    let (fitting, misfitting) = (found.len() - errors.len(), errors.len());
+    let misfits = errors.iter().map(|(file, error)| Misfit { file, error: format!("{error:#}") }).collect();
+    errors.iter().for_each(|(_, error)| printer::error(error));
+    if fitting == 0 {
+        return Ok(ExitCode::from(2));
+    }
+    if let Some(output) = &output {
+        write_atomically(output, &csv(&predictions)?)?;
+    }
+    if json {
+        printer::json(&Predictions { run: run.path(), class_names: names, predictions, misfits })?;
+    } else if let Some(output) = &output {
+        printer::line(&format!("{}: {} rows of {fitting} files", output.display(), predictions.len()))?;
     } else {
-        printer::predictions(&predictions)?;
+        printer::line(&lines(&predictions))?;
     }
-    Ok(ExitCode::SUCCESS)
+    if misfitting == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    printer::warning(&format!("{misfitting} of {} files did not fit, and nothing is predicted of them", found.len()));
+    Ok(ExitCode::from(SOME_MISFIT))
+}
+
+/// The predictions of each file, in order, or why there are none. A folder stands for the images in it.
+fn predicted(predictor: &Predictor, files: &[PathBuf]) -> Vec<(PathBuf, anyhow::Result<Vec<Prediction>>)> {
+    let (mut paths, mut found) = (Vec::new(), Vec::new());
+    for path in files {
+        match listed(path) {
+            Ok(images) => paths.extend(images),
+            Err(error) => found.push((path.clone(), Err(error.into()))),
+        }
+    }
+    for block in paths.chunks(BLOCK) {
+        let read: Vec<Result<Vec<f32>, Error>> = block.par_iter().map(|path| predictor.read(path)).collect();
+        for (path, rows) in block.iter().zip(read) {
+            // One file alone, so that what is said of it does not depend on the others.
+            let predictions = rows.map(|rows| predictor.predict(&rows)).map_err(anyhow::Error::from);
+            found.push((path.clone(), predictions));
+        }
+    }
+    found
+}
+
+fn listed(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    if path.is_dir() { image_files(path) } else { Ok(vec![path.to_owned()]) }
 }

@@ -13,6 +13,7 @@ use hsic_bottleneck::trainer::{Outcome, train};
 use super::eval::load;
 use super::running::{Signals, interrupted};
 use crate::args::TrainArguments;
+use crate::notes;
 use crate::printer::{self, Progress};
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
@@ -22,6 +23,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         None => (given(options, config.as_deref())?, Place::New(run)),
     };
     let data = on_threads(config.threads, || load(&config))??;
+    if let Place::New(_) = place {
+        notes::print(&data.origin.notes);
+    }
     // Before there is a folder.
     config.check_data(&data.train)?;
     let run = match place {
@@ -105,6 +109,7 @@ fn resumed(mut options: TrainOptions, path: &Path) -> anyhow::Result<(TrainConfi
     // Said before the data are loaded; another process may still come first.
     drop(run.lock()?);
     let mut config = run.config()?;
+    run.read_as_recorded(&mut config)?;
     if threads.is_some() {
         config.threads = threads;
     }

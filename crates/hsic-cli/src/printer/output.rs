@@ -34,7 +34,7 @@ pub(super) fn note(text: &str) {
 }
 
 /// Prints a note, on a terminal with its lines broken between words.
-pub(super) fn told(text: &str) {
+pub(crate) fn told(text: &str) {
     match terminal() {
         Some(width) => note(&wrapped(text, 2, width)),
         None => note(text),

@@ -10,7 +10,6 @@ use hsic_lab::shell::quoted;
 
 use super::output::{line, note};
 use super::text::{counted, from_here, width, wrapped};
-use crate::results::Named;
 
 /// Says that a run was interrupted and how to go on.
 pub(crate) fn interrupted(step: u64, run: &Path) {
@@ -130,16 +129,6 @@ pub(crate) fn evaluation(
     };
     let told = format!("{}, {which}: {kind} {accuracy}", from_here(&judged.place));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
-}
-
-/// A line a sample: file, row (from 0), class, probability.
-pub(crate) fn predictions(predictions: &[Named<'_>]) -> anyhow::Result<()> {
-    let width = predictions.iter().map(|found| found.class.chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for Named { file, row, class, probability, .. } in predictions {
-        let _ = writeln!(text, "{}:{row}  {class:width$}  {probability:.4}", file.display());
-    }
-    Ok(line(text.trim_end())?)
 }
 
 /// A confusion table: a row a true class, a column a predicted class, and the share that is right. Where that is wider

@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod errors;
 mod further;
+mod images;
 mod life;
 mod options;
 mod predict;

@@ -1,28 +1,25 @@
-//! Folders of images that are still in an archive: `.tar`, `.tar.gz`, `.tar.xz`, read in memory.
+//! Folders of images that are still in an archive: `.zip`, `.tar`, `.tar.gz`, `.tar.xz`, read in memory.
 //!
 //! What the archive holds becomes a [`Tree`], read as a folder on disk is: the same samples in the same order. Nothing is
-//! written, so an entry can overwrite nothing; one that is no plain file, or whose path leads out, is refused all the same,
-//! for then the archive is not what its user takes it for.
+//! written, so an entry can overwrite nothing; one that is neither a file nor a link to one, or whose path leads out, is
+//! refused all the same, for then the archive is not what its user takes it for.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+mod held;
+mod zipped;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use super::DatasetError;
-use super::folder::{Images, Tree, is_hidden};
+use super::folder::Images;
+use super::part_folders::unwrapped;
 use super::picture::is_image;
-
-/// Most bytes of an archive after decompression. A few kilobytes can claim any number of them, and images are kept until
-/// all are decoded; what is larger is unpacked first and loaded as a folder.
-const MOST_BYTES: u64 = 1 << 32;
-
-/// Most bytes of one image file in an archive.
-const MOST_IMAGE_BYTES: u64 = 1 << 26;
+use super::tree::Tree;
+use held::{Held, MOST_BYTES, MOST_IMAGE_BYTES};
 
 /// Most KiB that an xz decoder may take, of which nearly all is the dictionary: `xz -9` asks for 64 MiB.
 const MOST_MEMORY_KIB: u32 = 1 << 18;
@@ -33,11 +30,18 @@ pub(super) enum Kind {
     Tar,
     Gz,
     Xz,
+    Zip,
 }
 
 /// Endings of the names of archives.
-const ENDINGS: [(&str, Kind); 5] =
-    [(".tar", Kind::Tar), (".tar.gz", Kind::Gz), (".tgz", Kind::Gz), (".tar.xz", Kind::Xz), (".txz", Kind::Xz)];
+const ENDINGS: [(&str, Kind); 6] = [
+    (".tar", Kind::Tar),
+    (".tar.gz", Kind::Gz),
+    (".tgz", Kind::Gz),
+    (".tar.xz", Kind::Xz),
+    (".txz", Kind::Xz),
+    (".zip", Kind::Zip),
+];
 
 /// The kind that a file's name claims, and the name without that ending.
 pub(super) fn kind(path: &Path) -> Option<(Kind, String)> {
@@ -49,116 +53,87 @@ pub(super) fn kind(path: &Path) -> Option<(Kind, String)> {
 
 /// The images of an archive of a folder; the folder may be the archive's only entry at the top.
 pub(super) fn images(path: &Path, kind: Kind, name: String) -> Result<Images<impl Tree>, DatasetError> {
-    let tree = Archive::read(path, kind)?;
-    let mut root = path.to_owned();
-    if let [only] = tree.folders_in(&root).as_slice()
-        && !only.ends_with("train")
-        && !tree.folders_in(only).is_empty()
-    {
-        root.clone_from(only);
-    }
-    Ok(Images { tree, root, name })
+    let tree = match kind {
+        Kind::Zip => zipped::read(path)?,
+        kind => read(path, kind)?,
+    };
+    Ok(Images { root: unwrapped(&tree, path)?, tree, name })
 }
 
-/// Folders and images of an archive; every path begins with that of the archive.
-struct Archive {
-    /// What lies directly in each folder, hidden entries left out.
-    folders: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
-    /// Content of each image file, not decoded.
-    images: BTreeMap<PathBuf, Vec<u8>>,
+/// Reads all images of a tar archive into memory.
+fn read(path: &Path, kind: Kind) -> Result<Held, DatasetError> {
+    let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
+    let reader: Box<dyn Read> = match kind {
+        Kind::Gz => Box::new(MultiGzDecoder::new(file)),
+        Kind::Xz => Box::new(XzReader::new_mem_limit(file, true, MOST_MEMORY_KIB)),
+        Kind::Tar | Kind::Zip => Box::new(file),
+    };
+    let mut archive = tar::Archive::new(Metered { reader, left: MOST_BYTES, ended: false });
+    let mut held = Held::new(path);
+    let result = take(&mut held, path, kind, &mut archive);
+    let mut reader = archive.into_inner();
+    match result {
+        Err(DatasetError::Archive { .. }) if reader.left == 0 => {
+            Err(DatasetError::TooLarge { path: path.to_owned(), found: MOST_BYTES + 1, limit: MOST_BYTES })
+        }
+        // Entries end at a block of zeros; an archive that is cut between two entries lacks it.
+        Ok(()) | Err(DatasetError::Archive { .. }) if reader.ended => {
+            Err(DatasetError::ArchiveEnd { path: path.to_owned(), found: MOST_BYTES - reader.left })
+        }
+        Ok(()) => {
+            // The checksums of a compressed file come last.
+            let rest = io::copy(&mut reader, &mut io::sink());
+            rest.map_err(|source| DatasetError::Archive { path: path.to_owned(), kind: kind.name(), source })?;
+            held.follow_links()?;
+            Ok(held)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-impl Archive {
-    fn read(path: &Path, kind: Kind) -> Result<Self, DatasetError> {
-        let io = |source| DatasetError::Io { path: path.to_owned(), source };
-        let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
-        let reader: Box<dyn Read> = match kind {
-            Kind::Tar => Box::new(file),
-            Kind::Gz => Box::new(MultiGzDecoder::new(file)),
-            Kind::Xz => Box::new(XzReader::new_mem_limit(file, true, MOST_MEMORY_KIB)),
-        };
-        let mut archive = tar::Archive::new(Metered { reader, left: MOST_BYTES, ended: false });
-        let mut tree = Self { folders: BTreeMap::from([(path.to_owned(), BTreeSet::new())]), images: BTreeMap::new() };
-        let result = tree.take(path, kind, &mut archive);
-        let mut reader = archive.into_inner();
-        match result {
-            Err(DatasetError::Archive { .. }) if reader.left == 0 => {
-                Err(DatasetError::TooLarge { path: path.to_owned(), found: MOST_BYTES + 1, limit: MOST_BYTES })
-            }
-            // Entries end at a block of zeros; an archive that is cut between two entries lacks it.
-            Ok(()) | Err(DatasetError::Archive { .. }) if reader.ended => {
-                Err(DatasetError::ArchiveEnd { path: path.to_owned(), found: MOST_BYTES - reader.left })
-            }
-            Ok(()) => {
-                // The checksums of a compressed file come last.
-                let rest = io::copy(&mut reader, &mut io::sink());
-                rest.map_err(|source| DatasetError::Archive { path: path.to_owned(), kind: kind.name(), source })?;
-                Ok(tree)
-            }
-            Err(error) => Err(error),
+fn take(
+    held: &mut Held,
+    path: &Path,
+    kind: Kind,
+    archive: &mut tar::Archive<Metered<Box<dyn Read>>>,
+) -> Result<(), DatasetError> {
+    let wrong = |source| DatasetError::Archive { path: path.to_owned(), kind: kind.name(), source };
+    for entry in archive.entries().map_err(wrong)? {
+        let mut entry = entry.map_err(wrong)?;
+        let name = entry.path().map_err(wrong)?.into_owned();
+        let entry_type = entry.header().entry_type();
+        if entry_type.is_pax_global_extensions() {
+            continue;
         }
-    }
-
-    fn take(
-        &mut self,
-        path: &Path,
-        kind: Kind,
-        archive: &mut tar::Archive<Metered<Box<dyn Read>>>,
-    ) -> Result<(), DatasetError> {
-        let wrong = |source| DatasetError::Archive { path: path.to_owned(), kind: kind.name(), source };
-        for entry in archive.entries().map_err(wrong)? {
-            let mut entry = entry.map_err(wrong)?;
-            let name = entry.path().map_err(wrong)?.into_owned();
-            let refuse = |reason| DatasetError::Entry { path: path.to_owned(), entry: name.clone(), reason };
-            if !name.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-                return Err(refuse("a path that leads out of the archive"));
-            }
-            let entry_type = entry.header().entry_type();
-            if entry_type.is_pax_global_extensions() {
-                continue;
-            }
-            if !entry_type.is_file() && !entry_type.is_dir() {
-                return Err(refuse("neither a file nor a folder"));
-            }
-            let parts = || name.components().filter(|part| matches!(part, Component::Normal(_)));
-            if parts().any(|part| is_hidden(part.as_os_str())) {
-                continue;
-            }
-            let mut place = path.to_owned();
-            for part in parts() {
-                let inner = place.join(part);
-                self.folders.entry(place).or_default().insert(inner.clone());
-                place = inner;
-            }
-            if entry_type.is_dir() {
-                self.folders.entry(place).or_default();
-                continue;
-            }
-            if !is_image(&place) {
-                continue;
-            }
-            let expected = entry.size();
-            if expected > MOST_IMAGE_BYTES {
-                return Err(DatasetError::TooLarge { path: place, found: expected, limit: MOST_IMAGE_BYTES });
-            }
-            let mut bytes = Vec::with_capacity(expected as usize);
-            entry.read_to_end(&mut bytes).map_err(wrong)?;
-            let found = bytes.len() as u64;
-            if found < expected {
-                return Err(DatasetError::Truncated { path: place, what: "data", found, expected });
-            }
-            if self.images.insert(place, bytes).is_some() {
-                return Err(refuse("a name that comes twice"));
-            }
+        let is_link = entry_type.is_hard_link() || entry_type.is_symlink();
+        if !entry_type.is_file() && !entry_type.is_dir() && !is_link {
+            return Err(held.refuse(&name, "neither a file nor a folder"));
         }
-        Ok(())
+        let Some(place) = held.enter(&name, entry_type.is_dir())? else { continue };
+        if entry_type.is_dir() || !is_image(&place) {
+            continue;
+        }
+        if is_link {
+            let target = entry.link_name().map_err(wrong)?.unwrap_or_default().into_owned();
+            // A hard link names the file from the archive's top, a symbolic one from where it lies.
+            let from = if entry_type.is_symlink() { name.parent().map(PathBuf::from) } else { None };
+            held.link(&name, place, &from.unwrap_or_default(), &target)?;
+            continue;
+        }
+        let expected = entry.size();
+        if expected > MOST_IMAGE_BYTES {
+            return Err(DatasetError::TooLarge { path: place, found: expected, limit: MOST_IMAGE_BYTES });
+        }
+        let mut bytes = Vec::with_capacity(expected as usize);
+        entry.read_to_end(&mut bytes).map_err(wrong)?;
+        let found = bytes.len() as u64;
+        if found < expected {
+            return Err(DatasetError::Truncated { path: place, what: "data", found, expected });
+        }
+        held.keep(&name, place, bytes)?;
     }
-
-    /// Folders that lie directly in a folder.
-    fn folders_in(&self, folder: &Path) -> Vec<PathBuf> {
-        let inside = self.folders.get(folder).into_iter().flatten();
-        inside.filter(|path| self.folders.contains_key(*path)).cloned().collect()
-    }
+    Ok(())
 }
 
 impl Kind {
@@ -167,21 +142,8 @@ impl Kind {
             Self::Tar => "a tar archive",
             Self::Gz => "a tar archive compressed by gzip",
             Self::Xz => "a tar archive compressed by xz",
+            Self::Zip => "a zip archive",
         }
-    }
-}
-
-impl Tree for Archive {
-    fn is_folder(&self, path: &Path) -> bool {
-        self.folders.contains_key(path)
-    }
-
-    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-        Ok(self.folders.get(folder).into_iter().flatten().cloned().collect())
-    }
-
-    fn bytes(&self, path: &Path) -> Result<Cow<'_, [u8]>, DatasetError> {
-        Ok(self.images.get(path).map_or(&[][..], Vec::as_slice).into())
     }
 }
 

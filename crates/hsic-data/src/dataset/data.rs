@@ -3,7 +3,9 @@
 use super::content::Content;
 use super::error::DatasetError;
 use super::normalization::{Normalization, pixels};
+use super::notes::Note;
 use super::parts::{Drawn, hold_out};
+use super::picture::Reading;
 use super::standardization::Standardization;
 use crate::shape::Shape;
 
@@ -135,7 +137,7 @@ impl Dataset {
     }
 }
 
-/// Where data come from and how they were divided.
+/// Where data come from, how they were divided and read, and what is to be said of that.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
     /// Name or path that they were loaded by; empty for data that were made in memory.
@@ -146,6 +148,10 @@ pub struct Origin {
     pub split: Option<Drawn>,
     /// How the part was drawn that was held out of the training part and stands in the place of the test part.
     pub validation: Option<Drawn>,
+    /// How image files became samples; `None` for other data.
+    pub reading: Option<Reading>,
+    /// What should be said of the data.
+    pub notes: Vec<Note>,
 }
 
 /// A data set's two parts: the same columns, the same classes.

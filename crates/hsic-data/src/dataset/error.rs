@@ -1,7 +1,7 @@
 //! What can be wrong with a data set's files or with what is asked of them.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ use crate::names::{did_you_mean, one_of};
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a registered name nor a path of a table or of a folder.
-    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -29,7 +29,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a folder of images or a file that ends in .tar, .tar.gz, .tar.xz, .csv, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -320,7 +320,7 @@ pub enum DatasetError {
         /// What is wrong with it.
         source: Box<ImageFault>,
     },
-    /// A JPEG that ends before its end marker.
+    /// A JPEG that ends before its last pixel, or that has several scans and ends without an end marker.
     #[error("{}: {found} bytes of JPEG without an end marker, expected a whole file", path.display())]
     ImageEnd {
         /// The file.
@@ -328,8 +328,8 @@ pub enum DatasetError {
         /// Its bytes.
         found: u64,
     },
-    /// An image of another size or number of channels.
-    #[error("{}: an image of {found} (channels x height x width), expected {expected} as in {}", path.display(), like.display())]
+    /// An image of another size or number of channels, for a run that resizes none.
+    #[error("{}: an image of {found} (channels x height x width), expected {expected} as in training", path.display())]
     ImageShape {
         /// The file.
         path: PathBuf,
@@ -337,8 +337,6 @@ pub enum DatasetError {
         found: Shape,
         /// The sizes that all images should have.
         expected: Shape,
-        /// The image that has them.
-        like: Box<Path>,
     },
     /// A data set that the program draws.
     #[error("{name}: drawn by the program, expected a data set that has files")]
@@ -411,6 +409,14 @@ pub enum DatasetError {
         /// The reader's reason.
         source: io::Error,
     },
+    /// A zip archive of images that is damaged, or none.
+    #[error("{}: not readable, expected a zip archive of a folder of images", path.display())]
+    ImageZip {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        source: zip::result::ZipError,
+    },
     /// An archive of images that is cut short.
     #[error("{}: ends after {found} bytes (decompressed) without an end marker, expected a whole archive", path.display())]
     ArchiveEnd {
@@ -470,6 +476,18 @@ pub enum DatasetError {
     NoImages {
         /// The folder.
         path: PathBuf,
+    },
+    /// Folders of parts that leave open which is which.
+    #[error(
+        "{}: the folders {}, expected one called train or training, at most one called test or testing, and at most one called val, valid or validation",
+        path.display(),
+        found.join(", ")
+    )]
+    PartFolders {
+        /// The folder that they are in.
+        path: PathBuf,
+        /// Their names.
+        found: Vec<String>,
     },
     /// A folder that holds too few or too many folders of images.
     #[error("{}: {found} folders, expected 2 to 65536, one for the images of each class", path.display())]

@@ -3,82 +3,49 @@
 //! Classes are the names of the folders, sorted; in each the files are sorted by name. The rows of a part go through
 //! the classes in turn (the first file of each, then the second of each), so that its first rows are a fair sample.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::content::Content;
-use super::parts::{Drawn, first, split};
-use super::picture::{decode, is_image, read_bytes};
-use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split};
-
-/// Images that are decoded before more memory is taken.
-const BLOCK: usize = 2048;
+use super::listing::{Strangers, images_below};
+use super::notes::Note;
+use super::part_folders::{PartFolders, unwrapped};
+use super::parts::{Drawn, first, hold_out, split};
+use super::picture::is_image;
+use super::survey::{Contents, Frame, Image, Survey};
+use super::tree::{Disk, Tree};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Split};
 
 /// Classes that labels of 16 bits tell apart.
 const MOST_CLASSES: usize = 1 << 16;
 
-/// Folders and image files, on disk or in an archive.
-pub(super) trait Tree: Sync {
-    /// Whether there is a folder at that path.
-    fn is_folder(&self, path: &Path) -> bool;
-
-    /// What lies directly in a folder and is not hidden, sorted by name.
-    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, DatasetError>;
-
-    /// The file of the image at that path.
-    fn bytes(&self, path: &Path) -> Result<Cow<'_, [u8]>, DatasetError>;
-
-    /// Names of the folders in a folder, sorted.
-    fn class_folders(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
-        let folders = self.entries(root)?.into_iter().filter(|path| self.is_folder(path));
-        folders
-            .map(|path| {
-                let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-                name.ok_or(DatasetError::FolderName { path })
-            })
-            .collect()
-    }
+/// The image files in a folder and in those below it, in the order in which they are listed of a class: its own, sorted by
+/// name, then those of each folder. Hidden files, and those whose names have no ending of images, are left out.
+///
+/// # Errors
+/// `Io`; `NoImages` if there are none.
+pub fn image_files(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let images = images_below(&Disk, path, &mut Strangers::default())?;
+    if images.is_empty() { Err(DatasetError::NoImages { path: path.to_owned() }) } else { Ok(images) }
 }
 
-/// The disk's folders.
-struct Disk;
-
-impl Tree for Disk {
-    fn is_folder(&self, path: &Path) -> bool {
-        path.is_dir()
-    }
-
-    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-        let error = |source| DatasetError::Io { path: folder.to_owned(), source };
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(folder).map_err(error)? {
-            let entry = entry.map_err(error)?;
-            if !is_hidden(&entry.file_name()) {
-                entries.push(entry.path());
-            }
-        }
-        entries.sort();
-        Ok(entries)
-    }
-
-    fn bytes(&self, path: &Path) -> Result<Cow<'_, [u8]>, DatasetError> {
-        Ok(read_bytes(path)?.into())
-    }
+/// Whether a folder on disk has a test part; one that cannot be read is told when it is loaded.
+pub(super) fn has_test_part(path: &Path) -> bool {
+    let parts = unwrapped(&Disk, path).and_then(|root| PartFolders::find(&Disk, &root, &mut Vec::new()));
+    parts.is_ok_and(|parts| parts.is_some_and(|parts| parts.test.is_some()))
 }
 
 /// The images of a folder on disk.
 pub(super) fn images(path: &Path) -> Result<Images<impl Tree>, DatasetError> {
     let name = fs::canonicalize(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Images { tree: Disk, root: path.to_owned(), name })
+    Ok(Images { tree: Disk, root: unwrapped(&Disk, path)?, name })
 }
 
-/// A folder with a folder of images for each class, or with two such folders: `train`, and `test` or `val`.
+/// A folder with a folder of images for each class, or with such folders for each part ([`PartFolders`]).
 pub(super) struct Images<T> {
     pub(super) tree: T,
     /// The folder.
@@ -87,60 +54,79 @@ pub(super) struct Images<T> {
     pub(super) name: String,
 }
 
-/// An image file.
-#[derive(Clone)]
-struct Image {
-    /// Its class.
-    label: u16,
-    /// Its place among all of the folder.
-    file: usize,
-    path: PathBuf,
-}
-
-/// What each image file holds, by its place; `None` of one that was not read.
-type Contents = Vec<Option<Content>>;
-
 /// The files of a folder, none of them opened.
 struct Files {
     names: Vec<String>,
+    /// Those of the names that the training part has a folder of, by label.
+    own: Vec<bool>,
+    /// Folder of the training part.
+    root: PathBuf,
     /// All images, or those of the training part.
     train: Vec<Image>,
     /// The images of the test part, if there is one.
     test: Option<Vec<Image>>,
+    /// The validation part beside a test part: its folder and its images.
+    validation: Option<(PathBuf, Vec<Image>)>,
+    notes: Vec<Note>,
 }
 
 impl Files {
     /// All files, by their places.
     fn paths(&self) -> Vec<PathBuf> {
-        self.train.iter().chain(self.test.iter().flatten()).map(|image| image.path.clone()).collect()
+        let validation = self.validation.iter().flat_map(|(_, images)| images);
+        let all = self.train.iter().chain(self.test.iter().flatten()).chain(validation);
+        all.map(|image| image.path.clone()).collect()
     }
 }
 
 impl<T: Tree> Images<T> {
-    /// Training and test part; without a test part, some of each class become one.
+    /// Training and test part; without a test part, some of each class become one. A validation part of the folder stands
+    /// in the place of the test part where one is asked for.
     pub(super) fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
         let files = self.files()?;
         let all = files.paths();
-        let Files { names, train: files, test } = files;
-        let mut origin = Origin::default();
+        let Files { names, own, root, train, mut test, validation, notes } = files;
+        let mut origin = Origin { notes, ..Origin::default() };
+        let mut share = options.validation;
+        if let Some((folder, images)) = validation {
+            origin.notes.push(Note::ValidationPart { folder, images: images.len(), used: share > 0.0 });
+            if share > 0.0 {
+                (test, share) = (Some(images), 0.0);
+            }
+        }
+        let mut survey = Survey::new(&self.tree, all.len());
+        let train = self.sound(&mut survey, train, options)?;
+        let test = test.map(|test| self.sound(&mut survey, test, options)).transpose()?;
+        if let Some(name) = missing(&train, &own).and_then(|label| names.get(label)) {
+            return Err(DatasetError::NoImages { path: root.join(name) });
+        }
         let (train, test) = match test {
-            Some(test) => (files, test),
+            Some(test) => (train, test),
             None => {
-                let labels: Vec<u16> = files.iter().map(|image| image.label).collect();
-                let drawn = Drawn { seed: options.split_seed, fraction: options.test_fraction, rows: files.len() };
-                let (train, test) = split(&labels, names.len(), drawn)?;
+                let drawn = Drawn { seed: options.split_seed, fraction: options.test_fraction, rows: train.len() };
                 origin.split = Some(drawn);
-                let part = |rows: Vec<usize>| rows.into_iter().map(|row| files[row].clone()).collect();
-                (part(train), part(test))
+                let rows = split(&labels(&train), names.len(), drawn)?;
+                picked(train, rows)
             }
         };
         let train = first(train, "training", options.train_size)?;
         let test = first(test, "test", options.test_size)?;
-        let like = self.like(&train)?;
-        let mut contents = vec![None; all.len()];
-        let train = self.part(train, &like, &names, &mut contents)?;
-        let test = self.part(test, &like, &names, &mut contents)?;
-        origin.content = Some(self.content_of(&all, contents)?);
+        // Before anything is chosen by the training part.
+        let (train, test) = if share > 0.0 {
+            let drawn = Drawn { seed: options.split_seed, fraction: share, rows: train.len() };
+            origin.validation = Some(drawn);
+            let rows = hold_out(&labels(&train), names.len(), drawn)?;
+            picked(train, rows)
+        } else {
+            (train, test)
+        };
+        let (train, test) = (survey.look(train)?, survey.look(test)?);
+        let frame = Frame::of(&options.images, &train);
+        origin.notes.extend(survey.notes(&[&train, &test], &frame, &options.images));
+        let train = self.part(train, &survey, &frame, &names)?;
+        let test = self.part(test, &survey, &frame, &names)?;
+        origin.reading = frame.reading;
+        origin.content = Some(self.content_of(&all, survey.contents)?);
         Ok(Split { train, test, standardization: None, origin })
     }
 
@@ -148,18 +134,40 @@ impl<T: Tree> Images<T> {
     pub(super) fn given(&self, options: &LoadOptions) -> Result<Given, DatasetError> {
         let files = self.listed(1, true)?;
         let all = files.paths();
-        let Files { names, train, test } = files;
+        let Files { names, train, test, validation, mut notes, .. } = files;
+        if let Some((folder, images)) = validation {
+            notes.push(Note::ValidationPart { folder, images: images.len(), used: false });
+        }
+        let mut survey = Survey::new(&self.tree, all.len());
+        let train = self.sound(&mut survey, train, options)?;
+        let test = test.map(|test| self.sound(&mut survey, test, options)).transpose()?;
         let (train, test) = match test {
             Some(test) => {
                 (first(train, "training", options.train_size)?, Some(first(test, "test", options.test_size)?))
             }
             None => (first(train, "test", options.test_size)?, None),
         };
-        let like = self.like(&train)?;
-        let mut contents = vec![None; all.len()];
-        let train = self.part(train, &like, &names, &mut contents)?;
-        let test = test.map(|test| self.part(test, &like, &names, &mut contents)).transpose()?;
-        Ok(Given { train, test, content: Some(self.content_of(&all, contents)?) })
+        let train = survey.look(train)?;
+        let test = test.map(|test| survey.look(test)).transpose()?;
+        let frame = Frame::of(&options.images, &train);
+        notes.extend(survey.notes(&[&train, test.as_deref().unwrap_or_default()], &frame, &options.images));
+        let train = self.part(train, &survey, &frame, &names)?;
+        let test = test.map(|test| self.part(test, &survey, &frame, &names)).transpose()?;
+        Ok(Given { train, test, content: Some(self.content_of(&all, survey.contents)?), notes })
+    }
+
+    /// The images of a part without those that cannot be read, if these are to be left out.
+    fn sound(
+        &self,
+        survey: &mut Survey<'_, T>,
+        images: Vec<Image>,
+        options: &LoadOptions,
+    ) -> Result<Vec<Image>, DatasetError> {
+        if !options.skip_broken {
+            return Ok(images);
+        }
+        let sound = survey.sound(images)?;
+        if sound.is_empty() { Err(DatasetError::NoImages { path: self.root.clone() }) } else { Ok(sound) }
     }
 
     /// What the images are, none of them decoded.
@@ -175,19 +183,20 @@ impl<T: Tree> Images<T> {
     /// The files of at least so many classes; the test part may have others than the training part where `others` says so.
     fn listed(&self, fewest: usize, others: bool) -> Result<Files, DatasetError> {
         let Self { tree, root: path, .. } = self;
-        let inside = |name: &str| Some(path.join(name)).filter(|folder| tree.is_folder(folder));
-        let train = inside("train");
-        let test = train.as_ref().and_then(|_| inside("test").or_else(|| inside("val")));
-        let root = train.unwrap_or_else(|| path.clone());
+        let mut notes = Vec::new();
+        let (root, test, validation) = match PartFolders::find(tree, path, &mut notes)? {
+            Some(PartFolders { train, test, validation }) => (train, test, validation),
+            None => (path.clone(), None, None),
+        };
         let own: BTreeSet<String> = tree.class_folders(&root)?.into_iter().collect();
         let mut all = own.clone();
         if own.len() < fewest {
             return Err(DatasetError::ClassFolders { path: root, found: own.len() });
         }
-        if let Some(test) = &test {
-            for label in tree.class_folders(test)? {
+        for part in test.iter().chain(&validation) {
+            for label in tree.class_folders(part)? {
                 if !others && !own.contains(&label) {
-                    return Err(DatasetError::UnknownClass { path: test.clone(), label });
+                    return Err(DatasetError::UnknownClass { path: part.clone(), label });
                 }
                 all.insert(label);
             }
@@ -196,31 +205,42 @@ impl<T: Tree> Images<T> {
             return Err(DatasetError::ClassFolders { path: root, found: all.len() });
         }
         let names: Vec<String> = all.into_iter().collect();
-        let mut train = list(tree, &root, &names, |name| own.contains(name))?;
-        let mut test = test.map(|test| list(tree, &test, &names, |_| false)).transpose()?;
-        for (file, image) in train.iter_mut().chain(test.iter_mut().flatten()).enumerate() {
+        let own: Vec<bool> = names.iter().map(|name| own.contains(name)).collect();
+        let mut strangers = Strangers::default();
+        for part in [Some(&root), test.as_ref(), validation.as_ref()].into_iter().flatten() {
+            let loose = loose(tree, part)?;
+            if let Some(first) = loose.first() {
+                notes.push(Note::Loose { images: loose.len(), first: first.clone() });
+            }
+        }
+        let mut train = list(tree, &root, &names, |label| own[label], &mut strangers)?;
+        let mut test = test.map(|test| list(tree, &test, &names, |_| false, &mut strangers)).transpose()?;
+        let mut validation =
+            match validation.map(|folder| (list(tree, &folder, &names, |_| false, &mut strangers), folder)) {
+                // Nothing is missed without it.
+                None | Some((Err(DatasetError::NoImages { .. }), _)) => None,
+                Some((images, folder)) => Some((folder, images?)),
+            };
+        notes.extend(strangers.note());
+        let held = validation.iter_mut().flat_map(|(_, images)| images);
+        for (file, image) in train.iter_mut().chain(test.iter_mut().flatten()).chain(held).enumerate() {
             image.file = file;
         }
-        Ok(Files { names, train, test })
-    }
-
-    fn like(&self, train: &[Image]) -> Result<Like, DatasetError> {
-        let path = train[0].path.clone();
-        Ok(Like { shape: decode(&path, &self.tree.bytes(&path)?)?.0, path })
+        Ok(Files { names, own, root, train, test, validation, notes })
     }
 
     fn part(
         &self,
-        files: Vec<Image>,
-        like: &Like,
+        images: Vec<Image>,
+        survey: &Survey<'_, T>,
+        frame: &Frame,
         names: &[String],
-        contents: &mut [Option<Content>],
     ) -> Result<Dataset, DatasetError> {
         Ok(Dataset {
             name: self.name.clone(),
-            samples: Samples::Bytes(decode_all(&self.tree, &files, like, contents)?),
-            shape: like.shape,
-            labels: files.into_iter().map(|image| image.label).collect(),
+            labels: labels(&images),
+            samples: Samples::Bytes(survey.samples(images, frame)?),
+            shape: frame.shape,
             class_names: names.to_vec(),
             normalization: None,
         })
@@ -250,27 +270,46 @@ fn name_within(root: &Path, path: &Path) -> Vec<u8> {
     parts.collect::<Vec<_>>().join(&b'/')
 }
 
-/// The image that all others must be like.
-struct Like {
-    shape: Shape,
-    path: PathBuf,
+fn labels(images: &[Image]) -> Vec<u16> {
+    images.iter().map(|image| image.label).collect()
 }
 
-/// The images of a part, through the classes in turn. Those of which one is `needed` must have one.
+/// The images of the rows of two parts.
+fn picked(images: Vec<Image>, (first, second): (Vec<usize>, Vec<usize>)) -> (Vec<Image>, Vec<Image>) {
+    let mut images: Vec<Option<Image>> = images.into_iter().map(Some).collect();
+    let mut part = |rows: Vec<usize>| rows.into_iter().filter_map(|row| images[row].take()).collect();
+    (part(first), part(second))
+}
+
+/// The first label that should be there and is not.
+fn missing(images: &[Image], needed: &[bool]) -> Option<usize> {
+    let mut found = vec![false; needed.len()];
+    images.iter().for_each(|image| found[usize::from(image.label)] = true);
+    needed.iter().zip(found).position(|(&needed, found)| needed && !found)
+}
+
+/// Images that lie directly in a folder of classes.
+fn loose(tree: &impl Tree, folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let entries = tree.entries(folder)?;
+    Ok(entries.into_iter().filter(|path| is_image(path) && !tree.is_folder(path)).collect())
+}
+
+/// The images of a part with their classes, through the classes in turn. Those of which one is `needed` must have one.
 fn list(
     tree: &impl Tree,
     root: &Path,
     names: &[String],
-    needed: impl Fn(&String) -> bool,
+    needed: impl Fn(usize) -> bool,
+    strangers: &mut Strangers,
 ) -> Result<Vec<Image>, DatasetError> {
     let mut found = Vec::new();
     for (label, name) in (0..=u16::MAX).zip(names) {
-        let folder = root.join(name);
-        if !tree.is_folder(&folder) && !needed(name) {
+        let (folder, needed) = (root.join(name), needed(usize::from(label)));
+        if !tree.is_folder(&folder) && !needed {
             continue;
         }
-        let images: Vec<_> = tree.entries(&folder)?.into_iter().filter(|path| is_image(path)).collect();
-        if images.is_empty() && needed(name) {
+        let images = images_below(tree, &folder, strangers)?;
+        if images.is_empty() && needed {
             return Err(DatasetError::NoImages { path: folder });
         }
         found.extend(images.into_iter().enumerate().map(|(index, path)| (index, label, path)));
@@ -279,54 +318,5 @@ fn list(
         return Err(DatasetError::NoImages { path: root.to_owned() });
     }
     found.sort_by_key(|&(index, label, _)| (index, label));
-    Ok(found.into_iter().map(|(_, label, path)| Image { label, file: 0, path }).collect())
-}
-
-/// Whether a name begins with a dot.
-pub(super) fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
-}
-
-/// Decodes files in order and notes what each holds. A block is decoded before memory is taken for the next, so that no
-/// claim takes more than what was found to be there; of several wrong files the first is named, whichever thread met it.
-fn decode_all(
-    tree: &impl Tree,
-    files: &[Image],
-    like: &Like,
-    contents: &mut [Option<Content>],
-) -> Result<Vec<u8>, DatasetError> {
-    let columns = like.shape.columns();
-    let mut pixels = Vec::new();
-    for block in files.chunks(BLOCK) {
-        let start = pixels.len();
-        let more = block.len() * columns;
-        if pixels.try_reserve_exact(more).is_err() {
-            let found = (files.len() as u64).saturating_mul(columns as u64);
-            return Err(DatasetError::TooLarge { path: block[0].path.clone(), found, limit: start as u64 });
-        }
-        pixels.resize(start + more, 0);
-        let decoded: Vec<Result<Content, DatasetError>> = pixels[start..]
-            .par_chunks_exact_mut(columns)
-            .zip(block)
-            .map(|(out, Image { path, .. })| {
-                let file = tree.bytes(path)?;
-                let (shape, bytes) = decode(path, &file)?;
-                if shape != like.shape {
-                    let (expected, like) = (like.shape, like.path.clone());
-                    return Err(DatasetError::ImageShape {
-                        path: path.clone(),
-                        found: shape,
-                        expected,
-                        like: like.into(),
-                    });
-                }
-                out.copy_from_slice(&bytes);
-                Ok(Content::of(&file))
-            })
-            .collect();
-        for (image, content) in block.iter().zip(decoded) {
-            contents[image.file] = Some(content?);
-        }
-    }
-    Ok(pixels)
+    Ok(found.into_iter().map(|(_, label, path)| Image::new(label, path)).collect())
 }

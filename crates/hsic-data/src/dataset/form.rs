@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::load::source;
-use super::{archive, table};
+use super::{archive, folder, table};
 
 /// The form of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,7 @@ impl Form {
         }
         let path = Path::new(name_or_path);
         if path.is_dir() {
-            let inside = |name: &str| path.join(name).is_dir();
-            return Some(Self::Folder { parted: inside("train") && (inside("test") || inside("val")) });
+            return Some(Self::Folder { parted: folder::has_test_part(path) });
         }
         if archive::kind(path).is_some() {
             return Some(Self::Archive);

@@ -1,8 +1,9 @@
 //! Data as they are, for a network that was trained on others: nothing is drawn from them and nothing fitted to them.
 
 use super::content::Content;
-use super::data::{Dataset, Samples, Split};
+use super::data::{Dataset, Origin, Samples, Split};
 use super::error::DatasetError;
+use super::notes::Note;
 
 /// Which samples of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,15 @@ pub struct Given {
     pub test: Option<Dataset>,
     /// What they are.
     pub content: Option<Content>,
+    /// What should be said of them.
+    pub notes: Vec<Note>,
 }
 
 impl Given {
     /// The parts of data that come in two.
     pub(super) fn of(split: Split) -> Self {
-        Self { train: split.train, test: Some(split.test), content: split.origin.content }
+        let Origin { content, notes, .. } = split.origin;
+        Self { train: split.train, test: Some(split.test), content, notes }
     }
 
     /// The samples of a part: where none is asked for, the test part if there is one, else all. Says which it is.
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn data_without_parts_are_taken_whole_and_others_by_their_test_part() {
-        let whole = Given { train: dataset(&[1, 2, 3]), test: None, content: None };
+        let whole = Given { train: dataset(&[1, 2, 3]), test: None, content: None, notes: Vec::new() };
         let two = Given { test: Some(dataset(&[4])), ..whole.clone() };
         for (given, asked, part, bytes) in [
             (&whole, None, Part::All, &[1, 2, 3][..]),

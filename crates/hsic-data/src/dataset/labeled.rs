@@ -81,7 +81,7 @@ pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Res
         Some(test) => (part(&train, "training", options.train_size)?, Some(part(test, "test", options.test_size)?)),
         None => (part(&train, "test", options.test_size)?, None),
     };
-    Ok(Given { train, test, content: Some(content) })
+    Ok(Given { train, test, content: Some(content), notes: Vec::new() })
 }
 
 /// What a table is, without reading more of it than its bytes.

@@ -30,8 +30,8 @@ pub fn known_as(name: &str) -> &str {
 }
 
 /// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
-/// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or `.txz`; read
-/// in memory, at most 4 GiB of it after decompression), or a table (`.csv`, `.npy`, `.npz`).
+/// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.zip`, `.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or
+/// `.txz`; read in memory, at most 4 GiB of it after decompression), or a table (`.csv`, `.npy`, `.npz`).
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -47,11 +47,11 @@ pub fn known_as(name: &str) -> &str {
 /// ```
 pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
     let mut split = match Place::of(name_or_path)? {
-        // A table is divided before its columns are looked at.
+        // Tables and images are divided before they are looked at.
         Place::Table(path) => labeled::load(path, options)?,
         Place::Source(source) => held_out(source.load(options)?, options)?,
-        Place::Folder(path) => held_out(folder::images(path)?.load(options)?, options)?,
-        Place::Archive(path, kind, name) => held_out(archive::images(path, kind, name)?.load(options)?, options)?,
+        Place::Folder(path) => folder::images(path)?.load(options)?,
+        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.load(options)?,
     };
     name_or_path.clone_into(&mut split.origin.place);
     if options.normalize == Normalize::Channel {
@@ -158,7 +158,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file; did you mean mnist?"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file; did you mean mnist?"
         );
     }
 

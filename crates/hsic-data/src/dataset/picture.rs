@@ -6,7 +6,11 @@ mod bmp_file;
 mod decoders;
 mod directory;
 mod fault;
+mod fit;
+mod levels;
+mod look;
 mod raster;
+mod reading;
 mod tiff_file;
 mod turn;
 
@@ -15,6 +19,12 @@ use std::io::Read;
 use std::path::Path;
 
 pub use fault::ImageFault;
+pub use fit::ImageFit;
+pub(super) use levels::Picture;
+pub(super) use look::Look;
+#[cfg(test)]
+pub(super) use look::Veil;
+pub use reading::Reading;
 
 use super::{DatasetError, Shape};
 use raster::{MOST_BYTES, Source};
@@ -42,9 +52,11 @@ pub fn is_image(path: &Path) -> bool {
 /// become red, green, blue (but gray is what BMP stores by a palette of the shades in order, having nothing else for it);
 /// 16 bits are rounded to 8; transparency is dropped. The note of how a photograph is turned (EXIF) is followed.
 ///
+/// A data set's images are read otherwise ([`Reading`]): what is transparent lies over a background.
+///
 /// # Errors
 /// `Io`; `TooLarge` or `Oversized` before memory is taken for what a header claims; `Empty` for an image of no pixels;
-/// `ImageEnd` for a JPEG that ends early; `Image` with the reason.
+/// `ImageEnd` for a JPEG that ends before its last pixel; `Image` with the reason.
 ///
 /// # Examples
 /// ```no_run
@@ -55,6 +67,33 @@ pub fn is_image(path: &Path) -> bool {
 /// ```
 pub fn read_image(path: &Path) -> Result<(Shape, Vec<u8>), DatasetError> {
     decode(path, &read_bytes(path)?)
+}
+
+/// Decodes one image file to a sample of the given sizes, as the images of a training became samples.
+///
+/// # Errors
+/// As those of [`read_image`].
+///
+/// # Panics
+/// If a size is 0.
+///
+/// # Examples
+/// ```
+/// use hsic_data::dataset::{ImageFit, Reading, Shape, read_sample};
+/// let path = std::env::temp_dir().join(format!("hsic-doc-{}.bmp", std::process::id()));
+/// // Two pixels beside each other, black and white: a header, and a row of red, green, blue filled up to eight bytes.
+/// let mut bytes = b"BM\x3e\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\x18\0".to_vec();
+/// bytes.extend([0; 24]);
+/// bytes.extend([0, 0, 0, 255, 255, 255, 0, 0]);
+/// std::fs::write(&path, bytes)?;
+/// let reading = Reading { fit: ImageFit::Stretch, background: 255, range: None };
+/// let one = Shape { channels: 1, height: 1, width: 1 };
+/// assert_eq!(read_sample(&path, one, &reading)?, [128]);
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_sample(path: &Path, shape: Shape, reading: &Reading) -> Result<Vec<u8>, DatasetError> {
+    Ok(reading.apply(picture(path, &read_bytes(path)?)?, shape))
 }
 
 /// The bytes of an image file, at most as many as are read of one.
@@ -71,8 +110,14 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
     Ok(bytes)
 }
 
-/// Decodes an image; `path` names it in errors.
-pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), DatasetError> {
+/// Decodes an image to bytes, transparency dropped; `path` names it in errors.
+fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), DatasetError> {
+    let picture = picture(path, bytes)?;
+    Ok((picture.shape(), picture.into_bytes()))
+}
+
+/// Decodes an image as its file stores it; `path` names it in errors.
+pub(super) fn picture(path: &Path, bytes: &[u8]) -> Result<Picture, DatasetError> {
     let source = Source { path, bytes };
     let raster = match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => decoders::png(source),
@@ -84,7 +129,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(Shape, Vec<u8>), Data
         [b'B', b'M', ..] => bmp_file::decode(source),
         _ => Err(source.fault(ImageFault::of_start(bytes))),
     }?;
-    Ok(raster.planar())
+    Ok(raster.picture())
 }
 
 #[cfg(test)]

@@ -7,7 +7,35 @@ use super::data::Split;
 use super::error::DatasetError;
 use super::facts::Facts;
 use super::normalization::Normalize;
+use super::picture::{ImageFit, Reading};
 use super::standardization::Standardization;
+use crate::shape::Shape;
+
+/// How image files of a folder or archive become samples of one shape.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImagePlan {
+    /// As the images of the training part suggest.
+    Found {
+        /// Height and width of the samples. Default: those of the images if they are one and the shorter side is at most
+        /// 64, else the median of the shorter sides, at most 64.
+        size: Option<usize>,
+        /// What becomes of an image whose sides are not in the samples' ratio.
+        fit: ImageFit,
+    },
+    /// As in a training that was.
+    Recorded {
+        /// Sizes of a sample.
+        shape: Shape,
+        /// How images were read; `None` if each had to have these sizes, and transparency was dropped.
+        reading: Option<Reading>,
+    },
+}
+
+impl Default for ImagePlan {
+    fn default() -> Self {
+        Self::Found { size: None, fit: ImageFit::default() }
+    }
+}
 
 /// How to load a data set; each source uses the fields that concern it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +61,10 @@ pub struct LoadOptions {
     /// Means and deviations to standardize a table's columns by, whatever `standardize` says: those of the data that a
     /// network was trained on.
     pub standardization: Option<Standardization>,
+    /// How image files of a folder or archive are brought to one shape.
+    pub images: ImagePlan,
+    /// Whether image files that cannot be read are left out; else the first is an error.
+    pub skip_broken: bool,
     /// What is done to the values of images.
     pub normalize: Normalize,
     /// Share of the training part, by class, that takes the place of the test part; 0 for none.
@@ -51,6 +83,8 @@ impl Default for LoadOptions {
             test_fraction: 0.2,
             standardize: true,
             standardization: None,
+            images: ImagePlan::default(),
+            skip_broken: false,
             normalize: Normalize::None,
             validation: 0.0,
         }

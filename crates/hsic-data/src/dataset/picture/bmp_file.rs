@@ -243,7 +243,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<(usize, Vec<u8>), String> {
         let raster = decode(Source { path: Path::new("f"), bytes });
-        raster.map(|raster| (raster.channels, raster.values)).map_err(|error| match error {
+        raster.map(|raster| (raster.channels, raster.values.into_bytes())).map_err(|error| match error {
             DatasetError::Image { source, .. } => source.to_string(),
             error => error.to_string(),
         })

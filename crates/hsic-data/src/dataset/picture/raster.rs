@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use super::fault::ImageFault;
+use super::levels::{Levels, Picture};
 use super::turn::Turn;
 use crate::dataset::{DatasetError, Shape};
 
@@ -69,18 +70,18 @@ impl Source<'_> {
 pub(super) struct Raster {
     width: usize,
     height: usize,
-    /// Values of a pixel: gray, or red, green and blue, and transparency or not.
+    /// Values of a pixel: gray, or red, green and blue, and opacity or not.
     pub(super) channels: usize,
     /// Pixel by pixel, row by row.
-    pub(super) values: Vec<u8>,
+    pub(super) values: Levels,
     /// How the picture lies in them.
     turn: Turn,
 }
 
 impl Raster {
     /// An image that is looked at as it lies.
-    pub(super) fn new(width: usize, height: usize, channels: usize, values: Vec<u8>) -> Self {
-        Self { width, height, channels, values, turn: Turn::default() }
+    pub(super) fn new(width: usize, height: usize, channels: usize, values: impl Into<Levels>) -> Self {
+        Self { width, height, channels, values: values.into(), turn: Turn::default() }
     }
 
     /// The same, looked at as that note says.
@@ -88,21 +89,49 @@ impl Raster {
         Self { turn, ..self }
     }
 
-    /// The picture channel by channel, turned, without transparency.
-    pub(super) fn planar(self) -> (Shape, Vec<u8>) {
+    /// The picture channel by channel, turned.
+    pub(super) fn picture(self) -> Picture {
         let Self { width, height, channels, values, turn } = self;
         let colors = if channels < 3 { 1 } else { 3 };
         let (columns, rows) = turn.size((width, height));
         let shape = Shape { channels: colors, height: rows, width: columns };
-        let planar = if !turn.is_none() {
-            let channel = |c| turn.order((width, height)).map(move |pixel| (c, pixel));
-            (0..colors).flat_map(channel).map(|(c, pixel)| values[pixel * channels + c]).collect()
-        } else if channels == 1 {
-            values
-        } else {
-            (0..colors).flat_map(|c| values.iter().skip(c).step_by(channels)).copied().collect()
+        let lie = Lie { channels, size: (width, height), turn };
+        let (colored, opacity) = match values {
+            Levels::Eight(values) => {
+                let (colored, opacity) = lie.planes(values, colors);
+                (Levels::from(colored), Levels::from(opacity))
+            }
+            Levels::Sixteen(values) => {
+                let (colored, opacity) = lie.planes(values, colors);
+                (Levels::from(colored), Levels::from(opacity))
+            }
         };
-        (shape, planar)
+        Picture::new(shape, colored, opacity)
+    }
+}
+
+/// How channels and pixels lie in a raster.
+struct Lie {
+    channels: usize,
+    size: (usize, usize),
+    turn: Turn,
+}
+
+impl Lie {
+    /// The first `colors` channels, and the opacity behind them; that is empty if there is none.
+    fn planes<V: Copy>(self, values: Vec<V>, colors: usize) -> (Vec<V>, Vec<V>) {
+        if self.channels == 1 && self.turn.is_none() {
+            return (values, Vec::new());
+        }
+        let plane = |channel: usize| -> Vec<V> {
+            if self.turn.is_none() {
+                values.iter().skip(channel).step_by(self.channels).copied().collect()
+            } else {
+                self.turn.order(self.size).map(|pixel| values[pixel * self.channels + channel]).collect()
+            }
+        };
+        let opacity = if self.channels > colors { plane(colors) } else { Vec::new() };
+        ((0..colors).flat_map(plane).collect(), opacity)
     }
 }
 
@@ -121,28 +150,20 @@ pub(super) fn colored(
     Ok(values)
 }
 
-/// The nearest of 256 values to one of 65536: 255 v / 65535, rounded.
-pub(super) fn eight_bits(value: u16) -> u8 {
-    ((u32::from(value) + 128) / 257) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sixteen_bits_become_the_nearest_of_eight() {
-        for value in 0..=u16::MAX {
-            let exact = (f64::from(value) * 255.0 / 65535.0).round();
-            assert_eq!(f64::from(eight_bits(value)), exact, "{value}");
-        }
-    }
-
-    #[test]
-    fn a_turned_picture_loses_its_transparency_and_keeps_its_colors_together() {
+    fn a_turned_picture_keeps_its_colors_and_its_opacity_together() {
         // Two pixels beside each other, the left one to be below.
-        let values = vec![1, 2, 3, 99, 4, 5, 6, 99];
-        let raster = Raster::new(2, 1, 4, values).turned(Turn::by_number(8));
-        assert_eq!(raster.planar(), (Shape { channels: 3, height: 2, width: 1 }, vec![4, 1, 5, 2, 6, 3]));
+        let shape = Shape { channels: 3, height: 2, width: 1 };
+        let values: [u8; 8] = [1, 2, 3, 98, 4, 5, 6, 99];
+        let raster = Raster::new(2, 1, 4, values.to_vec()).turned(Turn::by_number(8));
+        let expected = Picture::new(shape, vec![4u8, 1, 5, 2, 6, 3].into(), vec![99u8, 98].into());
+        assert_eq!(raster.picture(), expected);
+        let deep = Raster::new(2, 1, 4, values.map(|value| 257 * u16::from(value)).to_vec()).turned(Turn::by_number(8));
+        let twice = |values: &[u16]| Levels::from(values.iter().map(|value| 257 * value).collect::<Vec<_>>());
+        assert_eq!(deep.picture(), Picture::new(shape, twice(&[4, 1, 5, 2, 6, 3]), twice(&[99, 98])));
     }
 }

@@ -1,13 +1,15 @@
 //! TIFF files: gray, color and palettes of 1 to 16 bits, in strips or tiles, plain, by LZW, deflate or PackBits.
 
 use std::io::Read;
+use std::ops::Not;
 
 use flate2::read::ZlibDecoder;
 use weezl::{BitOrder, LzwStatus};
 
 use super::directory::{Directory, tag};
 use super::fault::ImageFault;
-use super::raster::{MOST_BYTES, Raster, Source, eight_bits};
+use super::levels::{Level, Levels};
+use super::raster::{MOST_BYTES, Raster, Source};
 use super::turn::Turn;
 use crate::dataset::DatasetError;
 
@@ -15,6 +17,10 @@ const FORMAT: &str = "TIFF";
 
 /// No more bytes come from one: LZW gives at most 4096 for a code of 12 bits, deflate and PackBits give fewer.
 const BYTES_PER_BYTE: u64 = 1 << 12;
+
+/// A sample behind the colors that says how opaque the pixel is. In one that the colors are multiplied by, the picture lies
+/// over black as it is.
+const UNASSOCIATED: u64 = 2;
 
 /// How a part of the image is compressed.
 #[derive(Clone, Copy)]
@@ -37,8 +43,10 @@ struct Header {
     width: usize,
     height: usize,
     bits: usize,
-    /// Samples of a pixel, transparency among them.
+    /// Samples of a pixel, opacity among them.
     samples: usize,
+    /// Whether the first sample behind the colors is the opacity, which the colors are not multiplied by.
+    opacity: bool,
     meaning: Meaning,
     compression: Compression,
     /// Whether a sample is stored as its difference from that of the pixel before.
@@ -62,8 +70,11 @@ pub(super) fn decode(source: Source<'_>) -> Result<Raster, DatasetError> {
     let header = Header::read(&directory).map_err(wrong)?;
     let Header { width, height, bits, samples, .. } = header;
     source.admit([width as u64, height as u64], (samples * bits.div_ceil(8)) as u64, 8 * BYTES_PER_BYTE)?;
-    let colors = if matches!(header.meaning, Meaning::Gray { .. }) { 1 } else { 3 };
-    let mut values = vec![0; width * height * colors];
+    let channels = header.channels();
+    let mut values = match bits {
+        16 => Levels::Sixteen(vec![0; width * height * channels]),
+        _ => Levels::Eight(vec![0; width * height * channels]),
+    };
     let across = width.div_ceil(header.part.0);
     let down = height.div_ceil(header.part.1);
     // In one part lie all samples of its pixels, or one of them.
@@ -90,34 +101,60 @@ pub(super) fn decode(source: Source<'_>) -> Result<Raster, DatasetError> {
         for (row, line) in pixels.chunks_exact_mut(stride).take(rows).enumerate() {
             let line = Line::of(line, &header, together);
             let first = (top + row) * width + left;
-            for x in 0..columns {
-                let out = &mut values[(first + x) * colors..][..colors];
-                match &header.meaning {
-                    Meaning::Gray { inverted } if plane == 0 => {
-                        let byte = line.byte(x * together);
-                        out[0] = if *inverted { 255 - byte } else { byte };
-                    }
-                    Meaning::Palette(palette) if plane == 0 => {
-                        let index = line.sample(x * together);
-                        let color = palette.get(usize::from(index));
-                        out.copy_from_slice(color.ok_or_else(|| source.no_color(FORMAT, u64::from(index)))?);
-                    }
-                    Meaning::Color if header.planar => {
-                        // Planes beyond the third are transparency.
-                        if let Some(value) = out.get_mut(plane) {
-                            *value = line.byte(x);
-                        }
-                    }
-                    Meaning::Color => (0..3).for_each(|c| out[c] = line.byte(x * together + c)),
-                    Meaning::Gray { .. } | Meaning::Palette(_) => {}
-                }
+            let pixels = first * channels..(first + columns) * channels;
+            let index = |i: usize| line.sample(i);
+            match &mut values {
+                Levels::Eight(out) => header.write(source, plane, &mut out[pixels], |i| line.byte(i), index)?,
+                Levels::Sixteen(out) => header.write(source, plane, &mut out[pixels], index, index)?,
             }
         }
     }
-    Ok(Raster::new(width, height, colors, values).turned(header.turn))
+    Ok(Raster::new(width, height, channels, values).turned(header.turn))
 }
 
 impl Header {
+    /// Values of a pixel: its colors, and its opacity if there is one.
+    fn channels(&self) -> usize {
+        let colors = if matches!(self.meaning, Meaning::Gray { .. }) { 1 } else { 3 };
+        colors + usize::from(self.opacity)
+    }
+
+    /// Writes samples of a part's row, or of one plane of it, to its pixels. `level(i)` is the row's sample i as a level,
+    /// `index(i)` as an index into the palette.
+    fn write<V: Copy + From<u8> + Not<Output = V>>(
+        &self,
+        source: Source<'_>,
+        plane: usize,
+        pixels: &mut [V],
+        level: impl Fn(usize) -> V,
+        index: impl Fn(usize) -> u16,
+    ) -> Result<(), DatasetError> {
+        let channels = self.channels();
+        for (x, out) in pixels.chunks_exact_mut(channels).enumerate() {
+            if let Meaning::Palette(palette) = &self.meaning {
+                // Planes beyond the first are none of colors.
+                if plane == 0 {
+                    let index = index(if self.planar { x } else { x * self.samples });
+                    let color = palette.get(usize::from(index));
+                    let color = color.ok_or_else(|| source.no_color(FORMAT, u64::from(index)))?;
+                    out.iter_mut().zip(color).for_each(|(out, &level)| *out = level.into());
+                }
+                continue;
+            }
+            if self.planar {
+                if let Some(out) = out.get_mut(plane) {
+                    *out = level(x);
+                }
+            } else {
+                out.iter_mut().enumerate().for_each(|(c, out)| *out = level(x * self.samples + c));
+            }
+            if matches!(self.meaning, Meaning::Gray { inverted: true }) && plane == 0 {
+                out[0] = !out[0];
+            }
+        }
+        Ok(())
+    }
+
     fn read(directory: &Directory<'_>) -> Result<Self, ImageFault> {
         let strange = |what, found, expected| directory.strange(what, found, expected);
         let or = |tag, default| Ok::<_, ImageFault>(directory.number(tag)?.unwrap_or(default));
@@ -141,6 +178,7 @@ impl Header {
         if !(colors..=16).contains(&samples) {
             return Err(strange("samples of a pixel", samples, "those of its colors, and at most 16"));
         }
+        let extra = directory.number(tag::EXTRA_SAMPLES)?;
         let compression = match or(tag::COMPRESSION, 1)? {
             1 => Compression::None,
             5 => Compression::Lzw,
@@ -175,6 +213,7 @@ impl Header {
             height,
             bits: bits as usize,
             samples: samples as usize,
+            opacity: samples > colors && extra == Some(UNASSOCIATED) && !matches!(meaning, Meaning::Palette(_)),
             meaning,
             compression,
             differences: predictor == 2,
@@ -324,7 +363,7 @@ impl<'a> Line<'a> {
     /// Sample `i` of the row brought to eight bits.
     fn byte(&self, i: usize) -> u8 {
         match self.bits {
-            16 => eight_bits(self.sample(i)),
+            16 => self.sample(i).byte(),
             // 255 is a multiple of the largest value of 1, 2, 4 and 8 bits.
             bits => (self.sample(i) * (255 / (0xff_u16 >> (8 - bits)))) as u8,
         }
