@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
+use hsic_bottleneck::dataset::ArrayNames;
 use hsic_bottleneck::dataset::Part;
 use hsic_bottleneck::export::ExportFormat;
 use hsic_lab::comparison::Budget;
@@ -265,10 +266,7 @@ pub(crate) struct DataArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     List(DataListArguments),
-    /// Show a data set: sizes, samples of each class, files with their SHA-256
-    ///
-    /// Example: hsic data info mnist
-    Info(DataNameArguments),
+    Info(DataInfoArguments),
     /// Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs
     ///
     /// Example: hsic data verify mnist
@@ -289,10 +287,26 @@ pub(crate) struct DataListArguments {
     pub(crate) json: bool,
 }
 
+/// Show a data set: sizes, samples of each class, files with their SHA-256
+///
+/// Example: hsic data info mnist
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct DataInfoArguments {
+    #[command(flatten)]
+    pub(crate) data: DataNameArguments,
+    /// Column of a table that holds the label, by name or index from 0 [default: the last]
+    #[arg(long)]
+    pub(crate) label_column: Option<String>,
+    /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
+    #[arg(long)]
+    pub(crate) arrays: Option<ArrayNames>,
+}
+
 /// Which data set.
 #[derive(Debug, Args)]
 pub(crate) struct DataNameArguments {
-    /// Name of the data set; `info` also takes the path of a folder of images, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
+    /// Name of the data set; `info` also takes the path of a folder of images or IDX files, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
     pub(crate) name: String,
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]

@@ -6,7 +6,10 @@
 //! [`DatasetError`] that names the file, the value and what was expected.
 
 mod archive;
+mod array_fault;
+mod arrays;
 mod cifar;
+mod columns;
 mod content;
 mod data;
 mod digits;
@@ -18,20 +21,27 @@ mod form;
 mod given;
 mod gzip;
 mod idx;
+mod idx_folder;
 mod labeled;
 mod labels;
+mod layout;
 mod load;
 mod normalization;
 mod npy;
+mod npz;
 mod parts;
 mod picture;
 mod place;
+mod roles;
+mod sample_rows;
 mod source;
 mod standardization;
 mod table;
 mod verify;
 
 pub use crate::shape::Shape;
+pub use array_fault::ArrayFault;
+pub use arrays::ImageArrays;
 pub use content::Content;
 pub use data::{Dataset, Origin, Samples, Split};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
@@ -46,6 +56,8 @@ pub use normalization::{Normalization, Normalize};
 pub use parts::Drawn;
 pub use picture::{ImageFault, is_image, read_image};
 pub use place::{is_in, placed};
+pub use roles::{ArrayNames, ArrayNamesError};
+pub use sample_rows::read_samples;
 pub use source::{DatasetSource, LoadOptions};
 pub use standardization::Standardization;
 pub use table::{Table, Values, read_table, read_values};

@@ -10,7 +10,7 @@ use hsic_bottleneck::dataset::{
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use crate::args::{DataCommand, DataFetchArguments, DataListArguments, DataNameArguments};
+use crate::args::{DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments};
 use crate::printer::{self, TransferBar};
 use crate::results::{Class, Info, Listed};
 
@@ -63,9 +63,15 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
     })
 }
 
-fn info(arguments: &DataNameArguments) -> anyhow::Result<ExitCode> {
+fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
+    let DataInfoArguments { data: arguments, label_column, arrays } = arguments;
     refuse_folder(arguments)?;
-    let options = LoadOptions { data_dir: arguments.data_dir.clone(), ..LoadOptions::default() };
+    let options = LoadOptions {
+        data_dir: arguments.data_dir.clone(),
+        label_column: label_column.clone(),
+        arrays: arrays.clone(),
+        ..LoadOptions::default()
+    };
     let name = known_as(&arguments.name);
     let split = on_threads(None, || dataset::load(name, &options))??;
     let files = match source(name) {
