@@ -189,7 +189,8 @@ pub(crate) enum KernelName {
 
 /// Measure the dependence of two tables
 ///
-/// Tables are .npy (f32, f64) or .csv, one sample a row; row i of both is sample i.
+/// Tables are .npy, .npz or .csv, one sample a row; row i of both is sample i. Columns of words are compared by a delta
+/// kernel, which asks only whether they are equal.
 ///
 /// Example: hsic measure x.csv y.csv --estimator cka --kernel linear
 #[derive(Debug, Args)]
@@ -201,9 +202,9 @@ pub(crate) struct MeasureArguments {
     /// hsic-biased (1/m^2), hsic-biased-m1 (1/(m-1)^2), hsic-unbiased, nhsic, cka, cka-debiased
     #[arg(long, default_value = "nhsic")]
     pub(crate) estimator: String,
-    /// Kernel of both tables
-    #[arg(long, value_enum, default_value = "gaussian")]
-    pub(crate) kernel: KernelName,
+    /// Kernel of both tables [default: gaussian for numbers, delta for words]
+    #[arg(long, value_enum)]
+    pub(crate) kernel: Option<KernelName>,
     /// Width of a gaussian or laplacian kernel, > 0, or `median` of each table's distances (then never scaled)
     /// [default: 5]
     #[arg(long)]
@@ -230,6 +231,9 @@ pub(crate) enum TestMethod {
 
 /// Test two tables for independence by biased HSIC, Gaussian kernels of median width
 ///
+/// Columns of words are compared by a delta kernel, which asks only whether they are equal; --kernel delta does so with
+/// numbers too.
+///
 /// Example: hsic test x.npy y.npy --permutations 1000 --seed 1
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
@@ -237,6 +241,9 @@ pub(crate) struct TestArguments {
     pub(crate) x: PathBuf,
     /// Second table
     pub(crate) y: PathBuf,
+    /// Kernel of both tables, of median width [default: gaussian for numbers, delta for words]
+    #[arg(long, value_enum)]
+    pub(crate) kernel: Option<KernelName>,
     /// How the p-value is found
     #[arg(long, value_enum, default_value = "permutation")]
     pub(crate) method: TestMethod,

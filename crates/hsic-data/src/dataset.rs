@@ -38,6 +38,7 @@ mod source;
 mod standardization;
 mod table;
 mod verify;
+mod words;
 
 pub use crate::shape::Shape;
 pub use array_fault::ArrayFault;
@@ -62,3 +63,4 @@ pub use source::{DatasetSource, LoadOptions};
 pub use standardization::Standardization;
 pub use table::{Table, Values, read_table, read_values};
 pub use verify::{CheckedFile, files, verify};
+pub use words::{Coded, WordColumns, read_words};
