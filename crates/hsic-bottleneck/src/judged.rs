@@ -83,11 +83,13 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
     };
     refuse_images(asked)?;
     let (standardization, images) = (record.standardization.clone(), record.image_plan());
+    let image_arrays = config.load.image_arrays;
     let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
         options.data.validation = asked.validation.or(options.data.validation);
-        let load = LoadOptions { standardization, images, ..options.resolve_among(&config.methods)?.load };
+        let load =
+            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
         let held_out = load.validation > 0.0;
         let part = part.unwrap_or(Part::Test);
         let rows = if part == Part::Test && held_out { Rows::Validation } else { part.into() };
@@ -97,9 +99,11 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
     } else {
         refuse_drawing(asked)?;
         options.data.label_column = asked.label_column.clone().or(options.data.label_column);
+        options.data.arrays = asked.arrays.clone().or(options.data.arrays);
         options.data.skip_broken = asked.skip_broken.or(options.data.skip_broken);
         (options.data.train_size, options.data.test_size) = (asked.train_size, asked.test_size);
-        let load = LoadOptions { standardization, images, ..options.resolve_among(&config.methods)?.load };
+        let load =
+            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
         let mut given = dataset::given(&place, &load, &record.class_names)?;
         let notes = std::mem::take(&mut given.notes);
         // What is amiss with them is told with the name by which they were asked for.
@@ -138,6 +142,7 @@ fn refuse_divisions(asked: &DataOptions, own: &DataOptions) -> Result<(), Config
     let text = |size: Option<usize>| size.map(|size| size.to_string());
     check("train-size", text(asked.train_size), told(own.train_size));
     check("label-column", asked.label_column.clone(), told(own.label_column.as_ref()));
+    check("arrays", asked.arrays.as_ref().map(ToString::to_string), told(own.arrays.as_ref()));
     check("test-fraction", asked.test_fraction.map(|share| share.to_string()), told(own.test_fraction));
     check("split-seed", asked.split_seed.map(|seed| seed.to_string()), told(own.split_seed));
     // Without a part held out the test part judges, of which no row was trained on.

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use hsic_data::dataset::{Content, Split, placed};
+use hsic_data::dataset::{Content, ImageArrays, Split, placed};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -324,7 +324,12 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
-        self.options()?.as_stored().resolve_among(methods)
+        let mut config = self.options()?.as_stored().resolve_among(methods)?;
+        // Earlier versions read images in arrays as rows of numbers.
+        if self.data().is_ok_and(|data| data.is_table()) {
+            config.load.image_arrays = ImageArrays::Rows;
+        }
+        Ok(config)
     }
 
     /// The options that the run was started with, as they were recorded: those that a later version added have no value.

@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
+use hsic_bottleneck::dataset::ArrayNames;
 use hsic_bottleneck::dataset::Part;
 use hsic_bottleneck::export::ExportFormat;
 use hsic_lab::comparison::Budget;
@@ -200,7 +201,8 @@ pub(crate) enum KernelName {
 
 /// Measure the dependence of two tables
 ///
-/// Tables are .npy (f32, f64) or .csv, one sample a row; row i of both is sample i.
+/// Tables are .npy, .npz or .csv, one sample a row; row i of both is sample i. Columns of words are compared by a delta
+/// kernel, which asks only whether they are equal.
 ///
 /// Example: hsic measure x.csv y.csv --estimator cka --kernel linear
 #[derive(Debug, Args)]
@@ -212,9 +214,9 @@ pub(crate) struct MeasureArguments {
     /// hsic-biased (1/m^2), hsic-biased-m1 (1/(m-1)^2), hsic-unbiased, nhsic, cka, cka-debiased
     #[arg(long, default_value = "nhsic")]
     pub(crate) estimator: String,
-    /// Kernel of both tables
-    #[arg(long, value_enum, default_value = "gaussian")]
-    pub(crate) kernel: KernelName,
+    /// Kernel of both tables [default: gaussian for numbers, delta for words]
+    #[arg(long, value_enum)]
+    pub(crate) kernel: Option<KernelName>,
     /// Width of a gaussian or laplacian kernel, > 0, or `median` of each table's distances (then never scaled)
     /// [default: 5]
     #[arg(long)]
@@ -241,6 +243,9 @@ pub(crate) enum TestMethod {
 
 /// Test two tables for independence by biased HSIC, Gaussian kernels of median width
 ///
+/// Columns of words are compared by a delta kernel, which asks only whether they are equal; --kernel delta does so with
+/// numbers too.
+///
 /// Example: hsic test x.npy y.npy --permutations 1000 --seed 1
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
@@ -248,6 +253,9 @@ pub(crate) struct TestArguments {
     pub(crate) x: PathBuf,
     /// Second table
     pub(crate) y: PathBuf,
+    /// Kernel of both tables, of median width [default: gaussian for numbers, delta for words]
+    #[arg(long, value_enum)]
+    pub(crate) kernel: Option<KernelName>,
     /// How the p-value is found
     #[arg(long, value_enum, default_value = "permutation")]
     pub(crate) method: TestMethod,
@@ -303,11 +311,17 @@ pub(crate) struct DataListArguments {
 /// Example: hsic data info mnist
 #[derive(Debug, Args)]
 pub(crate) struct DataInfoArguments {
-    /// Name of the data set, or the path of a folder of images, .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
+    /// Name of the data set, or the path of a folder of images or IDX files, .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
     pub(crate) name: String,
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Column of a table that holds the label, by name or index from 0 [default: the last]
+    #[arg(long)]
+    pub(crate) label_column: Option<String>,
+    /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
+    #[arg(long)]
+    pub(crate) arrays: Option<ArrayNames>,
     /// Leave image files out that cannot be read, and count them
     #[arg(long)]
     pub(crate) skip_broken: bool,

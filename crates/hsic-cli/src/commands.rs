@@ -10,6 +10,7 @@ mod launch;
 mod man;
 mod measure;
 mod methods;
+mod pair;
 mod predict;
 mod report;
 mod reproduce;

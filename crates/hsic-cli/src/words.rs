@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::path::Path;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::dataset::DatasetError;
+use hsic_bottleneck::dataset::{ArrayFault, DatasetError};
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::step_error::ObjectiveError;
@@ -27,6 +27,13 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
             return Some(format!(" (--data-dir FOLDER, or hsic data fetch {name})").into());
         }
         Some(DatasetError::NoFolder { .. }) => return Some(" (--data-dir FOLDER)".into()),
+        Some(DatasetError::Members { .. } | DatasetError::Array { fault: ArrayFault::Name { .. }, .. }) => {
+            return Some(" (--arrays x=NAME,y=NAME)".into());
+        }
+        Some(DatasetError::LabelRange { path, .. }) => {
+            let folder = path.parent().unwrap_or(path).display();
+            return Some(format!(" (--dataset {folder} takes the classes of its labels, however many)").into());
+        }
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
             return Some(" (--skip-broken leaves such files out)".into());

@@ -85,6 +85,12 @@ impl Provenance {
         self.shape.columns()
     }
 
+    /// Whether samples were rows of a table, also where an array held images.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        !self.pixels && self.shape.channels == 1 && self.shape.height == 1
+    }
+
     /// Number of classes.
     #[must_use]
     pub fn classes(&self) -> usize {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_sample, read_values};
+use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_sample, read_samples};
 use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
@@ -60,7 +60,7 @@ pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     if is_image(path) {
         return image(path, record);
     }
-    let (table, values) = read_values(path)?;
+    let (table, values) = read_samples(path, record.shape)?;
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
         return Err(RowsError::Columns { path: path.into(), found, shape });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::dataset::{ImageFit, ImagePlan, LoadOptions, Normalize, known_as};
+use crate::dataset::{ArrayNames, ImageFit, ImagePlan, LoadOptions, Normalize, known_as};
 use crate::fault::Faults;
 use crate::options::options;
 
@@ -15,8 +15,8 @@ const MOST_SIDE: usize = 2048;
 options! {
     /// What is learned from.
     DataOptions, "Data" {
-        /// Name of a data set, or path of a folder of images, of one in a .zip, .tar, .tar.gz or .tar.xz, or of a .csv, .npy or
-        /// .npz [default: digits]
+        /// Name of a data set, or path of a folder of images or of IDX files, of one of images in a .zip, .tar, .tar.gz or
+        /// .tar.xz, or of a .csv, .npy or .npz [default: digits]
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
@@ -26,6 +26,8 @@ options! {
         test_size: usize,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
+        /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
+        arrays: ArrayNames,
         /// Share of each class of a table, folder or archive kept for testing if it has no test part, in (0, 1)
         /// [default: 0.2]
         test_fraction: f64,
@@ -101,6 +103,8 @@ impl DataOptions {
             train_size: self.train_size,
             test_size: self.test_size,
             label_column: self.label_column.clone(),
+            arrays: self.arrays.clone(),
+            image_arrays: usual.image_arrays,
             test_fraction,
             standardize,
             standardization: None,

@@ -94,6 +94,10 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| by_form(config, |form| form == Form::Table, "tables (.csv, .npy)"),
     },
     Condition {
+        fields: &["arrays"],
+        unread: |config, _| by_form(config, |form| form == Form::Arrays, "arrays (.npz)"),
+    },
+    Condition {
         fields: &["test_fraction"],
         unread: |config, _| {
             let splits = |form| !matches!(form, Form::Drawn | Form::Files | Form::Folder { parted: true });
@@ -110,7 +114,7 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["standardize"],
-        unread: |config, _| by_form(config, |form| !form.is_images(), "tables (.csv, .npy, .npz)"),
+        unread: |config, _| by_form(config, Form::may_be_table, "tables (.csv, .npy, .npz)"),
     },
     Condition {
         fields: &["image_size", "image_fit", "skip_broken"],
@@ -121,7 +125,7 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["normalize", "flip", "shift", "cutout"],
-        unread: |config, _| by_form(config, Form::is_images, IMAGES),
+        unread: |config, _| by_form(config, Form::may_be_images, IMAGES),
     },
     Condition {
         fields: &["outputs"],

@@ -65,9 +65,15 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
 }
 
 fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
-    let (data_dir, skip_broken) = (arguments.data_dir.clone(), arguments.skip_broken);
+    let DataInfoArguments { data_dir, skip_broken, label_column, arrays, .. } = arguments;
     refuse_folder(&arguments.name, data_dir.as_deref())?;
-    let options = LoadOptions { data_dir, skip_broken, ..LoadOptions::default() };
+    let options = LoadOptions {
+        data_dir: data_dir.clone(),
+        skip_broken: *skip_broken,
+        label_column: label_column.clone(),
+        arrays: arrays.clone(),
+        ..LoadOptions::default()
+    };
     let name = known_as(&arguments.name);
     let split = on_threads(None, || dataset::load(name, &options))??;
     let files = match source(name) {

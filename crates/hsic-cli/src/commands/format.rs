@@ -18,11 +18,13 @@ const EPOCHS: u64 = 10;
 
 pub(crate) fn run(arguments: FormatArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
-    let mut options = run.config()?.options;
+    let own = run.config()?;
+    let mut options = own.options;
     options.format = arguments.format.clone();
     options.format.format_epochs.get_or_insert(EPOCHS);
     let mut config = options.resolve()?;
     run.read_as_recorded(&mut config)?;
+    config.load.image_arrays = own.load.image_arrays;
     anyhow::ensure!(config.format.epochs > 0, "format-epochs = 0: expected at least 1");
     Unread::refuse(config.unread(&TrainOptions { format: arguments.format, ..TrainOptions::default() }))?;
     let threads = arguments.threads.or(config.threads);

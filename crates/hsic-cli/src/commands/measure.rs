@@ -1,15 +1,13 @@
 //! `hsic measure`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use faer::MatRef;
 use hsic::{Bandwidth, Estimator, Kernel, double};
-use hsic_bottleneck::dataset::{Table, read_table};
 use hsic_bottleneck::names::{one_of, same};
 use serde::Serialize;
 
+use super::pair::{chosen, pair};
 use crate::args::{KernelName, MeasureArguments};
 use crate::printer;
 
@@ -21,20 +19,26 @@ struct Measurement {
     rows: usize,
     sigma_x: Option<f64>,
     sigma_y: Option<f64>,
+    kernel_x: &'static str,
+    kernel_y: &'static str,
 }
 
 pub(crate) fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
     let estimator = estimator(&arguments.estimator, arguments.epsilon)?;
-    let kernel = kernel(arguments.kernel, arguments.sigma.as_deref(), arguments.no_scale)?;
-    let (x, y) = tables(&arguments.x, &arguments.y)?;
-    let measured = double::measure(&estimator, matrix(&x), matrix(&y), &kernel, &kernel)
+    let of = |name| kernel(name, arguments.sigma.as_deref(), arguments.no_scale);
+    let asked = arguments.kernel.map(of).transpose()?;
+    let usual = asked.map_or_else(|| of(KernelName::Gaussian), Ok)?;
+    let (x, y) = pair(&arguments.x, &arguments.y, asked, usual)?;
+    let measured = double::measure(&estimator, x.matrix(), y.matrix(), &x.kernel, &y.kernel)
         .with_context(|| format!("x = {}, y = {}", arguments.x.display(), arguments.y.display()))?;
     let result = Measurement {
         estimator: estimator.name(),
         value: measured.value,
-        rows: x.rows,
+        rows: x.rows(),
         sigma_x: measured.sigma_x,
         sigma_y: measured.sigma_y,
+        kernel_x: x.kernel.name(),
+        kernel_y: y.kernel.name(),
     };
     if arguments.json {
         printer::json(&result)?;
@@ -43,7 +47,8 @@ pub(crate) fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
             (Some(x), Some(y)) => format!(", sigma {x} and {y}"),
             _ => String::new(),
         };
-        printer::line(&format!("{} = {} ({} rows{widths})", result.estimator, result.value, result.rows))?;
+        let kernels = chosen(&x, &y, asked);
+        printer::line(&format!("{} = {} ({} rows{widths}{kernels})", result.estimator, result.value, result.rows))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -92,23 +97,4 @@ fn kernel(name: KernelName, sigma: Option<&str>, no_scale: bool) -> anyhow::Resu
         KernelName::Cosine => plain(Kernel::Cosine, "cosine"),
         KernelName::Delta => plain(Kernel::Delta, "delta"),
     }
-}
-
-/// Reads both tables before anything is computed.
-pub(crate) fn tables(x: &Path, y: &Path) -> anyhow::Result<(Table, Table)> {
-    let (first, second) = (read_table(x)?, read_table(y)?);
-    anyhow::ensure!(
-        first.rows == second.rows,
-        "{} has {} rows and {} has {}: expected the same number",
-        x.display(),
-        first.rows,
-        y.display(),
-        second.rows
-    );
-    Ok((first, second))
-}
-
-/// A table as a matrix.
-pub(crate) fn matrix(table: &Table) -> MatRef<'_, f64> {
-    MatRef::from_row_major_slice(&table.values, table.rows, table.cols)
 }

@@ -5,9 +5,15 @@ use super::text::thousands;
 use crate::table::significant;
 
 /// The result of a test of independence; `permutations` are those that were drawn, if any were.
-pub(crate) fn tested(statistic: f64, rows: usize, p: f64, permutations: Option<usize>) -> anyhow::Result<()> {
+pub(crate) fn tested(
+    statistic: f64,
+    rows: usize,
+    kernels: &str,
+    p: f64,
+    permutations: Option<usize>,
+) -> anyhow::Result<()> {
     let rows = thousands(rows as u64);
-    Ok(line(&format!("HSIC = {statistic} (1/m^2, {rows} rows), {}", p_value(p, permutations)))?)
+    Ok(line(&format!("HSIC = {statistic} (1/m^2, {rows} rows{kernels}), {}", p_value(p, permutations)))?)
 }
 
 /// A p-value and what it comes from. One of permutations is never less than that of the samples as they are among them.

@@ -1,5 +1,6 @@
 //! The command as its users meet it, in a folder of its own and without their environment.
 
+mod arrays;
 mod behaviour;
 mod compare;
 mod data;

@@ -73,3 +73,68 @@ fn tables_whose_matrices_no_memory_holds_are_an_error_with_its_remedy() {
         .fails("train --dataset labeled.csv --batch-size 400000 --widths 2 --schedule sequential --epochs 1 --quiet");
     assert!(error.contains("expected fewer rows (--batch-size), or an approximation"), "{error}");
 }
+
+/// Biased HSIC of two columns of words under delta kernels, from their counts: the sum over all pairs of words of
+/// (share of the pair - product of the shares) squared.
+fn by_counts(x: &[&str], y: &[&str]) -> f64 {
+    let share = |fits: &dyn Fn(usize) -> bool| (0..x.len()).filter(|&row| fits(row)).count() as f64 / x.len() as f64;
+    let distinct = |words: &[&str]| -> Vec<String> {
+        let mut words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        words.sort();
+        words.dedup();
+        words
+    };
+    let mut sum = 0.0;
+    for a in distinct(x) {
+        for b in distinct(y) {
+            let both = share(&|row| x[row] == a && y[row] == b);
+            sum += (both - share(&|row| x[row] == a) * share(&|row| y[row] == b)).powi(2);
+        }
+    }
+    sum
+}
+
+#[test]
+fn words_are_compared_by_whether_they_are_equal() {
+    let place = Place::new();
+    let x: Vec<&str> = (0..60).map(|row| ["red", "blue", "green"][row % 3]).collect();
+    let y: Vec<&str> = (0..60).map(|row| if row % 3 == 0 || row % 7 == 0 { "high" } else { "low" }).collect();
+    place.write("x.csv", &format!("color\n{}\n", x.join("\n")));
+    place.write("y.csv", &format!("{}\n", y.join("\n")));
+    let expected = by_counts(&x, &y);
+    let close = |value: &serde_json::Value| (value.as_f64().unwrap() - expected).abs() < 1e-14;
+    let measured = place.json("measure x.csv y.csv --estimator hsic-biased --json");
+    assert!(close(&measured["value"]), "{measured} {expected}");
+    assert_eq!((&measured["kernel_x"], &measured["kernel_y"]), (&"delta".into(), &"delta".into()));
+    assert_eq!(place.json("measure x.csv y.csv --estimator hsic-biased --kernel delta --json"), measured);
+    let tested = place.json("test x.csv y.csv --permutations 999 --json");
+    assert!(close(&tested["statistic"]) && tested["p_value"] == 0.001, "{tested}");
+    // Numbers that stand for the words are compared in the same way where that is asked for.
+    let number = |words: &[&str]| words.iter().map(|word| format!("{}.5\n", word.len())).collect::<String>();
+    place.write("xn.csv", &number(&x));
+    place.write("yn.csv", &number(&y));
+    assert_eq!(place.json("test xn.csv yn.csv --kernel delta --permutations 999 --json"), tested);
+    // Words on one side only.
+    let mixed = place.json("test x.csv yn.csv --json");
+    assert_eq!((&mixed["kernel_x"], &mixed["kernel_y"]), (&"delta".into(), &"gaussian".into()));
+    let text = String::from_utf8(place.run("test x.csv yn.csv").stdout).unwrap();
+    assert!(text.contains("60 rows, kernels delta and gaussian"), "{text}");
+}
+
+#[test]
+fn words_where_numbers_are_due_are_told() {
+    let place = Place::new();
+    place.write("words.csv", "red\nblue\nred\n");
+    place.write("slip.csv", "1\n2\nx\n");
+    place.write("both.csv", "red,1\nblue,2\nred,3\n");
+    let error = place.fails("measure words.csv words.csv --kernel gaussian");
+    assert_eq!(
+        error,
+        "error: words.csv: words in column 1, expected numbers for kernel = gaussian, or --kernel delta\n"
+    );
+    let error = place.fails("test slip.csv slip.csv");
+    assert_eq!(error, "error: slip.csv: line 3, column 1: \"x\", expected a number (--kernel delta compares words)\n");
+    let error = place.fails("test both.csv both.csv");
+    assert!(error.contains("both.csv: columns of words beside columns of numbers, expected one kind"), "{error}");
+    assert_eq!(place.json("test both.csv words.csv --kernel delta --json")["rows"], 3);
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::array_fault::ArrayFault;
 use super::{ImageFault, Shape};
 use crate::names::{did_you_mean, one_of};
 
@@ -275,6 +276,14 @@ pub enum DatasetError {
         found: String,
         /// What it should say.
         expected: &'static str,
+    },
+    /// An array, or arrays, that cannot be used.
+    #[error("{}: {fault}", path.display())]
+    Array {
+        /// The file or folder; of an archive, followed by the member.
+        path: PathBuf,
+        /// What is wrong.
+        fault: ArrayFault,
     },
     /// An archive that cannot be read.
     #[error("{}: not readable, expected a zip archive of arrays", path.display())]

@@ -127,9 +127,12 @@ pub(super) fn find_in(name: &'static str, facts: &Facts, folders: Vec<PathBuf>) 
     Err(missing(facts.files.iter().map(|file| file.name).collect(), folders))
 }
 
-/// The file in a folder, plain or with `.gz`.
+/// The file in a folder, plain or with `.gz`. The files of MNIST are published as `train-images-idx3-ubyte` and, unpacked,
+/// as `train-images.idx3-ubyte`.
 pub(super) fn present(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+    let dotted = name.replacen("-idx", ".idx", 1);
+    let names = [name, dotted.as_str()].into_iter().flat_map(|name| [name.to_owned(), format!("{name}.gz")]);
+    names.map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 pub(super) fn is_archive(name: &str) -> bool {

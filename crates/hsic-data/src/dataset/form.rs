@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::load::source;
-use super::{archive, folder, table};
+use super::{archive, folder, idx_folder, table};
 
 /// The form of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Form {
     Drawn,
     /// Files that are found under the data set's name.
     Files,
-    /// A folder of images.
+    /// A folder of images, or of IDX files.
     Folder {
         /// Whether it has a test part of its own.
         parted: bool,
@@ -21,7 +21,7 @@ pub enum Form {
     Archive,
     /// A table as text or as one array, which has a column of labels.
     Table,
-    /// A table as arrays, whose labels have an array of their own.
+    /// A table or images as arrays, whose labels have an array of their own.
     Arrays,
 }
 
@@ -34,7 +34,7 @@ impl Form {
         }
         let path = Path::new(name_or_path);
         if path.is_dir() {
-            return Some(Self::Folder { parted: folder::has_test_part(path) });
+            return Some(Self::Folder { parted: idx_folder::is_parted(path) || folder::has_test_part(path) });
         }
         if archive::kind(path).is_some() {
             return Some(Self::Archive);
@@ -42,10 +42,16 @@ impl Form {
         table::kind(path).map(|kind| if kind == table::Kind::Npz { Self::Arrays } else { Self::Table })
     }
 
-    /// Whether its samples are images.
+    /// Whether its samples may be images: of arrays only reading them tells.
     #[must_use]
-    pub fn is_images(self) -> bool {
-        !matches!(self, Self::Table | Self::Arrays)
+    pub fn may_be_images(self) -> bool {
+        self != Self::Table
+    }
+
+    /// Whether its samples may be rows of a table.
+    #[must_use]
+    pub fn may_be_table(self) -> bool {
+        matches!(self, Self::Table | Self::Arrays)
     }
 }
 
@@ -74,6 +80,14 @@ mod tests {
         assert_eq!(of(), Some(Form::Folder { parted: false }));
         std::fs::create_dir(folder.path().join("train")).unwrap();
         assert_eq!(of(), Some(Form::Folder { parted: true }));
-        assert!(of().unwrap().is_images() && !Form::Arrays.is_images());
+        assert!(of().unwrap().may_be_images() && !of().unwrap().may_be_table());
+        assert!(Form::Arrays.may_be_images() && Form::Arrays.may_be_table() && !Form::Table.may_be_images());
+        // Of IDX files the names tell the parts.
+        let idx = tempfile::tempdir().unwrap();
+        let of = || Form::of(&idx.path().to_string_lossy());
+        for (name, parted) in [("train-images-idx3-ubyte", false), ("t10k-images-idx3-ubyte.gz", true)] {
+            std::fs::write(idx.path().join(name), "").unwrap();
+            assert_eq!(of(), Some(Form::Folder { parted }), "{name}");
+        }
     }
 }

@@ -286,28 +286,63 @@ fn read_up_to(path: &Path, reader: &mut dyn Read, limit: u64) -> Result<Vec<u8>,
     }
 }
 
+/// A form of IDX files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// The magic number, whose last byte counts dimensions.
+    pub(super) magic: u32,
+    /// What it stands for.
+    pub(super) kind: &'static str,
+    /// Bytes of an entry.
+    pub(super) bytes: u8,
+}
+
+/// An IDX file.
+pub(super) struct File {
+    pub(super) magic: u32,
+    /// Size of each dimension.
+    pub(super) sizes: Vec<usize>,
+    /// The entries, the byte that counts most first.
+    pub(super) data: Vec<u8>,
+    /// What all of it is.
+    pub(super) content: Content,
+}
+
 /// Sizes and bytes of an IDX file of `D` dimensions, and the content of all of it.
 fn read<const D: usize>(
     path: &Path,
-    mut input: Bytes<'_>,
+    input: Bytes<'_>,
     (magic, kind): (u32, &'static str),
 ) -> Result<([usize; D], Vec<u8>, Content), DatasetError> {
+    let File { sizes, data, content, .. } = read_form(path, input, &[Form { magic, kind, bytes: 1 }])?;
+    Ok((std::array::from_fn(|k| sizes[k]), data, content))
+}
+
+/// Reads an IDX file of one of several forms; a file of another is told to be none of the first.
+pub(super) fn read_form(path: &Path, mut input: Bytes<'_>, forms: &[Form]) -> Result<File, DatasetError> {
     let truncated = |what, found, expected| DatasetError::Truncated { path: path.to_owned(), what, found, expected };
-    let header_bytes = 4 * (D as u64 + 1);
-    let header = read_up_to(path, &mut input.reader, header_bytes)?;
-    let words: Vec<u32> = header.as_chunks().0.iter().map(|&word| u32::from_be_bytes(word)).collect();
-    match words.first() {
-        Some(&found) if found != magic => {
-            return Err(DatasetError::Magic { path: path.to_owned(), found, expected: magic, kind });
-        }
-        _ if words.len() <= D => return Err(truncated("header", header.len() as u64, header_bytes)),
-        _ => {}
+    let header_bytes = |form: &Form| 4 * (u64::from(form.magic & 0xff) + 1);
+    let usual = &forms[0];
+    let mut header = read_up_to(path, &mut input.reader, 4)?;
+    let Some(&magic) = header.as_chunks().0.first() else {
+        return Err(truncated("header", header.len() as u64, header_bytes(usual)));
+    };
+    let magic = u32::from_be_bytes(magic);
+    let Some(form) = forms.iter().find(|form| form.magic == magic) else {
+        let (expected, kind) = (usual.magic, usual.kind);
+        return Err(DatasetError::Magic { path: path.to_owned(), found: magic, expected, kind });
+    };
+    let header_bytes = header_bytes(form);
+    header.extend(read_up_to(path, &mut input.reader, header_bytes - 4)?);
+    if (header.len() as u64) < header_bytes {
+        return Err(truncated("header", header.len() as u64, header_bytes));
     }
-    let sizes: [usize; D] = std::array::from_fn(|k| words[k + 1] as usize);
+    let sizes: Vec<usize> = header.as_chunks().0[1..].iter().map(|&size| u32::from_be_bytes(size) as usize).collect();
     if sizes.contains(&0) {
         return Err(DatasetError::Empty { path: path.to_owned() });
     }
-    let claimed = sizes.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64)).unwrap_or(u64::MAX);
+    let claimed = sizes.iter().try_fold(u64::from(form.bytes), |product, &size| product.checked_mul(size as u64));
+    let claimed = claimed.unwrap_or(u64::MAX);
     let possible = input.possible.saturating_sub(header_bytes);
     if claimed > possible {
         return Err(if input.compressed {
@@ -326,7 +361,7 @@ fn read<const D: usize>(
     }
     data.shrink_to_fit();
     let content = Content::of_pieces(&[&header, &data]);
-    Ok((sizes, data, content))
+    Ok(File { magic, sizes, data, content })
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use super::array_fault::ArrayFault;
+use super::arrays::{self, Arrays, Features, Pair, Rows};
+use super::columns::Columns;
 use super::content::Content;
 use super::labels::{Label, class_names, classes, labels, labels_among, whole};
-use super::npy::{self, Archive};
+use super::npy::{self, Stored};
+use super::npz::Archive;
 use super::parts::{Drawn, first, hold_out, split};
-use super::table::{Kind, Lines, Table, from_array, kind, number, read_file};
-use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization};
+use super::table::{Kind, Lines, Table, kind, number, read_file};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization, idx_folder};
 
 /// Loads a table with a class for each row. Which rows are trained on, and which judge, is settled first; columns are
 /// standardized by the former alone.
@@ -51,15 +55,19 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
 
     let mut train_part = Part::of(&train.features, &labels, train_rows);
     let mut test_part = Part::of(test_features, test_labels, test_rows);
-    let cols = train.features.cols;
-    let standardization = match given_standardization(path, cols, options)? {
-        None if options.standardize => Some(Standardization::of(&train_part.values, cols)),
-        given => given,
+    let shape = train.features.shape;
+    let cols = shape.columns();
+    let standardization = match &train_part.features {
+        Features::Pixels(_) => None,
+        Features::Numbers(values) => match given_standardization(path, cols, options)? {
+            None if options.standardize => Some(Standardization::of(values, cols)),
+            given => given,
+        },
     };
     for part in [&mut train_part, &mut test_part] {
         part.standardize(cols, standardization.as_ref());
     }
-    let (train, test) = (train_part.dataset(path, cols, &names)?, test_part.dataset(path, cols, &names)?);
+    let (train, test) = (train_part.dataset(path, shape, &names)?, test_part.dataset(path, shape, &names)?);
     Ok(Split { train, test, standardization, origin })
 }
 
@@ -69,13 +77,17 @@ pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Res
     let File { train, test, content } = read(path, options, known)?;
     let all: Vec<Label> = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).cloned().collect();
     let names = class_names(path, &all)?;
-    let cols = train.features.cols;
-    let standardization = given_standardization(path, cols, options)?;
+    let shape = train.features.shape;
+    let cols = shape.columns();
+    let standardization = match &train.features.features {
+        Features::Pixels(_) => None,
+        Features::Numbers(_) => given_standardization(path, cols, options)?,
+    };
     let part = |labeled: &Labeled, name, size| {
         let rows = first((0..labeled.labels.len()).collect(), name, size)?;
         let mut part = Part::of(&labeled.features, &classes(path, &labeled.labels, &names)?, rows);
         part.standardize(cols, standardization.as_ref());
-        part.dataset(path, cols, &names)
+        part.dataset(path, shape, &names)
     };
     let (train, test) = match &test {
         Some(test) => (part(&train, "training", options.train_size)?, Some(part(test, "test", options.test_size)?)),
@@ -86,6 +98,9 @@ pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Res
 
 /// What a table is, without reading more of it than its bytes.
 pub(super) fn content(path: &Path) -> Result<Content, DatasetError> {
+    if path.is_dir() {
+        return idx_folder::content(path);
+    }
     match kind(path) {
         None => Err(DatasetError::FileKind { path: path.to_owned() }),
         Some(_) => {
@@ -116,8 +131,13 @@ struct File {
     content: Content,
 }
 
-/// Reads a file once; it is hashed while it is read.
+/// Reads a file once, or a folder of IDX files; it is hashed while it is read.
 fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, DatasetError> {
+    if path.is_dir() {
+        let idx_folder::Parts { train, test, content } = idx_folder::read(path)?;
+        let labeled = |pair: Pair| labeled(pair, known);
+        return Ok(File { train: labeled(train)?, test: test.map(labeled).transpose()?, content });
+    }
     let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
     let bytes = read_file(path)?;
     let (content, rows) = rayon::join(
@@ -125,8 +145,8 @@ fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, Da
         || -> Result<(Labeled, Option<Labeled>), DatasetError> {
             match kind {
                 Kind::Csv => Ok((from_csv(path, &bytes, options, known)?, None)),
-                Kind::Npy => Ok((from_npy(path, &bytes, options)?, None)),
-                Kind::Npz => from_npz(path, &bytes),
+                Kind::Npy => Ok((from_column(path, npy::parse(path, &bytes)?, options, known)?, None)),
+                Kind::Npz => from_npz(path, &bytes, options, known),
             }
         },
     );
@@ -134,38 +154,51 @@ fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, Da
     Ok(File { train, test, content })
 }
 
-/// Rows of a table that make a part.
+/// Rows of a file that make a part.
 struct Part {
     rows: Vec<usize>,
     /// Their values, row-major.
-    values: Vec<f64>,
+    features: Features,
     labels: Vec<u16>,
 }
 
 impl Part {
-    fn of(table: &Table, labels: &[u16], rows: Vec<usize>) -> Self {
-        let row = |&row: &usize| &table.values[row * table.cols..(row + 1) * table.cols];
-        let values = rows.iter().flat_map(row).copied().collect();
+    fn of(all: &Rows, labels: &[u16], rows: Vec<usize>) -> Self {
+        fn pick<V: Copy>(values: &[V], rows: &[usize], cols: usize) -> Vec<V> {
+            rows.iter().flat_map(|&row| &values[row * cols..(row + 1) * cols]).copied().collect()
+        }
+        let cols = all.shape.columns();
+        let features = match &all.features {
+            Features::Numbers(values) => Features::Numbers(pick(values, &rows, cols)),
+            Features::Pixels(bytes) => Features::Pixels(pick(bytes, &rows, cols)),
+        };
         let labels = rows.iter().map(|&row| labels[row]).collect();
-        Self { rows, values, labels }
+        Self { rows, features, labels }
     }
 
     fn standardize(&mut self, cols: usize, standardization: Option<&Standardization>) {
-        if let Some(standardization) = standardization {
-            self.values.chunks_exact_mut(cols).for_each(|row| standardization.apply(row));
+        if let (Features::Numbers(values), Some(standardization)) = (&mut self.features, standardization) {
+            values.chunks_exact_mut(cols).for_each(|row| standardization.apply(row));
         }
     }
 
-    fn dataset(self, path: &Path, cols: usize, names: &[Label]) -> Result<Dataset, DatasetError> {
-        let floats: Vec<f32> = self.values.iter().map(|&value| value as f32).collect();
-        if let Some(i) = floats.iter().position(|value| !value.is_finite()) {
-            let (row, column, value) = (self.rows[i / cols], i % cols, self.values[i]);
-            return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value });
-        }
+    fn dataset(self, path: &Path, shape: Shape, names: &[Label]) -> Result<Dataset, DatasetError> {
+        let samples = match self.features {
+            Features::Pixels(bytes) => Samples::Bytes(bytes),
+            Features::Numbers(values) => {
+                let floats: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+                if let Some(i) = floats.iter().position(|value| !value.is_finite()) {
+                    let cols = shape.columns();
+                    let (row, column, value) = (self.rows[i / cols], i % cols, values[i]);
+                    return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value });
+                }
+                Samples::Floats(floats)
+            }
+        };
         Ok(Dataset {
-            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            samples: Samples::Floats(floats),
-            shape: Shape { channels: 1, height: 1, width: cols },
+            name: name(path),
+            samples,
+            shape,
             labels: self.labels,
             class_names: names.iter().map(Label::name).collect(),
             normalization: None,
@@ -173,9 +206,16 @@ impl Part {
     }
 }
 
+/// The name of a file without its ending, or of a folder.
+fn name(path: &Path) -> String {
+    let folder = if path.is_dir() { path.canonicalize().ok() } else { None };
+    let name = folder.as_deref().map_or(path.file_stem(), Path::file_name);
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Features and the label of each row.
 struct Labeled {
-    features: Table,
+    features: Rows,
     labels: Vec<Label>,
 }
 
@@ -206,7 +246,7 @@ fn from_csv(path: &Path, bytes: &[u8], options: &LoadOptions, known: &[String]) 
     }
     let texts: Vec<&str> = lines.rows.iter().map(|(_, record)| &record[column]).collect();
     let labels = if known.is_empty() { labels(path, &texts)? } else { labels_among(path, &texts, known)? };
-    let features = Table { columns: None, rows: lines.rows.len(), cols: others.len(), values };
+    let features = Rows::of_table(Table { columns: None, rows: lines.rows.len(), cols: others.len(), values });
     Ok(Labeled { features, labels })
 }
 
@@ -218,50 +258,43 @@ fn label_column_of(first: &csv::StringRecord, wanted: Option<&str>) -> Option<us
     }
 }
 
-fn from_npy(path: &Path, bytes: &[u8], options: &LoadOptions) -> Result<Labeled, DatasetError> {
-    let table = from_array(path, npy::parse(path, bytes)?)?;
-    let column = find_column(path, options.label_column.as_deref(), None, table.cols)?;
-    let numbers: Vec<f64> = table.values.iter().skip(column).step_by(table.cols).copied().collect();
-    let labels = whole(path, &numbers)?;
-    let values = table.values.iter().enumerate().filter(|(i, _)| i % table.cols != column).map(|(_, &v)| v).collect();
-    Ok(Labeled { features: Table { columns: None, rows: table.rows, cols: table.cols - 1, values }, labels })
+/// An array of which one column is the label.
+fn from_column(path: &Path, stored: Stored, options: &LoadOptions, known: &[String]) -> Result<Labeled, DatasetError> {
+    let columns = Columns::of(stored).map_err(|fault| DatasetError::Array { path: path.to_owned(), fault })?;
+    let column = find_column(path, options.label_column.as_deref(), columns.names(), columns.cols())?;
+    let (samples, labels) = arrays::split(path, columns, column)?;
+    labeled(Pair { samples, labels, place: path.to_owned() }, known)
 }
 
-fn from_npz(path: &Path, bytes: &[u8]) -> Result<(Labeled, Option<Labeled>), DatasetError> {
+fn from_npz(
+    path: &Path,
+    bytes: &[u8],
+    options: &LoadOptions,
+    known: &[String],
+) -> Result<(Labeled, Option<Labeled>), DatasetError> {
     let mut archive = Archive::open(path, Cursor::new(bytes))?;
-    let names = archive.names();
-    let has = |name: &str| names.iter().any(|other| other == name);
-    let (x, y) = match (has("x") && has("y"), has("x_train") && has("y_train")) {
-        (true, _) => ("x", "y"),
-        (false, true) => ("x_train", "y_train"),
-        (false, false) => return Err(DatasetError::Members { path: path.to_owned(), found: names }),
-    };
-    let train = pair(&mut archive, x, y)?;
-    if !(has("x_test") && has("y_test")) {
-        return Ok((train, None));
+    match arrays::read(path, &mut archive, options.arrays.as_ref(), options.image_arrays)? {
+        Arrays::Single(place, stored) => Ok((from_column(&place, stored, options, known)?, None)),
+        Arrays::Pairs(train, test) => {
+            Ok((labeled(*train, known)?, test.map(|test| labeled(*test, known)).transpose()?))
+        }
     }
-    let test = pair(&mut archive, "x_test", "y_test")?;
-    if train.features.cols != test.features.cols {
-        let shape = |table: &Table| Shape { channels: 1, height: 1, width: table.cols };
-        let (train, test) = (shape(&train.features), shape(&test.features));
-        return Err(DatasetError::PartShape { name: path.display().to_string(), train, test });
-    }
-    Ok((train, Some(test)))
 }
 
-fn pair(archive: &mut Archive<Cursor<&[u8]>>, x: &str, y: &str) -> Result<Labeled, DatasetError> {
-    let features = from_array(&archive.member(x), archive.array(x)?)?;
-    let labels = archive.array(y)?;
-    let (label_count, cols) = labels.table();
-    if label_count != features.rows || cols != 1 {
-        return Err(DatasetError::CountMismatch {
-            samples: archive.member(x),
-            sample_count: features.rows,
-            labels: archive.member(y),
-            label_count: label_count * cols,
-        });
-    }
-    Ok(Labeled { features, labels: whole(&archive.member(y), &labels.values)? })
+/// Samples with labels of which each is a class.
+fn labeled(pair: Pair, known: &[String]) -> Result<Labeled, DatasetError> {
+    let Pair { samples, labels: raw, place } = pair;
+    let labels = match raw {
+        arrays::Labels::Numbers(numbers) => whole(&place, &numbers)?,
+        arrays::Labels::Texts(texts) => {
+            let texts: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
+            if let Some(row) = texts.iter().position(|text| text.is_empty()) {
+                return Err(DatasetError::Array { path: place, fault: ArrayFault::LabelEmpty { row } });
+            }
+            if known.is_empty() { labels(&place, &texts)? } else { labels_among(&place, &texts, known)? }
+        }
+    };
+    Ok(Labeled { features: samples, labels })
 }
 
 /// The index of the label column: a name if there is one of that name, else an index from 0, by default the last.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use super::array_fault::ArrayFault;
 use super::content::Content;
 use super::data::Split;
 use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
 use super::source::{DatasetSource, LoadOptions};
-use super::{archive, cifar, digits, folder, idx, labeled, table};
+use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table};
 use crate::names::same;
 
 /// Every data set known by name.
@@ -31,7 +32,8 @@ pub fn known_as(name: &str) -> &str {
 
 /// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
 /// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.zip`, `.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or
-/// `.txz`; read in memory, at most 4 GiB of it after decompression), or a table (`.csv`, `.npy`, `.npz`).
+/// `.txz`; read in memory, at most 4 GiB of it after decompression), a folder of IDX files, a table (`.csv`, `.npy`), or
+/// arrays (`.npz`).
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -46,6 +48,12 @@ pub fn known_as(name: &str) -> &str {
 /// # Ok::<(), hsic_data::dataset::DatasetError>(())
 /// ```
 pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    if let Some(names) = &options.arrays
+        && table::kind(Path::new(name_or_path)) != Some(table::Kind::Npz)
+    {
+        let fault = ArrayFault::NotNpz { names: names.to_string() };
+        return Err(DatasetError::Array { path: name_or_path.into(), fault });
+    }
     let mut split = match Place::of(name_or_path)? {
         // Tables and images are divided before they are looked at.
         Place::Table(path) => labeled::load(path, options)?,
@@ -107,6 +115,7 @@ enum Place<'p> {
     Source(&'static dyn DatasetSource),
     Folder(&'p Path),
     Archive(&'p Path, archive::Kind, String),
+    /// A table, arrays, or a folder of IDX files.
     Table(&'p Path),
 }
 
@@ -117,7 +126,7 @@ impl<'p> Place<'p> {
         }
         let path = Path::new(name_or_path);
         if path.is_dir() {
-            return Ok(Self::Folder(path));
+            return Ok(if idx_folder::is_one(path) { Self::Table(path) } else { Self::Folder(path) });
         }
         if let Some((kind, name)) = archive::kind(path) {
             return Ok(Self::Archive(path, kind, name));

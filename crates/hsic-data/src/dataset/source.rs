@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::arrays::ImageArrays;
 use super::content::Content;
 use super::data::Split;
 use super::error::DatasetError;
 use super::facts::Facts;
 use super::normalization::Normalize;
 use super::picture::{ImageFit, Reading};
+use super::roles::ArrayNames;
 use super::standardization::Standardization;
 use crate::shape::Shape;
 
@@ -54,6 +56,10 @@ pub struct LoadOptions {
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
+    /// Which arrays of a `.npz` are samples and labels. Default: those of the usual names.
+    pub arrays: Option<ArrayNames>,
+    /// Whether images in arrays are images.
+    pub image_arrays: ImageArrays,
     /// Fraction of each class that becomes the test part of a table, folder or archive without one, in (0, 1).
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
@@ -80,6 +86,8 @@ impl Default for LoadOptions {
             train_size: None,
             test_size: None,
             label_column: None,
+            arrays: None,
+            image_arrays: ImageArrays::Images,
             test_fraction: 0.2,
             standardize: true,
             standardization: None,

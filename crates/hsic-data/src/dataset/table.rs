@@ -2,12 +2,16 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::DatasetError;
-use super::npy::{self, Archive, Array};
+use super::array_fault::ArrayFault;
+use super::columns::Columns;
+use super::npy::{self, Entries, Stored};
+use super::npz::Archive;
+use super::roles::samples;
 
 /// A table of finite numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +59,9 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
 /// Reads a table in which every entry is a finite number.
 ///
 /// - `.csv`: separated by commas, semicolons or tabs; the first line gives names if nothing in it is a number.
-/// - `.npy`: a row is an index of the first dimension; one dimension is one column, further ones lie end to end.
-/// - `.npz`: the array `x`, or the only one.
+/// - `.npy`: a row is an index of the first dimension; one dimension is one column, further ones lie end to end. Of
+///   records, each field is a column, of its name.
+/// - `.npz`: the only array, or `x`, or another usual name of samples if one array has such a name.
 ///
 /// # Errors
 /// Whatever is wrong with the file: see [`DatasetError`]; it names line and column, or row and column.
@@ -80,10 +85,6 @@ pub fn read_table(path: &Path) -> Result<Table, DatasetError> {
 /// # Errors
 /// Those of [`read_table`].
 pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
-    let table = |path: &Path, array: Array| {
-        let values = if array.bytes { Values::Bytes } else { Values::Numbers };
-        Ok((from_array(path, array)?, values))
-    };
     match kind(path) {
         Some(Kind::Csv) => {
             let bytes = read_file(path)?;
@@ -99,15 +100,10 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
             check_finite(path, &table.values, cols)?;
             Ok((table, Values::Text))
         }
-        Some(Kind::Npy) => table(path, npy::parse(path, &read_file(path)?)?),
+        Some(Kind::Npy) => from_stored(path, npy::parse(path, &read_file(path)?)?),
         Some(Kind::Npz) => {
-            let mut archive = Archive::open(path, open_file(path)?)?;
-            let names = archive.names();
-            match names.as_slice() {
-                [name] => table(&archive.member(name), archive.array(name)?),
-                _ if names.iter().any(|name| name == "x") => table(&archive.member("x"), archive.array("x")?),
-                _ => Err(DatasetError::Members { path: path.to_owned(), found: names }),
-            }
+            let (place, content) = only(path)?;
+            from_stored(&place, content)
         }
         None => Err(DatasetError::FileKind { path: path.to_owned() }),
     }
@@ -124,14 +120,39 @@ fn open_file(path: &Path) -> Result<BufReader<File>, DatasetError> {
     Ok(BufReader::new(file))
 }
 
-/// An array as a table of finite numbers.
-pub(super) fn from_array(path: &Path, array: Array) -> Result<Table, DatasetError> {
-    let (rows, cols) = array.table();
-    check_finite(path, &array.values, cols)?;
-    Ok(Table { columns: None, rows, cols, values: array.values })
+/// The array of samples in an archive, with its place.
+pub(super) fn only(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
+    let mut archive = Archive::open(path, open_file(path)?)?;
+    let names = archive.names();
+    match samples(&names) {
+        Some(name) => Ok((archive.member(name), archive.array(name)?)),
+        None => Err(DatasetError::Members { path: path.to_owned(), found: names }),
+    }
 }
 
-fn check_finite(path: &Path, values: &[f64], cols: usize) -> Result<(), DatasetError> {
+/// What a file of arrays holds, as a table of finite numbers, and how it stores them.
+pub(super) fn from_stored(path: &Path, content: Stored) -> Result<(Table, Values), DatasetError> {
+    let wrong = |fault| DatasetError::Array { path: path.to_owned(), fault };
+    let (table, kind) = match content {
+        Stored::Plain(array) => {
+            let (rows, cols) = array.table();
+            let kind = if matches!(array.entries, Entries::Bytes(_)) { Values::Bytes } else { Values::Numbers };
+            let values = array.entries.into_numbers().map_err(|text| wrong(ArrayFault::Text { name: None, text }))?;
+            (Table { columns: None, rows, cols, values }, kind)
+        }
+        Stored::Records(fields) => {
+            let columns = Columns::of_records(fields).map_err(wrong)?;
+            let (names, rows, cols) = (columns.names().map(<[String]>::to_vec), columns.rows(), columns.cols());
+            let values = columns.numbers(None).map_err(wrong)?;
+            (Table { columns: names, rows, cols, values }, Values::Numbers)
+        }
+    };
+    check_finite(path, &table.values, table.cols)?;
+    Ok((table, kind))
+}
+
+/// Whether every value is finite, or which is not.
+pub(super) fn check_finite(path: &Path, values: &[f64], cols: usize) -> Result<(), DatasetError> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(i) => {

@@ -68,7 +68,8 @@ pub(super) fn check(facts: &Facts, file: &KnownFile, path: &Path) -> Result<Chec
     let (found, expected) = if file.sha256.is_some() {
         (hash(path, gzip::open(path)?.reader)?, file.sha256)
     } else {
-        let name = path.file_name().unwrap_or_default();
+        // Published as train-images-idx3-ubyte, though it may lie here as train-images.idx3-ubyte.
+        let name = path.file_name().unwrap_or_default().to_string_lossy().replacen(".idx", "-idx", 1);
         let download = facts.downloads.iter().find(|download| name == download.name);
         (hash_file(path)?, download.map(|download| download.sha256))
     };

@@ -80,6 +80,7 @@ fn what_nothing_reads_is_told_with_what_would_read_it() {
         ("[objective]\nmethod = 'dfa'\nsigma = [1.5]", "sigma = 1.5", "dfa", "hsic, hsic-local, or with monitor-steps"),
         ("[data]\nlabel-column = 'x'", "label-column = x", "dataset = digits", "tables (.csv, .npy)"),
         ("[data]\ndataset = 't.npz'\nlabel-column = '0'", "label-column = 0", "dataset = t.npz", "tables (.csv, .npy)"),
+        ("[data]\ndataset = 't.npy'\narrays = 'x=a,y=b'", "arrays = x=a,y=b", "dataset = t.npy", "arrays (.npz)"),
         ("[data]\ndataset = 't.csv'\nshift = 2", "shift = 2", "dataset = t.csv", IMAGES),
         ("[data]\nstandardize = false", "standardize = false", "dataset = digits", "tables (.csv, .npy, .npz)"),
         (
@@ -133,6 +134,7 @@ fn what_something_reads_is_not_told() {
         "[objective]\nmethod = 'backprop'\n[network]\nmodel = 'vgg'\nfeature = 'flat'\n[format]\nformat-epochs = 1\nformat-input = 'all'",
         "[data]\ndataset = 't.csv'\nlabel-column = 'k'\ntest-fraction = 0.3\nstandardize = false",
         "[data]\ndataset = 'mnist'\ndata-dir = 'd'\nflip = true\nnormalize = 'channel'\nvalidation = 0.1\ntest-size = 5",
+        "[data]\ndataset = 't.npz'\narrays = 'x=a,y=b'\nstandardize = false\nshift = 1\nnormalize = 'channel'",
         "[rule]\nx = 'none'",
         "[optimizer]\noptimizer = 'sgd'\nmomentum = 0.5\nclip-norm = 1.0",
         "[objective]\nmethod = 'softhebb'\n[format]\nformat-momentum = 0.5",

@@ -1,0 +1,71 @@
+//! Rows of a file as samples of a known size: images in arrays come channel by channel, wherever their channels are.
+
+use std::path::Path;
+
+use super::array_fault::ArrayFault;
+use super::layout::Layout;
+use super::npy::{self, Stored};
+use super::table::{Kind, Table, Values, from_stored, kind, only, read_file, read_values};
+use super::{DatasetError, Shape};
+
+/// [`read_values`], for samples of sizes `shape`. Where those are images, an array of images has its rows channel by channel
+/// (n x height x width, n x height x width x channels or n x channels x height x width); one of two dimensions is taken to
+/// have them so.
+///
+/// # Errors
+/// Those of [`read_values`]; `Array` for images of other sizes.
+pub fn read_samples(path: &Path, shape: Shape) -> Result<(Table, Values), DatasetError> {
+    let (place, content) = match kind(path) {
+        Some(Kind::Npy) => (path.to_owned(), npy::parse(path, &read_file(path)?)?),
+        Some(Kind::Npz) => only(path)?,
+        _ => return read_values(path),
+    };
+    let images = shape.channels > 1 || shape.height > 1;
+    let layout = match &content {
+        Stored::Plain(array) if images => Layout::of(&array.shape),
+        _ => None,
+    };
+    let (mut table, values) = from_stored(&place, content)?;
+    if let Some(layout) = layout {
+        if layout.shape != shape {
+            let fault = ArrayFault::Sizes { found: layout.shape, expected: shape };
+            return Err(DatasetError::Array { path: place, fault });
+        }
+        table.values = layout.planar(table.values);
+    }
+    Ok((table, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of an array of bytes as NumPy writes it.
+    fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn images_come_channel_by_channel_wherever_their_channels_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let read = |sizes: &str, data: &[u8], [channels, height, width]: [usize; 3]| {
+            std::fs::write(&path, npy(sizes, data)).unwrap();
+            let read = read_samples(&path, Shape { channels, height, width });
+            read.map(|(table, _)| table.values)
+                .map_err(|error| error.to_string().split_once(": ").unwrap().1.to_owned())
+        };
+        // One image of 3 x 4 pixels of two colors: 10 times the color and the pixel.
+        let last: Vec<u8> = (0..12).flat_map(|pixel| [pixel, 100 + pixel]).collect();
+        let planar: Vec<f64> = (0..24).map(|i| f64::from(i % 12 + 100 * (i / 12))).collect();
+        let first: Vec<u8> = planar.iter().map(|&value| value as u8).collect();
+        assert_eq!(read("(1, 3, 4, 2)", &last, [2, 3, 4]).unwrap(), planar);
+        assert_eq!(read("(1, 2, 3, 4)", &first, [2, 3, 4]).unwrap(), planar);
+        assert_eq!(read("(1, 24)", &first, [2, 3, 4]).unwrap(), planar);
+        // Rows of a table of as many columns stay as they lie.
+        assert_eq!(read("(1, 3, 4, 2)", &first, [1, 1, 24]).unwrap(), planar);
+        let expected = "images of 2 x 4 x 3 (channels x height x width), expected 2 x 3 x 4 as in training";
+        assert_eq!(read("(1, 4, 3, 2)", &last, [2, 3, 4]).unwrap_err(), expected);
+    }
+}
