@@ -141,21 +141,21 @@ pub(super) mod tests {
     use crate::dataset::columns::Columns;
 
     /// What NumPy wrote, and what it holds (tests/reference/arrays.py).
-    pub(in crate::dataset) fn reference() -> Value {
+    pub(crate) fn reference() -> Value {
         serde_json::from_str(include_str!("../../tests/reference/arrays.json")).unwrap()
     }
 
     /// The bytes of an entry of the reference.
-    pub(in crate::dataset) fn bytes_of(entry: &Value) -> Vec<u8> {
+    pub(crate) fn bytes_of(entry: &Value) -> Vec<u8> {
         let digits = entry["bytes"].as_str().unwrap().as_bytes();
         digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
     }
 
-    pub(in crate::dataset) fn numbers(value: &Value) -> Vec<f64> {
+    pub(crate) fn numbers(value: &Value) -> Vec<f64> {
         value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
     }
 
-    pub(in crate::dataset) fn texts(value: &Value) -> Vec<String> {
+    pub(crate) fn texts(value: &Value) -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 

@@ -28,7 +28,7 @@ enum Kind {
 
 /// What entries are, before they are brought to rows.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::dataset) enum Entries {
+pub(crate) enum Entries {
     /// Bytes (uint8).
     Bytes(Vec<u8>),
     /// Truth values, 0 or 1.
