@@ -444,6 +444,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_follows_another_is_not_told_beside_it() {
+        let mut options = TrainOptions::default();
+        options.objective.sigma = Some(Numbers(vec![-1.0]));
+        assert_eq!(options.clone().resolve().unwrap_err().to_string(), "sigma = -1: expected a finite number > 0");
+        options.objective.sigma_labels = Some(-2.0);
+        let told = options.resolve().unwrap_err().to_string();
+        assert!(told.ends_with("sigma-labels = -2: expected a finite number > 0"), "{told}");
+    }
+
+    #[test]
     fn every_fault_is_reported_at_once() {
         let mut options = TrainOptions::default();
         options.objective.beta = Some(-3.0);

@@ -18,7 +18,7 @@ pub(crate) fn print(notes: &[Note]) {
 /// Whether samples are missing that a user may think are there, or may not show what they were made for.
 fn is_warning(note: &Note) -> bool {
     match note {
-        Note::Broken { .. } | Note::Loose { .. } | Note::OtherFolders { .. } => true,
+        Note::Broken { .. } | Note::Loose { .. } | Note::OtherFolders { .. } | Note::OtherArrays { .. } => true,
         Note::Transparent { alone, .. } => *alone > 0,
         Note::ValidationPart { used, .. } => !used,
         _ => false,
@@ -90,6 +90,10 @@ fn told(note: &Note) -> String {
             let list = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
             format!("{} left out in {list}, beside the folders of the parts", images(*count))
         }
+        Note::OtherArrays { names } => {
+            let arrays = if names.len() == 1 { "array" } else { "arrays" };
+            format!("{arrays} {} left out (--arrays x=NAME,y=NAME chooses which are read)", names.join(", "))
+        }
         Note::ValidationIsTest { folder } => {
             format!("{} is the test part, since there is no other", folder.display())
         }
@@ -156,6 +160,11 @@ mod tests {
                 Note::OtherFolders { folders: vec!["s/extra".into(), "s/more".into()], images: 4 },
                 true,
                 "4 images left out in s/extra, s/more, beside the folders of the parts",
+            ),
+            (
+                Note::OtherArrays { names: vec!["x_val".into(), "y_val".into()] },
+                true,
+                "arrays x_val, y_val left out (--arrays x=NAME,y=NAME chooses which are read)",
             ),
             (
                 Note::ValidationIsTest { folder: "s/valid".into() },

@@ -59,7 +59,10 @@ impl ObjectiveOptions {
         for &sigma in &sigmas {
             faults.positive("sigma", sigma);
         }
-        faults.positive("sigma-labels", bottleneck.sigma_labels);
+        // Where it is not given it is sigma, of which it has been said.
+        if let Some(sigma_labels) = self.sigma_labels {
+            faults.positive("sigma-labels", sigma_labels);
+        }
         faults.positive("epsilon", bottleneck.epsilon);
         faults.not_negative("beta", bottleneck.beta);
         faults.not_negative("x-weight", bottleneck.x_weight);

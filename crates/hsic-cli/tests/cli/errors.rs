@@ -14,7 +14,6 @@ fn all_faults_are_reported_at_once() {
     error: model = cnn: expected mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b, capsnet, custom
            widths = 12,x: expected positive widths as 256,128 or 256x6, 10,000 blocks at the most
            sigma = 0: expected a finite number > 0
-           sigma-labels = 0: expected a finite number > 0
            beta = -3: expected a finite number >= 0
            learning-rate = NaN: expected a finite number > 0
            batch-size = 1: expected a whole number >= 2

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
 use super::layout::Layout;
+use super::notes::Note;
 use super::npy::{Array, Entries, Stored};
 use super::npz::Archive;
-use super::roles::{ArrayNames, choose};
+use super::roles::{ArrayNames, choose, is_of_validation};
 use super::table::{Table, check_finite, from_stored};
 use super::{DatasetError, Shape};
 
@@ -65,8 +66,8 @@ impl Rows {
 
 /// What an archive holds.
 pub(super) enum Arrays {
-    /// Samples and labels, and a test part if there is one.
-    Pairs(Box<Pair>, Option<Box<Pair>>),
+    /// Samples and labels, and a test part if there is one; what is to be said of the choice.
+    Pairs(Box<Pair>, Option<Box<Pair>>, Vec<Note>),
     /// One array with its place, of which a column may be the label.
     Single(PathBuf, Stored),
 }
@@ -103,7 +104,8 @@ pub(super) fn read<R: Read + Seek>(
             return Err(DatasetError::Array { path: archive.member(&chosen.x), fault: ArrayFault::Dark { largest } });
         }
     }
-    let Some((x, y)) = &chosen.test else { return Ok(Arrays::Pairs(Box::new(train), None)) };
+    let notes = notes(&found, &chosen);
+    let Some((x, y)) = &chosen.test else { return Ok(Arrays::Pairs(Box::new(train), None, notes)) };
     let test = pair(archive, x, y, images)?;
     if train.samples.shape != test.samples.shape {
         let (train, test) = (train.samples.shape, test.samples.shape);
@@ -117,7 +119,23 @@ pub(super) fn read<R: Read + Seek>(
         let fault = ArrayFault::Kinds { train: kinds[0], test: kinds[1] };
         return Err(DatasetError::Array { path: path.to_owned(), fault });
     }
-    Ok(Arrays::Pairs(Box::new(train), Some(Box::new(test))))
+    Ok(Arrays::Pairs(Box::new(train), Some(Box::new(test)), notes))
+}
+
+/// What is to be said of the arrays that were chosen among those that there are.
+fn notes(found: &[String], chosen: &ArrayNames) -> Vec<Note> {
+    let read: Vec<&String> =
+        [&chosen.x, &chosen.y].into_iter().chain(chosen.test.iter().flat_map(|(x, y)| [x, y])).collect();
+    let mut names: Vec<String> = found.iter().filter(|name| !read.contains(name)).cloned().collect();
+    names.sort();
+    let mut notes = Vec::new();
+    if let Some((x, _)) = chosen.test.as_ref().filter(|(x, _)| is_of_validation(x)) {
+        notes.push(Note::ValidationIsTest { folder: x.into() });
+    }
+    if !names.is_empty() {
+        notes.push(Note::OtherArrays { names });
+    }
+    notes
 }
 
 fn pair<R: Read + Seek>(archive: &mut Archive<R>, x: &str, y: &str, images: ImageArrays) -> Result<Pair, DatasetError> {
@@ -244,6 +262,23 @@ mod tests {
 
     fn raw() -> LoadOptions {
         LoadOptions { standardize: false, test_fraction: 0.5, ..LoadOptions::default() }
+    }
+
+    #[test]
+    fn arrays_that_are_left_out_are_told() {
+        let told = |found: &[&str], given: Option<&str>| {
+            let found: Vec<String> = found.iter().map(|&name| name.to_owned()).collect();
+            let chosen = given.map_or_else(|| choose(&found).unwrap(), |names| names.parse().unwrap());
+            notes(&found, &chosen)
+        };
+        let other = |names: &[&str]| Note::OtherArrays { names: names.iter().map(|&name| name.to_owned()).collect() };
+        let two = ["x_train", "y_train", "x_test", "y_test"];
+        assert_eq!(told(&two, None), []);
+        let three = [&two[..], &["y_val", "x_val"]].concat();
+        assert_eq!(told(&three, None), [other(&["x_val", "y_val"])]);
+        let valid = ["x_train", "y_train", "x_val", "y_val", "names"];
+        assert_eq!(told(&valid, None), [Note::ValidationIsTest { folder: "x_val".into() }, other(&["names"])]);
+        assert_eq!(told(&two, Some("x=x_test,y=y_test")), [other(&["x_train", "y_train"])]);
     }
 
     #[test]

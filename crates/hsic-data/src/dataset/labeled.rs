@@ -8,6 +8,7 @@ use super::arrays::{self, Arrays, Features, Pair, Rows};
 use super::columns::Columns;
 use super::content::Content;
 use super::labels::{Label, class_names, classes, labels, labels_among, whole};
+use super::notes::Note;
 use super::npy::{self, Stored};
 use super::npz::Archive;
 use super::parts::{Drawn, first, hold_out, split};
@@ -17,8 +18,8 @@ use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, S
 /// Loads a table with a class for each row. Which rows are trained on, and which judge, is settled first; columns are
 /// standardized by the former alone.
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
-    let File { train, test, content } = read(path, options, &[])?;
-    let mut origin = Origin { content: Some(content), ..Origin::default() };
+    let File { train, test, content, notes } = read(path, options, &[])?;
+    let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
     let names = class_names(path, &train.labels)?;
     if names.len() < 2 {
         return Err(DatasetError::ClassCount { path: path.to_owned(), classes: names.len() });
@@ -74,7 +75,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
 /// Loads a table as it is, for a network that knows classes of these names: one class or more, the first so many rows of
 /// a part where sizes say so, columns standardized by the numbers that are given.
 pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
-    let File { train, test, content } = read(path, options, known)?;
+    let File { train, test, content, notes } = read(path, options, known)?;
     let all: Vec<Label> = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).cloned().collect();
     let names = class_names(path, &all)?;
     let shape = train.features.shape;
@@ -93,7 +94,7 @@ pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Res
         Some(test) => (part(&train, "training", options.train_size)?, Some(part(test, "test", options.test_size)?)),
         None => (part(&train, "test", options.test_size)?, None),
     };
-    Ok(Given { train, test, content: Some(content), notes: Vec::new() })
+    Ok(Given { train, test, content: Some(content), notes })
 }
 
 /// What a table is, without reading more of it than its bytes.
@@ -129,6 +130,7 @@ struct File {
     train: Labeled,
     test: Option<Labeled>,
     content: Content,
+    notes: Vec<Note>,
 }
 
 /// Reads a file once, or a folder of IDX files; it is hashed while it is read.
@@ -136,22 +138,23 @@ fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, Da
     if path.is_dir() {
         let idx_folder::Parts { train, test, content } = idx_folder::read(path)?;
         let labeled = |pair: Pair| labeled(pair, known);
-        return Ok(File { train: labeled(train)?, test: test.map(labeled).transpose()?, content });
+        let (train, test) = (labeled(train)?, test.map(labeled).transpose()?);
+        return Ok(File { train, test, content, notes: Vec::new() });
     }
     let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
     let bytes = read_file(path)?;
     let (content, rows) = rayon::join(
         || Content::of(&bytes),
-        || -> Result<(Labeled, Option<Labeled>), DatasetError> {
+        || -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {
             match kind {
-                Kind::Csv => Ok((from_csv(path, &bytes, options, known)?, None)),
-                Kind::Npy => Ok((from_column(path, npy::parse(path, &bytes)?, options, known)?, None)),
+                Kind::Csv => Ok((from_csv(path, &bytes, options, known)?, None, Vec::new())),
+                Kind::Npy => Ok((from_column(path, npy::parse(path, &bytes)?, options, known)?, None, Vec::new())),
                 Kind::Npz => from_npz(path, &bytes, options, known),
             }
         },
     );
-    let (train, test) = rows?;
-    Ok(File { train, test, content })
+    let (train, test, notes) = rows?;
+    Ok(File { train, test, content, notes })
 }
 
 /// Rows of a file that make a part.
@@ -271,12 +274,12 @@ fn from_npz(
     bytes: &[u8],
     options: &LoadOptions,
     known: &[String],
-) -> Result<(Labeled, Option<Labeled>), DatasetError> {
+) -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {
     let mut archive = Archive::open(path, Cursor::new(bytes))?;
     match arrays::read(path, &mut archive, options.arrays.as_ref(), options.image_arrays)? {
-        Arrays::Single(place, stored) => Ok((from_column(&place, stored, options, known)?, None)),
-        Arrays::Pairs(train, test) => {
-            Ok((labeled(*train, known)?, test.map(|test| labeled(*test, known)).transpose()?))
+        Arrays::Single(place, stored) => Ok((from_column(&place, stored, options, known)?, None, Vec::new())),
+        Arrays::Pairs(train, test, notes) => {
+            Ok((labeled(*train, known)?, test.map(|test| labeled(*test, known)).transpose()?, notes))
         }
     }
 }

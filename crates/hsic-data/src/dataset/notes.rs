@@ -74,9 +74,14 @@ pub enum Note {
         /// Images in them.
         images: usize,
     },
+    /// Arrays of a file were not read.
+    OtherArrays {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// There is a validation part and no test part: it is the test part.
     ValidationIsTest {
-        /// Its folder.
+        /// Its folder, or the name of its array of samples.
         folder: PathBuf,
     },
     /// There are a validation part and a test part.

@@ -134,6 +134,11 @@ fn role(name: &str) -> Option<Role> {
     word(Part::Whole, &letters).or_else(|| PARTS.iter().find_map(of_part))
 }
 
+/// Whether a name is that of a validation part's array.
+pub(super) fn is_of_validation(name: &str) -> bool {
+    role(name).is_some_and(|role| role.part == Part::Validation)
+}
+
 /// The arrays of a data set among `names`: `x` and `y`, else a training part, with a test part if there is one, or a
 /// validation part in its place. `None` if there are no samples with labels.
 pub(super) fn choose(names: &[String]) -> Option<ArrayNames> {
