@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::{CheckedFile, Note, Shape};
+use hsic_bottleneck::method::Outputs;
 use hsic_lab::figure::plot::Value;
 use serde::Serialize;
 
@@ -17,8 +18,8 @@ pub(crate) struct ListedMethod {
     pub(crate) local: bool,
     /// Whether all blocks can be updated at once.
     pub(crate) parallel: bool,
-    /// What the outputs of its networks mean: `classes`, `units` or `features`.
-    pub(crate) outputs: &'static str,
+    /// What the outputs of its networks mean.
+    pub(crate) outputs: Outputs,
 }
 
 /// A method in full.

@@ -65,7 +65,8 @@ impl MethodSettings {
 }
 
 /// What the outputs of a trained network mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outputs {
     /// Unit k stands for class k; the output block is linear and trained to name classes.
     Classes,

@@ -66,7 +66,9 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let mut bars = ReproductionBars::new(arguments.quiet, comparison.trainings()?);
     while let Some((planned, settled)) = comparison.next()? {
         bars.at(settled, comparison.trainings()?);
-        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, stop), stop)? == Settled::Interrupted {
+        if comparison.train(&planned, &mut bars, &|run| launch(&program, run, arguments.threads, stop), stop)?
+            == Settled::Interrupted
+        {
             bars.finish();
             printer::reproduction_interrupted();
             return Ok(interrupted());

@@ -17,11 +17,15 @@ const INTERRUPTED: i32 = 130;
 const TOLD: i32 = 2;
 
 /// Trains a run in a process of its own and says whether it is finished: asked to stop, that process is ended, and the run
-/// is taken up from its last checkpoint another time.
-pub(super) fn launch(program: &Path, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
+/// is taken up from its last checkpoint another time. `threads` are for a run that records no number of its own.
+pub(super) fn launch(program: &Path, run: &Run, threads: Option<usize>, stop: &AtomicBool) -> Result<bool, Error> {
     let io = |source| FileError::Io { path: run.path().into(), source };
+    let own = run.options()?.training.threads;
     let mut command = Command::new(program);
     command.args(["train", "--quiet", "--json", "--resume"]).arg(run.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    if let (None, Some(threads)) = (own, threads) {
+        command.args(["--threads", &threads.to_string()]);
+    }
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(io)?;
     let status = loop {
         if stop.load(Ordering::Relaxed) {
@@ -76,12 +80,23 @@ mod tests {
 
     /// A run, and what launching a shell script in place of the command says of it.
     fn launched(script: &str, stop: bool) -> (TempDir, Run, Result<bool, Error>) {
+        launched_on(script, (None, None), stop)
+    }
+
+    /// The same of a run that records a number of threads, where another is asked for.
+    fn launched_on(
+        script: &str,
+        (own, asked): (Option<usize>, Option<usize>),
+        stop: bool,
+    ) -> (TempDir, Run, Result<bool, Error>) {
         let folder = tempfile::tempdir().unwrap();
-        let run = Run::create(&folder.path().join("r"), &TrainOptions::default().resolve().unwrap()).unwrap();
+        let mut options = TrainOptions::default();
+        options.training.threads = own;
+        let run = Run::create(&folder.path().join("r"), &options.resolve().unwrap()).unwrap();
         let program = folder.path().join("program");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let found = launch(&program, &run, &AtomicBool::new(stop));
+        let found = launch(&program, &run, asked, &AtomicBool::new(stop));
         (folder, run, found)
     }
 
@@ -98,6 +113,19 @@ mod tests {
             error.contains("training that ended with exit status: 0") && error.ends_with("expected a finished run"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn threads_are_passed_on_to_a_run_that_has_no_number_of_its_own() {
+        for (own, asked, expected) in
+            [(None, None, ""), (None, Some(3), " --threads 3"), (Some(1), Some(3), ""), (Some(1), None, "")]
+        {
+            let (_folder, run, found) =
+                launched_on("echo \"$@\" > \"$5/told\"; echo {} > \"$5/summary.json\"", (own, asked), false);
+            assert!(found.unwrap());
+            let told = fs::read_to_string(run.file("told")).unwrap();
+            assert_eq!(told, format!("train --quiet --json --resume {}{expected}\n", run.path().display()));
+        }
     }
 
     #[test]
@@ -121,7 +149,7 @@ mod tests {
         let error = launched("echo 'out of memory' >&2; kill -9 $$", false).2.unwrap_err().to_string();
         assert!(error.contains("signal: 9") && error.contains("out of memory"), "{error}");
         let run = Run::open(run.path()).unwrap();
-        let missing = launch(Path::new("/nowhere/hsic"), &run, &AtomicBool::new(false)).unwrap_err();
+        let missing = launch(Path::new("/nowhere/hsic"), &run, None, &AtomicBool::new(false)).unwrap_err();
         assert!(matches!(missing, Error::Run(RunError::File(FileError::Io { .. }))), "{missing}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args as _;
 use hsic_bottleneck::config::{ObjectiveOptions, OptimizerOptions, RuleOptions, TrainOptions};
-use hsic_bottleneck::method::{Method, Outputs};
+use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::{METHODS, Methods};
 use serde::Serialize;
 
@@ -44,12 +44,7 @@ fn listed(method: &Method) -> ListedMethod {
         cost: method.cost,
         local: method.local,
         parallel: method.parallel,
-        outputs: match method.outputs {
-            Outputs::Classes => "classes",
-            Outputs::Units => "units",
-            Outputs::Labels => "labels",
-            Outputs::Features => "features",
-        },
+        outputs: method.outputs,
     }
 }
 

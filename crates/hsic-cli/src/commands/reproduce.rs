@@ -62,7 +62,12 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         let mut records = Vec::new();
         for &figure in &figures {
             for planned in reproduction.missing(&[figure])? {
-                let outcome = reproduction.train(&planned, &mut bars, &|run| launch(&program, run, stop), stop)?;
+                let outcome = reproduction.train(
+                    &planned,
+                    &mut bars,
+                    &|run| launch(&program, run, arguments.threads, stop),
+                    stop,
+                )?;
                 if let Outcome::Interrupted { .. } = outcome {
                     return Ok(None);
                 }

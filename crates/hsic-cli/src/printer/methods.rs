@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use hsic_bottleneck::method::Outputs;
+
 use super::output::line;
 use super::text::{reflowed, width, wrapped};
 use crate::results::{Explained, ListedMethod, OptionHelp};
@@ -33,19 +35,10 @@ pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
     let width = width();
     let title = wrapped(&format!("{}: {}", listed.name, listed.summary), 2, width);
     let mut text = format!("{title}\n\n{}\n\n", reflowed(explanation, width));
-    let outputs = match listed.outputs {
-        "classes" => "unit k of the output block stands for class k",
-        "units" => "each class has a unit, which is read off training data",
-        "labels" => {
-            "the class whose label, written over a sample, makes the blocks most active; a softmax layer that learns on the \
-             features of all blocks afterwards (format training) is judged beside it"
-        }
-        _ => "a softmax layer learns on the features of all blocks afterwards (format training)",
-    };
     let facts = [
         ("reference", listed.reference.to_owned()),
         ("cost", listed.cost.to_owned()),
-        ("outputs", outputs.to_owned()),
+        ("outputs", read_by(listed.outputs).to_owned()),
         ("default", format!("{optimizer}, learning rate {learning_rate:e}")),
     ];
     for (name, fact) in facts {
@@ -59,6 +52,19 @@ pub(crate) fn method(method: &Explained) -> anyhow::Result<()> {
     Ok(line(&text)?)
 }
 
+/// How classes are read from outputs.
+fn read_by(outputs: Outputs) -> &'static str {
+    match outputs {
+        Outputs::Classes => "unit k of the output block stands for class k",
+        Outputs::Units => "each class has a unit, which is read off training data",
+        Outputs::Labels => {
+            "the class whose label, written over a sample, makes the blocks most active; a softmax layer that learns on the \
+             features of all blocks afterwards (format training) is judged beside it"
+        }
+        Outputs::Features => "a softmax layer learns on the features of all blocks afterwards (format training)",
+    }
+}
+
 /// A name and what is told of it, in columns of their own.
 fn hanging(name: &str, told: &str, width: usize) -> String {
     const LEAD: usize = 11;
@@ -70,7 +76,22 @@ fn hanging(name: &str, told: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hsic_bottleneck::methods::Methods;
+
     use super::*;
+
+    #[test]
+    fn each_method_is_told_by_what_its_outputs_mean() {
+        for (name, told) in [
+            ("backprop", "unit k of the output block stands for class k"),
+            ("hsic", "each class has a unit"),
+            ("forward-forward", "the class whose label, written over a sample,"),
+            ("softhebb", "a softmax layer learns on the features of all blocks"),
+        ] {
+            let found = read_by(Methods::known().named(name).unwrap().outputs);
+            assert!(found.starts_with(told), "{name}: {found}");
+        }
+    }
 
     #[test]
     fn what_is_told_of_a_name_hangs_beside_it() {
