@@ -165,6 +165,34 @@ def module_of(said):
     return getattr(nn, kind)(*numbers)
 
 
+def feature_of(x, of):
+    """What a layer on all blocks sees of a batch: all, means of K x K fields (pool:K), or mean and deviation of channels."""
+    if x.dim() != 4 or of == "flat":
+        return rows_of(x)
+    if of == "channels":
+        if x.shape[2] * x.shape[3] == 1:
+            return rows_of(x)
+        return torch.cat([x.mean((2, 3)), (x.var((2, 3), correction=0) + 1e-5).sqrt()], 1)
+    side = int(of.removeprefix("pool:"))
+
+    def fields(size):
+        count = min(side, size)
+        return [slice(index * size // count, (index + 1) * size // count) for index in range(count)]
+
+    means = [x[:, :, lines, pixels].mean((2, 3)) for lines in fields(x.shape[2]) for pixels in fields(x.shape[3])]
+    return torch.cat(means, 1)
+
+
+def features_of(network, x, after, of):
+    """The features of all blocks side by side; block k ends after so many modules."""
+    features = []
+    for index, module in enumerate(network, 1):
+        x = module(x)
+        if index in after:
+            features.append(feature_of(x, of))
+    return torch.cat(features, 1)
+
+
 def prepared(rows, data):
     """Rows as a file holds them -> what the network was trained on (the same arithmetic as `hsic predict`)."""
     if data["pixels"]:
@@ -213,7 +241,7 @@ def main():
             subprocess.run(export, check=True)
         tensors = load_file(folder / "net.safetensors")
         with safe_open(folder / "net.safetensors", "pt") as file:
-            said_modules = json.loads(file.metadata()["state"])["modules"]
+            state = json.loads(file.metadata()["state"])
         with np.load(folder / "net.npz") as archive:
             same = sorted(archive.files) == sorted(tensors)
             if not (same and all(np.array_equal(archive[name], tensors[name].numpy()) for name in tensors)):
@@ -227,7 +255,9 @@ def main():
         said = json.loads(subprocess.run(predict, check=True, capture_output=True).stdout)
         rows = np.load(rows_file)
 
-    network = nn.Sequential(*[module_of(each) for each in said_modules])
+    network = nn.Sequential(*[module_of(each) for each in state["modules"]])
+    # A softmax layer on all blocks is no module of the network.
+    layer = [tensors.pop(f"format.{name}", None) for name in ("weight", "bias")]
     missing, unexpected = network.load_state_dict(tensors, strict=False)
     if unexpected or not all(name.endswith("num_batches_tracked") for name in missing):
         sys.exit(f"tensors that do not fit: {missing} missing, {unexpected} unexpected")
@@ -238,13 +268,16 @@ def main():
         if isinstance(network[0], nn.Conv2d):
             shape = data["shape"]
             x = x.reshape(len(x), shape["channels"], shape["height"], shape["width"])
-        outputs = network(x).double()
-        if isinstance(network[-1], RoutedCapsules):
+        if layer[0] is not None:
+            outputs = nn.functional.linear(features_of(network, x, **state["features"]), *layer).double()
+        else:
+            outputs = network(x).double()
+        if layer[0] is None and isinstance(network[-1], RoutedCapsules):
             # Classes are read from the capsules' lengths.
             outputs = outputs.unflatten(1, (-1, network[-1].weight.shape[2])).norm(dim=2)
 
     if (arguments.run / "format.safetensors").exists():
-        # The softmax layer is the last module: its outputs are class scores.
+        # Outputs are the class scores of the softmax layer.
         readout = {"temperature": 1.0, "class_of_unit": list(range(len(data["class_names"])))}
     units = torch.softmax(outputs / readout["temperature"], dim=1)
     class_of_unit = torch.tensor(readout["class_of_unit"])

@@ -3,6 +3,7 @@
 //! Options are what a user gives, all optional; [`TrainOptions::resolve`] fills in the defaults, reports every fault at
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
+mod by_size;
 mod checkpoints;
 pub mod given;
 mod norm_statistics;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
 use hsic_data::augment::Augmentation;
-use hsic_data::dataset::{Dataset, LoadOptions};
+use hsic_data::dataset::{Dataset, LoadOptions, source};
 use hsic_data::fault::{Fault, Faults};
 use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
@@ -28,6 +29,7 @@ use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, InputNorm, Netw
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
+pub use by_size::Sizes;
 pub use checkpoints::CheckpointRule;
 pub use hsic_data::stage::DataOptions;
 pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
@@ -145,9 +147,10 @@ pub struct TrainConfig {
     pub optimizer: Optimizer,
     /// The learning rate with its course.
     pub learning_rate: LearningRate,
-    /// Passes over the training data.
+    /// Passes over the training data; those of a named data set where they follow from the data, which are not known yet
+    /// (see [`is_sized`](Self::is_sized)).
     pub epochs: u64,
-    /// Rows of a batch.
+    /// Rows of a batch; as with the epochs.
     pub batch_size: usize,
     /// Whether the last batch of an epoch is left out if it is short of rows.
     pub drop_last: bool,
@@ -244,6 +247,15 @@ impl TrainOptions {
     pub fn as_stored(mut self) -> Self {
         // Data were divided by the seed of training. Any other one would judge rows that were trained on.
         self.data.split_seed = self.data.split_seed.or(self.training.seed);
+        // Of methods whose outputs are read, not trained to name classes, only the softmax layer was trained that was
+        // asked for, on the last block's outputs unless others were.
+        let outputs =
+            Methods::known().named(self.objective.method.as_deref().unwrap_or("hsic")).map(|known| known.outputs);
+        // A run of this version whose data have not been loaded yet leaves the epochs open and says what the layer sees.
+        if outputs == Some(Outputs::Units) && self.format.format_input.is_none() {
+            self.format.format_epochs.get_or_insert(0);
+            self.format.format_input = Some(FormatInput::Last);
+        }
         Self { network: self.network.as_stored(), training: self.training.as_stored(), ..self }
     }
 
@@ -305,18 +317,32 @@ impl TrainOptions {
             }
         };
         let meaning = chosen.map(|chosen| chosen.outputs);
-        if matches!(meaning, Some(Outputs::Features | Outputs::Labels)) {
-            self.format.format_epochs.get_or_insert(10);
-            self.format.format_input.get_or_insert(FormatInput::All);
-        }
+        let layered = meaning.is_some_and(|outputs| outputs != Outputs::Classes);
         let seed = *self.training.seed.get_or_insert(1);
         let data = self.data.resolve(seed, &mut faults);
+        let named = source(&data.dataset).is_some();
+        if named {
+            self.training.epochs.get_or_insert(Sizes::NAMED.epochs);
+            self.training.batch_size.get_or_insert(Sizes::NAMED.batch_size);
+        }
+        let batch_known = self.training.batch_size.is_some();
         let network = self.network.resolve(&self.blocks, &mut faults);
         let objective = self.objective.resolve(&mut faults);
         let (optimizer, learning_rate) = self.optimizer.resolve(&mut faults);
         let course = self.training.resolve(&mut faults);
         let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
+        let open = (self.format.format_epochs, self.format.format_batch_size);
+        if layered
+            && (*self.format.format_epochs.get_or_insert(Sizes::NAMED.format_epochs) > 0
+                || meaning != Some(Outputs::Units))
+        {
+            self.format.format_input.get_or_insert(FormatInput::All);
+        }
         let format = self.format.resolve(seed, &mut faults);
+        if !named && format.epochs > 0 {
+            // They follow from the data, as epochs and batch do.
+            (self.format.format_epochs, self.format.format_batch_size) = open;
+        }
         let ObjectivePlan { sigmas, bottleneck, approximation } = objective;
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, meaning != Some(Outputs::Features) || format.epochs > 0, &expected);
@@ -324,7 +350,8 @@ impl TrainOptions {
         faults.check("approximation", approximation, read, &format!("exact for {method}, which does not read it"));
         if let Approximation::Nystroem(landmarks) = approximation {
             let expected = "at most as many landmarks as rows of a batch (batch-size)";
-            faults.check("approximation", approximation, landmarks <= course.batch_size, expected);
+            // A batch whose size is not known yet is looked at once it is.
+            faults.check("approximation", approximation, !batch_known || landmarks <= course.batch_size, expected);
         }
         let combined = sigmas.len() > 1;
         faults.check("format-epochs", 0, !combined || format.epochs > 0, "at least 1 with several sigmas");

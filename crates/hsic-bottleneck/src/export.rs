@@ -1,13 +1,19 @@
 //! A run's network for other programs: one file of tensors under the names of one flat PyTorch `Sequential`.
 //!
+//! A softmax layer on the last outputs is the last module of it. One on the features of all blocks is none, since it sees what
+//! lies between the modules: its tensors are `format.weight` and `format.bias`, and `features` tells after which modules its
+//! columns are taken.
+//!
 //! The same run gives the same bytes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
-use hsic_nn::network::{Module, NamedTensor, Network};
+use hsic_nn::network::{Block, Feature, Module, NamedTensor, Network};
+use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -24,30 +30,66 @@ pub enum ExportFormat {
     Npz,
 }
 
-/// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; a softmax layer on its last
-/// outputs is one more linear module. A safetensors file also tells the modules, in its metadata under `state`.
+/// Where the columns are taken that a softmax layer on all blocks sees.
+#[derive(Serialize)]
+struct Features {
+    /// Modules after which a block's map is taken, block by block.
+    after: Vec<usize>,
+    /// What of a map is taken.
+    of: Feature,
+}
+
+impl Features {
+    fn of(network: &Network) -> Self {
+        let mut module =
+            network.modules().len() - network.blocks().iter().map(|block| block.modules().len()).sum::<usize>();
+        let mut ends = |block: &dyn Block| {
+            module += block.modules().len();
+            module
+        };
+        Self { after: network.blocks().iter().map(|block| ends(&**block)).collect(), of: network.feature() }
+    }
+}
+
+/// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; with a softmax layer where there is
+/// one, on the last outputs as one more linear module, on all blocks as `format.weight` (classes x columns) and
+/// `format.bias`. A safetensors file also tells the modules, in its metadata under `state`, and with a layer on all blocks the
+/// `features` that are its columns, in order.
 ///
 /// # Errors
 /// `Io` with the path.
 pub fn export(
     network: &Network,
-    layer: Option<&SoftmaxLayer>,
+    layer: Option<(FormatInput, &SoftmaxLayer)>,
     format: ExportFormat,
     path: &Path,
 ) -> Result<(), FileError> {
     let mut tensors = network.tensors();
     let mut modules = network.modules();
-    if let Some(layer) = layer {
-        let module = modules.len();
-        modules.push(Module::new("Linear", &[layer.inputs(), layer.bias().len()]));
+    let mut features = None;
+    if let Some((input, layer)) = layer {
         let (classes, weight, bias) = (layer.bias().len(), layer.weight().to_vec(), layer.bias().to_vec());
+        let place = match input {
+            FormatInput::Last => {
+                modules.push(Module::new("Linear", &[layer.inputs(), classes]));
+                (modules.len() - 1).to_string()
+            }
+            FormatInput::All => {
+                features = Some(Features::of(network));
+                "format".to_owned()
+            }
+        };
         let shape = vec![classes, layer.inputs()];
-        tensors.push(NamedTensor { name: format!("{module}.weight"), shape, values: weight });
-        tensors.push(NamedTensor { name: format!("{module}.bias"), shape: vec![classes], values: bias });
+        tensors.push(NamedTensor { name: format!("{place}.weight"), shape, values: weight });
+        tensors.push(NamedTensor { name: format!("{place}.bias"), shape: vec![classes], values: bias });
     }
     match format {
         ExportFormat::Safetensors => {
-            let state = serde_json::json!({ "modules": modules }).to_string();
+            let state = match features {
+                None => serde_json::json!({ "modules": modules }),
+                Some(features) => serde_json::json!({ "modules": modules, "features": features }),
+            };
+            let state = state.to_string();
             tensor_file::save(path, tensor_file::views(&tensors), Some(&state))
         }
         ExportFormat::Npz => replace(path, |aside| {
@@ -86,6 +128,8 @@ fn npy_header(tensor: &NamedTensor<f32>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use hsic_data::dataset::read_table;
     use hsic_nn::network::Activation;
 
@@ -126,5 +170,34 @@ mod tests {
         let error =
             export(&network, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
         assert!(error.to_string().ends_with("no/w.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_on_all_blocks_tells_after_which_modules_its_columns_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
+        let weight: Vec<f32> = (0..18).map(|index| index as f32).collect();
+        let layer = SoftmaxLayer::from_parts(2, &weight, &[0.5, -0.5]).unwrap();
+        let path = folder.path().join("w.safetensors");
+        let file = |input| {
+            export(&network, Some((input, &layer)), ExportFormat::Safetensors, &path).unwrap();
+            tensor_file::load(&path).unwrap()
+        };
+        let found = file(FormatInput::All);
+        let state: serde_json::Value = serde_json::from_str(&found.state.unwrap()).unwrap();
+        // Linear, norm and activation of each of three blocks: 4 + 3 + 2 columns.
+        assert_eq!(state["features"], serde_json::json!({ "after": [3, 6, 9], "of": "flat" }));
+        assert_eq!(state["modules"].as_array().unwrap().len(), 9);
+        let of = |tensors: &HashMap<String, NamedTensor<f32>>, name: &str| {
+            tensors.get(name).map(|tensor| (tensor.shape.clone(), tensor.values.clone()))
+        };
+        assert_eq!(of(&found.tensors, "format.weight"), Some((vec![2, 9], weight)));
+        assert_eq!(of(&found.tensors, "format.bias"), Some((vec![2], vec![0.5, -0.5])));
+        let two = SoftmaxLayer::from_parts(2, &[1.0, 2.0, 3.0, 4.0], &[0.0, 1.0]).unwrap();
+        export(&network, Some((FormatInput::Last, &two)), ExportFormat::Safetensors, &path).unwrap();
+        let found = tensor_file::load(&path).unwrap();
+        let state: serde_json::Value = serde_json::from_str(&found.state.unwrap()).unwrap();
+        assert_eq!((state["modules"].as_array().unwrap().len(), &state["features"]), (10, &serde_json::Value::Null));
+        assert_eq!(of(&found.tensors, "9.weight"), Some((vec![2, 2], vec![1.0, 2.0, 3.0, 4.0])));
     }
 }

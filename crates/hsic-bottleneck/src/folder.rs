@@ -45,8 +45,8 @@ impl Observer for Folder<'_> {
     }
 
     fn warning(&mut self, warning: &Warning) -> Result<(), BoxError> {
-        if let Warning::NotAboveLargestClass { .. } = warning {
-            // The confusion table of the summary says as much.
+        if let Warning::NotAboveLargestClass { .. } | Warning::FewSteps { .. } = warning {
+            // The confusion table and the steps of the summary say as much.
             return Ok(());
         }
         Ok(self.metrics.write(&Record::Warning(warning.clone()))?)

@@ -96,6 +96,15 @@ pub enum Warning {
         /// Training rows.
         rows: usize,
     },
+    /// A training has so few steps that little can be learned in them.
+    FewSteps {
+        /// Steps of the whole training.
+        steps: u64,
+        /// Its epochs.
+        epochs: u64,
+        /// Epochs that would be enough.
+        enough: u64,
+    },
     /// One step of the exact objective takes minutes.
     LongStep {
         /// Rows of the batch.
@@ -144,6 +153,11 @@ impl std::fmt::Display for Warning {
             }
             Self::BatchOverData { batch, rows } => {
                 write!(f, "a batch of {batch} rows holds all {rows} training rows: each epoch is one step")
+            }
+            Self::FewSteps { steps, epochs, enough } => {
+                let plural = |count: u64, of: &str| format!("{count} {of}{}", if count == 1 { "" } else { "s" });
+                let (steps, epochs) = (plural(*steps, "step"), plural(*epochs, "epoch"));
+                write!(f, "{steps} in {epochs} are few to learn from: expected a smaller batch or {enough} epochs")
             }
             Self::LongStep { rows, seconds, bytes } => {
                 let time = match *seconds {

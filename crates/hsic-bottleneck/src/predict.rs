@@ -11,6 +11,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_learn::method::Outputs;
 use hsic_learn::methods::Methods;
 use hsic_nn::network::Network;
 use serde::Serialize;
@@ -109,6 +110,17 @@ impl Predictor {
         Ok(Self { config, provenance, networks, readout, format })
     }
 
+    /// This run without its softmax layer: classes are read from the units of the last block.
+    ///
+    /// # Errors
+    /// `Run` for a method whose units name no classes.
+    pub fn unformatted(self) -> Result<Self, Error> {
+        if self.config.method.outputs == Outputs::Features {
+            return Err(RunError::Unnamed { method: self.config.method.name }.into());
+        }
+        Ok(Self { format: None, ..self })
+    }
+
     /// The configuration of the run's training.
     #[must_use]
     pub fn config(&self) -> &TrainConfig {
@@ -161,7 +173,7 @@ impl Predictor {
         outputs.chunks_exact(self.networks[0].units()).map(prediction).collect()
     }
 
-    fn unformatted(&self) -> AtRest<'_> {
+    fn own_outputs(&self) -> AtRest<'_> {
         AtRest::new(&self.networks, FormatInput::Last).under(&self.config.protocol)
     }
 
@@ -219,7 +231,7 @@ impl Predictor {
         let classes = self.check(dataset)?;
         let by_class = match &self.format {
             Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset),
-            None => self.unformatted().outputs(dataset, usize::MAX).counts.assigned(&self.readout.assignment),
+            None => self.own_outputs().outputs(dataset, usize::MAX).counts.assigned(&self.readout.assignment),
         };
         Ok(self.by_run_class(by_class, &classes))
     }
@@ -240,7 +252,7 @@ impl Predictor {
     /// As [`Predictor::check`].
     pub fn unformatted_accuracy(&self, dataset: &Dataset) -> Result<f64, Error> {
         let classes = self.check(dataset)?;
-        let table = self.unformatted().outputs(dataset, usize::MAX);
+        let table = self.own_outputs().outputs(dataset, usize::MAX);
         Ok(match self.config.protocol.readout {
             ReadoutProtocol::Authors => table.authors_accuracy(),
             ReadoutProtocol::Fair => {

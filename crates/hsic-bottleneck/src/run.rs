@@ -65,6 +65,12 @@ pub enum RunError {
         /// What was trained on.
         expected: Content,
     },
+    /// Units of a method that name no classes were to be read.
+    #[error("the outputs of {method} name no classes by themselves: expected its softmax layer to be used")]
+    Unnamed {
+        /// The method.
+        method: &'static str,
+    },
     /// Training in a process of its own said why it cannot go on.
     #[error("{}: {said}", .path.display())]
     Failed {
@@ -338,6 +344,20 @@ impl Run {
     /// [`ConfigError`] naming file and key.
     pub fn options(&self) -> Result<TrainOptions, ConfigError> {
         TrainOptions::read(&self.file(CONFIG))
+    }
+
+    /// Notes batch and epochs that were open when the run was created, and follow from its data.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a configuration that cannot be read; `Io`.
+    pub(crate) fn note_sizes(&self, config: &TrainConfig) -> Result<(), crate::error::Error> {
+        let mut options = self.options()?;
+        let (training, format) = (&config.options.training, &config.options.format);
+        (options.training.epochs, options.training.batch_size) = (training.epochs, training.batch_size);
+        options.format.format_epochs = format.format_epochs;
+        options.format.format_batch_size = format.format_batch_size;
+        let text = toml::to_string(&options).map_err(|error| self.malformed(CONFIG, error, "valid settings"))?;
+        Ok(write_atomically(&self.file(CONFIG), text.as_bytes())?)
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still

@@ -41,6 +41,8 @@ impl Outcome {
 
 /// Trains a configuration on data into a run's folder, from its checkpoint if it holds one.
 ///
+/// Batch and epochs that are open (see [`TrainConfig::is_sized`]) follow from the data, and are noted in the folder.
+///
 /// The weights depend on configuration and data alone: not on the number of threads, the schedule, or on how often
 /// the run was interrupted and taken up again. `stop` is looked at after every step and between the passes that follow
 /// training. A run that is trained further (see [`Run::extend`]) keeps what it came to until that of the longer training is
@@ -57,6 +59,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
     let _held = run.lock()?;
+    let config = &sized(config, data, run)?;
     on_threads(config.threads, || {
         if config.sigmas.len() > 1 {
             train_combined(config, data, run, observers, stop)
@@ -64,6 +67,16 @@ pub fn train(
             train_one(config, data, run, observers, stop)
         }
     })?
+}
+
+/// The configuration with batch and epochs for these data, which the run keeps: a resumed training does not ask again.
+fn sized(config: &TrainConfig, data: &Split, run: &Run) -> Result<TrainConfig, Error> {
+    if config.is_sized() {
+        return Ok(config.clone());
+    }
+    let config = config.clone().for_data(data)?;
+    run.note_sizes(&config)?;
+    Ok(config)
 }
 
 fn train_one(

@@ -20,7 +20,7 @@ use hsic_learn::update::Update;
 use hsic_nn::network::Network;
 use hsic_nn::optimizer::{Decay, LearningRate};
 
-use crate::config::{CheckpointRule, ConfigError, NormStatistics, Restarts};
+use crate::config::{CheckpointRule, ConfigError, NormStatistics, Restarts, Sizes};
 use crate::error::Error;
 use crate::log::{EpochReport, Observer, TimelineReport, Warning, tell};
 use crate::means::{EpochMeans, Means};
@@ -32,6 +32,9 @@ const EPOCH_ROWS: usize = 5_000;
 
 /// Index of the step whose timeline is told (of the last one, if there are fewer): memory has grown by then.
 const TIMELINE_STEP: u64 = 20;
+
+/// Fewer steps than these are told: weights have hardly left where they started.
+const FEW_STEPS: u64 = 100;
 
 /// How a network is trained, whatever it is and by whatever method.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,11 +75,16 @@ pub struct Training {
     pub states: CheckpointRule,
 }
 
-impl Default for Training {
-    fn default() -> Self {
-        let batch_size = 256;
+impl Training {
+    /// The usual training of data of so many training rows: batch and epochs follow from them ([`Sizes::of_rows`]).
+    #[must_use]
+    pub fn of_rows(rows: usize) -> Self {
+        Self::sized(Sizes::of_rows(rows))
+    }
+
+    fn sized(Sizes { epochs, batch_size, .. }: Sizes) -> Self {
         Self {
-            epochs: 5,
+            epochs,
             batch_size,
             drop_last: false,
             restarts: Restarts::default(),
@@ -93,6 +101,13 @@ impl Default for Training {
             kernels: Bottleneck::default(),
             states: CheckpointRule { epochs: Some(1), ..CheckpointRule::default() },
         }
+    }
+}
+
+impl Default for Training {
+    /// That of a data set of tens of thousands of rows; [`of_rows`](Self::of_rows) is that of any other.
+    fn default() -> Self {
+        Self::sized(Sizes::NAMED)
     }
 }
 
@@ -257,6 +272,10 @@ impl Training {
         self.check_sizes(session, data)?;
         let steps = total / self.epochs;
         session.plan(total);
+        if from.step == 0 && total < FEW_STEPS {
+            let warning = Warning::FewSteps { steps: total, epochs: self.epochs, enough: Sizes::epochs_of(steps) };
+            tell(listeners, |observer| observer.warning(&warning))?;
+        }
         let mut done = from.step;
         let mut means = Means {
             steps: from.epoch_steps,

@@ -73,7 +73,7 @@ pub(crate) struct TrainArguments {
 /// Train a softmax layer on a finished run, whose network stays as it is
 ///
 /// The layer takes the place of an earlier one and is used by eval, predict and export from then on. Without
-/// options it trains for 10 epochs.
+/// options it trains for 10 epochs, of data of one's own for so many that there are 300 steps.
 ///
 /// Example: hsic format runs/mnist-mlp-hsic-seed1 --format-epochs 5 --format-input all
 #[derive(Debug, Args)]
@@ -137,6 +137,9 @@ pub(crate) struct PredictArguments {
     /// Overwrite the file of --output if there is one
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+    /// Read the units of the last block in place of the softmax layer of format training
+    #[arg(long)]
+    pub(crate) unformatted: bool,
     /// Threads, >= 1 [default: the run's]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -148,7 +151,8 @@ pub(crate) struct PredictArguments {
 /// Write a finished run's tensors to one file for other programs
 ///
 /// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
-/// 1.running_mean, 1.running_var, 3.weight, ... in float32. The same run gives the same bytes.
+/// 1.running_mean, 1.running_var, 3.weight, ... in float32. The softmax layer of a run is the last Linear, or, where it sees
+/// all blocks, format.weight and format.bias on their features side by side. The same run gives the same bytes.
 ///
 /// Example: hsic export runs/digits-mlp-hsic-seed1 --format npz --output weights.npz
 #[derive(Debug, Args)]
@@ -158,6 +162,9 @@ pub(crate) struct ExportArguments {
     /// Format of the file
     #[arg(long, value_enum)]
     pub(crate) format: ExportFormat,
+    /// Leave out the softmax layer of format training
+    #[arg(long)]
+    pub(crate) unformatted: bool,
     /// The file, new
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -286,6 +293,7 @@ pub(crate) struct DataArguments {
 pub(crate) enum DataCommand {
     List(DataListArguments),
     Info(DataInfoArguments),
+    Split(DataSplitArguments),
     /// Compare the SHA-256 of a data set's files with the published ones; exit 1 if one differs
     ///
     /// Example: hsic data verify mnist
@@ -326,6 +334,32 @@ pub(crate) struct DataInfoArguments {
     #[arg(long)]
     pub(crate) skip_broken: bool,
     /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Tell which rows of a table are trained on and which judge, for other programs that are to learn from the same
+///
+/// A line a row: its index from 0, the first line of names not counted, and its part. Rows come in the order of their part.
+///
+/// Example: hsic data split table.csv --split-seed 3
+#[derive(Debug, Args)]
+pub(crate) struct DataSplitArguments {
+    /// Path of a .csv, .npy or .npz without a test part
+    pub(crate) name: String,
+    /// Column of a table that holds the label, by name or index from 0 [default: the last]
+    #[arg(long)]
+    pub(crate) label_column: Option<String>,
+    /// Share of each class that is the test part, in (0, 1) [default: 0.2]
+    #[arg(long)]
+    pub(crate) test_fraction: Option<f64>,
+    /// Share of each class of the training part that is held out and judges, in [0, 1) [default: 0]
+    #[arg(long)]
+    pub(crate) validation: Option<f64>,
+    /// Seed that draws the rows [default: 1]
+    #[arg(long)]
+    pub(crate) split_seed: Option<u64>,
+    /// Print one JSON object in place of the lines
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -424,8 +458,9 @@ pub(crate) struct CompareArguments {
     #[arg(long, default_value = "all")]
     pub(crate) methods: String,
     /// What each training is given: a time as 5min or 90s, of which whole epochs are made, or epochs as 10epochs
-    #[arg(long, default_value = "5epochs")]
-    pub(crate) budget: Budget,
+    /// [default: 5epochs; of data of one's own so many that there are 300 steps]
+    #[arg(long)]
+    pub(crate) budget: Option<Budget>,
     /// Trainings of each method with its best rate, with the seeds 1 to N, >= 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seeds: u64,
@@ -433,7 +468,8 @@ pub(crate) struct CompareArguments {
     pub(crate) data: DataOptions,
     #[command(flatten)]
     pub(crate) network: NetworkOptions,
-    /// Rows of a batch, >= 2, or several sizes to be tried, separated by commas [default: 256]
+    /// Rows of a batch, >= 2, or several sizes to be tried, separated by commas [default: 256; of data of one's own with
+    /// under 2,048 rows an eighth of them]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     pub(crate) batch_size: Vec<usize>,
     /// Threads of each training, >= 1 [default: all cores]

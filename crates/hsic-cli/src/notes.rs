@@ -21,6 +21,7 @@ fn is_warning(note: &Note) -> bool {
         Note::Broken { .. } | Note::Loose { .. } | Note::OtherFolders { .. } | Note::OtherArrays { .. } => true,
         Note::Transparent { alone, .. } => *alone > 0,
         Note::ValidationPart { used, .. } => !used,
+        Note::NoRows { .. } | Note::Shared { .. } => true,
         _ => false,
     }
 }
@@ -28,6 +29,14 @@ fn is_warning(note: &Note) -> bool {
 /// A count with the word for one or for several.
 fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// The first of them, and how many more there are.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn images(count: usize) -> String {
@@ -103,6 +112,32 @@ fn told(note: &Note) -> String {
         }
         Note::ValidationPart { folder, images: count, used: true } => {
             format!("the {} in {} judge in place of the test part", images(*count), folder.display())
+        }
+        Note::NoRows { part, classes } => {
+            let (which, have) = if classes.len() == 1 { ("class", "has") } else { ("classes", "have") };
+            let meaning = match *part {
+                "training" => {
+                    "what it is like cannot be learned: leave it out of the file, or put rows of it into that part"
+                }
+                "validation" => "the accuracy says nothing of it (a larger --validation holds more rows out)",
+                _ => "the accuracy says nothing of it (a larger --test-fraction gives that part more rows)",
+            };
+            format!("{which} {} {have} no rows in the {part} part, so that {meaning}", list(classes))
+        }
+        Note::Constant { columns } => {
+            let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+            let (which, hold) = if columns.len() == 1 { ("column", "holds") } else { ("columns", "hold") };
+            let without = "(from 0, without the label)";
+            format!(
+                "{which} {} {without} {hold} one value in the training part: nothing is learned from it",
+                list(&columns)
+            )
+        }
+        Note::Shared { part, rows, of } => {
+            format!(
+                "{rows} of {of} rows of the {part} part are in the training part too, so that the accuracy is partly that of \
+                 remembering: expected each row once in the file"
+            )
         }
     }
 }
@@ -180,6 +215,29 @@ mod tests {
                 Note::ValidationPart { folder: "s/val".into(), images: 10, used: true },
                 false,
                 "the 10 images in s/val judge in place of the test part",
+            ),
+            (
+                Note::NoRows { part: "test", classes: vec!["oak".into()] },
+                true,
+                "class oak has no rows in the test part, so that the accuracy says nothing of it (a larger --test-fraction \
+                 gives that part more rows)",
+            ),
+            (
+                Note::NoRows { part: "validation", classes: (0..10).map(|class| format!("c{class}")).collect() },
+                true,
+                "classes c0, c1, c2, c3, c4, c5, c6, c7 and 2 more have no rows in the validation part, so that the accuracy \
+                 says nothing of it (a larger --validation holds more rows out)",
+            ),
+            (
+                Note::Constant { columns: vec![0, 32] },
+                false,
+                "columns 0, 32 (from 0, without the label) hold one value in the training part: nothing is learned from it",
+            ),
+            (
+                Note::Shared { part: "test", rows: 10, of: 30 },
+                true,
+                "10 of 30 rows of the test part are in the training part too, so that the accuracy is partly that of \
+                 remembering: expected each row once in the file",
             ),
         ] {
             assert_eq!((is_warning(&note), told(&note).as_str()), (warning, text));

@@ -47,6 +47,7 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
     match run {
         RunError::Occupied { .. } => Some(", or --resume".into()),
         RunError::InUse { .. } => Some(": wait until it ends, or name another folder by --run".into()),
+        RunError::Unnamed { .. } => Some(" (without --unformatted)".into()),
         RunError::Unfinished { .. } => Some(" (hsic train --resume goes on with this one)".into()),
         RunError::OtherData { .. } => {
             Some("; put those data back, train a new run, or judge this one on others by hsic eval --dataset".into())
@@ -65,6 +66,9 @@ pub(crate) fn warning(warning: &Warning, run: Option<&Path>) -> String {
             let told = told.replace("more epochs", &format!("more epochs{}", further.unwrap_or_default()));
             told.replace("another learning rate", "another --learning-rate")
         }
+        Warning::FewSteps { enough, .. } => told
+            .replace("a smaller batch", "a smaller --batch-size")
+            .replace(&format!("{enough} epochs"), &format!("--epochs {enough}")),
         Warning::LongStep { .. } => told
             .replace("a smaller batch", "a smaller --batch-size")
             .replace("an approximation", "--approximation fourier:512"),

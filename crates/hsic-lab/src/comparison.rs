@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::given::Unread;
-use hsic_bottleneck::config::{ConfigError, TrainConfig, TrainOptions};
+use hsic_bottleneck::config::{ConfigError, Sizes, TrainConfig, TrainOptions};
+use hsic_bottleneck::dataset::{Split, source};
 use hsic_bottleneck::error::Error;
-use hsic_bottleneck::fault::Faults;
+use hsic_bottleneck::fault::{Fault, Faults};
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::trainer::Outcome;
@@ -57,6 +58,14 @@ pub struct Comparison {
     batches: Vec<Option<usize>>,
     budget: Budget,
     seeds: Vec<u64>,
+    /// Training rows, those included that trials are judged on; `None` until the data are there.
+    rows: Option<usize>,
+}
+
+/// Rows that a training may be made on: with those that are held out of them for now.
+#[must_use]
+pub fn training_rows(data: &Split) -> usize {
+    data.train.rows() + data.origin.validation.map_or(0, |_| data.test.rows())
 }
 
 /// What a training ended with.
@@ -74,7 +83,15 @@ impl Comparison {
     pub fn new(folder: &Path, options: TrainOptions, entries: Vec<Entry>, budget: Budget, seeds: Vec<u64>) -> Self {
         let known = entries.iter().fold(Methods::known(), |known, entry| known.with(entry.method));
         let store = Store::new(folder.join("runs"), known.clone());
-        Self { folder: folder.into(), store, known, options, entries, batches: vec![None], budget, seeds }
+        Self { folder: folder.into(), store, known, options, entries, batches: vec![None], budget, seeds, rows: None }
+    }
+
+    /// This comparison on data that are there: of data that are no named data set the size of a batch follows from their
+    /// training rows, where none is given, and is the same for all trainings ([`Sizes::beside`]).
+    #[must_use]
+    pub fn for_data(mut self, data: &Split) -> Self {
+        self.rows = Some(training_rows(data));
+        self
     }
 
     /// This comparison with a search for the size of a batch too: each method is tried with each of these.
@@ -103,6 +120,19 @@ impl Comparison {
         let mut faults = Faults::default();
         let data = options.data.resolve(TRIAL_SEED, &mut faults);
         options.training.resolve(&mut faults);
+        let sizes = match (source(&data.dataset), self.rows) {
+            (Some(_), _) => Some(Sizes::NAMED),
+            (None, rows) => rows.map(|rows| Sizes::beside(rows, options.training.batch_size, None)),
+        };
+        if let Some(sizes) = sizes {
+            options.training.batch_size.get_or_insert(sizes.batch_size);
+            // The budget has the epochs; the note of earlier versions had these.
+            options.training.epochs.get_or_insert(Sizes::NAMED.epochs);
+        } else if self.batches.contains(&None) && options.training.batch_size.is_none() {
+            let expected = "a number, or that of the data (Comparison::for_data)".to_owned();
+            let fault = Fault { key: "batch-size".to_owned(), value: "not given".to_owned(), expected };
+            return Err(ConfigError::Faults(vec![fault]).into());
+        }
         let content = self.store.content(&data.dataset, &data.load)?;
         let batches = self.batches.iter().copied().flatten().collect();
         Ok(Settings { batches, ..Settings::new(&data.dataset, content, self.budget, &options) })
@@ -224,9 +254,18 @@ impl Comparison {
         rate: f64,
         epochs: u64,
     ) -> Result<TrainOptions, ConfigError> {
-        let common = self.options.clone().without(&self.resolved(entry, batch)?.unread(&self.options));
+        let config = self.resolved(entry, batch)?;
+        let common = self.options.clone().without(&config.unread(&self.options));
         let mut options = entry.over(&common);
         options.training.batch_size = batch.or(options.training.batch_size);
+        if source(&config.dataset).is_none() {
+            // What follows from the data is the same for trials, which are trained on fewer rows.
+            options.training.batch_size = Some(config.batch_size);
+            if config.format.epochs > 0 {
+                options.format.format_epochs = Some(config.format.epochs);
+                options.format.format_batch_size = Some(config.format.batch_size);
+            }
+        }
         options.optimizer.learning_rate = Some(rate);
         options.training.epochs = Some(epochs);
         options.data.validation = None;
@@ -322,7 +361,8 @@ impl Comparison {
 
     /// An entry's options with everything that is not given.
     fn resolved(&self, entry: &Entry, batch: Option<usize>) -> Result<TrainConfig, ConfigError> {
-        self.batched(entry, batch).resolve_among(&self.known)
+        let config = self.batched(entry, batch).resolve_among(&self.known)?;
+        self.rows.map_or(Ok(config.clone()), |rows| config.for_rows(rows))
     }
 }
 

@@ -5,6 +5,7 @@ use hsic_data::options::options;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use serde::{Deserialize, Serialize};
 
+use super::by_size::Sizes;
 use super::checkpoints::CheckpointRule;
 use super::norm_statistics::NormStatistics;
 use super::restarts::Restarts;
@@ -12,9 +13,9 @@ use super::restarts::Restarts;
 options! {
     /// How long and in which order.
     TrainingOptions, "Training" {
-        /// Passes over the training data, >= 1 [default: 5]
+        /// Passes over the training data, >= 1 [default: 5; of data of one's own so many that there are 300 steps]
         epochs: u64,
-        /// Rows of a batch, >= 2 [default: 256]
+        /// Rows of a batch, >= 2 [default: 256; of data of one's own with under 2,048 rows an eighth of them]
         batch_size: usize,
         /// Leave out the last batch of an epoch if it is short of rows [default: false]
         drop_last: bool,
@@ -81,15 +82,17 @@ impl TrainingOptions {
         Self { norm_statistics: self.norm_statistics.or(Some(NormStatistics::Running)), ..self }
     }
 
-    /// Fills in the defaults and notes what is out of range.
+    /// Fills in the defaults and notes what is out of range. Epochs and rows of a batch that are not given stay open, since
+    /// they follow from the data: the course has those of named data in their place.
     pub fn resolve(&mut self, faults: &mut Faults) -> Course {
-        let epochs = *self.epochs.get_or_insert(5);
+        let epochs = self.epochs.unwrap_or(Sizes::NAMED.epochs);
         faults.check("epochs", epochs, epochs >= 1, "a whole number >= 1");
-        let batch_size = *self.batch_size.get_or_insert(256);
+        let batch_size = self.batch_size.unwrap_or(Sizes::NAMED.batch_size);
         faults.check("batch-size", batch_size, batch_size >= 2, "a whole number >= 2");
         let drop_last = *self.drop_last.get_or_insert(false);
         let restarts = self.restarts.clone().unwrap_or_default();
-        faults.check("restarts", &restarts, restarts.fit(epochs), "epochs in order, from 1 to less than epochs");
+        let fitting = self.epochs.is_none() || restarts.fit(epochs);
+        faults.check("restarts", &restarts, fitting, "epochs in order, from 1 to less than epochs");
         let norm_statistics = *self.norm_statistics.get_or_insert(NormStatistics::Auto);
         let shuffle = *self.shuffle.get_or_insert(true);
         let order = *self.update.get_or_insert(UpdateOrder::Jacobi);

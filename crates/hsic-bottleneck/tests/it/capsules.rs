@@ -8,6 +8,7 @@ use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::{LoadOptions, Shape, Split, load};
 use hsic_bottleneck::engine::Backprop;
+use hsic_bottleneck::judge::at_rest::FormatInput;
 use hsic_bottleneck::network::{Activation, Block, BlockSpec, Dense, Network, Norm, lengths};
 use hsic_bottleneck::optimizer::Optimizer;
 use hsic_bottleneck::predict::Predictor;
@@ -214,6 +215,7 @@ fn capsules_by_hsic_are_read_by_a_softmax_layer_on_all_their_values() {
     let data = digits(192);
     let mut options = options("hsic");
     options.format.format_epochs = Some(5);
+    options.format.format_input = Some(FormatInput::Last);
     let (_folder, run, summary) = trained(options, &data);
     let predictor = Predictor::open(&run).unwrap();
     let (_, layer) = predictor.format().expect("a softmax layer");

@@ -25,6 +25,7 @@ fn config(method: &str) -> TrainConfig {
     options.training.epochs = Some(20);
     options.training.batch_size = Some(16);
     options.training.seed = Some(4);
+    options.format.format_epochs = Some(0);
     // Few steps: larger ones than the method's own.
     options.optimizer.learning_rate = (method == "backprop").then_some(0.02);
     options.resolve().unwrap()

@@ -5,6 +5,7 @@
 mod archives;
 mod backprop;
 mod battery;
+mod by_size;
 mod capsules;
 mod cifar;
 mod clipping;

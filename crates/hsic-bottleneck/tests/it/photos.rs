@@ -37,7 +37,10 @@ impl Set {
     }
 
     fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
-        load(self.0.path().to_str().unwrap(), options)
+        let mut split = load(self.0.path().to_str().unwrap(), options)?;
+        // Images are few and alike here, in both parts.
+        split.origin.notes.retain(|note| !matches!(note, Note::Shared { .. } | Note::NoRows { .. }));
+        Ok(split)
     }
 
     /// Training and test rows, and what is said, the folder's name taken out.

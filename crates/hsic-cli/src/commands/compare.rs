@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use hsic_bottleneck::config::given::Unread;
-use hsic_bottleneck::config::{ConfigError, TrainOptions};
-use hsic_bottleneck::dataset::{self, LoadOptions};
+use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
+use hsic_bottleneck::dataset::{self, LoadOptions, source};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
-use hsic_lab::comparison::{Comparison, ComparisonRecord, Settled, VALIDATION, entries_named};
+use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Settled, VALIDATION, entries_named, training_rows};
 use hsic_lab::draw;
 use hsic_lab::figure::flags;
 use hsic_lab::shell::quoted;
@@ -40,24 +40,32 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let config = options.clone().resolve()?;
     let held_out = validation.unwrap_or(VALIDATION);
     let several = if sizes.len() > 1 { &sizes[..] } else { &[] };
-    let mut command = command(&options, &arguments.methods, &arguments.budget.to_string(), arguments.seeds);
+    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
+    let comparison = |folder: &Path, budget: Budget| {
+        let (options, entries) = (options.clone(), entries.clone());
+        Comparison::new(folder, options, entries, budget, seeds.clone()).searching_batches(several)
+    };
+    let named = Budget::Epochs(Sizes::NAMED.epochs);
+    Unread::refuse(comparison(Path::new(""), arguments.budget.unwrap_or(named)).unread()?)?;
+    let data = dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
+    let budget = arguments.budget.unwrap_or_else(|| match source(&config.dataset) {
+        Some(_) => named,
+        // Of several batches the largest has the fewest steps an epoch.
+        None => Budget::Epochs(Sizes::beside(training_rows(&data), sizes.iter().copied().max(), None).epochs),
+    });
+    let output = match arguments.output {
+        Some(output) => output,
+        None => {
+            let unplaced = comparison(Path::new(""), budget).for_data(&data);
+            place(&config.dataset, &config.model, &unplaced.fingerprint()?)
+        }
+    };
+    let comparison = comparison(&output, budget).for_data(&data);
+    let mut command = command(&options, &arguments.methods, &budget.to_string(), arguments.seeds);
     if sizes.len() > 1 {
         let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
         command.push_str(&format!(" --batch-size {}", sizes.join(",")));
     }
-    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
-    let comparison = |folder: &Path| {
-        let (options, entries) = (options.clone(), entries.clone());
-        Comparison::new(folder, options, entries, arguments.budget, seeds.clone()).searching_batches(several)
-    };
-    let unplaced = comparison(Path::new(""));
-    Unread::refuse(unplaced.unread()?)?;
-    let output = match arguments.output {
-        Some(output) => output,
-        None => place(&config.dataset, &config.model, &unplaced.fingerprint()?),
-    };
-    let comparison = comparison(&output);
-    let data = dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;
     notes::print(&data.origin.notes);
 
     let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
@@ -135,7 +143,7 @@ mod tests {
         let Command::Compare(arguments) = arguments.command else { panic!("{text}") };
         assert_eq!((arguments.data, arguments.network), (options.data, options.network));
         assert_eq!((&arguments.batch_size[..], arguments.seeds, &*arguments.methods), (&[100][..], 2, "hsic,backprop"));
-        assert_eq!(arguments.budget.to_string(), "5epochs");
+        assert_eq!(arguments.budget.map(|budget| budget.to_string()).as_deref(), Some("5epochs"));
     }
 
     #[test]

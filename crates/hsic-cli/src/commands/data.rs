@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use hsic_bottleneck::config::{ConfigError, DataOptions};
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, fetch, files, known_as,
-    source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, division, fetch, files,
+    known_as, source, verify,
 };
+use hsic_bottleneck::fault::Faults;
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
-use crate::args::{DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments};
+use crate::args::{
+    DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments, DataSplitArguments,
+};
 use crate::notes;
 use crate::printer::{self, TransferBar};
 use crate::results::{Class, Info, Listed};
@@ -19,6 +23,7 @@ pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
     match command {
         DataCommand::List(arguments) => list(&arguments),
         DataCommand::Info(arguments) => info(&arguments),
+        DataCommand::Split(arguments) => split(&arguments),
         DataCommand::Verify(arguments) => check(&arguments),
         DataCommand::Fetch(arguments) => bring(&arguments),
     }
@@ -86,6 +91,32 @@ fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
         printer::json(&info)?;
     } else {
         printer::dataset(&info)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn split(arguments: &DataSplitArguments) -> anyhow::Result<ExitCode> {
+    let DataSplitArguments { name, label_column, test_fraction, validation, split_seed, json } = arguments;
+    let mut asked = DataOptions {
+        label_column: label_column.clone(),
+        test_fraction: *test_fraction,
+        validation: *validation,
+        split_seed: *split_seed,
+        ..DataOptions::default()
+    };
+    let mut faults = Faults::default();
+    let load = asked.resolve(1, &mut faults).load;
+    if !faults.0.is_empty() {
+        return Err(ConfigError::Faults(faults.0).into());
+    }
+    let division = on_threads(None, || division(known_as(name), &load))??;
+    if *json {
+        printer::json(&division)?;
+    } else {
+        let judge = if load.validation > 0.0 { "validation" } else { "test" };
+        let parts = [(&division.train, "train"), (&division.test, judge)];
+        let lines = parts.into_iter().flat_map(|(rows, part)| rows.iter().map(move |row| format!("{row},{part}")));
+        printer::line(&["row,part".to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,7 +34,7 @@ struct Predictions<'a> {
 }
 
 pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
-    let PredictArguments { run, files, top, output, force, threads, json } = arguments;
+    let PredictArguments { run, files, top, output, force, unformatted, threads, json } = arguments;
     anyhow::ensure!(top >= 1, "top = 0: expected a whole number >= 1");
     if let Some(output) = output.as_ref().filter(|output| !force && output.exists()) {
         anyhow::bail!("{}: exists: expected a new file, or --force", output.display());
@@ -42,7 +42,10 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&run)?;
     let threads = threads.or(run.config()?.threads);
     let (predictor, found) = on_threads(threads, || {
-        let predictor = Predictor::open(&run)?;
+        let mut predictor = Predictor::open(&run)?;
+        if unformatted {
+            predictor = predictor.unformatted()?;
+        }
         let found = predicted(&predictor, &files);
         Ok::<_, Error>((predictor, found))
     })??;

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         notes::print(&data.origin.notes);
     }
     // Before there is a folder.
+    let config = config.for_data(&data)?;
     config.check_data(&data.train)?;
     let run = match place {
         Place::Old { run, epochs } => {

@@ -63,6 +63,12 @@ fn epoch(report: &EpochReport, judged: JudgedOn, width: usize) -> String {
     fitted(&parts, "epoch   1  ".len(), width)
 }
 
+/// The line of format training, which reads the network better than its units do.
+fn formatted(epochs: usize, accuracy: f64, judged: JudgedOn) -> String {
+    let plural = if epochs == 1 { "" } else { "s" };
+    format!("format training, {epochs} epoch{plural}  {} {:6.2} %", judged.name(), 100.0 * accuracy)
+}
+
 impl Observer for Progress {
     fn step(&mut self, step: u64, total: u64) -> Result<(), BoxError> {
         if self.bar.length().is_none() {
@@ -77,6 +83,14 @@ impl Observer for Progress {
     fn epoch(&mut self, report: &EpochReport) -> Result<(), BoxError> {
         if !self.quiet {
             let text = epoch(report, self.judged, width());
+            self.bar.suspend(|| note(&text));
+        }
+        Ok(())
+    }
+
+    fn format(&mut self, accuracies: &[f64]) -> Result<(), BoxError> {
+        if let (false, Some(last)) = (self.quiet, accuracies.last()) {
+            let text = formatted(accuracies.len(), *last, self.judged);
             self.bar.suspend(|| note(&text));
         }
         Ok(())
@@ -196,6 +210,12 @@ mod tests {
             test_accuracy: 1.0,
             authors_test_accuracy: None,
         }
+    }
+
+    #[test]
+    fn format_training_is_a_line_of_its_own() {
+        assert_eq!(formatted(10, 0.9712, JudgedOn::Test), "format training, 10 epochs  test  97.12 %");
+        assert_eq!(formatted(1, 1.0, JudgedOn::Validation), "format training, 1 epoch  validation 100.00 %");
     }
 
     #[test]

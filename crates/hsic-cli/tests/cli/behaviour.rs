@@ -36,6 +36,7 @@ const RUNS: &[(&str, &str)] = &[
     ("blocks", "--widths 12x2 --approximation blocks:16"),
     ("sigmas", "--widths 12x2 --outputs 16 --sigma 1,5 --format-epochs 2 --format-input all"),
     ("format-all", "--widths 12x2 --format-epochs 2 --format-input all --format-start uniform"),
+    ("format-default", "--widths 12x2 --format-input all"),
     ("format-last", "--widths 12x2 --format-epochs 2 --format-optimizer adamw --format-standardize false"),
     ("authors", "--widths 12x2 --readout authors --bn authors --authors-beside true --shuffle false"),
     ("monitor", "--widths 12x2 --monitor-steps 2"),
@@ -160,7 +161,14 @@ fn kept(place: &Place) -> String {
 /// Lines of the store for a new run.
 fn lines(place: &Place, name: &str, flags: &str) -> String {
     let statistics = if flags.contains("--norm-statistics") { "" } else { RUNNING };
-    let output = place.run(&format!("train {DATA} {statistics} {flags} --run {name}"));
+    // Without a softmax layer, and with one on the last outputs, as these runs were when a layer on all blocks was no default.
+    let hsic = !flags.contains("--method") || flags.split(' ').any(|word| word == "hsic");
+    let layer = match flags {
+        _ if !hsic || flags.contains("--format-input") => "",
+        _ if flags.contains("--format-") => "--format-input last",
+        _ => "--format-epochs 0",
+    };
+    let output = place.run(&format!("train {DATA} {statistics} {layer} {flags} --run {name}"));
     assert!(output.status.success(), "{name}: {}", stderr(&output));
     of_run(place, name)
 }

@@ -92,7 +92,7 @@ fn a_finished_run_is_trained_further_by_a_course_of_its_own() {
 #[test]
 fn only_what_is_finished_is_trained_further() {
     let place = Place::new();
-    place.json(&format!("train {SMALL} --epochs 1 --run r --json"));
+    place.json(&format!("train {SMALL} --epochs 1 --format-epochs 0 --run r --json"));
     fs::remove_file(place.path("r/summary.json")).unwrap();
     let error = place.fails("train --resume r --epochs 3");
     assert_eq!(

@@ -9,6 +9,7 @@ mod further;
 mod images;
 mod life;
 mod options;
+mod own_tables;
 mod predict;
 mod protocols;
 mod report;

@@ -23,7 +23,7 @@ fn an_option_that_nothing_reads_is_refused_with_what_would_read_it() {
         ("train --optimizer adamw --momentum 0.9", "momentum = 0.9: expected not given for optimizer = adamw"),
         ("train --data-dir d", "data-dir = d: expected not given for dataset = digits"),
         ("train --method dfa --schedule sequential", "schedule = sequential: expected not given for dfa"),
-        ("train --format-input all", "format-input = all: expected not given for format-epochs = 0"),
+        ("train --format-epochs 0 --format-input all", "format-input = all: expected not given for format-epochs = 0"),
         ("train --feature flat", "feature = flat: expected not given for model = mlp"),
         (
             "compare --methods backprop,frozen --model vgg --feature flat",

@@ -66,8 +66,8 @@ fn a_runs_page_has_its_accuracy_and_needs_nothing_else() {
     let summary = place.json(&format!("train {SMALL} --monitor-steps 5 --run r --json"));
     let written = place.json("report r --json");
     assert_eq!((&written["kind"], &written["html"]), (&"run".into(), &"r/report.html".into()));
-    // Accuracy, confusion, loss, dependence, plane, gradients.
-    assert_eq!(written["figures"], 6);
+    // Accuracy, format training, confusion, loss, dependence, plane, gradients.
+    assert_eq!(written["figures"], 7);
     let (page, table) = (text(&place, "r/report.html"), text(&place, "r/report.md"));
     let accuracy = format!("{:.2} %", 100.0 * summary["test_accuracy"].as_f64().unwrap());
     assert!(page.contains(&format!("<td>{accuracy}</td>")), "{accuracy}");

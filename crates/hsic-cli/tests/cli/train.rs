@@ -8,7 +8,8 @@ const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size
 #[test]
 fn a_small_run_learns_and_leaves_its_folder() {
     let place = Place::new();
-    let settings = "--train-size 2000 --test-size 200 --widths 64x2 --batch-size 128 --epochs 6 --seed 1";
+    let settings =
+        "--train-size 2000 --test-size 200 --widths 64x2 --batch-size 128 --epochs 6 --seed 1 --format-epochs 0";
     let summary = place.json(&format!("train {settings} --run r --json --quiet"));
     for key in ["run", "dataset", "model", "method", "threads", "seconds", "milliseconds_per_step", "peak_memory_bytes"]
     {

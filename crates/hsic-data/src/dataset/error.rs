@@ -265,6 +265,12 @@ pub enum DatasetError {
         /// The part that was asked for.
         part: &'static str,
     },
+    /// Data whose two parts are not drawn.
+    #[error("{name}: its rows are not divided by a seed: expected a table without a test part")]
+    NotDivided {
+        /// Name of the data set.
+        name: String,
+    },
     /// A header of a `.npy` file that says what cannot be.
     #[error("{}: {field} {found:?} in the npy header, expected {expected}", path.display())]
     NpyHeader {

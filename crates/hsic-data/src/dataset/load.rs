@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::array_fault::ArrayFault;
+use super::checkup::checkup;
 use super::content::Content;
 use super::data::Split;
 use super::error::DatasetError;
@@ -62,6 +63,10 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         Place::Archive(path, kind, name) => archive::images(path, kind, name)?.load(options)?,
     };
     name_or_path.clone_into(&mut split.origin.place);
+    if source(name_or_path).is_none() {
+        let notes = checkup(&split);
+        split.origin.notes.extend(notes);
+    }
     if options.normalize == Normalize::Channel {
         split.normalize()?;
     }

@@ -93,4 +93,25 @@ pub enum Note {
         /// Whether it stands in the place of the test part; else it was left out.
         used: bool,
     },
+    /// Classes of which a part has no rows.
+    NoRows {
+        /// The part: training, test or validation.
+        part: &'static str,
+        /// Their names.
+        classes: Vec<String>,
+    },
+    /// Columns of a table that hold one value in the training part.
+    Constant {
+        /// Their indices among the columns that are learned from, from 0.
+        columns: Vec<usize>,
+    },
+    /// Many of the rows that judge lie in the training part too.
+    Shared {
+        /// The part that judges: test or validation.
+        part: &'static str,
+        /// How many.
+        rows: usize,
+        /// Of how many.
+        of: usize,
+    },
 }

@@ -72,11 +72,12 @@ impl Entry {
         Ok(Self { label: text.to_owned(), method, options })
     }
 
-    /// This entry's options with the comparison's where it has none of its own.
+    /// This entry's options with the comparison's where it has none of its own. The network's own outputs are compared, where
+    /// they can be read and the entry asks for nothing else.
     pub(super) fn over(&self, common: &TrainOptions) -> TrainOptions {
         let mut options = self.options.clone().or(common.clone());
         options.objective.method = Some(self.method.name.to_owned());
-        options
+        options.unformatted(self.method.outputs)
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn as_code(mut options: TrainOptions) -> TrainOptions {
 /// Adds format training as ours has it: standardized outputs, momentum, a rate from their curvature that falls to 0.
 pub(super) fn with_fair_format(mut options: TrainOptions, epochs: u64) -> TrainOptions {
     options.format.format_epochs = Some(epochs);
+    options.format.format_input = Some(FormatInput::Last);
     options
 }
 

@@ -43,9 +43,16 @@ pub struct Training {
 }
 
 impl Training {
-    /// A training in the process that makes the figure.
+    /// A training in the process that makes the figure. Figures show the network's own outputs, where they can be read and a
+    /// softmax layer is not asked for.
     #[must_use]
     pub fn new(label: impl Into<String>, options: TrainOptions) -> Self {
+        let known = Methods::known();
+        let method = known.named(options.objective.method.as_deref().unwrap_or("hsic"));
+        let options = match method {
+            Some(method) => options.unformatted(method.outputs),
+            None => options,
+        };
         Self { label: label.into(), options, place: Place::Shared }
     }
 
@@ -363,7 +370,7 @@ mod tests {
         let mut training = training();
         training.options.data.dataset = Some("my data".to_owned());
         training.options.objective.sigma = Some(hsic_bottleneck::config::Numbers(vec![1.0, 5.0]));
-        let expected = "hsic train --dataset 'my data' --sigma 1.0,5.0 --epochs 2 --seed 7";
+        let expected = "hsic train --dataset 'my data' --format-epochs 0 --sigma 1.0,5.0 --epochs 2 --seed 7";
         assert_eq!(training.command(7), expected);
     }
 }

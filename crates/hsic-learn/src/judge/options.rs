@@ -25,9 +25,11 @@ options! {
 options! {
     /// How a softmax layer learns on the frozen network, after it.
     FormatOptions, "Format training" {
-        /// Passes of format training over the training data; 0 for none [default: 0]
+        /// Passes of format training over the training data; 0 for none [default: 10 where outputs are not trained to name
+        /// classes, as by hsic, and more of data of one's own with under 7,680 rows; else 0]
         format_epochs: u64,
-        /// What the softmax layer sees: the last block's outputs or the features of all blocks [default: last]
+        /// What the softmax layer sees: the last block's outputs or the features of all blocks [default: all where outputs
+        /// are not trained to name classes, else last]
         format_input: FormatInput,
         /// Weights that the layer starts from: zero, or uniform (the authors') [default: zero]
         format_start: FormatStart,
@@ -41,7 +43,7 @@ options! {
         format_momentum: f64,
         /// Weight decay, >= 0 [default: 0]
         format_weight_decay: f64,
-        /// Rows of its batches, >= 1 [default: 256]
+        /// Rows of its batches, >= 1 [default: 256; of data of one's own with under 2,048 rows an eighth of them]
         format_batch_size: usize,
         /// Bring features to mean 0 and deviation 1 first [default: true]
         format_standardize: bool,

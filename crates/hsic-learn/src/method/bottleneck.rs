@@ -7,9 +7,9 @@
 //! ```
 //!
 //! with Gaussian kernels exp(-D / (2 sigma^2 d)), X the network's input and Y the labels. No label is ever compared with
-//! an output unit, so the outputs are not formatted: which unit stands for which class is read off training data, or a
-//! softmax layer is trained on the frozen network (`--format-epochs`). Formulas: [`hsic::objective`]; what keeps large
-//! batches affordable (`--approximation`): [`hsic::approximation`].
+//! an output unit, so the outputs are not formatted: which unit stands for which class is read off training data, and a
+//! softmax layer is trained on the frozen network (`--format-epochs 0` leaves it out). Formulas: [`hsic::objective`]; what
+//! keeps large batches affordable (`--approximation`): [`hsic::approximation`].
 //!
 //! `--x` says what X is: `input` (the paper), `block`, the block's own input, as other implementations have it, or `none`,
 //! which leaves the term out (as `--x-weight 0`); on MNIST neither hurts. `--classifier W` adds W times the cross-entropy

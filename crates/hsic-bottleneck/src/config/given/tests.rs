@@ -100,7 +100,12 @@ fn what_nothing_reads_is_told_with_what_would_read_it() {
             "a network without batch norm",
             "networks with batch norm, and several sigmas",
         ),
-        ("[format]\nformat-decay = 'linear'", "format-decay = linear", "format-epochs = 0", "format-epochs >= 1"),
+        (
+            "[format]\nformat-epochs = 0\nformat-decay = 'linear'",
+            "format-decay = linear",
+            "format-epochs = 0",
+            "format-epochs >= 1",
+        ),
         (
             "[format]\nformat-epochs = 1\nformat-optimizer = 'adamw'\nformat-momentum = 0.5",
             "format-momentum = 0.5",

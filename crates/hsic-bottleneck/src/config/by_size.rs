@@ -1,0 +1,208 @@
+//! Batch and epochs where they are not given: they follow the number of training rows, once, when the data are there.
+//!
+//! A batch of 256 and 5 epochs are right for the tens of thousands of rows of the data sets that are known by name. Of a
+//! table of 120 rows they make 5 steps, each on all of it, after which nothing is learned.
+
+use hsic_data::dataset::Split;
+use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::method::Outputs;
+
+use super::{ConfigError, TrainConfig, TrainOptions};
+
+/// Steps that a training has at the least.
+const STEPS: u64 = 300;
+
+/// Batches that an epoch has at the least.
+const BATCHES: usize = 8;
+
+/// The fewest rows of which a batch shows any dependence.
+const LEAST_BATCH: usize = 2;
+
+/// How long a training is and in what portions it sees the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Passes of format training, where a method has any.
+    pub format_epochs: u64,
+    /// Rows of a batch of format training.
+    pub format_batch_size: usize,
+}
+
+impl Sizes {
+    /// Those of a data set that is known by name, and of any other of 15,360 rows or more.
+    pub const NAMED: Self = Self { epochs: 5, batch_size: 256, format_epochs: 10, format_batch_size: 256 };
+
+    /// For so many training rows, where neither batch nor epochs are given.
+    ///
+    /// A batch has 256 rows, but at most an eighth of all: an epoch has 8 batches. There are 5 epochs, and as many more as
+    /// 300 steps take.
+    ///
+    /// # Examples
+    /// ```
+    /// use hsic_bottleneck::config::Sizes;
+    /// let iris = Sizes::of_rows(120);
+    /// assert_eq!((iris.batch_size, iris.epochs), (15, 38));
+    /// assert_eq!(Sizes::of_rows(60_000), Sizes::NAMED);
+    /// ```
+    #[must_use]
+    pub fn of_rows(rows: usize) -> Self {
+        Self::beside(rows, None, None)
+    }
+
+    /// For so many training rows, where batch or epochs may be given: what is not given follows from what is.
+    #[must_use]
+    pub fn beside(rows: usize, batch_size: Option<usize>, epochs: Option<u64>) -> Self {
+        let portion = (rows / BATCHES).clamp(LEAST_BATCH, Self::NAMED.batch_size);
+        let batch_size = batch_size.unwrap_or(portion);
+        // Steps of an epoch whose last batch, if it is short, is left out: there is one epoch more rather than one less.
+        let passes = |batch: usize, least: u64| Self::epochs_of((rows / batch.max(1)) as u64).max(least);
+        Self {
+            epochs: epochs.unwrap_or_else(|| passes(batch_size, Self::NAMED.epochs)),
+            batch_size,
+            format_epochs: passes(portion, Self::NAMED.format_epochs),
+            format_batch_size: portion,
+        }
+    }
+
+    /// Epochs of so many steps each that make a training of enough steps.
+    pub(crate) fn epochs_of(steps: u64) -> u64 {
+        STEPS.div_ceil(steps.max(1))
+    }
+}
+
+impl TrainConfig {
+    /// Whether batch and epochs are settled. Of data that are no named data set they are not, where they are not given,
+    /// until the data are there.
+    #[must_use]
+    pub fn is_sized(&self) -> bool {
+        let TrainOptions { training, format, .. } = &self.options;
+        let batches = training.batch_size.and(format.format_batch_size);
+        training.epochs.and(format.format_epochs).is_some() && batches.is_some()
+    }
+
+    /// This configuration for data that are there: with batch and epochs that fit their training rows
+    /// ([`Sizes::beside`]), where those are not given. [`train`](crate::trainer::train) does so by itself.
+    ///
+    /// Data in memory are taken for no named data set where `data.dataset` is a name that no source has.
+    ///
+    /// # Errors
+    /// `Faults` for options that do not go with these numbers.
+    pub fn for_data(self, data: &Split) -> Result<Self, ConfigError> {
+        self.for_rows(data.train.rows())
+    }
+
+    /// This configuration for so many training rows, as [`for_data`](Self::for_data) has it.
+    ///
+    /// # Errors
+    /// `Faults` for options that do not go with these numbers.
+    pub fn for_rows(self, rows: usize) -> Result<Self, ConfigError> {
+        if self.is_sized() {
+            return Ok(self);
+        }
+        let mut options = self.options;
+        let sizes = Sizes::beside(rows, options.training.batch_size, options.training.epochs);
+        options.training.epochs.get_or_insert(sizes.epochs);
+        options.training.batch_size.get_or_insert(sizes.batch_size);
+        options.format.format_epochs.get_or_insert(sizes.format_epochs);
+        options.format.format_batch_size.get_or_insert(sizes.format_batch_size);
+        // How the data were loaded and the threads may be others than the options say.
+        Ok(Self { load: self.load, threads: self.threads, ..options.resolve_among(&self.methods)? })
+    }
+}
+
+impl TrainOptions {
+    /// These options without format training, where a method's outputs can be read as they are and it is not asked for: what
+    /// is compared, and what the paper's figures show, are the network's own outputs. Those of several networks have a
+    /// softmax layer in any case.
+    #[must_use]
+    pub fn unformatted(mut self, outputs: Outputs) -> Self {
+        let several = self.objective.sigma.as_ref().is_some_and(|sigma| sigma.0.len() > 1);
+        let layered = |epochs: Option<u64>| if several { epochs } else { epochs.or(Some(0)) };
+        if outputs != Outputs::Units {
+            return self;
+        }
+        self.format.format_epochs = layered(self.format.format_epochs);
+        if self.format.format_epochs.is_some_and(|epochs| epochs > 0) {
+            self.format.format_input.get_or_insert(FormatInput::Last);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_has_eight_batches_and_a_training_three_hundred_steps() {
+        for (rows, batch_size, epochs) in [
+            (5, 2, 150),
+            (16, 2, 38),
+            (120, 15, 38),
+            (455, 56, 38),
+            (2_047, 255, 38),
+            (2_048, 256, 38),
+            (8_000, 256, 10),
+            (15_359, 256, 6),
+            (15_360, 256, 5),
+            (1_000_000, 256, 5),
+        ] {
+            let found = Sizes::of_rows(rows);
+            assert_eq!((found.batch_size, found.epochs), (batch_size, epochs), "{rows}");
+            let steps = hsic_data::batch::steps_per_epoch(rows, batch_size);
+            assert!(steps * epochs >= STEPS && (rows < 16 || steps >= 8), "{rows}");
+        }
+        assert_eq!((Sizes::of_rows(7_000).format_epochs, Sizes::of_rows(8_000).format_epochs), (12, 10));
+        // A batch as large as the table: a step an epoch.
+        assert_eq!(Sizes::beside(120, Some(256), None).epochs, 300);
+        assert_eq!(Sizes::beside(120, None, Some(5)), Sizes { epochs: 5, ..Sizes::of_rows(120) });
+    }
+
+    fn options(method: &str, dataset: &str) -> TrainOptions {
+        let mut options = TrainOptions::default();
+        options.objective.method = Some(method.to_owned());
+        options.data.dataset = Some(dataset.to_owned());
+        options
+    }
+
+    #[test]
+    fn a_named_data_set_is_sized_by_its_name() {
+        for name in ["digits", "MNIST"] {
+            let config = options("hsic", name).resolve().unwrap();
+            assert!(config.is_sized());
+            assert_eq!((config.epochs, config.batch_size), (5, 256));
+            assert_eq!((config.format.epochs, config.format.batch_size), (10, 256));
+            assert_eq!(config.clone().for_rows(100).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn outputs_that_must_be_read_are_formatted_unless_a_run_or_a_comparison_says_otherwise() {
+        for (method, epochs, input) in [
+            ("hsic", 10, FormatInput::All),
+            ("softhebb", 10, FormatInput::All),
+            ("forward-forward", 10, FormatInput::All),
+            ("hsic-local", 0, FormatInput::Last),
+            ("backprop", 0, FormatInput::Last),
+        ] {
+            let format = options(method, "digits").resolve().unwrap().format;
+            assert_eq!((format.epochs, format.input), (epochs, input), "{method}");
+        }
+        let of = |options: TrainOptions| {
+            let format = options.resolve().unwrap().format;
+            (format.epochs, format.input)
+        };
+        // What a run of an earlier version leaves unsaid, and what is compared.
+        assert_eq!(of(options("hsic", "digits").as_stored()), (0, FormatInput::Last));
+        assert_eq!(of(options("hsic", "digits").unformatted(Outputs::Units)), (0, FormatInput::Last));
+        assert_eq!(of(options("softhebb", "digits").unformatted(Outputs::Features)), (10, FormatInput::All));
+        let mut asked = options("hsic", "digits");
+        asked.format.format_epochs = Some(3);
+        assert_eq!(of(asked.clone()), (3, FormatInput::All));
+        assert_eq!(of(asked.clone().as_stored()), (3, FormatInput::Last));
+        assert_eq!(of(asked.unformatted(Outputs::Units)), (3, FormatInput::Last));
+    }
+}
