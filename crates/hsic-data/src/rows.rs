@@ -151,6 +151,7 @@ mod tests {
             split: None,
             validation: None,
             reading: None,
+            encoding: None,
         }
     }
 
