@@ -6,8 +6,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_data::dataset::{Encoding, Normalization, Standardization};
+use hsic_data::provenance::Provenance;
 use hsic_learn::judge::softmax::SoftmaxLayer;
 use hsic_nn::network::{Module, NamedTensor, Network};
+use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -24,14 +27,45 @@ pub enum ExportFormat {
     Npz,
 }
 
+/// What becomes of the values of a sample before a network sees them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    /// Whether values are pixels of 0 to 255, which become value / 255 first.
+    pub pixels: bool,
+    /// Means and deviations of channels: (value - mean) / deviation; a deviation of 0 makes it 0.
+    pub normalization: Option<Normalization>,
+    /// Means and deviations of columns, likewise.
+    pub standardization: Option<Standardization>,
+    /// Names of the values of a row of a table.
+    pub columns: Option<Vec<String>>,
+    /// How the columns of a file become those values.
+    pub encoding: Option<Encoding>,
+}
+
+impl Input {
+    /// That of a run.
+    #[must_use]
+    pub fn of(record: &Provenance) -> Self {
+        Self {
+            pixels: record.pixels,
+            normalization: record.normalization.clone(),
+            standardization: record.standardization.clone(),
+            columns: record.encoding.as_ref().map(Encoding::encoded_names),
+            encoding: record.encoding.clone(),
+        }
+    }
+}
+
 /// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; a softmax layer on its last
-/// outputs is one more linear module. A safetensors file also tells the modules, in its metadata under `state`.
+/// outputs is one more linear module. The metadata of a safetensors file tells the modules under `state`, and under `input`
+/// what is to be done to the values of a sample before the network sees them; its `format` is `pt`, as other programs ask.
 ///
 /// # Errors
 /// `Io` with the path.
 pub fn export(
     network: &Network,
     layer: Option<&SoftmaxLayer>,
+    input: Option<&Input>,
     format: ExportFormat,
     path: &Path,
 ) -> Result<(), FileError> {
@@ -48,7 +82,10 @@ pub fn export(
     match format {
         ExportFormat::Safetensors => {
             let state = serde_json::json!({ "modules": modules }).to_string();
-            tensor_file::save(path, tensor_file::views(&tensors), Some(&state))
+            let input = input.map(|input| serde_json::json!(input).to_string());
+            let mut metadata = vec![("format", "pt"), ("state", &state)];
+            metadata.extend(input.as_deref().map(|input| ("input", input)));
+            tensor_file::save_with(path, tensor_file::views(&tensors), &metadata)
         }
         ExportFormat::Npz => replace(path, |aside| {
             let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(aside)?));
@@ -96,8 +133,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
-        export(&network, None, ExportFormat::Npz, &a).unwrap();
-        export(&network, None, ExportFormat::Npz, &b).unwrap();
+        export(&network, None, None, ExportFormat::Npz, &a).unwrap();
+        export(&network, None, None, ExportFormat::Npz, &b).unwrap();
         assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
         let mut archive = zip::ZipArchive::new(File::open(&a).unwrap()).unwrap();
         assert_eq!(archive.len(), network.tensors().len());
@@ -119,12 +156,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 1);
-        export(&network, None, ExportFormat::Safetensors, &path).unwrap();
+        export(&network, None, None, ExportFormat::Safetensors, &path).unwrap();
         let mut other = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 2);
         tensor_file::restore(&path, &mut other, tensor_file::load(&path).unwrap().tensors).unwrap();
         assert_eq!(other.tensors(), network.tensors());
-        let error =
-            export(&network, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
+        let error = export(&network, None, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors"))
+            .unwrap_err();
         assert!(error.to_string().ends_with("no/w.safetensors"), "{error}");
     }
 }

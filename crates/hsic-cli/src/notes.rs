@@ -1,17 +1,26 @@
 //! The command's words for what is to be said of data: what was chosen for their user, and what was left out.
 
+use std::path::Path;
+
 use hsic_bottleneck::dataset::{ImageFit, Note};
 
 use crate::printer;
 
 /// Prints them to standard error, a line each.
 pub(crate) fn print(notes: &[Note]) {
-    for note in notes {
-        if is_warning(note) {
-            printer::warning(&told(note));
-        } else {
-            printer::told(&format!("note: {}", told(note)));
-        }
+    notes.iter().for_each(|note| line(note, &told(note)));
+}
+
+/// Prints those of a file.
+pub(crate) fn print_of(file: &Path, notes: &[Note]) {
+    notes.iter().for_each(|note| line(note, &format!("{}: {}", file.display(), told(note))));
+}
+
+fn line(note: &Note, text: &str) {
+    if is_warning(note) {
+        printer::warning(text);
+    } else {
+        printer::told(&format!("note: {text}"));
     }
 }
 
@@ -19,6 +28,10 @@ pub(crate) fn print(notes: &[Note]) {
 fn is_warning(note: &Note) -> bool {
     match note {
         Note::Broken { .. } | Note::Loose { .. } | Note::OtherFolders { .. } | Note::OtherArrays { .. } => true,
+        Note::LikelierLabel { .. } | Note::LabelsMissing { .. } | Note::RowsMissing { .. } => true,
+        Note::GapsElsewhere { .. } | Note::UnknownWords { .. } | Note::MatchedByPlace { .. } => true,
+        Note::CountsRows { .. } | Note::AllDifferent { .. } | Note::ConstantColumns { .. } => true,
+        Note::TellsLabel { .. } => true,
         Note::Transparent { alone, .. } => *alone > 0,
         Note::ValidationPart { used, .. } => !used,
         _ => false,
@@ -34,8 +47,115 @@ fn images(count: usize) -> String {
     counted(count, "image", "images")
 }
 
+/// Most columns that a line names.
+const MOST_COLUMNS: usize = 8;
+
+/// Names, the first of them if there are many.
+fn listed<V>(columns: &[V], told: impl Fn(&V) -> String) -> String {
+    let shown = columns.iter().take(MOST_COLUMNS).map(told).collect::<Vec<_>>().join(", ");
+    match columns.len().checked_sub(MOST_COLUMNS) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+fn columns(names: &[String]) -> String {
+    format!("column{} {}", if names.len() == 1 { "" } else { "s" }, listed(names, String::clone))
+}
+
+/// Names as a flag takes them; a column without a name is known by its index.
+fn flagged(names: &[String]) -> String {
+    let own: Vec<&str> = names.iter().map(|name| name.strip_prefix("column ").unwrap_or(name)).collect();
+    let text = own.join(",");
+    if text.contains(' ') { format!("\"{text}\"") } else { text }
+}
+
+/// What is said of a table.
+fn of_table(note: &Note) -> Option<String> {
+    let counts = |columns: &[(String, usize)]| listed(columns, |(name, count)| format!("{name} ({count})"));
+    let sum = |columns: &[(String, usize)]| columns.iter().map(|(_, count)| count).sum::<usize>();
+    Some(match note {
+        Note::NumbersAreNames { names } => {
+            let shown = listed(names, String::clone);
+            format!(
+                "the first line, {shown}, is read as names, since it is not like the lines below (--header no reads a row)"
+            )
+        }
+        Note::LikelierLabel { taken, likelier } => {
+            format!(
+                "the last column, {taken}, is taken for the label; {likelier} is called as one (--label-column {likelier})"
+            )
+        }
+        Note::LabelsMissing { rows } => format!("{} without a label left out", counted(*rows, "row", "rows")),
+        Note::RowsMissing { rows, columns } => {
+            let rows = counted(*rows, "row", "rows");
+            format!("{rows} left out in which a cell is missing in {}", listed(columns, String::clone))
+        }
+        Note::WordColumns { columns } => {
+            format!(
+                "words become a column each: {}",
+                listed(columns, |(name, count)| format!("{name} ({count} words)"))
+            )
+        }
+        Note::GapsFilled { columns } => format!(
+            "{} of the training part filled by the column's mean, with a column beside that says where: {} (--missing \
+             mean|drop|refuse)",
+            counted(sum(columns), "missing cell", "missing cells"),
+            counts(columns)
+        ),
+        Note::EmptyColumns { columns: names } => {
+            format!("{} left out, with nothing in the training part", columns(names))
+        }
+        Note::GapsElsewhere { columns } => format!(
+            "{} filled as in training in columns that had none there: {}",
+            counted(sum(columns), "missing cell", "missing cells"),
+            counts(columns)
+        ),
+        Note::UnknownWords { columns } => {
+            let told =
+                |(name, count, example): &(String, usize, String)| format!("{name} ({count} cells, as {example:?})");
+            format!("words that the training part does not have, read as none of its words: {}", listed(columns, told))
+        }
+        Note::OtherColumns { names } => format!("{} ignored, which the training did not have", columns(names)),
+        Note::MatchedByPlace { file: false } => {
+            "the file has no names of columns: its columns are taken in the order of the training's".to_owned()
+        }
+        Note::MatchedByPlace { file: true } => {
+            "the training file had no names of columns: the columns are taken in its order".to_owned()
+        }
+        Note::CountsRows { column } => {
+            format!(
+                "column {} counts the rows (--drop {} leaves it out)",
+                bare(column),
+                flagged(std::slice::from_ref(column))
+            )
+        }
+        Note::AllDifferent { column } => {
+            let flag = flagged(std::slice::from_ref(column));
+            format!(
+                "column {} differs in every row, as a name of the row does (--drop {flag} leaves it out)",
+                bare(column)
+            )
+        }
+        Note::ConstantColumns { columns: names } => format!("{}: the same in every row", columns(names)),
+        Note::TellsLabel { columns: names, label } => {
+            let flag = flagged(names);
+            format!("{}: they tell the label, {label}, without fail (--drop {flag} leaves them out)", columns(names))
+        }
+        _ => return None,
+    })
+}
+
+/// The name of a column, which may be called by its index alone.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("column ").unwrap_or(name)
+}
+
 /// What it says, with the flag that changes it.
 fn told(note: &Note) -> String {
+    if let Some(told) = of_table(note) {
+        return told;
+    }
     match note {
         Note::Resized { images: count, from: [least, most], to, fit, asked } => {
             let [least, most, to] = [least, most, to].map(|[height, width]| format!("{height} x {width}"));
@@ -104,6 +224,7 @@ fn told(note: &Note) -> String {
         Note::ValidationPart { folder, images: count, used: true } => {
             format!("the {} in {} judge in place of the test part", images(*count), folder.display())
         }
+        _ => String::new(),
     }
 }
 

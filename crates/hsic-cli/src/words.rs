@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::path::Path;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::dataset::{ArrayFault, DatasetError};
+use hsic_bottleneck::dataset::{ArrayFault, DatasetError, TableFault};
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::step_error::ObjectiveError;
@@ -34,6 +34,10 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
             let folder = path.parent().unwrap_or(path).display();
             return Some(format!(" (--dataset {folder} takes the classes of its labels, however many)").into());
         }
+        Some(DatasetError::LabelFraction { .. } | DatasetError::ClassCount { .. }) => {
+            return Some(" (--label-column NAME says which column is the label)".into());
+        }
+        Some(DatasetError::Table { fault, .. }) => return of_table(fault),
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
             return Some(" (--skip-broken leaves such files out)".into());
@@ -51,6 +55,24 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         RunError::OtherData { .. } => {
             Some("; put those data back, train a new run, or judge this one on others by hsic eval --dataset".into())
         }
+        _ => None,
+    }
+}
+
+/// What a user of the command can do about a table.
+fn of_table(fault: &TableFault) -> Option<Cow<'static, str>> {
+    // A column is given by its name, or by its index if it has none.
+    let drop = |name: &str| {
+        let name = name.strip_prefix("column ").unwrap_or(name);
+        let name = if name.contains(' ') { format!("\"{name}\"") } else { name.to_owned() };
+        Some(format!(" (--drop {name} leaves the column out)").into())
+    };
+    match fault {
+        TableFault::Encoding { .. } => Some(" (--encoding windows-1252)".into()),
+        TableFault::Slip { name, .. } | TableFault::TooManyWords { name, .. } => drop(name),
+        TableFault::Gap { .. } => Some(" (--missing mean fills it, --missing drop leaves such rows out)".into()),
+        TableFault::LabelMissing { .. } => Some(" (--missing mean or drop leaves such rows out)".into()),
+        TableFault::LabelColumn { .. } => Some(" (--label-column)".into()),
         _ => None,
     }
 }

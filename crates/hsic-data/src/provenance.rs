@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{
     Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Reading, Samples, Shape, Split, Standardization,
+    TableColumns,
 };
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
@@ -82,6 +83,12 @@ impl Provenance {
     #[must_use]
     pub fn image_plan(&self) -> ImagePlan {
         ImagePlan::Recorded { shape: self.shape, reading: self.reading.clone() }
+    }
+
+    /// Which columns tables are to be read with: the first versions read numbers alone, by their places.
+    #[must_use]
+    pub fn table_columns(&self) -> TableColumns {
+        if self.encoding.is_none() { TableColumns::Numbers } else { TableColumns::All }
     }
 
     /// Values in one sample.

@@ -46,6 +46,10 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         command.push_str(&format!(" --batch-size {}", sizes.join(",")));
     }
     let seeds: Vec<u64> = (1..=arguments.seeds).collect();
+    anyhow::ensure!(
+        options.data.dataset.as_deref() != Some(dataset::STANDARD_INPUT),
+        "dataset = -: expected a file, since every training of a comparison reads it"
+    );
     let comparison = |folder: &Path| {
         let (options, entries) = (options.clone(), entries.clone());
         Comparison::new(folder, options, entries, arguments.budget, seeds.clone()).searching_batches(several)
