@@ -63,87 +63,21 @@ fn columns(names: &[String]) -> String {
     format!("column{} {}", if names.len() == 1 { "" } else { "s" }, listed(names, String::clone))
 }
 
+/// Columns with a number each.
+fn counts(columns: &[(String, usize)]) -> String {
+    listed(columns, |(name, count)| format!("{name} ({count})"))
+}
+
+/// How many cells of columns are missing.
+fn gaps(columns: &[(String, usize)]) -> String {
+    counted(columns.iter().map(|(_, count)| count).sum(), "missing cell", "missing cells")
+}
+
 /// Names as a flag takes them; a column without a name is known by its index.
 fn flagged(names: &[String]) -> String {
     let own: Vec<&str> = names.iter().map(|name| name.strip_prefix("column ").unwrap_or(name)).collect();
     let text = own.join(",");
     if text.contains(' ') { format!("\"{text}\"") } else { text }
-}
-
-/// What is said of a table.
-fn of_table(note: &Note) -> Option<String> {
-    let counts = |columns: &[(String, usize)]| listed(columns, |(name, count)| format!("{name} ({count})"));
-    let sum = |columns: &[(String, usize)]| columns.iter().map(|(_, count)| count).sum::<usize>();
-    Some(match note {
-        Note::NumbersAreNames { names } => {
-            let shown = listed(names, String::clone);
-            format!(
-                "the first line, {shown}, is read as names, since it is not like the lines below (--header no reads a row)"
-            )
-        }
-        Note::LikelierLabel { taken, likelier } => {
-            format!(
-                "the last column, {taken}, is taken for the label; {likelier} is called as one (--label-column {likelier})"
-            )
-        }
-        Note::LabelsMissing { rows } => format!("{} without a label left out", counted(*rows, "row", "rows")),
-        Note::RowsMissing { rows, columns } => {
-            let rows = counted(*rows, "row", "rows");
-            format!("{rows} left out in which a cell is missing in {}", listed(columns, String::clone))
-        }
-        Note::WordColumns { columns } => {
-            format!(
-                "words become a column each: {}",
-                listed(columns, |(name, count)| format!("{name} ({count} words)"))
-            )
-        }
-        Note::GapsFilled { columns } => format!(
-            "{} of the training part filled by the column's mean, with a column beside that says where: {} (--missing \
-             mean|drop|refuse)",
-            counted(sum(columns), "missing cell", "missing cells"),
-            counts(columns)
-        ),
-        Note::EmptyColumns { columns: names } => {
-            format!("{} left out, with nothing in the training part", columns(names))
-        }
-        Note::GapsElsewhere { columns } => format!(
-            "{} filled as in training in columns that had none there: {}",
-            counted(sum(columns), "missing cell", "missing cells"),
-            counts(columns)
-        ),
-        Note::UnknownWords { columns } => {
-            let told =
-                |(name, count, example): &(String, usize, String)| format!("{name} ({count} cells, as {example:?})");
-            format!("words that the training part does not have, read as none of its words: {}", listed(columns, told))
-        }
-        Note::OtherColumns { names } => format!("{} ignored, which the training did not have", columns(names)),
-        Note::MatchedByPlace { file: false } => {
-            "the file has no names of columns: its columns are taken in the order of the training's".to_owned()
-        }
-        Note::MatchedByPlace { file: true } => {
-            "the training file had no names of columns: the columns are taken in its order".to_owned()
-        }
-        Note::CountsRows { column } => {
-            format!(
-                "column {} counts the rows (--drop {} leaves it out)",
-                bare(column),
-                flagged(std::slice::from_ref(column))
-            )
-        }
-        Note::AllDifferent { column } => {
-            let flag = flagged(std::slice::from_ref(column));
-            format!(
-                "column {} differs in every row, as a name of the row does (--drop {flag} leaves it out)",
-                bare(column)
-            )
-        }
-        Note::ConstantColumns { columns: names } => format!("{}: the same in every row", columns(names)),
-        Note::TellsLabel { columns: names, label } => {
-            let flag = flagged(names);
-            format!("{}: they tell the label, {label}, without fail (--drop {flag} leaves them out)", columns(names))
-        }
-        _ => return None,
-    })
 }
 
 /// The name of a column, which may be called by its index alone.
@@ -153,9 +87,6 @@ fn bare(name: &str) -> &str {
 
 /// What it says, with the flag that changes it.
 fn told(note: &Note) -> String {
-    if let Some(told) = of_table(note) {
-        return told;
-    }
     match note {
         Note::Resized { images: count, from: [least, most], to, fit, asked } => {
             let [least, most, to] = [least, most, to].map(|[height, width]| format!("{height} x {width}"));
@@ -224,7 +155,71 @@ fn told(note: &Note) -> String {
         Note::ValidationPart { folder, images: count, used: true } => {
             format!("the {} in {} judge in place of the test part", images(*count), folder.display())
         }
-        _ => String::new(),
+        Note::NumbersAreNames { names } => {
+            let shown = listed(names, String::clone);
+            format!(
+                "the first line, {shown}, is read as names, since it is not like the lines below (--header no reads a row)"
+            )
+        }
+        Note::LikelierLabel { taken, likelier } => {
+            format!(
+                "the last column, {taken}, is taken for the label; {likelier} is called as one (--label-column {likelier})"
+            )
+        }
+        Note::LabelsMissing { rows } => format!("{} without a label left out", counted(*rows, "row", "rows")),
+        Note::RowsMissing { rows, columns } => {
+            let rows = counted(*rows, "row", "rows");
+            format!("{rows} left out in which a cell is missing in {}", listed(columns, String::clone))
+        }
+        Note::WordColumns { columns } => {
+            format!(
+                "words become a column each: {}",
+                listed(columns, |(name, count)| format!("{name} ({count} words)"))
+            )
+        }
+        Note::GapsFilled { columns } => format!(
+            "{} of the training part filled by the column's mean, with a column beside that says where: {} (--missing \
+             mean|drop|refuse)",
+            gaps(columns),
+            counts(columns)
+        ),
+        Note::EmptyColumns { columns: names } => {
+            format!("{} left out, with nothing in the training part", columns(names))
+        }
+        Note::GapsElsewhere { columns } => {
+            format!("{} filled as in training in columns that had none there: {}", gaps(columns), counts(columns))
+        }
+        Note::UnknownWords { columns } => {
+            let told =
+                |(name, count, example): &(String, usize, String)| format!("{name} ({count} cells, as {example:?})");
+            format!("words that the training part does not have, read as none of its words: {}", listed(columns, told))
+        }
+        Note::OtherColumns { names } => format!("{} ignored, which the training did not have", columns(names)),
+        Note::MatchedByPlace { file: false } => {
+            "the file has no names of columns: its columns are taken in the order of the training's".to_owned()
+        }
+        Note::MatchedByPlace { file: true } => {
+            "the training file had no names of columns: the columns are taken in its order".to_owned()
+        }
+        Note::CountsRows { column } => {
+            format!(
+                "column {} counts the rows (--drop {} leaves it out)",
+                bare(column),
+                flagged(std::slice::from_ref(column))
+            )
+        }
+        Note::AllDifferent { column } => {
+            let flag = flagged(std::slice::from_ref(column));
+            format!(
+                "column {} differs in every row, as a name of the row does (--drop {flag} leaves it out)",
+                bare(column)
+            )
+        }
+        Note::ConstantColumns { columns: names } => format!("{}: the same in every row", columns(names)),
+        Note::TellsLabel { columns: names, label } => {
+            let flag = flagged(names);
+            format!("{}: they tell the label, {label}, without fail (--drop {flag} leaves them out)", columns(names))
+        }
     }
 }
 
@@ -301,6 +296,65 @@ mod tests {
                 Note::ValidationPart { folder: "s/val".into(), images: 10, used: true },
                 false,
                 "the 10 images in s/val judge in place of the test part",
+            ),
+            (
+                Note::NumbersAreNames { names: vec!["0".into(), "1".into()] },
+                false,
+                "the first line, 0, 1, is read as names, since it is not like the lines below (--header no reads a row)",
+            ),
+            (
+                Note::LikelierLabel { taken: "z".into(), likelier: "class".into() },
+                true,
+                "the last column, z, is taken for the label; class is called as one (--label-column class)",
+            ),
+            (Note::LabelsMissing { rows: 2 }, true, "2 rows without a label left out"),
+            (
+                Note::RowsMissing { rows: 1, columns: vec!["a".into(), "b".into()] },
+                true,
+                "1 row left out in which a cell is missing in a, b",
+            ),
+            (
+                Note::WordColumns { columns: vec![("port".into(), 3)] },
+                false,
+                "words become a column each: port (3 words)",
+            ),
+            (
+                Note::GapsFilled { columns: vec![("a".into(), 2), ("b".into(), 1)] },
+                false,
+                "3 missing cells of the training part filled by the column's mean, with a column beside that says where: \
+                 a (2), b (1) (--missing mean|drop|refuse)",
+            ),
+            (
+                Note::EmptyColumns { columns: vec!["void".into()] },
+                false,
+                "column void left out, with nothing in the training part",
+            ),
+            (
+                Note::GapsElsewhere { columns: vec![("a".into(), 1)] },
+                true,
+                "1 missing cell filled as in training in columns that had none there: a (1)",
+            ),
+            (
+                Note::UnknownWords { columns: vec![("port".into(), 4, "west".into())] },
+                true,
+                "words that the training part does not have, read as none of its words: port (4 cells, as \"west\")",
+            ),
+            (
+                Note::OtherColumns { names: (0..10).map(|column| format!("c{column}")).collect() },
+                false,
+                "columns c0, c1, c2, c3, c4, c5, c6, c7 and 2 more ignored, which the training did not have",
+            ),
+            (Note::CountsRows { column: "column 0".into() }, true, "column 0 counts the rows (--drop 0 leaves it out)"),
+            (
+                Note::AllDifferent { column: "full name".into() },
+                true,
+                "column full name differs in every row, as a name of the row does (--drop \"full name\" leaves it out)",
+            ),
+            (Note::ConstantColumns { columns: vec!["unit".into()] }, true, "column unit: the same in every row"),
+            (
+                Note::TellsLabel { columns: vec!["is_a".into(), "is_b".into()], label: "is_c".into() },
+                true,
+                "columns is_a, is_b: they tell the label, is_c, without fail (--drop is_a,is_b leaves them out)",
             ),
         ] {
             assert_eq!((is_warning(&note), told(&note).as_str()), (warning, text));

@@ -37,6 +37,9 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         Some(DatasetError::LabelFraction { .. } | DatasetError::ClassCount { .. }) => {
             return Some(" (--label-column NAME says which column is the label)".into());
         }
+        Some(DatasetError::FileKind { path }) if is_other_table(path) => {
+            return Some("; save it as CSV (in pandas: df.to_csv(\"table.csv\", index=False))".into());
+        }
         Some(DatasetError::Table { fault, .. }) => return of_table(fault),
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
@@ -57,6 +60,12 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         }
         _ => None,
     }
+}
+
+/// Whether a file's ending is that of tables in a form that is not read.
+fn is_other_table(path: &Path) -> bool {
+    const ENDINGS: [&str; 9] = ["parquet", "xlsx", "xls", "ods", "json", "jsonl", "feather", "arff", "sav"];
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 /// What a user of the command can do about a table.
@@ -111,6 +120,18 @@ mod tests {
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
         assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
+        let sheet = DatasetError::FileKind { path: "a.XLSX".into() };
+        assert!(remedy(&sheet).is_some_and(|words| words.starts_with("; save it as CSV")));
+        assert_eq!(remedy(&DatasetError::FileKind { path: "a.bin".into() }), None);
+        let fault = TableFault::TooManyWords {
+            name: "full name".into(),
+            words: 60,
+            more: false,
+            most: 50,
+            example: "x".into(),
+        };
+        let many = DatasetError::Table { path: "a.csv".into(), fault };
+        assert_eq!(remedy(&many).as_deref(), Some(" (--drop \"full name\" leaves the column out)"));
         let cut = DatasetError::ImageEnd { path: "a.jpg".into(), found: 9 };
         assert_eq!(remedy(&Error::from(cut)).as_deref(), Some(" (--skip-broken leaves such files out)"));
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";

@@ -252,6 +252,6 @@ mod tests {
         assert_eq!(message, "/t.csv: rows of 3 values, expected 2 as in training (1 x 1 x 2)");
         let message = rows("t.csv", "1,2\n1e300,2\n", &record).unwrap_err();
         assert!(message.starts_with("/t.csv: row 1, column 0 (from 0): 1") && message.ends_with("a finite number"));
-        assert!(rows("t.txt", "1,2\n", &record).unwrap_err().contains(".csv"));
+        assert!(rows("t.xlsx", "1,2\n", &record).unwrap_err().contains(".csv"));
     }
 }

@@ -373,11 +373,11 @@ fn tables_that_train_on_nonsense_are_refused() {
         let error = fails("1,a\n2,b\n", &options);
         assert!(error.starts_with(&format!("test fraction {fraction}: expected")), "{error}");
     }
-    let (_folder, path) = file("t.txt", "1,a\n");
+    let (_folder, path) = file("t.xlsx", "1,a\n");
     let error = load(&path, &options).unwrap_err().to_string();
-    let endings = ".zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .npy or .npz";
+    let endings = ".zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy or .npz";
     assert!(
-        error.ends_with(&format!("t.txt: expected a folder of images or a file that ends in {endings}")),
+        error.ends_with(&format!("t.xlsx: expected a folder of images or a file that ends in {endings}")),
         "{error}"
     );
     let error = load("no-such-file.csv", &options).unwrap_err();

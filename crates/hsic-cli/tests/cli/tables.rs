@@ -43,7 +43,8 @@ pub(crate) fn said(place: &Place, arguments: &str) -> String {
 }
 
 fn classes(predicted: &Value) -> Vec<String> {
-    predicted["predictions"].as_array().unwrap().iter().map(|one| one["class"].as_str().unwrap().to_owned()).collect()
+    let of = |one: &Value| one["class"].as_str().expect("a class").to_owned();
+    predicted["predictions"].as_array().expect("predictions").iter().map(of).collect()
 }
 
 /// Columns of a table in another order.
@@ -106,7 +107,23 @@ fn numbers_can_be_names() {
     let counts = |info: &Value| info["train_rows"].as_u64().unwrap() + info["test_rows"].as_u64().unwrap();
     assert_eq!((counts(&info), info["classes"].as_array().unwrap().len()), (90, 3));
     assert_eq!(info["notes"], json!([{ "kind": "numbers_are_names", "names": ["0", "1", "2", "3", "4"] }]));
-    assert_eq!(counts(&place.json("data info t.csv --header no --test-fraction 0.5 --json")), 91);
+    assert_eq!(counts(&place.json("data info t.csv --header no --json")), 91);
+    // Rows under names that count, for a training under words: the names are no row, and places tell the columns.
+    place.write("words.csv", &plain(&rows(90, 1)));
+    place.json(&format!("train --dataset words.csv {TRAIN} --run r"));
+    let new: String = plain(&rows(5, 2))
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit_once(',').map_or("", |cells| cells.0).to_owned() + "\n")
+        .collect();
+    place.write("new.csv", &format!("0,1,2,3\n{new}"));
+    place.write("named.csv", &format!("w,x,y,z\n{new}"));
+    let predicted = place.json("predict r new.csv --json");
+    assert_eq!(classes(&predicted), classes(&place.json("predict r named.csv --json")));
+    assert_eq!(
+        (classes(&predicted).len(), &predicted["notes"][0]["notes"][0]["kind"]),
+        (5, &json!("matched_by_place"))
+    );
 }
 
 #[test]
@@ -250,4 +267,28 @@ fn a_label_that_stands_elsewhere_is_pointed_at() {
     assert_eq!((&info["label"], info["classes"].as_array().unwrap().len()), (&json!("label"), 3));
     let refused = place.fails("data info t.csv --label-column label --drop label");
     assert!(refused.contains("drop leaves out the column of the labels, label"), "{refused}");
+}
+
+#[test]
+fn a_run_of_an_earlier_version_goes_by_places() {
+    let place = Place::new();
+    place.write("t.csv", &plain(&rows(90, 1)));
+    let trained = place.json(&format!("train --dataset t.csv {TRAIN} --run r"));
+    let new = plain(&rows(12, 2));
+    place.write("new.csv", &reordered(&new, &[0, 1, 2, 3]));
+    place.write("full.csv", &new);
+    let (predicted, judged) = (place.json("predict r new.csv --json"), place.json("eval r --dataset full.csv --json"));
+    // Such a run did not record its columns.
+    let mut record: Value = serde_json::from_slice(&bytes(&place.path("r/data.json"))).expect("a record");
+    assert!(record.as_object_mut().expect("an object").remove("columns").is_some());
+    place.write("r/data.json", &record.to_string());
+    assert_eq!(place.json("predict r new.csv --json"), predicted);
+    place.write("other.csv", &reordered(&new, &[3, 2, 1, 0]));
+    assert_ne!(classes(&place.json("predict r other.csv --json")), classes(&predicted));
+    assert_eq!(place.json("eval r --dataset full.csv --json")["confusion"], judged["confusion"]);
+    assert_eq!(place.json("eval r --json")["test_accuracy"], trained["test_accuracy"]);
+    let told = place.fails("predict r full.csv");
+    assert_eq!(told, "error: full.csv: rows of 5 values, expected 4 as in training (1 x 1 x 4)\n");
+    let further = place.json("train --resume r --epochs 32 --quiet --json");
+    assert_eq!(further["epochs"], 32);
 }

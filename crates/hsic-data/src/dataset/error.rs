@@ -31,7 +31,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -271,16 +271,6 @@ pub enum DatasetError {
         path: PathBuf,
         /// The reader's reason.
         source: zip::result::ZipError,
-    },
-    /// Columns that are not those of the means and deviations given.
-    #[error("{}: {found} columns beside the label, expected {expected} as in training", path.display())]
-    Standardized {
-        /// The file.
-        path: PathBuf,
-        /// Its columns.
-        found: usize,
-        /// Means and deviations.
-        expected: usize,
     },
     /// An archive without the arrays of a data set.
     #[error("{}: arrays {}, expected x and y, or x_train and y_train (with x_test and y_test for a test part)", path.display(), found.join(", "))]

@@ -9,6 +9,7 @@ use super::notes::Note;
 use super::parts::{Drawn, first, hold_out, split};
 use super::standard_input::is_standard_input;
 use super::table::without_ending;
+use super::table_fault::TableFault;
 use super::table_file::{Columned, Labeled, Source, TableFile, read};
 use super::tables::fit::{fit, notes as of_encoding};
 use super::tables::matching::matched;
@@ -182,7 +183,8 @@ fn given_standardization(
 ) -> Result<Option<Standardization>, DatasetError> {
     match &options.standardization {
         Some(given) if given.means.len() != cols => {
-            Err(DatasetError::Standardized { path: path.to_owned(), found: cols, expected: given.means.len() })
+            let fault = TableFault::Width { found: cols, expected: given.means.len() };
+            Err(DatasetError::Table { path: path.to_owned(), fault })
         }
         given => Ok(given.clone()),
     }
@@ -343,7 +345,10 @@ mod tests {
         let given = LoadOptions { standardization: split.standardization.clone(), ..options() };
         assert_eq!(loaded(&text, &given).unwrap(), split);
         let narrow = loaded("1,0\n2,1\n3,0\n4,1\n", &LoadOptions { test_fraction: 0.5, ..given }).unwrap_err();
-        assert!(matches!(narrow, DatasetError::Standardized { found: 1, expected: 2, .. }), "{narrow}");
+        assert!(
+            matches!(narrow, DatasetError::Table { fault: TableFault::Width { found: 1, expected: 2 }, .. }),
+            "{narrow}"
+        );
     }
 
     #[test]

@@ -56,15 +56,15 @@ fn names_rows(table: &RawTable, column: usize) -> bool {
         Cells::Words(words) => words.list().len() == rows || words.more(),
         Cells::Numbers(Numbers::Doubles(_)) => false,
         Cells::Numbers(numbers) => {
-            let whole: BTreeSet<i64> = (0..rows)
-                .map(|row| numbers.get(row))
-                .filter(|number| !number.is_nan())
-                .map(|number| number as i64)
-                .collect();
-            let (Some(least), Some(most)) = (whole.first(), whole.last()) else { return false };
+            let there = || (0..rows).map(|row| numbers.get(row)).filter(|number| !number.is_nan());
+            let (least, most) =
+                there().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), number| (a.min(number), b.max(number)));
             let name = table.names[column].to_lowercase();
             let called = name.split(|letter: char| !letter.is_alphanumeric()).any(|part| ID_NAMES.contains(&part));
-            whole.len() == rows && (called || most - least < 2 * rows as i64)
+            let mut seen = BTreeSet::new();
+            (called || most - least < 2.0 * rows as f64)
+                && there().all(|number| seen.insert(number as i64))
+                && seen.len() == rows
         }
     }
 }

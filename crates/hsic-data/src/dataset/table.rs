@@ -56,7 +56,7 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
     }
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    if ends(&[".csv", ".tsv", ".csv.gz", ".tsv.gz"]) {
+    if ends(&[".csv", ".tsv", ".txt", ".data", ".csv.gz", ".tsv.gz"]) {
         Some(Kind::Text)
     } else if ends(&[".npy"]) {
         Some(Kind::Npy)
@@ -81,7 +81,7 @@ pub(super) fn without_ending(path: &Path) -> String {
 
 /// Reads a table in which every entry is a finite number.
 ///
-/// - `.csv`, `.tsv`, both also with `.gz`, and `-` for standard input: separated by commas, semicolons, tabs or bars; the
+/// - `.csv`, `.tsv` (both also with `.gz`), `.txt`, `.data`, and `-` for standard input: separated by commas, semicolons, tabs or bars; the
 ///   first line gives names if it is not like those below it. Numbers may have a decimal comma where that is plain.
 /// - `.npy`: a row is an index of the first dimension; one dimension is one column, further ones lie end to end. Of
 ///   records, each field is a column, of its name.
@@ -281,7 +281,8 @@ mod tests {
             ("b.c.csv.gz", Some(Kind::Text), "b.c"),
             ("b.npy", Some(Kind::Npy), "b"),
             ("b.NPZ", Some(Kind::Npz), "b"),
-            ("b.txt", None, "b"),
+            ("iris.data", Some(Kind::Text), "iris"),
+            ("b.xlsx", None, "b"),
         ] {
             let path = Path::new(name);
             assert_eq!((kind(path), without_ending(path).as_str()), (found, stem), "{name}");

@@ -144,18 +144,6 @@ pub enum TableFault {
         /// What they are.
         why: &'static str,
     },
-    /// A reader that was not built in.
-    #[error("parquet files are read by a program that was built with the feature {feature}")]
-    Feature {
-        /// Its name.
-        feature: &'static str,
-    },
-    /// A Parquet file that cannot be read, or holds what no table has.
-    #[error("not readable as Parquet: {reason}")]
-    Parquet {
-        /// What is wrong.
-        reason: String,
-    },
 }
 
 fn missing(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! A file of a table as rows with labels, before they are divided and before anything is found out from them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,10 @@ use super::standard_input::{is_standard_input, text_bytes};
 use super::suspicious;
 use super::table::{Kind, kind, of_numbers, read_file, tabs};
 use super::table_fault::TableFault;
-use super::tables::cells::Cells;
+use super::tables::cells::{Cells, Numbers};
 use super::tables::header::Named;
 use super::tables::matching;
-use super::tables::raw::{Known, RawTable};
+use super::tables::raw::{Known, RawColumn, RawTable};
 use super::tables::select::{Missing, label, left_out, likelier_label};
 use super::tables::text::Text;
 
@@ -192,12 +193,14 @@ impl Reading<'_> {
         }
         if let Some(train) = self.train {
             let both = train.table.named.is_some() && table.named.is_some();
-            let places = (0..table.names.len()).filter(|&place| {
-                let name = &table.names[place];
-                let own = if both { train.table.names.iter().position(|known| known == name) } else { Some(place) };
-                let cells = own.and_then(|own| train.table.columns.get(own)).map(|column| &column.cells);
-                matches!(cells, Some(Cells::Words(_)))
-            });
+            let words =
+                train.table.columns.iter().enumerate().filter(|(_, column)| matches!(column.cells, Cells::Words(_)));
+            let words: BTreeMap<&str, usize> = words.map(|(own, _)| (train.table.names[own].as_str(), own)).collect();
+            let by_place: BTreeSet<usize> = words.values().copied().collect();
+            let is_text = |place: &usize| {
+                if both { words.contains_key(table.names[*place].as_str()) } else { by_place.contains(place) }
+            };
+            let places = (0..table.names.len()).filter(is_text);
             texts.extend(places);
         }
         texts
@@ -290,6 +293,7 @@ impl Reading<'_> {
             left_out(&table, label, options.drop.as_ref(), options.columns.as_ref()).map_err(wrong)?
         };
         if !judges {
+            finite(path, &table, label, &left_out)?;
             notes.extend(suspicious::notes(&table, label, &left_out));
         }
         let labeled: Vec<bool> = (0..table.rows).map(|row| !table.columns[label].cells.is_gap(row)).collect();
@@ -350,6 +354,18 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Whether every number that is there is finite, or which is not.
+fn finite(path: &Path, table: &RawTable, label: usize, left_out: &[bool]) -> Result<(), DatasetError> {
+    let columns = table.columns.iter().enumerate().filter(|&(column, _)| column != label && !left_out[column]);
+    for (column, RawColumn { cells, .. }) in columns {
+        let Cells::Numbers(Numbers::Doubles(numbers)) = cells else { continue };
+        if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
+            return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value: numbers[row] });
+        }
+    }
+    Ok(())
 }
 
 /// Names that a file has whose columns are those of a training.

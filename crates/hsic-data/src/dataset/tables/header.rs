@@ -1,9 +1,14 @@
 //! Whether the first line of a text names its columns.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::look::Look;
 use super::number::{is_missing, plain};
+
+/// Rows below a line of numbers from which on it stands out by being whole.
+const MANY_ROWS: usize = 5;
 
 /// What the first line of a text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +44,8 @@ pub(crate) fn named(
 ) -> Option<Named> {
     let is_word = |cell: &&str| plain(cell).is_none();
     let is_name = |cell: &&str| is_word(cell) && !is_missing(cell);
-    if !expected.is_empty() && expected.iter().all(|name| first.contains(name)) {
+    let there: BTreeSet<&str> = first.iter().copied().collect();
+    if !expected.is_empty() && expected.iter().all(|name| there.contains(name)) {
         return Some(Named::Plainly);
     }
     if label.is_some_and(|label| plain(label).is_none() && first.contains(&label)) {
@@ -79,11 +85,13 @@ fn by_numbers(first: &[&str], below: &[Look]) -> bool {
     }
     let fractional = below.iter().filter(|look| look.is_fractional()).count();
     let counts_from = |start: usize| numbers.iter().enumerate().all(|(i, &number)| number == (start + i) as f64);
+    // In a few rows, another one may well be all that is whole.
+    let many = below.iter().map(|look| look.filled).max().unwrap_or(0) >= MANY_ROWS;
     if counts_from(0) {
         let beyond = numbers.iter().zip(below).any(|(&number, look)| look.is_beyond(number));
-        return fractional > 0 || beyond && numbers.len() > 3;
+        return fractional > 0 && (many || numbers.len() > 2) || beyond && numbers.len() > 3;
     }
-    fractional > 1 || counts_from(1) && fractional > 0 && numbers.len() > 2
+    many && (fractional > 1 || counts_from(1) && fractional > 0 && numbers.len() > 2)
 }
 
 #[cfg(test)]
@@ -128,21 +136,25 @@ mod tests {
 
     #[test]
     fn numbers_that_count_or_have_no_fraction_are_names_above_others() {
+        let rows = |first: &str, row: &str| format!("{first}{}", format!(" {row}").repeat(MANY_ROWS));
         for text in [
-            "0,1,2 0.5,0.1,0 0.2,0.3,1",
-            ",0,1 0,0.5,7 1,0.25,8",
-            "0,1,2,3,4 7,9,2,1,0 8,9,0,2,1",
-            "1990,2000,2010 0.5,0.1,0 0.2,0.3,1",
-            "1,2,3 0.5,7,0 0.2,8,1",
+            "0,1,2 0.5,0.1,0 0.2,0.3,1".to_owned(),
+            "0,1,2,3,4 7,9,2,1,0 8,9,0,2,1".to_owned(),
+            rows("0,1", "0.5,7"),
+            rows(",0,1", "0,0.5,7"),
+            rows("1990,2000,2010", "0.5,0.1,0"),
+            rows("1,2,3", "0.5,7,0"),
         ] {
-            assert_eq!(of(text), Some(Named::ByNumbers), "{text}");
+            assert_eq!(of(&text), Some(Named::ByNumbers), "{text}");
         }
+        assert_eq!(of(&rows("5,6", "0.5,7")), None);
         for text in [
             "0,1,2 3,1,0 4,2,1",
             "0,1,2,3 0,1,2,3 0,1,2,3",
             "1,2 3,4 5,6",
             "1,2 0.5,6",
-            "5,6 0.5,6",
+            "0,1 0.5,6",
+            "5,6,7 0.5,0.6,7 0.1,0.2,3",
             "5,5 0.5,0.6",
             "0.5,1 0.25,0",
             "0,1,2",

@@ -1,6 +1,6 @@
 //! A first look at the columns of a text: which hold numbers, how those are written, where something is missing.
 
-use super::number::{Decimal, is_missing_number, read};
+use super::number::{Decimal, digits, is_missing_number, read};
 
 /// What the cells of a column are, as far as they were looked at. Places are the first bytes of records.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,12 @@ pub(crate) struct Evidence {
 
 impl Look {
     pub(crate) fn add(&mut self, byte: usize, cell: &str) {
+        if let Some(number) = digits(cell) {
+            self.filled += 1;
+            self.whole += 1;
+            self.widen(number);
+            return;
+        }
         if is_missing_number(cell) {
             self.gap.get_or_insert_with(|| (byte, cell.to_owned()));
             return;
@@ -67,6 +73,10 @@ impl Look {
         }
         let Some(number) = point.or(comma) else { return };
         self.whole += usize::from(!commas && !points);
+        self.widen(number);
+    }
+
+    fn widen(&mut self, number: f64) {
         if self.numbers() == 1 {
             (self.least, self.most) = (number, number);
         }

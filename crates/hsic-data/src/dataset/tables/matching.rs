@@ -1,5 +1,9 @@
 //! Which columns of a file are those of a training: by name, or by place where there are no names.
 
+use std::collections::BTreeMap;
+
+use super::header::Named;
+use super::number::plain;
 use super::raw::RawTable;
 use crate::dataset::encoding::{Coding, Encoding};
 use crate::dataset::notes::Note;
@@ -19,8 +23,15 @@ pub(crate) struct Matched {
 /// # Errors
 /// `Missing` with the names of those that are not there; `Width` for a file without names and of another number of columns.
 pub(crate) fn matched(encoding: &Encoding, table: &RawTable, label: Option<usize>) -> Result<Matched, TableFault> {
-    if encoding.named && table.named.is_some() {
-        return by_name(encoding, table, label);
+    let both = encoding.named && table.named.is_some();
+    if both {
+        let found = by_name(encoding, table, label);
+        // Names that only count, as pandas gives where there are none, say nothing.
+        let counted = table.named == Some(Named::ByNumbers)
+            || encoding.sources.iter().all(|source| plain(&source.name).is_some());
+        if found.is_ok() || !counted {
+            return found;
+        }
     }
     let columns: Vec<usize> = (0..table.names.len()).filter(|&column| Some(column) != label).collect();
     let used = encoding.sources.iter().filter(|source| source.is_used()).count();
@@ -33,15 +44,20 @@ pub(crate) fn matched(encoding: &Encoding, table: &RawTable, label: Option<usize
     } else {
         return Err(TableFault::Width { found: columns.len(), expected: all });
     };
-    let one_has_names = encoding.named != table.named.is_some();
+    let one_has_names = both || encoding.named != table.named.is_some();
     Ok(Matched {
         places,
-        notes: one_has_names.then_some(Note::MatchedByPlace { file: table.named.is_some() }).into_iter().collect(),
+        notes: one_has_names
+            .then_some(Note::MatchedByPlace { file: !both && table.named.is_some() })
+            .into_iter()
+            .collect(),
     })
 }
 
 fn by_name(encoding: &Encoding, table: &RawTable, label: Option<usize>) -> Result<Matched, TableFault> {
-    let place = |name: &String| table.names.iter().position(|known| known == name);
+    let known: BTreeMap<&str, usize> =
+        table.names.iter().zip(0..).map(|(name, index)| (name.as_str(), index)).collect();
+    let place = |name: &str| known.get(name).copied();
     let places: Vec<Option<usize>> = encoding.sources.iter().map(|source| place(&source.name)).collect();
     let lacking = encoding.sources.iter().zip(&places).filter(|(source, place)| source.is_used() && place.is_none());
     let missing: Vec<String> = lacking.map(|(source, _)| source.name.clone()).collect();
@@ -49,11 +65,11 @@ fn by_name(encoding: &Encoding, table: &RawTable, label: Option<usize>) -> Resul
         return Err(TableFault::Missing { missing, found: table.names.clone() });
     }
     // Labels that stand in a file are no column that nobody knows, and neither are columns that the training left out.
-    let is_known = |index: usize| {
-        label == Some(index) || table.names[index] == encoding.label.name || places.contains(&Some(index))
-    };
+    let mut is_known = vec![false; table.names.len()];
+    let labels = label.into_iter().chain(place(&encoding.label.name));
+    places.iter().flatten().copied().chain(labels).for_each(|index| is_known[index] = true);
     let others: Vec<String> =
-        (0..table.names.len()).filter(|&index| !is_known(index)).map(|index| table.names[index].clone()).collect();
+        table.names.iter().zip(is_known).filter(|(_, is_known)| !is_known).map(|(name, _)| name.clone()).collect();
     let notes = if others.is_empty() { Vec::new() } else { vec![Note::OtherColumns { names: others }] };
     Ok(Matched { places, notes })
 }
@@ -71,7 +87,6 @@ pub(crate) fn texts(encoding: &Encoding, table: &RawTable, label: Option<usize>)
 mod tests {
     use super::*;
     use crate::dataset::encoding::{DropReason, LabelColumn, SourceColumn};
-    use crate::dataset::tables::header::Named;
 
     fn encoding(named: bool) -> Encoding {
         let number = Coding::Number { fill: 0.0, indicator: false };
@@ -110,6 +125,10 @@ mod tests {
         let found = of(false, &["0", "1", "2", "3"], false, Some(1)).unwrap();
         assert_eq!((found.places, found.notes), (vec![Some(0), Some(2), Some(3)], vec![]));
         assert_eq!(of(false, &["a", "b", "c"], true, None).unwrap().notes, [Note::MatchedByPlace { file: true }]);
+        // Names that count are none.
+        let counted = RawTable { named: Some(Named::ByNumbers), ..table(&["0", "1", "2"], true) };
+        let found = matched(&encoding(true), &counted, None).unwrap();
+        assert_eq!((found.places, found.notes.len()), (vec![Some(0), Some(1), Some(2)], 1));
         let told = of(true, &["0", "1", "2", "3"], false, None).unwrap_err().to_string();
         assert_eq!(told, "rows of 4 values, expected 3 as in training");
     }

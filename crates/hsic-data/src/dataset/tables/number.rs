@@ -16,6 +16,23 @@ pub(crate) fn plain(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
+/// The number of a text of a few digits, as most cells are: found without the work that other numbers take.
+pub(crate) fn digits(text: &str) -> Option<f64> {
+    // So many digits make a whole number that double precision holds exactly.
+    const MOST: usize = 15;
+    if text.is_empty() || text.len() > MOST {
+        return None;
+    }
+    let mut number = 0u64;
+    for byte in text.bytes() {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = 10 * number + u64::from(byte - b'0');
+    }
+    Some(number as f64)
+}
+
 /// The number that a text is under a decimal mark; `None` if it is none.
 pub(crate) fn read(text: &str, decimal: Decimal) -> Option<f64> {
     let marked = || text.contains(['.', ',']);
@@ -68,14 +85,18 @@ pub(crate) fn is_missing(text: &str) -> bool {
         "", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null",
         "None", "?", "-1.#IND", "1.#IND", "1.#QNAN",
     ];
-    // Almost every cell is longer than the longest mark, or begins otherwise.
-    text.len() <= 8 && MARKS.contains(&text)
+    // Almost every cell is a number, or longer than the longest mark.
+    let is_number = text.as_bytes().first().is_some_and(u8::is_ascii_digit) && !text.contains('#');
+    text.len() <= 8 && !is_number && MARKS.contains(&text)
 }
 
 /// Whether a text among numbers stands for a missing one: also in another case, or as a mark without a digit.
 pub(crate) fn is_missing_number(text: &str) -> bool {
     const WORDS: [&str; 9] = ["na", "n/a", "n.a.", "nan", "null", "none", "nil", "missing", "<na>"];
     const SIGNS: [&str; 5] = ["-", "--", ".", "..", "*"];
+    if text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        return is_missing(text);
+    }
     is_missing(text)
         || SIGNS.contains(&text)
         || text.len() <= 7 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
@@ -114,6 +135,8 @@ mod tests {
         for text in ["1,5", "0,123", "1,23,456", "12,34", "1234,567", "1,234'567", "", "-", ".", ",", "1.2.3", "x"] {
             assert_eq!(point(text), None, "{text}");
         }
+        assert_eq!(["0", "007", "999999999999999"].map(digits), [Some(0.0), Some(7.0), Some(999_999_999_999_999.0)]);
+        assert_eq!(["", "-1", "1.5", "1234567890123456"].map(digits), [None; 4]);
         let comma = |text| read(text, Decimal::Comma);
         for (text, number) in [
             ("0,3103", 0.3103),

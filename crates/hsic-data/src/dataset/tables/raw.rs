@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cells::{Cells, MOST_WORDS, Numbers, WordBuilder};
 use super::header::{Header, Named, named};
 use super::look::{Evidence, Kind, Look};
-use super::number::{Decimal, is_missing, is_missing_number, read};
+use super::number::{Decimal, digits, is_missing, is_missing_number, read};
 use super::text::Text;
 use crate::dataset::columns::Columns;
 use crate::dataset::error::DatasetError;
@@ -227,19 +227,12 @@ impl CellReader {
     fn push(&mut self, cell: &str) {
         match self {
             // That every cell is a number or missing has been seen.
-            Self::Numbers(..) if is_missing_number(cell) => self.push_number(f64::NAN),
-            Self::Numbers(decimal, _) => {
-                let number = read(cell, *decimal).unwrap_or(f64::NAN);
-                self.push_number(number);
+            Self::Numbers(decimal, numbers) => {
+                let other = || if is_missing_number(cell) { None } else { read(cell, *decimal) };
+                numbers.push(digits(cell).or_else(other).unwrap_or(f64::NAN));
             }
             Self::Words(words, true) => words.push(Some(cell).filter(|cell| !cell.is_empty())),
             Self::Words(words, false) => words.push(Some(cell).filter(|cell| !is_missing(cell))),
-        }
-    }
-
-    fn push_number(&mut self, number: f64) {
-        if let Self::Numbers(_, numbers) = self {
-            numbers.push(number);
         }
     }
 
@@ -368,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_a_user_says_of_the_first_line_holds() {
-        let text = "0,1\n0.5,2\n";
+        let text = "0,1,2\n0.5,2,7\n";
         assert_eq!((table(text).unwrap().rows, table(text).unwrap().named), (1, Some(Named::ByNumbers)));
         let said = |header| known(text, Known { header, ..Known::default() }).unwrap();
         assert_eq!((said(Header::No).rows, said(Header::Yes).rows), (2, 1));

@@ -70,22 +70,8 @@ pub enum Missing {
 }
 
 /// Words by which people call the column of the labels.
-const LABEL_NAMES: [&str; 14] = [
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "target",
-    "y",
-    "species",
-    "category",
-    "outcome",
-    "diagnosis",
-    "kind",
-    "variety",
-    "result",
-    "response",
-];
+const LABEL_NAMES: [&str; 10] =
+    ["label", "labels", "class", "classes", "target", "species", "outcome", "diagnosis", "variety", "kind"];
 
 /// The column of the labels: that of the name or index asked for, else the last that is not left out and not empty.
 ///
