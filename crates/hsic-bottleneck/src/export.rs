@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_data::dataset::{Encoding, Normalization, Standardization};
+use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
 use hsic_nn::network::{Block, Feature, Module, NamedTensor, Network};
@@ -51,16 +53,47 @@ impl Features {
     }
 }
 
+/// What becomes of the values of a sample before a network sees them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    /// Whether values are pixels of 0 to 255, which become value / 255 first.
+    pub pixels: bool,
+    /// Means and deviations of channels: (value - mean) / deviation; a deviation of 0 makes it 0.
+    pub normalization: Option<Normalization>,
+    /// Means and deviations of columns, likewise.
+    pub standardization: Option<Standardization>,
+    /// Names of the values of a row of a table.
+    pub columns: Option<Vec<String>>,
+    /// How the columns of a file become those values.
+    pub encoding: Option<Encoding>,
+}
+
+impl Input {
+    /// That of a run.
+    #[must_use]
+    pub fn of(record: &Provenance) -> Self {
+        Self {
+            pixels: record.pixels,
+            normalization: record.normalization.clone(),
+            standardization: record.standardization.clone(),
+            columns: record.encoding.as_ref().map(Encoding::encoded_names),
+            encoding: record.encoding.clone(),
+        }
+    }
+}
+
 /// Writes the network's tensors (f32, PyTorch's layouts) to `path`, whole or not at all; with a softmax layer where there is
 /// one, on the last outputs as one more linear module, on all blocks as `format.weight` (classes x columns) and
-/// `format.bias`. A safetensors file also tells the modules, in its metadata under `state`, and with a layer on all blocks the
-/// `features` that are its columns, in order.
+/// `format.bias`. The metadata of a safetensors file tells the modules under `state`, with a layer on all blocks the
+/// `features` that are its columns, in order, and under `input` what is to be done to the values of a sample before the
+/// network sees them; its `format` is `pt`, as other programs ask.
 ///
 /// # Errors
 /// `Io` with the path.
 pub fn export(
     network: &Network,
     layer: Option<(FormatInput, &SoftmaxLayer)>,
+    input: Option<&Input>,
     format: ExportFormat,
     path: &Path,
 ) -> Result<(), FileError> {
@@ -90,7 +123,10 @@ pub fn export(
                 Some(features) => serde_json::json!({ "modules": modules, "features": features }),
             };
             let state = state.to_string();
-            tensor_file::save(path, tensor_file::views(&tensors), Some(&state))
+            let input = input.map(|input| serde_json::json!(input).to_string());
+            let mut metadata = vec![("format", "pt"), ("state", &state)];
+            metadata.extend(input.as_deref().map(|input| ("input", input)));
+            tensor_file::save_with(path, tensor_file::views(&tensors), &metadata)
         }
         ExportFormat::Npz => replace(path, |aside| {
             let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(aside)?));
@@ -140,8 +176,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
-        export(&network, None, ExportFormat::Npz, &a).unwrap();
-        export(&network, None, ExportFormat::Npz, &b).unwrap();
+        export(&network, None, None, ExportFormat::Npz, &a).unwrap();
+        export(&network, None, None, ExportFormat::Npz, &b).unwrap();
         assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
         let mut archive = zip::ZipArchive::new(File::open(&a).unwrap()).unwrap();
         assert_eq!(archive.len(), network.tensors().len());
@@ -163,12 +199,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let network = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 1);
-        export(&network, None, ExportFormat::Safetensors, &path).unwrap();
+        export(&network, None, None, ExportFormat::Safetensors, &path).unwrap();
         let mut other = Network::mlp(5, &[4], 3, Activation::Relu, hsic_nn::network::Norm::None, 2);
         tensor_file::restore(&path, &mut other, tensor_file::load(&path).unwrap().tensors).unwrap();
         assert_eq!(other.tensors(), network.tensors());
-        let error =
-            export(&network, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors")).unwrap_err();
+        let error = export(&network, None, None, ExportFormat::Safetensors, &folder.path().join("no/w.safetensors"))
+            .unwrap_err();
         assert!(error.to_string().ends_with("no/w.safetensors"), "{error}");
     }
 
@@ -180,7 +216,7 @@ mod tests {
         let layer = SoftmaxLayer::from_parts(2, &weight, &[0.5, -0.5]).unwrap();
         let path = folder.path().join("w.safetensors");
         let file = |input| {
-            export(&network, Some((input, &layer)), ExportFormat::Safetensors, &path).unwrap();
+            export(&network, Some((input, &layer)), None, ExportFormat::Safetensors, &path).unwrap();
             tensor_file::load(&path).unwrap()
         };
         let found = file(FormatInput::All);
@@ -194,7 +230,7 @@ mod tests {
         assert_eq!(of(&found.tensors, "format.weight"), Some((vec![2, 9], weight)));
         assert_eq!(of(&found.tensors, "format.bias"), Some((vec![2], vec![0.5, -0.5])));
         let two = SoftmaxLayer::from_parts(2, &[1.0, 2.0, 3.0, 4.0], &[0.0, 1.0]).unwrap();
-        export(&network, Some((FormatInput::Last, &two)), ExportFormat::Safetensors, &path).unwrap();
+        export(&network, Some((FormatInput::Last, &two)), None, ExportFormat::Safetensors, &path).unwrap();
         let found = tensor_file::load(&path).unwrap();
         let state: serde_json::Value = serde_json::from_str(&found.state.unwrap()).unwrap();
         assert_eq!((state["modules"].as_array().unwrap().len(), &state["features"]), (10, &serde_json::Value::Null));

@@ -4,7 +4,7 @@
 //! trained on would judge. Other data are not divided at all: they are judged as a whole, or by the test part that they
 //! come with.
 
-use hsic_data::dataset::{self, Dataset, LoadOptions, Note, Part};
+use hsic_data::dataset::{self, ColumnList, Dataset, Header, LoadOptions, Missing, Note, Part};
 use hsic_data::fault::Faults;
 use hsic_data::stage::DataOptions;
 use serde::Serialize;
@@ -84,12 +84,19 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
     refuse_images(asked)?;
     let (standardization, images) = (record.standardization.clone(), record.image_plan());
     let image_arrays = config.load.image_arrays;
+    let (tables, encoding) = (record.table_columns(), record.encoding.clone());
     let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
         options.data.validation = asked.validation.or(options.data.validation);
-        let load =
-            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions {
+            standardization,
+            images,
+            image_arrays,
+            tables,
+            encoding,
+            ..options.resolve_among(&config.methods)?.load
+        };
         let held_out = load.validation > 0.0;
         let part = part.unwrap_or(Part::Test);
         let rows = if part == Part::Test && held_out { Rows::Validation } else { part.into() };
@@ -98,12 +105,26 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
         (rows, split.part(part), notes)
     } else {
         refuse_drawing(asked)?;
-        options.data.label_column = asked.label_column.clone().or(options.data.label_column);
+        // The encoding names the column of labels, which may lie elsewhere in these.
+        let recorded = record.encoding.as_ref().is_some_and(|encoding| encoding.named);
+        let own = options.data.label_column.filter(|_| !recorded);
+        options.data.label_column = asked.label_column.clone().or(own);
+        // What judges is this file, and not the one that the run was tested on.
+        (options.data.test_dataset, options.data.drop, options.data.columns) = (None, None, None);
+        options.data.header = asked.header.or(options.data.header.filter(|&header| header == Header::No));
+        options.data.encoding = asked.encoding.or(options.data.encoding);
+        options.data.missing = asked.missing;
         options.data.arrays = asked.arrays.clone().or(options.data.arrays);
         options.data.skip_broken = asked.skip_broken.or(options.data.skip_broken);
         (options.data.train_size, options.data.test_size) = (asked.train_size, asked.test_size);
-        let load =
-            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions {
+            standardization,
+            images,
+            image_arrays,
+            tables,
+            encoding,
+            ..options.resolve_among(&config.methods)?.load
+        };
         let mut given = dataset::given(&place, &load, &record.class_names)?;
         let notes = std::mem::take(&mut given.notes);
         // What is amiss with them is told with the name by which they were asked for.
@@ -143,6 +164,19 @@ fn refuse_divisions(asked: &DataOptions, own: &DataOptions) -> Result<(), Config
     check("train-size", text(asked.train_size), told(own.train_size));
     check("label-column", asked.label_column.clone(), told(own.label_column.as_ref()));
     check("arrays", asked.arrays.as_ref().map(ToString::to_string), told(own.arrays.as_ref()));
+    let list = |list: &Option<ColumnList>| list.as_ref().map(ToString::to_string);
+    check(
+        "test-dataset",
+        asked.test_dataset.as_ref().map(|path| path.display().to_string()),
+        told(own.test_dataset.as_ref().map(|path| path.display())),
+    );
+    check("drop", list(&asked.drop), told(own.drop.as_ref()));
+    check("columns", list(&asked.columns), told(own.columns.as_ref()));
+    check("encoding", asked.encoding.map(|encoding| encoding.to_string()), told(own.encoding));
+    let named = |header: Header| format!("{header:?}").to_lowercase();
+    check("header", asked.header.map(named), told(own.header.map(named)));
+    let named = |missing: Missing| format!("{missing:?}").to_lowercase();
+    check("missing", asked.missing.map(named), told(own.missing.map(named)));
     check("test-fraction", asked.test_fraction.map(|share| share.to_string()), told(own.test_fraction));
     check("split-seed", asked.split_seed.map(|seed| seed.to_string()), told(own.split_seed));
     // Without a part held out the test part judges, of which no row was trained on.
@@ -174,6 +208,15 @@ fn refuse_drawing(asked: &DataOptions) -> Result<(), ConfigError> {
     }
     if let Some(seed) = asked.split_seed {
         faults.check("split-seed", seed, false, expected);
+    }
+    if let Some(test) = &asked.test_dataset {
+        faults.check("test-dataset", test.display(), false, expected);
+    }
+    let expected = "not given for other data than the run's, of which the columns of the training are read";
+    for (key, list) in [("drop", &asked.drop), ("columns", &asked.columns)] {
+        if let Some(list) = list {
+            faults.check(key, list, false, expected);
+        }
     }
     faults_or(faults)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hsic_data::dataset::Dataset;
+use hsic_data::dataset::{Dataset, Header, LoadOptions, Note};
 use hsic_data::provenance::Provenance;
-use hsic_data::rows;
+use hsic_data::rows::{self, TextRules};
 use hsic_learn::judge::assignment::Confusion;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
@@ -210,8 +210,9 @@ impl Predictor {
 
     /// The rows of a file, brought to what the network was trained on.
     ///
-    /// - Tables (`.csv`, `.npy`, `.npz`) hold a sample a row, without labels, in the units of the training file;
-    ///   they are standardized as the training data were.
+    /// - Tables (`.csv`, `.tsv`, both also with `.gz`, `.npy`, `.npz`, `-` for text from standard input) hold a sample a row, in
+    ///   the units of the training file; they are standardized as the training data were. Columns are found by their names
+    ///   in any order, where both files have names; else they are those of the training in their order, without labels.
     /// - For a network trained on images, a row holds the pixels channel by channel, row by row: whole numbers of 0 to
     ///   255 in `.csv` and in arrays of bytes (`uint8`), which become value / 255; arrays of other types hold numbers
     ///   in [0, 1] and are taken as they are.
@@ -219,7 +220,19 @@ impl Predictor {
     /// # Errors
     /// `Dataset` if the file cannot be read; `Predict` if its rows are of another length or not pixels.
     pub fn read(&self, path: &Path) -> Result<Vec<f32>, Error> {
-        Ok(rows::read(path, &self.provenance)?)
+        Ok(self.read_with_notes(path)?.0)
+    }
+
+    /// The rows of a file as [`read`](Self::read) gives them, with what is to be said of them: columns that the training
+    /// did not have, cells that were filled.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
+    pub fn read_with_notes(&self, path: &Path) -> Result<(Vec<f32>, Vec<Note>), Error> {
+        let LoadOptions { header, text_encoding: encoding, .. } = self.config.load;
+        // Names of the training are looked for by themselves; that there are none must be said again.
+        let header = if header == Header::No { Header::No } else { Header::Auto };
+        Ok(rows::read(path, &self.provenance, TextRules { header, encoding })?)
     }
 
     /// Samples of a data set by class and predicted class, both of the run: by the layer of format training if there is

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use hsic_data::dataset::{Content, ImageArrays, Split, placed};
+use hsic_data::dataset::{Content, ImageArrays, STANDARD_INPUT, Split, placed, standard_input};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -83,6 +83,8 @@ pub enum RunError {
 
 pub(crate) const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
+/// The table that came by standard input.
+const DATA_CSV: &str = "data.csv";
 /// The records of training, a line each.
 pub const METRICS: &str = "metrics.jsonl";
 /// What a finished training came to.
@@ -99,6 +101,7 @@ pub(crate) const WHOLE: &str = "next.json";
 const FILES: &[&str] = &[
     CONFIG,
     DATA,
+    DATA_CSV,
     METRICS,
     WEIGHTS,
     READOUT,
@@ -152,9 +155,9 @@ impl Run {
     /// `Occupied` if the folder holds anything; `Io`.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, RunError> {
         fs::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
-        // A run that was killed before its configuration was whole leaves this and nothing else.
-        let leftover = path.join(format!("{CONFIG}{PART}"));
-        if entries(path)?.iter().any(|entry| *entry != leftover) {
+        // A run that was killed before its configuration was whole leaves these and nothing else.
+        let leftovers = [format!("{CONFIG}{PART}"), format!("{DATA_CSV}{PART}")].map(|name| path.join(name));
+        if entries(path)?.iter().any(|entry| !leftovers.contains(entry)) {
             return Err(RunError::Occupied { path: path.into() });
         }
         let run = Self::at(path);
@@ -163,6 +166,12 @@ impl Run {
         let (dataset, data_dir) = placed(&config.dataset, options.data.data_dir.as_deref());
         options.data.dataset = Some(dataset);
         options.data.data_dir = data_dir;
+        options.data.test_dataset = options.data.test_dataset.map(|test| std::path::absolute(&test).unwrap_or(test));
+        if options.data.dataset.as_deref() == Some(STANDARD_INPUT) {
+            let bytes =
+                standard_input().map_err(|error| run.malformed(DATA_CSV, error, "a table by standard input"))?;
+            write_atomically(&run.file(DATA_CSV), &bytes)?;
+        }
         let text = toml::to_string(&options).map_err(|error| run.malformed(CONFIG, error, "valid settings"))?;
         write_atomically(&run.file(CONFIG), text.as_bytes())?;
         Ok(run)
@@ -330,7 +339,12 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn config_among(&self, methods: &Methods) -> Result<TrainConfig, ConfigError> {
-        let mut config = self.options()?.as_stored().resolve_among(methods)?;
+        let mut options = self.options()?.as_stored();
+        // What came by standard input lies in the run's folder, wherever that is now.
+        if options.data.dataset.as_deref() == Some(STANDARD_INPUT) {
+            options.data.dataset = Some(self.file(DATA_CSV).to_string_lossy().into_owned());
+        }
+        let mut config = options.resolve_among(methods)?;
         // Earlier versions read images in arrays as rows of numbers.
         if self.data().is_ok_and(|data| data.is_table()) {
             config.load.image_arrays = ImageArrays::Rows;
@@ -383,14 +397,17 @@ impl Run {
         self.file(DATA).exists()
     }
 
-    /// Has a configuration read images as the run's record says, on a run that has one: what was found out from the images
-    /// when the run began is not found out again.
+    /// Has a configuration read data as the run's record says, on a run that has one: what was found out from images or from
+    /// the columns of a table when the run began is not found out again.
     ///
     /// # Errors
     /// `Io`, `Malformed` for a record that cannot be read.
     pub fn read_as_recorded(&self, config: &mut TrainConfig) -> Result<(), FileError> {
         if self.has_data() {
-            config.load.images = self.data()?.image_plan();
+            let record = self.data()?;
+            config.load.images = record.image_plan();
+            config.load.tables = record.table_columns();
+            config.load.encoding = record.encoding;
         }
         Ok(())
     }

@@ -42,11 +42,21 @@ pub(crate) fn save<'a, V: Into<Values<'a>>>(
     tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
     state: Option<&str>,
 ) -> Result<(), FileError> {
+    let metadata: Vec<(&str, &str)> = state.map(|state| ("state", state)).into_iter().collect();
+    save_with(path, tensors, &metadata)
+}
+
+/// [`save`], with texts by name beside the tensors.
+pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
+    metadata: &[(&str, &str)],
+) -> Result<(), FileError> {
     let with = |(name, shape, values): (String, Vec<usize>, V)| (name, shape, values.into());
     let mut tensors: Vec<(String, Vec<usize>, Values<'a>)> = tensors.into_iter().map(with).collect();
     tensors.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     replace(path, |aside| {
-        let mut header = header(&tensors, state)?.into_bytes();
+        let mut header = header(&tensors, metadata)?.into_bytes();
         header.resize(header.len().next_multiple_of(8), b' ');
         let mut file = BufWriter::with_capacity(1 << 20, File::create(aside)?);
         file.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -61,11 +71,15 @@ pub(crate) fn save<'a, V: Into<Values<'a>>>(
     })
 }
 
-/// Where each tensor lies, and the state, under one key.
-fn header(tensors: &[(String, Vec<usize>, Values<'_>)], state: Option<&str>) -> std::io::Result<String> {
+/// Where each tensor lies, and the metadata, under one key.
+fn header(tensors: &[(String, Vec<usize>, Values<'_>)], metadata: &[(&str, &str)]) -> std::io::Result<String> {
     let mut entries = Vec::new();
-    if let Some(state) = state {
-        entries.push(format!(r#""__metadata__":{{"state":{}}}"#, serde_json::to_string(state)?));
+    if !metadata.is_empty() {
+        let entry = |(key, text): &(&str, &str)| {
+            Ok(format!("{}:{}", serde_json::to_string(key)?, serde_json::to_string(text)?))
+        };
+        let texts = metadata.iter().map(entry).collect::<std::io::Result<Vec<String>>>()?;
+        entries.push(format!(r#""__metadata__":{{{}}}"#, texts.join(",")));
     }
     let mut start = 0;
     for (name, shape, _) in tensors {

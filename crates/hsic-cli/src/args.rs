@@ -6,8 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
-use hsic_bottleneck::dataset::ArrayNames;
-use hsic_bottleneck::dataset::Part;
+use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, TextEncoding};
 use hsic_bottleneck::export::ExportFormat;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
@@ -319,7 +318,8 @@ pub(crate) struct DataListArguments {
 /// Example: hsic data info mnist
 #[derive(Debug, Args)]
 pub(crate) struct DataInfoArguments {
-    /// Name of the data set, or the path of a folder of images or IDX files, .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz
+    /// Name of the data set, or the path of a folder of images or IDX files, .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (both
+    /// also with .gz), .npy or .npz; - for a table from standard input
     pub(crate) name: String,
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]
@@ -327,6 +327,30 @@ pub(crate) struct DataInfoArguments {
     /// Column of a table that holds the label, by name or index from 0 [default: the last]
     #[arg(long)]
     pub(crate) label_column: Option<String>,
+    /// Table of its own for testing, with the columns of the first
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test_dataset: Option<PathBuf>,
+    /// Columns of a table to leave out, by name or index from 0, with commas between them
+    #[arg(long)]
+    pub(crate) drop: Option<ColumnList>,
+    /// Columns of a table to learn from, by name or index from 0, with commas between them [default: all]
+    #[arg(long)]
+    pub(crate) columns: Option<ColumnList>,
+    /// What becomes of missing cells of a table [default: mean]
+    #[arg(long, value_enum)]
+    pub(crate) missing: Option<Missing>,
+    /// What the first line of a table of text is [default: auto]
+    #[arg(long, value_enum)]
+    pub(crate) header: Option<Header>,
+    /// How a table of text is encoded, as windows-1252 [default: UTF-8, or UTF-16 by its byte order mark]
+    #[arg(long)]
+    pub(crate) encoding: Option<TextEncoding>,
+    /// Height and width to which the images of a folder or archive are brought, in 1 to 2048
+    #[arg(long)]
+    pub(crate) image_size: Option<usize>,
+    /// What becomes of an image whose sides are in another ratio [default: crop]
+    #[arg(long, value_enum)]
+    pub(crate) image_fit: Option<ImageFit>,
     /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
     #[arg(long)]
     pub(crate) arrays: Option<ArrayNames>,

@@ -1,17 +1,26 @@
 //! The command's words for what is to be said of data: what was chosen for their user, and what was left out.
 
+use std::path::Path;
+
 use hsic_bottleneck::dataset::{ImageFit, Note};
 
 use crate::printer;
 
 /// Prints them to standard error, a line each.
 pub(crate) fn print(notes: &[Note]) {
-    for note in notes {
-        if is_warning(note) {
-            printer::warning(&told(note));
-        } else {
-            printer::told(&format!("note: {}", told(note)));
-        }
+    notes.iter().for_each(|note| line(note, &told(note)));
+}
+
+/// Prints those of a file.
+pub(crate) fn print_of(file: &Path, notes: &[Note]) {
+    notes.iter().for_each(|note| line(note, &format!("{}: {}", file.display(), told(note))));
+}
+
+fn line(note: &Note, text: &str) {
+    if is_warning(note) {
+        printer::warning(text);
+    } else {
+        printer::told(&format!("note: {text}"));
     }
 }
 
@@ -19,6 +28,10 @@ pub(crate) fn print(notes: &[Note]) {
 fn is_warning(note: &Note) -> bool {
     match note {
         Note::Broken { .. } | Note::Loose { .. } | Note::OtherFolders { .. } | Note::OtherArrays { .. } => true,
+        Note::LikelierLabel { .. } | Note::LabelsMissing { .. } | Note::RowsMissing { .. } => true,
+        Note::GapsElsewhere { .. } | Note::UnknownWords { .. } | Note::MatchedByPlace { .. } => true,
+        Note::CountsRows { .. } | Note::AllDifferent { .. } | Note::ConstantColumns { .. } => true,
+        Note::TellsLabel { .. } => true,
         Note::Transparent { alone, .. } => *alone > 0,
         Note::ValidationPart { used, .. } => !used,
         Note::NoRows { .. } | Note::Shared { .. } => true,
@@ -41,6 +54,44 @@ fn list(names: &[String]) -> String {
 
 fn images(count: usize) -> String {
     counted(count, "image", "images")
+}
+
+/// Most columns that a line names.
+const MOST_COLUMNS: usize = 8;
+
+/// Names, the first of them if there are many.
+fn listed<V>(columns: &[V], told: impl Fn(&V) -> String) -> String {
+    let shown = columns.iter().take(MOST_COLUMNS).map(told).collect::<Vec<_>>().join(", ");
+    match columns.len().checked_sub(MOST_COLUMNS) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+fn columns(names: &[String]) -> String {
+    format!("column{} {}", if names.len() == 1 { "" } else { "s" }, listed(names, String::clone))
+}
+
+/// Columns with a number each.
+fn counts(columns: &[(String, usize)]) -> String {
+    listed(columns, |(name, count)| format!("{name} ({count})"))
+}
+
+/// How many cells of columns are missing.
+fn gaps(columns: &[(String, usize)]) -> String {
+    counted(columns.iter().map(|(_, count)| count).sum(), "missing cell", "missing cells")
+}
+
+/// Names as a flag takes them; a column without a name is known by its index.
+fn flagged(names: &[String]) -> String {
+    let own: Vec<&str> = names.iter().map(|name| name.strip_prefix("column ").unwrap_or(name)).collect();
+    let text = own.join(",");
+    if text.contains(' ') { format!("\"{text}\"") } else { text }
+}
+
+/// The name of a column, which may be called by its index alone.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("column ").unwrap_or(name)
 }
 
 /// What it says, with the flag that changes it.
@@ -138,6 +189,71 @@ fn told(note: &Note) -> String {
                 "{rows} of {of} rows of the {part} part are in the training part too, so that the accuracy is partly that of \
                  remembering: expected each row once in the file"
             )
+        }
+        Note::NumbersAreNames { names } => {
+            let shown = listed(names, String::clone);
+            format!(
+                "the first line, {shown}, is read as names, since it is not like the lines below (--header no reads a row)"
+            )
+        }
+        Note::LikelierLabel { taken, likelier } => {
+            format!(
+                "the last column, {taken}, is taken for the label; {likelier} is called as one (--label-column {likelier})"
+            )
+        }
+        Note::LabelsMissing { rows } => format!("{} without a label left out", counted(*rows, "row", "rows")),
+        Note::RowsMissing { rows, columns } => {
+            let rows = counted(*rows, "row", "rows");
+            format!("{rows} left out in which a cell is missing in {}", listed(columns, String::clone))
+        }
+        Note::WordColumns { columns } => {
+            format!(
+                "words become a column each: {}",
+                listed(columns, |(name, count)| format!("{name} ({count} words)"))
+            )
+        }
+        Note::GapsFilled { columns } => format!(
+            "{} of the training part filled by the column's mean, with a column beside that says where: {} (--missing \
+             mean|drop|refuse)",
+            gaps(columns),
+            counts(columns)
+        ),
+        Note::EmptyColumns { columns: names } => {
+            format!("{} left out, with nothing in the training part", columns(names))
+        }
+        Note::GapsElsewhere { columns } => {
+            format!("{} filled as in training in columns that had none there: {}", gaps(columns), counts(columns))
+        }
+        Note::UnknownWords { columns } => {
+            let told =
+                |(name, count, example): &(String, usize, String)| format!("{name} ({count} cells, as {example:?})");
+            format!("words that the training part does not have, read as none of its words: {}", listed(columns, told))
+        }
+        Note::OtherColumns { names } => format!("{} ignored, which the training did not have", columns(names)),
+        Note::MatchedByPlace { file: false } => {
+            "the file has no names of columns: its columns are taken in the order of the training's".to_owned()
+        }
+        Note::MatchedByPlace { file: true } => {
+            "the training file had no names of columns: the columns are taken in its order".to_owned()
+        }
+        Note::CountsRows { column } => {
+            format!(
+                "column {} counts the rows (--drop {} leaves it out)",
+                bare(column),
+                flagged(std::slice::from_ref(column))
+            )
+        }
+        Note::AllDifferent { column } => {
+            let flag = flagged(std::slice::from_ref(column));
+            format!(
+                "column {} differs in every row, as a name of the row does (--drop {flag} leaves it out)",
+                bare(column)
+            )
+        }
+        Note::ConstantColumns { columns: names } => format!("{}: the same in every row", columns(names)),
+        Note::TellsLabel { columns: names, label } => {
+            let flag = flagged(names);
+            format!("{}: they tell the label, {label}, without fail (--drop {flag} leaves them out)", columns(names))
         }
     }
 }
@@ -238,6 +354,65 @@ mod tests {
                 true,
                 "10 of 30 rows of the test part are in the training part too, so that the accuracy is partly that of \
                  remembering: expected each row once in the file",
+            ),
+            (
+                Note::NumbersAreNames { names: vec!["0".into(), "1".into()] },
+                false,
+                "the first line, 0, 1, is read as names, since it is not like the lines below (--header no reads a row)",
+            ),
+            (
+                Note::LikelierLabel { taken: "z".into(), likelier: "class".into() },
+                true,
+                "the last column, z, is taken for the label; class is called as one (--label-column class)",
+            ),
+            (Note::LabelsMissing { rows: 2 }, true, "2 rows without a label left out"),
+            (
+                Note::RowsMissing { rows: 1, columns: vec!["a".into(), "b".into()] },
+                true,
+                "1 row left out in which a cell is missing in a, b",
+            ),
+            (
+                Note::WordColumns { columns: vec![("port".into(), 3)] },
+                false,
+                "words become a column each: port (3 words)",
+            ),
+            (
+                Note::GapsFilled { columns: vec![("a".into(), 2), ("b".into(), 1)] },
+                false,
+                "3 missing cells of the training part filled by the column's mean, with a column beside that says where: \
+                 a (2), b (1) (--missing mean|drop|refuse)",
+            ),
+            (
+                Note::EmptyColumns { columns: vec!["void".into()] },
+                false,
+                "column void left out, with nothing in the training part",
+            ),
+            (
+                Note::GapsElsewhere { columns: vec![("a".into(), 1)] },
+                true,
+                "1 missing cell filled as in training in columns that had none there: a (1)",
+            ),
+            (
+                Note::UnknownWords { columns: vec![("port".into(), 4, "west".into())] },
+                true,
+                "words that the training part does not have, read as none of its words: port (4 cells, as \"west\")",
+            ),
+            (
+                Note::OtherColumns { names: (0..10).map(|column| format!("c{column}")).collect() },
+                false,
+                "columns c0, c1, c2, c3, c4, c5, c6, c7 and 2 more ignored, which the training did not have",
+            ),
+            (Note::CountsRows { column: "column 0".into() }, true, "column 0 counts the rows (--drop 0 leaves it out)"),
+            (
+                Note::AllDifferent { column: "full name".into() },
+                true,
+                "column full name differs in every row, as a name of the row does (--drop \"full name\" leaves it out)",
+            ),
+            (Note::ConstantColumns { columns: vec!["unit".into()] }, true, "column unit: the same in every row"),
+            (
+                Note::TellsLabel { columns: vec!["is_a".into(), "is_b".into()], label: "is_c".into() },
+                true,
+                "columns is_a, is_b: they tell the label, is_c, without fail (--drop is_a,is_b leaves them out)",
             ),
         ] {
             assert_eq!((is_warning(&note), told(&note).as_str()), (warning, text));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hsic_bottleneck::dataset::{CheckedFile, Note, Shape};
+use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, Shape, SourceColumn};
 use hsic_bottleneck::method::Outputs;
 use hsic_lab::figure::plot::Value;
 use serde::Serialize;
@@ -67,8 +67,45 @@ pub(crate) struct Info {
     pub(crate) test_rows: usize,
     pub(crate) classes: Vec<Class>,
     pub(crate) files: Vec<CheckedFile>,
+    /// The column of the labels, of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// The other columns of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) columns: Option<Vec<Column>>,
     /// What was chosen for the user, and what was left out.
     pub(crate) notes: Vec<Note>,
+}
+
+/// A column of a table.
+#[derive(Serialize)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Its place in the file, from 0.
+    pub(crate) index: usize,
+    /// `number`, `boolean`, `words`, `empty` or `left out`.
+    pub(crate) kind: &'static str,
+    /// Missing cells of the training part.
+    pub(crate) missing: usize,
+    /// Values that a network gets of it.
+    pub(crate) values: usize,
+    /// Its words in the training part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) words: Vec<String>,
+}
+
+impl Column {
+    pub(crate) fn of(source: &SourceColumn) -> Self {
+        let (kind, words) = match &source.coding {
+            Coding::Number { .. } => ("number", Vec::new()),
+            Coding::Boolean { .. } => ("boolean", Vec::new()),
+            Coding::Words { words, .. } => ("words", words.clone()),
+            Coding::Dropped { reason: DropReason::Empty } => ("empty", Vec::new()),
+            Coding::Dropped { reason: DropReason::Asked } => ("left out", Vec::new()),
+        };
+        let SourceColumn { name, index, gaps, .. } = source;
+        Self { name: name.clone(), index: *index, kind, missing: *gaps, values: source.width(), words }
+    }
 }
 
 /// A class with its samples.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::path::Path;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::dataset::{ArrayFault, DatasetError};
+use hsic_bottleneck::dataset::{ArrayFault, DatasetError, TableFault};
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::step_error::ObjectiveError;
@@ -34,6 +34,13 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
             let folder = path.parent().unwrap_or(path).display();
             return Some(format!(" (--dataset {folder} takes the classes of its labels, however many)").into());
         }
+        Some(DatasetError::LabelFraction { .. } | DatasetError::ClassCount { .. }) => {
+            return Some(" (--label-column NAME says which column is the label)".into());
+        }
+        Some(DatasetError::FileKind { path }) if is_other_table(path) => {
+            return Some("; save it as CSV (in pandas: df.to_csv(\"table.csv\", index=False))".into());
+        }
+        Some(DatasetError::Table { fault, .. }) => return of_table(fault),
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
             return Some(" (--skip-broken leaves such files out)".into());
@@ -52,6 +59,30 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         RunError::OtherData { .. } => {
             Some("; put those data back, train a new run, or judge this one on others by hsic eval --dataset".into())
         }
+        _ => None,
+    }
+}
+
+/// Whether a file's ending is that of tables in a form that is not read.
+fn is_other_table(path: &Path) -> bool {
+    const ENDINGS: [&str; 9] = ["parquet", "xlsx", "xls", "ods", "json", "jsonl", "feather", "arff", "sav"];
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// What a user of the command can do about a table.
+fn of_table(fault: &TableFault) -> Option<Cow<'static, str>> {
+    // A column is given by its name, or by its index if it has none.
+    let drop = |name: &str| {
+        let name = name.strip_prefix("column ").unwrap_or(name);
+        let name = if name.contains(' ') { format!("\"{name}\"") } else { name.to_owned() };
+        Some(format!(" (--drop {name} leaves the column out)").into())
+    };
+    match fault {
+        TableFault::Encoding { .. } => Some(" (--encoding windows-1252)".into()),
+        TableFault::Slip { name, .. } | TableFault::TooManyWords { name, .. } => drop(name),
+        TableFault::Gap { .. } => Some(" (--missing mean fills it, --missing drop leaves such rows out)".into()),
+        TableFault::LabelMissing { .. } => Some(" (--missing mean or drop leaves such rows out)".into()),
+        TableFault::LabelColumn { .. } => Some(" (--label-column)".into()),
         _ => None,
     }
 }
@@ -93,6 +124,18 @@ mod tests {
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
         assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
+        let sheet = DatasetError::FileKind { path: "a.XLSX".into() };
+        assert!(remedy(&sheet).is_some_and(|words| words.starts_with("; save it as CSV")));
+        assert_eq!(remedy(&DatasetError::FileKind { path: "a.bin".into() }), None);
+        let fault = TableFault::TooManyWords {
+            name: "full name".into(),
+            words: 60,
+            more: false,
+            most: 50,
+            example: "x".into(),
+        };
+        let many = DatasetError::Table { path: "a.csv".into(), fault };
+        assert_eq!(remedy(&many).as_deref(), Some(" (--drop \"full name\" leaves the column out)"));
         let cut = DatasetError::ImageEnd { path: "a.jpg".into(), found: 9 };
         assert_eq!(remedy(&Error::from(cut)).as_deref(), Some(" (--skip-broken leaves such files out)"));
         let told = " (--data-dir FOLDER, or hsic data fetch mnist)";

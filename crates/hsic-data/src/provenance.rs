@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{
-    Content, Dataset, Drawn, ImagePlan, Normalization, Reading, Samples, Shape, Split, Standardization,
+    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Reading, Samples, Shape, Split, Standardization,
+    TableColumns,
 };
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
@@ -50,6 +51,10 @@ pub struct Provenance {
     /// samples' sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
+    /// How the columns of a table became values, `columns` in the file; `None` for other data, for rows of an array that
+    /// has no columns of labels, and for runs of earlier versions, whose tables held numbers alone.
+    #[serde(default, rename = "columns", skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
 }
 
 impl Provenance {
@@ -70,6 +75,7 @@ impl Provenance {
             split: split.origin.split,
             validation: split.origin.validation,
             reading: split.origin.reading.clone(),
+            encoding: split.origin.encoding.clone(),
         }
     }
 
@@ -77,6 +83,12 @@ impl Provenance {
     #[must_use]
     pub fn image_plan(&self) -> ImagePlan {
         ImagePlan::Recorded { shape: self.shape, reading: self.reading.clone() }
+    }
+
+    /// Which columns tables are to be read with: the first versions read numbers alone, by their places.
+    #[must_use]
+    pub fn table_columns(&self) -> TableColumns {
+        if self.encoding.is_none() { TableColumns::Numbers } else { TableColumns::All }
     }
 
     /// Values in one sample.
@@ -114,6 +126,9 @@ impl Provenance {
         if let Some(range) = self.reading.as_ref().filter(|reading| !reading.is_usable()).map(|reading| reading.range) {
             return Some((format!("reading of levels {range:?}"), "a lower level and a higher one".to_owned()));
         }
+        if let Some(fault) = self.encoding.as_ref().and_then(|encoding| encoding.fault(columns)) {
+            return Some(fault);
+        }
         let Standardization { means, deviations } = self.standardization.as_ref()?;
         if means.len() != columns || deviations.len() != columns {
             let found = format!("standardization of {} means and {} deviations", means.len(), deviations.len());
@@ -147,6 +162,9 @@ impl Provenance {
         if self.normalization != now.normalization {
             return Some((format!("normalization {:?}", now.normalization), format!("{:?}", self.normalization)));
         }
+        if self.encoding.is_some() && self.encoding != now.encoding {
+            return told("columns that become", &"other values", &"the same values");
+        }
         if self.standardization != now.standardization {
             return told("columns of", &"other means or deviations", &"the same values");
         }
@@ -173,6 +191,7 @@ mod tests {
             split: None,
             validation: None,
             reading: None,
+            encoding: None,
         }
     }
 

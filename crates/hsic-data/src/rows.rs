@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{DatasetError, Shape, Values, is_image, pixels, read_image, read_sample, read_samples};
+use crate::dataset::{
+    DatasetError, Header, Note, Shape, TextEncoding, Values, is_image, pixels, read_columns, read_image, read_sample,
+    read_samples,
+};
 use crate::provenance::Provenance;
 
 /// Why the rows of a file do not fit the network.
@@ -55,11 +58,32 @@ pub enum RowsError {
     },
 }
 
-/// The rows of a file: m x columns. A further kind of file is a further way to such rows.
-pub fn read(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
+/// How a table of text is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextRules {
+    /// What its first line is.
+    pub header: Header,
+    /// How it is encoded. Default: UTF-8, or UTF-16 by its byte order mark.
+    pub encoding: Option<TextEncoding>,
+}
+
+/// The rows of a file: m x columns, and what is to be said of them. A further kind of file is a further way to such rows.
+///
+/// # Errors
+/// Whatever is wrong with the file, or does not fit the network.
+pub fn read(path: &Path, record: &Provenance, rules: TextRules) -> Result<(Vec<f32>, Vec<Note>), RowsError> {
     if is_image(path) {
-        return image(path, record);
+        return Ok((image(path, record)?, Vec::new()));
     }
+    if let Some(encoding) = &record.encoding {
+        let TextRules { header, encoding: text } = rules;
+        return Ok(read_columns(path, encoding, record.standardization.as_ref(), header, text)?);
+    }
+    Ok((values(path, record)?, Vec::new()))
+}
+
+/// Rows of numbers by their places: of arrays, of images in tables, and for runs of early versions.
+fn values(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     let (table, values) = read_samples(path, record.shape)?;
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
@@ -151,6 +175,7 @@ mod tests {
             split: None,
             validation: None,
             reading: None,
+            encoding: None,
         }
     }
 
@@ -164,7 +189,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        read(&path, record).map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
+        let read = read(&path, record, TextRules::default()).map(|(rows, _)| rows);
+        read.map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
     }
 
     #[test]
@@ -226,6 +252,6 @@ mod tests {
         assert_eq!(message, "/t.csv: rows of 3 values, expected 2 as in training (1 x 1 x 2)");
         let message = rows("t.csv", "1,2\n1e300,2\n", &record).unwrap_err();
         assert!(message.starts_with("/t.csv: row 1, column 0 (from 0): 1") && message.ends_with("a finite number"));
-        assert!(rows("t.txt", "1,2\n", &record).unwrap_err().contains(".csv"));
+        assert!(rows("t.xlsx", "1,2\n", &record).unwrap_err().contains(".csv"));
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::dataset::{ArrayNames, ImageFit, ImagePlan, LoadOptions, Normalize, known_as};
+use crate::dataset::{
+    ArrayNames, ColumnList, Header, ImageFit, ImagePlan, LoadOptions, Missing, Normalize, TextEncoding, known_as,
+};
 use crate::fault::Faults;
 use crate::options::options;
 
@@ -16,7 +18,7 @@ options! {
     /// What is learned from.
     DataOptions, "Data" {
         /// Name of a data set, or path of a folder of images or of IDX files, of one of images in a .zip, .tar, .tar.gz or
-        /// .tar.xz, or of a .csv, .npy or .npz [default: digits]
+        /// .tar.xz, or of a .csv, .tsv (both also with .gz), .npy or .npz; - for a table from standard input [default: digits]
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
@@ -24,8 +26,20 @@ options! {
         train_size: usize,
         /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
         test_size: usize,
+        /// Table of its own for testing, with the columns of --dataset [default: a share of that, see --test-fraction]
+        test_dataset: PathBuf,
         /// Column of a table that holds the label, by name or index from 0 [default: the last]
         label_column: String,
+        /// Columns of a table to leave out, by name or index from 0, with commas between them
+        drop: ColumnList,
+        /// Columns of a table to learn from, by name or index from 0, with commas between them [default: all]
+        columns: ColumnList,
+        /// What becomes of missing cells of a table [default: mean]
+        missing: Missing,
+        /// What the first line of a table of text is [default: auto]
+        header: Header,
+        /// How a table of text is encoded, as windows-1252 [default: UTF-8, or UTF-16 by its byte order mark]
+        encoding: TextEncoding,
         /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
         arrays: ArrayNames,
         /// Share of each class of a table, folder or archive kept for testing if it has no test part, in (0, 1)
@@ -103,6 +117,14 @@ impl DataOptions {
             train_size: self.train_size,
             test_size: self.test_size,
             label_column: self.label_column.clone(),
+            test_dataset: self.test_dataset.clone(),
+            header: *self.header.get_or_insert(usual.header),
+            text_encoding: self.encoding,
+            missing: *self.missing.get_or_insert(usual.missing),
+            drop: self.drop.clone(),
+            columns: self.columns.clone(),
+            encoding: None,
+            tables: usual.tables,
             arrays: self.arrays.clone(),
             image_arrays: usual.image_arrays,
             test_fraction,

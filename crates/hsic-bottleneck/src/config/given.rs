@@ -4,6 +4,8 @@
 //! Given is what a user wrote. Options that are resolved hold defaults that nobody wrote, of what is not read too; those
 //! that a run stored are therefore not asked.
 
+use std::path::Path;
+
 use hsic_data::dataset::Form;
 use hsic_data::fault::Fault;
 use hsic_learn::judge::at_rest::FormatInput;
@@ -90,8 +92,22 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
-        fields: &["label_column"],
-        unread: |config, _| by_form(config, |form| form == Form::Table, "tables (.csv, .npy)"),
+        fields: &["label_column", "test_dataset", "drop", "columns", "missing"],
+        unread: |config, _| by_form(config, |form| form == Form::Table, "tables (.csv, .tsv, .npy)"),
+    },
+    Condition {
+        fields: &["header", "encoding"],
+        unread: |config, _| {
+            let is_array = Path::new(&config.dataset).extension().is_some_and(|end| end.eq_ignore_ascii_case("npy"));
+            by_form(config, |form| form == Form::Table && !is_array, "tables of text (.csv, .tsv)")
+        },
+    },
+    Condition {
+        fields: &["test_fraction", "split_seed"],
+        unread: |config, field| {
+            let drawn = config.load.test_dataset.is_none() || field == "split_seed" && config.load.validation > 0.0;
+            unless(drawn, "data with a test-dataset", "data without a test part")
+        },
     },
     Condition {
         fields: &["arrays"],
@@ -114,7 +130,7 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["standardize"],
-        unread: |config, _| by_form(config, Form::may_be_table, "tables (.csv, .npy, .npz)"),
+        unread: |config, _| by_form(config, Form::may_be_table, "tables (.csv, .tsv, .npy, .npz)"),
     },
     Condition {
         fields: &["image_size", "image_fit", "skip_broken"],

@@ -45,6 +45,10 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         let (options, entries) = (options.clone(), entries.clone());
         Comparison::new(folder, options, entries, budget, seeds.clone()).searching_batches(several)
     };
+    anyhow::ensure!(
+        options.data.dataset.as_deref() != Some(dataset::STANDARD_INPUT),
+        "dataset = -: expected a file, since every training of a comparison reads it"
+    );
     let named = Budget::Epochs(Sizes::NAMED.epochs);
     Unread::refuse(comparison(Path::new(""), arguments.budget.unwrap_or(named)).unread()?)?;
     let data = dataset::load(&config.dataset, &LoadOptions { validation: held_out, ..config.load_options() })?;

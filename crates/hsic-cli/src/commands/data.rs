@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hsic_bottleneck::config::{ConfigError, DataOptions};
+use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::{ConfigError, DataOptions, TrainOptions};
 use hsic_bottleneck::dataset::{
     self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, division, fetch, files,
     known_as, source, verify,
@@ -17,7 +18,7 @@ use crate::args::{
 };
 use crate::notes;
 use crate::printer::{self, TransferBar};
-use crate::results::{Class, Info, Listed};
+use crate::results::{Class, Column, Info, Listed};
 
 pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -70,15 +71,12 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
 }
 
 fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
-    let DataInfoArguments { data_dir, skip_broken, label_column, arrays, .. } = arguments;
+    let data_dir = &arguments.data_dir;
     refuse_folder(&arguments.name, data_dir.as_deref())?;
-    let options = LoadOptions {
-        data_dir: data_dir.clone(),
-        skip_broken: *skip_broken,
-        label_column: label_column.clone(),
-        arrays: arrays.clone(),
-        ..LoadOptions::default()
-    };
+    let options = asked(arguments);
+    let config = options.clone().resolve()?;
+    Unread::refuse(config.unread(&options))?;
+    let options = LoadOptions { data_dir: data_dir.clone(), ..config.load_options() };
     let name = known_as(&arguments.name);
     let split = on_threads(None, || dataset::load(name, &options))??;
     let files = match source(name) {
@@ -86,7 +84,9 @@ fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
         None => Vec::new(),
     };
     notes::print(&split.origin.notes);
-    let info = Info { notes: split.origin.notes, ..describe(&split.train, &split.test, files) };
+    let columns = split.origin.encoding.as_ref().map(|encoding| encoding.sources.iter().map(Column::of).collect());
+    let label = split.origin.encoding.map(|encoding| encoding.label.name);
+    let info = Info { notes: split.origin.notes, columns, label, ..describe(&split.train, &split.test, files) };
     if arguments.json {
         printer::json(&info)?;
     } else {
@@ -131,8 +131,30 @@ fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
         test_rows: test.rows(),
         classes: classes.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect(),
         files,
+        label: None,
+        columns: None,
         notes: Vec::new(),
     }
+}
+
+/// What the command was given, as a training would be.
+fn asked(arguments: &DataInfoArguments) -> TrainOptions {
+    let data = DataOptions {
+        dataset: Some(arguments.name.clone()),
+        test_dataset: arguments.test_dataset.clone(),
+        label_column: arguments.label_column.clone(),
+        drop: arguments.drop.clone(),
+        columns: arguments.columns.clone(),
+        missing: arguments.missing,
+        header: arguments.header,
+        encoding: arguments.encoding,
+        arrays: arguments.arrays.clone(),
+        image_size: arguments.image_size,
+        image_fit: arguments.image_fit,
+        skip_broken: arguments.skip_broken.then_some(true),
+        ..DataOptions::default()
+    };
+    TrainOptions { data, ..TrainOptions::default() }
 }
 
 /// Nothing looks into a folder for data that are drawn or lie at a path.

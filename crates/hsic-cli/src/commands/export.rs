@@ -1,12 +1,14 @@
 //! `hsic export`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use hsic_bottleneck::export::export;
+use hsic_bottleneck::export::{ExportFormat, Input, export};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 
 use crate::args::ExportArguments;
+use crate::printer;
 
 pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     let ExportArguments { run, format, unformatted, output, force } = arguments;
@@ -23,6 +25,31 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
          (--format-epochs N), and no --unformatted",
         run.display()
     );
-    export(network, layer, format, &output)?;
+    let input = Input::of(predictor.provenance());
+    export(network, layer, Some(&input), format, &output)?;
+    printer::told(&format!("note: {}", told(&input, format, &run)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a user of the exported tensors has to do to the values of a sample, and where the numbers for that are.
+fn told(input: &Input, format: ExportFormat, run: &Path) -> String {
+    let record = format!("{}/data.json", run.display());
+    let place = match format {
+        ExportFormat::Safetensors => format!("in the file's metadata under input, and in {record}"),
+        ExportFormat::Npz => format!("in {record}"),
+    };
+    let encoded = input.encoding.as_ref().is_some_and(|encoding| !encoding.is_plain());
+    let values = match (input.pixels, encoded) {
+        (true, _) => "a pixel of 0 to 255 as value / 255",
+        (false, true) => "the columns of the table as numbers, words and gaps encoded",
+        (false, false) => "the values of a row",
+    };
+    let scaled = if input.standardization.is_some() || input.normalization.is_some() {
+        ", less the mean and divided by the deviation"
+    } else {
+        ", not scaled"
+    };
+    let names_numbers = encoded || input.standardization.is_some() || input.normalization.is_some();
+    let place = if names_numbers { format!("; the numbers for that are {place}") } else { String::new() };
+    format!("the network's input is {values}{scaled}{place}")
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::dataset::{DatasetError, image_files};
+use hsic_bottleneck::dataset::{DatasetError, Note, image_files};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::predict::{Prediction, Predictor};
 use hsic_bottleneck::run::Run;
@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::PredictArguments;
+use crate::notes;
 use crate::predictions::{csv, lines, ranked};
 use crate::printer;
 use crate::results::{Misfit, Named};
@@ -31,6 +32,16 @@ struct Predictions<'a> {
     predictions: Vec<Named<'a>>,
     /// Files of which nothing is predicted.
     misfits: Vec<Misfit<'a>>,
+    /// What is to be said of files: columns that were ignored, cells that were filled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Said<'a>>,
+}
+
+/// What is to be said of a file.
+#[derive(Serialize)]
+struct Said<'a> {
+    file: &'a Path,
+    notes: &'a [Note],
 }
 
 pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
@@ -53,7 +64,7 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     let (mut predictions, mut errors) = (Vec::new(), Vec::new());
     for (file, found) in &found {
         match found {
-            Ok(found) => predictions.extend(found.iter().enumerate().map(|(row, prediction)| {
+            Ok(found) => predictions.extend(found.predictions.iter().enumerate().map(|(row, prediction)| {
                 let (margin, next) = ranked(prediction, names, top - 1);
                 let Prediction { class, probability, probabilities } = prediction.clone();
                 Named { file, row, class: &names[class], probability, margin, probabilities, next }
@@ -64,6 +75,12 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     let (fitting, misfitting) = (found.len() - errors.len(), errors.len());
     let misfits = errors.iter().map(|(file, error)| Misfit { file, error: format!("{error:#}") }).collect();
     errors.iter().for_each(|(_, error)| printer::error(error));
+    let said: Vec<Said<'_>> = found
+        .iter()
+        .filter_map(|(file, found)| Some(Said { file, notes: &found.as_ref().ok()?.notes }))
+        .filter(|said| !said.notes.is_empty())
+        .collect();
+    said.iter().for_each(|said| notes::print_of(said.file, said.notes));
     if fitting == 0 {
         return Ok(ExitCode::from(2));
     }
@@ -71,7 +88,7 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
         write_atomically(output, &csv(&predictions)?)?;
     }
     if json {
-        printer::json(&Predictions { run: run.path(), class_names: names, predictions, misfits })?;
+        printer::json(&Predictions { run: run.path(), class_names: names, predictions, misfits, notes: said })?;
     } else if let Some(output) = &output {
         printer::line(&format!("{}: {} rows of {fitting} files", output.display(), predictions.len()))?;
     } else {
@@ -84,8 +101,15 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(SOME_MISFIT))
 }
 
+/// What is found of a file.
+struct Found {
+    predictions: Vec<Prediction>,
+    /// What is to be said of its rows.
+    notes: Vec<Note>,
+}
+
 /// The predictions of each file, in order, or why there are none. A folder stands for the images in it.
-fn predicted(predictor: &Predictor, files: &[PathBuf]) -> Vec<(PathBuf, anyhow::Result<Vec<Prediction>>)> {
+fn predicted(predictor: &Predictor, files: &[PathBuf]) -> Vec<(PathBuf, anyhow::Result<Found>)> {
     let (mut paths, mut found) = (Vec::new(), Vec::new());
     for path in files {
         match listed(path) {
@@ -94,10 +118,11 @@ fn predicted(predictor: &Predictor, files: &[PathBuf]) -> Vec<(PathBuf, anyhow::
         }
     }
     for block in paths.chunks(BLOCK) {
-        let read: Vec<Result<Vec<f32>, Error>> = block.par_iter().map(|path| predictor.read(path)).collect();
+        let read: Vec<_> = block.par_iter().map(|path| predictor.read_with_notes(path)).collect();
         for (path, rows) in block.iter().zip(read) {
             // One file alone, so that what is said of it does not depend on the others.
-            let predictions = rows.map(|rows| predictor.predict(&rows)).map_err(anyhow::Error::from);
+            let predict = |(rows, notes): (Vec<f32>, _)| Found { predictions: predictor.predict(&rows), notes };
+            let predictions = rows.map(predict).map_err(anyhow::Error::from);
             found.push((path.clone(), predictions));
         }
     }

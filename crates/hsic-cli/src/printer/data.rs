@@ -6,7 +6,7 @@ use hsic_bottleneck::dataset::CheckedFile;
 
 use super::output::line;
 use super::text::{fitted, width, wrapped};
-use crate::results::{Info, Listed};
+use crate::results::{Column, Info, Listed};
 
 /// The data sets known by name.
 pub(crate) fn datasets(list: &[Listed]) -> anyhow::Result<()> {
@@ -47,10 +47,30 @@ pub(crate) fn dataset(info: &Info) -> anyhow::Result<()> {
     for class in &info.classes {
         let _ = write!(text, "\n{:>lead$} {:>9} {:>9}", class.name, class.train, class.test);
     }
+    if let (Some(label), Some(columns)) = (&info.label, &info.columns) {
+        let _ = write!(text, "\n{}", of_columns(label, columns));
+    }
     for file in &info.files {
         let _ = write!(text, "\n{}", checked(file, width));
     }
     Ok(line(&text)?)
+}
+
+/// Most columns of a table that are listed.
+const MOST_COLUMNS: usize = 40;
+
+/// The columns of a table: kind, missing cells, and the values that a network gets of each.
+fn of_columns(label: &str, columns: &[Column]) -> String {
+    let shown = &columns[..columns.len().min(MOST_COLUMNS)];
+    let lead = shown.iter().map(|column| column.name.chars().count()).max().unwrap_or(0).max("column".len());
+    let mut text = format!("label: {label}\n{:>lead$} {:>9} {:>9} {:>9}", "column", "kind", "missing", "values");
+    for Column { name, kind, missing, values, .. } in shown {
+        let _ = write!(text, "\n{name:>lead$} {kind:>9} {missing:>9} {values:>9}");
+    }
+    if columns.len() > shown.len() {
+        let _ = write!(text, "\nand {} more columns", columns.len() - shown.len());
+    }
+    text
 }
 
 /// Files beside their published checksums.

@@ -17,6 +17,8 @@ mod reproduce;
 #[cfg(unix)]
 mod signals;
 mod statistics;
+mod table_files;
+mod tables;
 mod train;
 
 use std::path::{Path, PathBuf};

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
+use super::labels::RawLabels;
 use super::layout::Layout;
 use super::notes::Note;
 use super::npy::{Array, Entries, Stored};
 use super::npz::Archive;
 use super::roles::{ArrayNames, choose, is_of_validation};
 use super::table::{Table, check_finite, from_stored};
+use super::tables::cells::Numbers;
 use super::{DatasetError, Shape};
 
 /// Values of samples, one sample after another.
@@ -30,18 +32,11 @@ pub(super) struct Rows {
     pub(super) features: Features,
 }
 
-/// The label of each sample, as a file has it.
-#[derive(Debug, PartialEq)]
-pub(super) enum Labels {
-    Numbers(Vec<f64>),
-    Texts(Vec<String>),
-}
-
 /// Samples with a label each.
 #[derive(Debug, PartialEq)]
 pub(super) struct Pair {
     pub(super) samples: Rows,
-    pub(super) labels: Labels,
+    pub(super) labels: RawLabels,
     /// Where the labels are, for messages.
     pub(super) place: PathBuf,
 }
@@ -142,10 +137,7 @@ fn pair<R: Read + Seek>(archive: &mut Archive<R>, x: &str, y: &str, images: Imag
     let (at_x, at_y) = (archive.member(x), archive.member(y));
     let samples = samples(&at_x, archive.array(x)?, images)?;
     let labels = labels(&at_y, archive.array(y)?)?;
-    let label_count = match &labels {
-        Labels::Numbers(numbers) => numbers.len(),
-        Labels::Texts(texts) => texts.len(),
-    };
+    let label_count = labels.len();
     if label_count != samples.rows {
         return Err(DatasetError::CountMismatch {
             samples: at_x,
@@ -181,7 +173,7 @@ pub(super) fn samples(path: &Path, content: Stored, images: ImageArrays) -> Resu
 }
 
 /// Labels of an array: one a row, or one-hot, of which the column of the 1 is the class.
-fn labels(path: &Path, content: Stored) -> Result<Labels, DatasetError> {
+fn labels(path: &Path, content: Stored) -> Result<RawLabels, DatasetError> {
     let wrong = |fault| DatasetError::Array { path: path.to_owned(), fault };
     let array = match content {
         Stored::Plain(array) => array,
@@ -193,14 +185,15 @@ fn labels(path: &Path, content: Stored) -> Result<Labels, DatasetError> {
     let (_, columns) = array.table();
     match array.entries {
         Entries::Texts(_) if columns > 1 => Err(wrong(ArrayFault::LabelColumns { columns })),
-        Entries::Texts(texts) => Ok(Labels::Texts(texts)),
+        Entries::Texts(texts) => of_texts(&texts).map_err(wrong),
         entries => {
             let numbers = entries.into_numbers().unwrap_or_default();
             if columns == 1 {
-                return Ok(Labels::Numbers(numbers));
+                return Ok(RawLabels::Numbers(Numbers::of(numbers)));
             }
             let rows = numbers.chunks_exact(columns).enumerate();
-            rows.map(|(row, values)| one_hot(row, values)).collect::<Result<_, _>>().map(Labels::Numbers).map_err(wrong)
+            let classes = rows.map(|(row, values)| one_hot(row, values)).collect::<Result<Vec<f64>, _>>();
+            classes.map(|classes| RawLabels::Numbers(Numbers::of(classes))).map_err(wrong)
         }
     }
 }
@@ -219,18 +212,27 @@ fn one_hot(row: usize, values: &[f64]) -> Result<f64, ArrayFault> {
     }
 }
 
+/// Labels of text, none of which is empty.
+fn of_texts(texts: &[String]) -> Result<RawLabels, ArrayFault> {
+    if let Some(row) = texts.iter().position(|text| text.trim().is_empty()) {
+        return Err(ArrayFault::LabelEmpty { row });
+    }
+    Ok(RawLabels::of_texts(texts.iter().map(|text| text.trim())))
+}
+
 /// The columns of a table but one, and that one as the label of each row.
 ///
 /// # Panics
 /// If `label` is no column.
-pub(super) fn split(path: &Path, columns: Columns, label: usize) -> Result<(Rows, Labels), DatasetError> {
+pub(super) fn split(path: &Path, columns: Columns, label: usize) -> Result<(Rows, RawLabels), DatasetError> {
+    let wrong = |fault| DatasetError::Array { path: path.to_owned(), fault };
     let labels = match columns.column(label) {
-        Entries::Texts(texts) => Labels::Texts(texts),
-        entries => Labels::Numbers(entries.into_numbers().unwrap_or_default()),
+        Entries::Texts(texts) => of_texts(&texts).map_err(wrong)?,
+        entries => RawLabels::Numbers(Numbers::of(entries.into_numbers().unwrap_or_default())),
     };
     let (rows, cols) = (columns.rows(), columns.cols() - 1);
     let values = columns.numbers(Some(label));
-    let values = values.map_err(|fault| DatasetError::Array { path: path.to_owned(), fault })?;
+    let values = values.map_err(wrong)?;
     // A column to the right of the label is told by its place in the file.
     check_finite(path, &values, cols).map_err(|error| match error {
         DatasetError::NotFinite { path, row, column, value } => {
@@ -326,9 +328,6 @@ mod tests {
         let reference = reference();
         let packed = &reference["records"][0];
         let of = |label: &str| LoadOptions { label_column: Some(label.into()), ..raw() };
-        let told = loaded("t.npy", &bytes_of(packed), &of("kind")).unwrap_err();
-        // The text is no feature; all else is.
-        assert_eq!(told, "t.npy: field text: strings such as \"abc\", expected numbers");
         let told = loaded("t.npy", &bytes_of(packed), &of("color")).unwrap_err();
         assert_eq!(told, "t.npy: no label column \"color\", expected w, kind, text, ok or an index from 0 to 3");
         let nested = &reference["records"][4];

@@ -15,7 +15,9 @@ const SHARED: f64 = 1.0 / 3.0;
 pub(super) fn checkup(split: &Split) -> Vec<Note> {
     let judged = if split.origin.validation.is_some() { "validation" } else { "test" };
     let lacking = [(&split.train, "training"), (&split.test, judged)].map(|(part, name)| lacking(part, name));
-    lacking.into_iter().flatten().chain(constant(&split.train)).chain(shared(split, judged)).collect()
+    // Columns of a table whose names are known are told by them, where they are looked at one by one.
+    let constant = if split.origin.encoding.is_none() { constant(&split.train) } else { None };
+    lacking.into_iter().flatten().chain(constant).chain(shared(split, judged)).collect()
 }
 
 fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {

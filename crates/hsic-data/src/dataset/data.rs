@@ -1,6 +1,7 @@
 //! Samples with class labels, in two parts.
 
 use super::content::Content;
+use super::encoding::Encoding;
 use super::error::DatasetError;
 use super::normalization::{Normalization, pixels};
 use super::notes::Note;
@@ -150,6 +151,8 @@ pub struct Origin {
     pub validation: Option<Drawn>,
     /// How image files became samples; `None` for other data.
     pub reading: Option<Reading>,
+    /// How the columns of a table became values; `None` for other data.
+    pub encoding: Option<Encoding>,
     /// What should be said of the data.
     pub notes: Vec<Note>,
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::array_fault::ArrayFault;
+use super::table_fault::TableFault;
 use super::{ImageFault, Shape};
 use crate::names::{did_you_mean, one_of};
 
@@ -14,7 +15,7 @@ use crate::names::{did_you_mean, one_of};
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a registered name nor a path of a table or of a folder.
-    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -30,7 +31,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy or .npz", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -167,18 +168,6 @@ pub enum DatasetError {
         /// The reader's reason.
         source: csv::Error,
     },
-    /// A row of another length.
-    #[error("{}: line {line} has {found} columns, expected {expected} as in the first line", path.display())]
-    Ragged {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// Its columns.
-        found: usize,
-        /// Columns of the first line.
-        expected: usize,
-    },
     /// Text where a number should be.
     #[error("{}: line {line}, column {column}: {text:?}, expected a number", path.display())]
     NotANumber {
@@ -213,16 +202,6 @@ pub enum DatasetError {
         /// The integer.
         value: i128,
     },
-    /// No such column for the labels.
-    #[error("{}: no label column {column:?}, expected {columns}", path.display())]
-    LabelColumn {
-        /// The file.
-        path: PathBuf,
-        /// What was asked for.
-        column: String,
-        /// What there is.
-        columns: String,
-    },
     /// A label that is a fraction: a quantity, not a class.
     #[error("{}: label {value} in row {row} (from 0), expected a whole number or text", path.display())]
     LabelFraction {
@@ -232,14 +211,6 @@ pub enum DatasetError {
         row: usize,
         /// The label.
         value: f64,
-    },
-    /// A row without a label.
-    #[error("{}: no label in line {line}, expected a whole number or text", path.display())]
-    LabelMissing {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
     },
     /// Labels that make too few or too many classes.
     #[error("{}: labels of {classes} classes, expected 2 to 65536", path.display())]
@@ -271,6 +242,14 @@ pub enum DatasetError {
         /// Name of the data set.
         name: String,
     },
+    /// A table, or its columns, that cannot be used.
+    #[error("{}: {fault}", path.display())]
+    Table {
+        /// The file; of an archive, followed by the member.
+        path: PathBuf,
+        /// What is wrong.
+        fault: TableFault,
+    },
     /// A header of a `.npy` file that says what cannot be.
     #[error("{}: {field} {found:?} in the npy header, expected {expected}", path.display())]
     NpyHeader {
@@ -298,16 +277,6 @@ pub enum DatasetError {
         path: PathBuf,
         /// The reader's reason.
         source: zip::result::ZipError,
-    },
-    /// Columns that are not those of the means and deviations given.
-    #[error("{}: {found} columns beside the label, expected {expected} as in training", path.display())]
-    Standardized {
-        /// The file.
-        path: PathBuf,
-        /// Its columns.
-        found: usize,
-        /// Means and deviations.
-        expected: usize,
     },
     /// An archive without the arrays of a data set.
     #[error("{}: arrays {}, expected x and y, or x_train and y_train (with x_test and y_test for a test part)", path.display(), found.join(", "))]

@@ -7,11 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::array_fault::ArrayFault;
-use super::arrays::{Features, Labels, Pair, Rows};
+use super::arrays::{Features, Pair, Rows};
 use super::content::Content;
 use super::gzip::open;
 use super::idx::{File, Form, read_form};
+use super::labels::RawLabels;
 use super::layout::Layout;
+use super::tables::cells::Numbers;
 use super::tree::is_hidden;
 use super::{DatasetError, Shape};
 
@@ -167,13 +169,13 @@ fn pair([images, labels]: &[PathBuf; 2], contents: &mut Vec<(Vec<u8>, Content)>)
             label_count: sizes[0],
         });
     }
-    let numbers = match magic >> 8 {
+    let numbers: Vec<f64> = match magic >> 8 {
         0x08 => data.iter().map(|&byte| byte.into()).collect(),
         0x09 => data.iter().map(|&byte| i8::from_be_bytes([byte]).into()).collect(),
         0x0b => data.as_chunks().0.iter().map(|&bytes| i16::from_be_bytes(bytes).into()).collect(),
         _ => data.as_chunks().0.iter().map(|&bytes| i32::from_be_bytes(bytes).into()).collect(),
     };
-    Ok(Pair { samples, labels: Labels::Numbers(numbers), place: labels.clone() })
+    Ok(Pair { samples, labels: RawLabels::Numbers(Numbers::of(numbers)), place: labels.clone() })
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
 use super::source::{DatasetSource, LoadOptions};
-use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table};
+use super::standard_input::is_standard_input;
+use super::table_fault::TableFault;
+use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table, table_file};
 use crate::names::same;
 
 /// Every data set known by name.
@@ -33,8 +35,8 @@ pub fn known_as(name: &str) -> &str {
 
 /// Loads the data set of that name (see [`SOURCES`]), or what is at that path: a folder of images
 /// (`train/<class>/*.png`, `test/<class>/*.png`), an archive of one (`.zip`, `.tar`, `.tar.gz` or `.tgz`, `.tar.xz` or
-/// `.txz`; read in memory, at most 4 GiB of it after decompression), a folder of IDX files, a table (`.csv`, `.npy`), or
-/// arrays (`.npz`).
+/// `.txz`; read in memory, at most 4 GiB of it after decompression), a folder of IDX files, a table (`.csv`, `.tsv`, both also
+/// with `.gz`; `.npy`; `-` for text from standard input), or arrays (`.npz`).
 ///
 /// # Errors
 /// `Unknown` if it is neither; else whatever is wrong with the files or the options.
@@ -55,7 +57,12 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         let fault = ArrayFault::NotNpz { names: names.to_string() };
         return Err(DatasetError::Array { path: name_or_path.into(), fault });
     }
-    let mut split = match Place::of(name_or_path)? {
+    let place = Place::of(name_or_path)?;
+    if let (Some(path), false) = (&options.test_dataset, matches!(place, Place::Table(_))) {
+        let fault = TableFault::TestDataset { why: "are no table" };
+        return Err(DatasetError::Table { path: path.clone(), fault });
+    }
+    let mut split = match place {
         // Tables and images are divided before they are looked at.
         Place::Table(path) => labeled::load(path, options)?,
         Place::Source(source) => held_out(source.load(options)?, options)?,
@@ -94,7 +101,7 @@ pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Res
 /// Files that are missing or cannot be read.
 pub fn content(name_or_path: &str, options: &LoadOptions) -> Result<Content, DatasetError> {
     match Place::of(name_or_path)? {
-        Place::Table(path) => labeled::content(path),
+        Place::Table(path) => table_file::content(path, options),
         Place::Source(source) => source.content(options),
         Place::Folder(path) => folder::images(path)?.content(),
         Place::Archive(path, kind, name) => archive::images(path, kind, name)?.content(),
@@ -111,8 +118,11 @@ fn held_out(mut split: Split, options: &LoadOptions) -> Result<Split, DatasetErr
 
 /// The name of a file or folder without its ending, `.tar.gz` as a whole.
 pub fn stem(path: &Path) -> String {
+    if is_standard_input(path) {
+        return "data".to_owned();
+    }
     let archive = archive::kind(path).map(|(_, name)| name);
-    archive.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    archive.unwrap_or_else(|| table::without_ending(path))
 }
 
 /// What a name or a path leads to.
@@ -172,7 +182,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .npy or .npz file; did you mean mnist?"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy or .npz file; did you mean mnist?"
         );
     }
 

@@ -114,4 +114,85 @@ pub enum Note {
         /// Of how many.
         of: usize,
     },
+    /// The first line of a table holds numbers and was taken for names, since it is not like the lines below it.
+    NumbersAreNames {
+        /// The names.
+        names: Vec<String>,
+    },
+    /// A column that nobody named is the label, and another is called as a label is.
+    LikelierLabel {
+        /// The column that was taken.
+        taken: String,
+        /// The one that is called so.
+        likelier: String,
+    },
+    /// Rows without a label were left out.
+    LabelsMissing {
+        /// How many.
+        rows: usize,
+    },
+    /// Rows in which something is missing were left out.
+    RowsMissing {
+        /// How many.
+        rows: usize,
+        /// The columns in which it is missing.
+        columns: Vec<String>,
+    },
+    /// Columns of words became a column for each word.
+    WordColumns {
+        /// The columns, each with the number of words in the training part.
+        columns: Vec<(String, usize)>,
+    },
+    /// Missing cells of the training part were filled, and a column beside says where.
+    GapsFilled {
+        /// The columns, each with the number of missing cells.
+        columns: Vec<(String, usize)>,
+    },
+    /// Columns with nothing in them in the training part were left out.
+    EmptyColumns {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Cells are missing in columns that had no gap in the training part, and were filled as there.
+    GapsElsewhere {
+        /// The columns, each with the number of missing cells.
+        columns: Vec<(String, usize)>,
+    },
+    /// Words that the training part does not have.
+    UnknownWords {
+        /// The columns, each with the number of such cells and the first of the words.
+        columns: Vec<(String, usize, String)>,
+    },
+    /// Columns that the training did not have were ignored.
+    OtherColumns {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Columns were matched by their places, since one of two files has no names.
+    MatchedByPlace {
+        /// Whether the file has names, and that of the training has none.
+        file: bool,
+    },
+    /// A column counts the rows.
+    CountsRows {
+        /// The column.
+        column: String,
+    },
+    /// A column is different in every row, as names and numbers of rows are.
+    AllDifferent {
+        /// The column.
+        column: String,
+    },
+    /// Columns are the same in every row.
+    ConstantColumns {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Columns tell the label: each of its classes is one value of them.
+    TellsLabel {
+        /// The columns.
+        columns: Vec<String>,
+        /// The column of the labels.
+        label: String,
+    },
 }

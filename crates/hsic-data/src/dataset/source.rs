@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use super::arrays::ImageArrays;
 use super::content::Content;
 use super::data::Split;
+use super::encoding::Encoding;
 use super::error::DatasetError;
 use super::facts::Facts;
 use super::normalization::Normalize;
 use super::picture::{ImageFit, Reading};
 use super::roles::ArrayNames;
 use super::standardization::Standardization;
+use super::tables::header::Header;
+use super::tables::select::{ColumnList, Missing};
+use super::tables::text::TextEncoding;
 use crate::shape::Shape;
 
 /// How image files of a folder or archive become samples of one shape.
@@ -39,6 +43,16 @@ impl Default for ImagePlan {
     }
 }
 
+/// Which columns a table may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TableColumns {
+    /// Numbers, words and two words, with gaps.
+    #[default]
+    All,
+    /// Numbers, as the first versions read them: for what was trained by those.
+    Numbers,
+}
+
 /// How to load a data set; each source uses the fields that concern it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadOptions {
@@ -56,6 +70,22 @@ pub struct LoadOptions {
     pub test_size: Option<usize>,
     /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
+    /// A file of its own for testing, with the columns and classes of the table. Default: a part of the table.
+    pub test_dataset: Option<PathBuf>,
+    /// What the first line of a table of text is.
+    pub header: Header,
+    /// How a table of text is encoded. Default: UTF-8, or UTF-16 by its byte order mark.
+    pub text_encoding: Option<TextEncoding>,
+    /// What becomes of missing cells.
+    pub missing: Missing,
+    /// Columns that are left out.
+    pub drop: Option<ColumnList>,
+    /// Columns that are learned from. Default: all but the label.
+    pub columns: Option<ColumnList>,
+    /// What becomes of the columns of a table, as a training found out. Default: what the training part says.
+    pub encoding: Option<Encoding>,
+    /// Whether columns of a table may hold more than numbers.
+    pub tables: TableColumns,
     /// Which arrays of a `.npz` are samples and labels. Default: those of the usual names.
     pub arrays: Option<ArrayNames>,
     /// Whether images in arrays are images.
@@ -86,6 +116,14 @@ impl Default for LoadOptions {
             train_size: None,
             test_size: None,
             label_column: None,
+            test_dataset: None,
+            header: Header::Auto,
+            text_encoding: None,
+            missing: Missing::Mean,
+            drop: None,
+            columns: None,
+            encoding: None,
+            tables: TableColumns::All,
             arrays: None,
             image_arrays: ImageArrays::Images,
             test_fraction: 0.2,

@@ -39,8 +39,14 @@ impl Standardization {
     /// If `row` has another number of columns.
     pub fn apply(&self, row: &mut [f64]) {
         assert_eq!(row.len(), self.means.len(), "a row has as many values as columns were standardized");
-        for ((value, &mean), &deviation) in row.iter_mut().zip(&self.means).zip(&self.deviations) {
-            *value = if deviation > 0.0 { (*value - mean) / deviation } else { 0.0 };
+        for (column, value) in row.iter_mut().enumerate() {
+            *value = self.scaled(column, *value);
         }
+    }
+
+    /// The standardized value of a column.
+    pub(super) fn scaled(&self, column: usize, value: f64) -> f64 {
+        let deviation = self.deviations[column];
+        if deviation > 0.0 { (value - self.means[column]) / deviation } else { 0.0 }
     }
 }

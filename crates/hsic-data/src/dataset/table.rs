@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-
 use super::DatasetError;
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
 use super::npy::{self, Entries, Stored};
 use super::npz::Archive;
 use super::roles::samples;
+use super::standard_input::{is_standard_input, text_bytes};
+use super::table_fault::TableFault;
+use super::tables::cells::Cells;
+use super::tables::raw::{Known, Place, RawColumn, RawTable};
+use super::tables::text::Text;
 
 /// A table of finite numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,25 +43,46 @@ pub enum Values {
 /// Kinds of files that hold tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Csv,
+    /// Text, perhaps compressed by gzip.
+    Text,
     Npy,
     Npz,
 }
 
-/// The kind that a file's name claims.
+/// The kind that a file's name claims. What comes by standard input is text.
 pub(super) fn kind(path: &Path) -> Option<Kind> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "csv" => Some(Kind::Csv),
-        "npy" => Some(Kind::Npy),
-        "npz" => Some(Kind::Npz),
-        _ => None,
+    if is_standard_input(path) {
+        return Some(Kind::Text);
     }
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    if ends(&[".csv", ".tsv", ".txt", ".data", ".csv.gz", ".tsv.gz"]) {
+        Some(Kind::Text)
+    } else if ends(&[".npy"]) {
+        Some(Kind::Npy)
+    } else {
+        ends(&[".npz"]).then_some(Kind::Npz)
+    }
+}
+
+/// Whether a file's name claims columns between tabs.
+pub(super) fn tabs(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.ends_with(".tsv") || name.ends_with(".tsv.gz")
+}
+
+/// The name of a table's file without its ending, `.csv.gz` as a whole.
+pub(super) fn without_ending(path: &Path) -> String {
+    let inner = path.with_extension("");
+    let packed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let stem = if packed { inner.file_stem() } else { path.file_stem() };
+    stem.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Reads a table in which every entry is a finite number.
 ///
-/// - `.csv`: separated by commas, semicolons or tabs; the first line gives names if nothing in it is a number.
+/// - `.csv`, `.tsv` (both also with `.gz`), `.txt`, `.data`, and `-` for standard input: separated by commas, semicolons, tabs or bars; the
+///   first line gives names if it is not like those below it. Numbers may have a decimal comma where that is plain.
 /// - `.npy`: a row is an index of the first dimension; one dimension is one column, further ones lie end to end. Of
 ///   records, each field is a column, of its name.
 /// - `.npz`: the only array, or `x`, or another usual name of samples if one array has such a name.
@@ -86,18 +110,10 @@ pub fn read_table(path: &Path) -> Result<Table, DatasetError> {
 /// Those of [`read_table`].
 pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
     match kind(path) {
-        Some(Kind::Csv) => {
-            let bytes = read_file(path)?;
-            let lines = Lines::read(path, &bytes, |first, _| first.iter().all(|field| number(field).is_none()))?;
-            let (rows, cols) = (lines.rows.len(), lines.cols);
-            let mut values = Vec::with_capacity(rows * cols);
-            for row in &lines.rows {
-                for column in 0..cols {
-                    values.push(lines.number(path, row, column)?);
-                }
-            }
-            let table = Table { columns: lines.columns, rows, cols, values };
-            check_finite(path, &table.values, cols)?;
+        Some(Kind::Text) => {
+            let bytes = text_bytes(path)?;
+            let text = Text::of(path, &bytes, None, tabs(path))?;
+            let table = of_numbers(path, &RawTable::of_text(path, &text, Known::default())?, None)?;
             Ok((table, Values::Text))
         }
         Some(Kind::Npy) => from_stored(path, npy::parse(path, &read_file(path)?)?),
@@ -107,6 +123,49 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
         }
         None => Err(DatasetError::FileKind { path: path.to_owned() }),
     }
+}
+
+/// The numbers of a table, all columns but one, row by row.
+///
+/// # Errors
+/// `NotANumber` and `Gap` with line and column, `NotFinite` with row and column.
+pub(super) fn of_numbers(path: &Path, table: &RawTable, left_out: Option<usize>) -> Result<Table, DatasetError> {
+    let columns: Vec<usize> = (0..table.columns.len()).filter(|&column| Some(column) != left_out).collect();
+    let mut numbers = Vec::with_capacity(columns.len());
+    let mut fault: Option<(u64, DatasetError)> = None;
+    for &column in &columns {
+        let RawColumn { cells, gap, word } = &table.columns[column];
+        let wrong = match (cells, word, gap) {
+            (Cells::Words(_), Some((Place { line, text }, ..)), _) => {
+                let (path, text) = (path.to_owned(), text.clone());
+                Some((*line, DatasetError::NotANumber { path, line: *line, column: column + 1, text }))
+            }
+            (_, _, Some(Place { line, text })) => {
+                let fault = TableFault::Gap { line: *line, column: column + 1, text: text.clone() };
+                Some((*line, DatasetError::Table { path: path.to_owned(), fault }))
+            }
+            _ => None,
+        };
+        // The first in the file is told.
+        if let Some((line, error)) = wrong
+            && fault.as_ref().is_none_or(|(earlier, _)| line < *earlier)
+        {
+            fault = Some((line, error));
+        }
+        if let Cells::Numbers(cells) = cells {
+            numbers.push(cells);
+        }
+    }
+    if let Some((_, error)) = fault {
+        return Err(error);
+    }
+    let values: Vec<f64> = (0..table.rows).flat_map(|row| numbers.iter().map(move |cells| cells.get(row))).collect();
+    if let Some(i) = values.iter().position(|value| !value.is_finite()) {
+        let (row, column) = (i / columns.len(), columns[i % columns.len()]);
+        return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value: values[i] });
+    }
+    let names = columns.iter().map(|&column| table.names[column].clone()).collect();
+    Ok(Table { columns: table.named.map(|_| names), rows: table.rows, cols: columns.len(), values })
 }
 
 /// The bytes of a file.
@@ -161,103 +220,6 @@ pub(super) fn check_finite(path: &Path, values: &[f64], cols: usize) -> Result<(
     }
 }
 
-/// The number that a field of a CSV file holds.
-pub(super) fn number(field: &str) -> Option<f64> {
-    field.parse().ok()
-}
-
-/// The fields of a CSV file.
-pub(super) struct Lines {
-    /// The first line, if it gives names.
-    pub(super) columns: Option<Vec<String>>,
-    /// Fields in each row, at least 1.
-    pub(super) cols: usize,
-    /// The rows, at least 1, each with its line number from 1.
-    pub(super) rows: Vec<(u64, StringRecord)>,
-}
-
-impl Lines {
-    /// Reads all lines of a file's bytes; `names` decides from the first and the second one whether the first gives names.
-    pub(super) fn read(
-        path: &Path,
-        bytes: &[u8],
-        names: impl Fn(&StringRecord, Option<&StringRecord>) -> bool,
-    ) -> Result<Self, DatasetError> {
-        let mut reader = ReaderBuilder::new()
-            .delimiter(separator(bytes))
-            .has_headers(false)
-            // Lengths are checked below, where the line is known.
-            .flexible(true)
-            .trim(Trim::All)
-            .from_reader(bytes);
-        let mut rows: Vec<(u64, StringRecord)> = Vec::new();
-        let mut record = StringRecord::new();
-        let (mut line, mut counted) = (1, 0);
-        loop {
-            match reader.read_record(&mut record) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(source) => return Err(DatasetError::Csv { path: path.to_owned(), source }),
-            }
-            // The reader's own count stops at the empty lines before a record; ours goes past them.
-            let start = record.position().map_or(counted, |position| position.byte() as usize);
-            let start = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            line += bytes[counted..start].iter().filter(|&&byte| byte == b'\n').count() as u64;
-            counted = start;
-            if let Some((_, first)) = rows.first()
-                && first.len() != record.len()
-            {
-                let (found, expected) = (record.len(), first.len());
-                return Err(DatasetError::Ragged { path: path.to_owned(), line, found, expected });
-            }
-            rows.push((line, record.clone()));
-        }
-        let columns = match rows.as_slice() {
-            [(_, first), rest @ ..] if names(first, rest.first().map(|(_, second)| second)) => {
-                let columns = first.iter().map(String::from).collect();
-                rows.remove(0);
-                Some(columns)
-            }
-            _ => None,
-        };
-        let Some((_, first)) = rows.first() else {
-            return Err(DatasetError::Empty { path: path.to_owned() });
-        };
-        Ok(Self { columns, cols: first.len(), rows })
-    }
-
-    /// The number in one field.
-    pub(super) fn number(
-        &self,
-        path: &Path,
-        (line, record): &(u64, StringRecord),
-        column: usize,
-    ) -> Result<f64, DatasetError> {
-        number(&record[column]).ok_or_else(|| DatasetError::NotANumber {
-            path: path.to_owned(),
-            line: *line,
-            column: column + 1,
-            text: record[column].to_owned(),
-        })
-    }
-}
-
-/// The separator: a tab if the first line has one outside quotes, else a semicolon if it has one, else a comma. In
-/// this order because numbers may be written with commas, and then fields are not separated by them.
-fn separator(bytes: &[u8]) -> u8 {
-    let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let mut quoted = false;
-    let outside: Vec<u8> = line
-        .iter()
-        .copied()
-        .filter(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted
-        })
-        .collect();
-    [b'\t', b';'].into_iter().find(|separator| outside.contains(separator)).unwrap_or(b',')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,25 +262,31 @@ mod tests {
     #[test]
     fn each_fault_names_line_column_and_text() {
         assert_eq!(message("a,b\n1,2\n\n3,x\n"), "t.csv: line 4, column 2: \"x\", expected a number");
-        assert_eq!(message("1,x\n3,4\n"), "t.csv: line 1, column 2: \"x\", expected a number");
-        assert_eq!(message("1,2\n3,\n"), "t.csv: line 2, column 2: \"\", expected a number");
-        assert_eq!(message("1;2\n1,5;3\n"), "t.csv: line 2, column 1: \"1,5\", expected a number");
+        assert_eq!(message("1,2\n3,\n"), "t.csv: line 2, column 2: nothing, expected a number");
+        let told = "t.csv: line 3, column 1: \"NA\" stands for a missing value, expected a number";
+        assert_eq!(message("a,b\n1,2\n3,x\nNA,y\n"), "t.csv: line 3, column 2: \"x\", expected a number");
+        assert_eq!(message("a,b\n1,2\nNA,2\n"), told);
         assert_eq!(message("a,b\n1,2\n3\n"), "t.csv: line 3 has 1 columns, expected 2 as in the first line");
         assert_eq!(message("1,2\n3,-inf\n"), "t.csv: row 1, column 1 (from 0): -inf, expected a finite number");
-        assert_eq!(message("1,2\nNaN,2\n"), "t.csv: row 1, column 0 (from 0): NaN, expected a finite number");
         for text in ["", "\n\n", "a,b\n"] {
             assert_eq!(message(text), "t.csv: no values, expected at least one row and one column", "{text:?}");
         }
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("t.csv");
-        std::fs::write(&path, b"1,2\n\xff\xfe,3\n").unwrap();
-        let error = read_table(&path).unwrap_err();
-        assert_eq!(error.to_string(), format!("{}: not readable, expected a table of text in UTF-8", path.display()));
-        let reason = std::error::Error::source(&error).unwrap().to_string();
-        assert!(reason.contains("line 2,") && reason.contains("invalid utf-8"), "{reason}");
+    fn a_name_tells_the_kind() {
+        for (name, found, stem) in [
+            ("a/b.csv", Some(Kind::Text), "b"),
+            ("b.TSV", Some(Kind::Text), "b"),
+            ("b.c.csv.gz", Some(Kind::Text), "b.c"),
+            ("b.npy", Some(Kind::Npy), "b"),
+            ("b.NPZ", Some(Kind::Npz), "b"),
+            ("iris.data", Some(Kind::Text), "iris"),
+            ("b.xlsx", None, "b"),
+        ] {
+            let path = Path::new(name);
+            assert_eq!((kind(path), without_ending(path).as_str()), (found, stem), "{name}");
+        }
+        assert!(tabs(Path::new("b.tsv.gz")) && !tabs(Path::new("b.csv")));
     }
 }

@@ -7,7 +7,12 @@ use super::DatasetError;
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
 use super::npy::{self, Entries, Stored};
-use super::table::{Kind, Lines, Table, check_finite, from_stored, kind, number, only, read_file};
+use super::standard_input::text_bytes;
+use super::table::{Kind, Table, check_finite, from_stored, kind, only, read_file, tabs};
+use super::table_fault::TableFault;
+use super::tables::cells::Cells;
+use super::tables::raw::{Known, Place, RawColumn, RawTable};
+use super::tables::text::Text;
 
 /// Which columns are taken for words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +34,14 @@ pub struct Coded {
 
 /// Reads a table as [`read_table`](super::read_table) does, with columns of words.
 ///
-/// In a `.csv` the first line gives names if nothing in it is a number, unless one of its words stands below itself again.
+/// In a text the first line gives names if it is not like those below it: not if one of its words stands below itself again.
 /// In arrays, strings are words.
 ///
 /// # Errors
 /// Those of [`read_table`](super::read_table), and `Array` for a field without a word.
 pub fn read_words(path: &Path, columns: WordColumns) -> Result<Coded, DatasetError> {
     let (place, content) = match kind(path) {
-        Some(Kind::Csv) => return of_lines(path, columns),
+        Some(Kind::Text) => return of_text(path, columns),
         Some(Kind::Npy) => (path.to_owned(), npy::parse(path, &read_file(path)?)?),
         Some(Kind::Npz) => only(path)?,
         None => return Err(DatasetError::FileKind { path: path.to_owned() }),
@@ -44,37 +49,36 @@ pub fn read_words(path: &Path, columns: WordColumns) -> Result<Coded, DatasetErr
     of_stored(&place, content)
 }
 
-fn of_lines(path: &Path, rule: WordColumns) -> Result<Coded, DatasetError> {
-    let mut lines = Lines::read(path, &read_file(path)?, |_, _| false)?;
-    let (_, first) = &lines.rows[0];
-    let again = |column: usize| lines.rows[1..].iter().any(|(_, record)| record[column] == first[column]);
-    if first.iter().all(|field| number(field).is_none()) && !(0..lines.cols).any(again) {
-        lines.columns = Some(first.iter().map(String::from).collect());
-        lines.rows.remove(0);
-        if lines.rows.is_empty() {
-            return Err(DatasetError::Empty { path: path.to_owned() });
-        }
-    }
+fn of_text(path: &Path, rule: WordColumns) -> Result<Coded, DatasetError> {
+    let bytes = text_bytes(path)?;
+    let text = Text::of(path, &bytes, None, tabs(path))?;
+    let raw = RawTable::of_text(path, &text, Known::default())?;
     let (mut all, mut words) = (Vec::new(), Vec::new());
-    for column in 0..lines.cols {
-        let numbers = lines.rows.iter().filter(|(_, record)| number(&record[column]).is_some()).count();
-        let worded = match rule {
-            WordColumns::Pure => numbers == 0,
-            WordColumns::Any => numbers < lines.rows.len(),
-        };
-        if !worded {
-            let numbers = lines.rows.iter().map(|row| lines.number(path, row, column));
-            all.push(numbers.collect::<Result<Vec<f64>, _>>()?);
-            continue;
+    for (index, RawColumn { cells, gap, word }) in raw.columns.iter().enumerate() {
+        let place = |place: &Place| (path.to_owned(), place.line, index + 1, place.text.clone());
+        match (cells, word) {
+            (Cells::Words(_), Some((first, 1.., _))) if rule == WordColumns::Pure => {
+                let (path, line, column, text) = place(first);
+                return Err(DatasetError::NotANumber { path, line, column, text });
+            }
+            (Cells::Words(cells), _) => {
+                if let (true, Some(Place { line, .. })) = ((0..raw.rows).any(|row| cells.get(row).is_none()), gap) {
+                    let fault = ArrayFault::Blank { line: *line, column: index + 1 };
+                    return Err(DatasetError::Array { path: path.to_owned(), fault });
+                }
+                all.push(codes((0..raw.rows).filter_map(|row| cells.get(row))));
+                words.push(index);
+            }
+            (Cells::Numbers(cells), _) => {
+                if let Some(first) = gap {
+                    let (path, line, column, text) = place(first);
+                    return Err(DatasetError::Table { path, fault: TableFault::Gap { line, column, text } });
+                }
+                all.push((0..raw.rows).map(|row| cells.get(row)).collect());
+            }
         }
-        if let Some(&(line, _)) = lines.rows.iter().find(|(_, record)| record[column].is_empty()) {
-            let fault = ArrayFault::Blank { line, column: column + 1 };
-            return Err(DatasetError::Array { path: path.to_owned(), fault });
-        }
-        all.push(codes(lines.rows.iter().map(|(_, record)| &record[column])));
-        words.push(column);
     }
-    let table = table(lines.columns, &all);
+    let table = table(raw.named.map(|_| raw.names), &all);
     check_finite(path, &table.values, table.cols)?;
     Ok(Coded { table, words })
 }

@@ -82,7 +82,7 @@ impl Training {
 /// recorded: all but name and place of the data, for which their content stands, and, where they change nothing, threads.
 pub(crate) fn same_options(options: &TrainOptions, place: Place) -> TrainOptions {
     let mut options = options.clone();
-    (options.data.dataset, options.data.data_dir) = (None, None);
+    (options.data.dataset, options.data.data_dir, options.data.test_dataset) = (None, None, None);
     if place == Place::Shared {
         options.training.threads = None;
     }

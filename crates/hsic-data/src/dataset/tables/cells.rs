@@ -1,0 +1,225 @@
+//! The cells of a column, in as little memory as they need: a table of text is mostly short numbers.
+
+use std::collections::HashMap;
+
+/// Most words of which a column of a data set keeps the text: more are neither classes nor features.
+pub(crate) const MOST_WORDS: usize = 1 << 16;
+
+/// A cell without a word.
+const NO_WORD: u32 = u32::MAX;
+
+/// A word beyond those that are kept.
+const OTHER_WORD: u32 = u32::MAX - 1;
+
+/// A cell of whole numbers without a number.
+const NO_WHOLE: i32 = i32::MIN;
+
+/// Numbers, of which NaN says that there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Numbers {
+    /// Whole numbers from 0 to 255, without a gap.
+    Bytes(Vec<u8>),
+    /// Whole numbers of 32 bits.
+    Whole(Vec<i32>),
+    /// Any numbers.
+    Doubles(Vec<f64>),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}
+
+impl Numbers {
+    /// How many there are, gaps included.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Whole(whole) => whole.len(),
+            Self::Doubles(doubles) => doubles.len(),
+        }
+    }
+
+    /// The number in a row; NaN for a gap.
+    pub(crate) fn get(&self, row: usize) -> f64 {
+        match self {
+            Self::Bytes(bytes) => f64::from(bytes[row]),
+            Self::Whole(whole) => match whole[row] {
+                NO_WHOLE => f64::NAN,
+                number => f64::from(number),
+            },
+            Self::Doubles(doubles) => doubles[row],
+        }
+    }
+
+    /// Adds a number, exactly, or a gap.
+    pub(crate) fn push(&mut self, number: f64) {
+        let byte = number as u8;
+        let whole = if number.is_nan() { NO_WHOLE } else { number as i32 };
+        // -0 is no whole number: it would lose its sign.
+        let fits = f64::from(whole).to_bits() == number.to_bits() && whole != NO_WHOLE || number.is_nan();
+        match self {
+            Self::Bytes(bytes) if f64::from(byte).to_bits() == number.to_bits() => bytes.push(byte),
+            Self::Bytes(bytes) if fits => {
+                let mut all: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte)).collect();
+                all.push(whole);
+                *self = Self::Whole(all);
+            }
+            Self::Whole(all) if fits => all.push(whole),
+            Self::Doubles(all) => all.push(number),
+            _ => {
+                let mut all: Vec<f64> = (0..self.len()).map(|row| self.get(row)).collect();
+                all.push(number);
+                *self = Self::Doubles(all);
+            }
+        }
+    }
+
+    /// Numbers from elsewhere.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut numbers = Self::default();
+        values.into_iter().for_each(|value| numbers.push(value));
+        numbers
+    }
+}
+
+/// Words, each by its place in a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Words {
+    list: Vec<String>,
+    codes: Vec<u32>,
+    /// Whether there are more than are kept.
+    more: bool,
+}
+
+impl Words {
+    /// How many cells there are, gaps included.
+    pub(crate) fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// The word in a row; `None` for a gap. A word beyond those that are kept is empty.
+    pub(crate) fn get(&self, row: usize) -> Option<&str> {
+        match self.codes[row] {
+            NO_WORD => None,
+            OTHER_WORD => Some(""),
+            code => Some(&self.list[code as usize]),
+        }
+    }
+
+    /// The place of a row's word in [`list`](Self::list); `None` for a gap and for a word that is not kept.
+    pub(crate) fn code(&self, row: usize) -> Option<usize> {
+        Some(self.codes[row] as usize).filter(|&code| code < self.list.len())
+    }
+
+    /// The words, in the order in which they came.
+    pub(crate) fn list(&self) -> &[String] {
+        &self.list
+    }
+
+    /// Whether there are more words than the list keeps.
+    pub(crate) fn more(&self) -> bool {
+        self.more
+    }
+}
+
+/// Words as they come.
+#[derive(Debug, Default)]
+pub(crate) struct WordBuilder {
+    words: Words,
+    places: HashMap<String, u32>,
+    most: Option<usize>,
+}
+
+impl WordBuilder {
+    /// Of which so many different ones are kept at the most.
+    pub(crate) fn new(most: Option<usize>) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Adds a word, or a gap.
+    pub(crate) fn push(&mut self, word: Option<&str>) {
+        let code = match word {
+            None => NO_WORD,
+            Some(word) => match self.places.get(word) {
+                Some(&code) => code,
+                None if self.most.is_some_and(|most| self.words.list.len() >= most) => {
+                    self.words.more = true;
+                    OTHER_WORD
+                }
+                None => {
+                    let code = self.words.list.len() as u32;
+                    self.places.insert(word.to_owned(), code);
+                    self.words.list.push(word.to_owned());
+                    code
+                }
+            },
+        };
+        self.words.codes.push(code);
+    }
+
+    pub(crate) fn finish(self) -> Words {
+        self.words
+    }
+}
+
+/// The cells of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cells {
+    Numbers(Numbers),
+    Words(Words),
+}
+
+impl Cells {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Numbers(numbers) => numbers.len(),
+            Self::Words(words) => words.len(),
+        }
+    }
+
+    /// Whether a row has nothing here.
+    pub(crate) fn is_gap(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(numbers) => numbers.get(row).is_nan(),
+            Self::Words(words) => words.get(row).is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_kept_to_the_bit_in_as_few_bytes_as_they_need() {
+        let kept = |values: &[f64]| {
+            let numbers = Numbers::of(values.iter().copied());
+            for (row, value) in values.iter().enumerate() {
+                assert!(numbers.get(row).to_bits() == value.to_bits() || value.is_nan() && numbers.get(row).is_nan());
+            }
+            numbers
+        };
+        assert!(matches!(kept(&[0.0, 255.0, 7.0]), Numbers::Bytes(_)));
+        assert!(matches!(kept(&[0.0, 256.0, -1.0]), Numbers::Whole(_)));
+        assert!(matches!(kept(&[0.0, f64::NAN, 3.0, f64::from(i32::MAX)]), Numbers::Whole(_)));
+        for odd in [0.5, -0.0, 2_147_483_648.0, f64::from(i32::MIN), f64::INFINITY, 1e300] {
+            assert!(matches!(kept(&[1.0, f64::NAN, odd, 2.0]), Numbers::Doubles(_)), "{odd}");
+        }
+    }
+
+    #[test]
+    fn words_are_kept_up_to_a_number_of_them() {
+        let mut builder = WordBuilder::new(Some(2));
+        [Some("b"), Some("a"), None, Some("b"), Some("c")].into_iter().for_each(|word| builder.push(word));
+        let words = builder.finish();
+        assert_eq!((words.len(), words.more(), words.list()), (5, true, &["b".to_owned(), "a".to_owned()][..]));
+        assert_eq!(
+            (0..5).map(|row| words.get(row)).collect::<Vec<_>>(),
+            [Some("b"), Some("a"), None, Some("b"), Some("")]
+        );
+        assert_eq!((0..5).map(|row| words.code(row)).collect::<Vec<_>>(), [Some(0), Some(1), None, Some(0), None]);
+        assert!(Cells::Words(words).is_gap(2) && Cells::Numbers(Numbers::of([1.0, f64::NAN])).is_gap(1));
+    }
+}
