@@ -14,6 +14,7 @@ pub mod files;
 pub mod folder;
 mod forecast;
 mod further;
+pub mod importance;
 pub mod judged;
 pub mod lock;
 pub mod log;

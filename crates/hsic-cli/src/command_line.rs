@@ -57,7 +57,10 @@ const SHORT: &[(&str, &[&str])] = &[
 ];
 
 /// Options that a verb shares with training and does not read.
-const HIDDEN: &[(&str, &[&str])] = &[("eval", &["standardize", "normalize", "flip", "shift", "cutout"])];
+const HIDDEN: &[(&str, &[&str])] = &[
+    ("eval", &["standardize", "normalize", "flip", "shift", "cutout"]),
+    ("importance", &["standardize", "normalize", "flip", "shift", "cutout"]),
+];
 
 /// Every stage's heading and fields.
 const STAGES: &[(&str, &[&str])] = &[

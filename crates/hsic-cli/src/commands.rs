@@ -6,6 +6,7 @@ mod data;
 mod eval;
 mod export;
 mod format;
+mod importance;
 mod launch;
 mod man;
 mod measure;
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Importance(arguments) => importance::run(*arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Format(arguments) => format::run(*arguments),
         Command::Export(arguments) => export::run(arguments),

@@ -2,6 +2,7 @@
 
 mod data;
 mod figures;
+mod importance;
 mod methods;
 mod output;
 mod progress;
@@ -12,6 +13,7 @@ mod text;
 
 pub(crate) use data::{dataset, datasets, verification};
 pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
+pub(crate) use importance::importance;
 pub(crate) use methods::{method, methods};
 pub(crate) use output::{bytes, error, install_with, is_broken_pipe, json, line, of_the_line, told, warning};
 pub(crate) use progress::{Progress, ReproductionBars, TransferBar};

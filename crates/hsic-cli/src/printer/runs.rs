@@ -119,16 +119,27 @@ pub(crate) fn evaluation(
     } else {
         format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
     };
-    let rows = judged.dataset.rows();
-    let (which, kind) = match judged.rows {
-        Rows::All if rows == 1 => ("the one row".to_owned(), "accuracy"),
-        Rows::All => (format!("all {rows} rows"), "accuracy"),
-        Rows::Train => (format!("{rows} rows of the training part"), "training accuracy"),
-        Rows::Test => (format!("{rows} rows of the test part"), "test accuracy"),
-        Rows::Validation => (format!("{rows} rows held out of the training part"), "validation accuracy"),
+    let kind = match judged.rows {
+        Rows::All => "accuracy",
+        Rows::Train => "training accuracy",
+        Rows::Test => "test accuracy",
+        Rows::Validation => "validation accuracy",
     };
+    let which = rows_of(judged);
     let told = format!("{}, {which}: {kind} {accuracy}", from_here(&judged.place));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
+}
+
+/// Which rows judge, and how many.
+pub(super) fn rows_of(judged: &Judged) -> String {
+    let rows = judged.dataset.rows();
+    match judged.rows {
+        Rows::All if rows == 1 => "the one row".to_owned(),
+        Rows::All => format!("all {rows} rows"),
+        Rows::Train => format!("{rows} rows of the training part"),
+        Rows::Test => format!("{rows} rows of the test part"),
+        Rows::Validation => format!("{rows} rows held out of the training part"),
+    }
 }
 
 /// A confusion table: a row a true class, a column a predicted class, and the share that is right. Where that is wider

@@ -7,6 +7,7 @@ mod data;
 mod errors;
 mod further;
 mod images;
+mod importance;
 mod life;
 mod options;
 mod own_tables;
