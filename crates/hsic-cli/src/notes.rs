@@ -1,6 +1,8 @@
 //! The command's words for what is to be said of data: what was chosen for their user, and what was left out.
 
+use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{ImageFit, Note};
+use hsic_bottleneck::network::PYRAMID;
 
 use crate::printer;
 
@@ -140,6 +142,23 @@ fn told(note: &Note) -> String {
             )
         }
     }
+}
+
+/// Says which network was chosen for images of a user's own, and how it learns.
+pub(crate) fn of_the_network(config: &TrainConfig) {
+    if let Some(told) = told_of_the_network(config) {
+        printer::told(&told);
+    }
+}
+
+fn told_of_the_network(config: &TrainConfig) -> Option<String> {
+    (config.model == PYRAMID).then(|| {
+        format!(
+            "note: convolutions, since these are images: --model {PYRAMID} --feature {} --shift {} --epochs {} \
+             --batch-size {} (--model mlp for dense blocks; --flip true where left and right mean nothing)",
+            config.feature, config.augmentation.shift, config.epochs, config.batch_size
+        )
+    })
 }
 
 #[cfg(test)]
