@@ -21,7 +21,8 @@ use crate::training::Training;
 /// `Network` with the block that cannot be built; `Step` if the samples have no room for a label that the method writes
 /// into them.
 pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
-    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
+    let side = shape.height.min(shape.width);
+    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes, side };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
     let method = config.method;

@@ -24,8 +24,8 @@ use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
-use hsic_nn::network::Width;
 use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, InputNorm, NetworkPlan, Norm, PoolAt};
+use hsic_nn::network::{PYRAMID, Width};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
@@ -275,6 +275,15 @@ impl TrainOptions {
         }
     }
 
+    /// Takes a network of convolutions for images of a user's own where none is named: there are few of them, and what they
+    /// show stands anywhere in them.
+    fn choose_network(&mut self) {
+        let images = self.data.dataset.as_deref().is_some_and(by_size::holds_images);
+        if images && self.network.model.is_none() && self.network.widths.is_none() && self.blocks.is_empty() {
+            self.network.model = Some(PYRAMID.to_owned());
+        }
+    }
+
     /// Fills in the defaults and checks everything.
     ///
     /// # Errors
@@ -294,6 +303,7 @@ impl TrainOptions {
         let chosen = methods.named(&asked);
         let method = chosen.map_or(asked, |chosen| chosen.name.to_owned());
         self.objective.method = Some(method.clone());
+        self.choose_network();
         let recipe = match chosen {
             Some(known) => {
                 if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
@@ -321,6 +331,9 @@ impl TrainOptions {
         let seed = *self.training.seed.get_or_insert(1);
         let data = self.data.resolve(seed, &mut faults);
         let named = source(&data.dataset).is_some();
+        if !(by_size::holds_images(&data.dataset) && self.network.model.as_deref() == Some(PYRAMID)) {
+            self.data.shift.get_or_insert(0);
+        }
         if named {
             self.training.epochs.get_or_insert(Sizes::NAMED.epochs);
             self.training.batch_size.get_or_insert(Sizes::NAMED.batch_size);

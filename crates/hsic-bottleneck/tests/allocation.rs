@@ -41,7 +41,7 @@ fn batch(index: u64) -> Batch {
 
 fn network(name: &str, widths: &str) -> Network {
     let kind = NETWORKS.iter().find(|kind| kind.name == name).expect("a network of that name");
-    let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4 };
+    let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4, side: 8 };
     let mut network = Network::build(SHAPE, &(kind.blocks)(&settings), kind.activation, Norm::Batch, 1)
         .expect("blocks that fit the samples");
     network.set_feature(Feature::Pool(2));

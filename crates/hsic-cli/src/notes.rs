@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use hsic_bottleneck::config::TrainConfig;
+use hsic_bottleneck::dataset::{ImageFit, Note};
 use hsic_bottleneck::dataset::{ImageFit, Note};
 
 use crate::printer;
@@ -256,6 +258,23 @@ fn told(note: &Note) -> String {
             format!("{}: they tell the label, {label}, without fail (--drop {flag} leaves them out)", columns(names))
         }
     }
+}
+
+/// Says which network was chosen for images of a user's own, and how it learns.
+pub(crate) fn of_the_network(config: &TrainConfig) {
+    if let Some(told) = told_of_the_network(config) {
+        printer::told(&told);
+    }
+}
+
+fn told_of_the_network(config: &TrainConfig) -> Option<String> {
+    (config.model == PYRAMID).then(|| {
+        format!(
+            "note: convolutions, since these are images: --model {PYRAMID} --feature {} --shift {} --epochs {} \
+             --batch-size {} (--model mlp for dense blocks; --flip true where left and right mean nothing)",
+            config.feature, config.augmentation.shift, config.epochs, config.batch_size
+        )
+    })
 }
 
 #[cfg(test)]

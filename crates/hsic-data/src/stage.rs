@@ -65,7 +65,8 @@ options! {
         normalize: Normalize,
         /// Mirror every second training image at random, left to right [default: false]
         flip: bool,
-        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0]
+        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0; images of one's own on
+        /// the network pyramid: an eighth of their side]
         shift: usize,
         /// Side in pixels of a square cut out of training images at random, >= 0 [default: 0]
         cutout: usize,
@@ -84,7 +85,7 @@ pub struct DataPlan {
 }
 
 impl DataOptions {
-    /// Fills in the defaults and notes what is out of range. `seed` fixes the samples of data that are drawn.
+    /// Fills in the defaults, but for the shift, and notes what is out of range. `seed` fixes the samples of data that are drawn.
     pub fn resolve(&mut self, seed: u64, faults: &mut Faults) -> DataPlan {
         let usual = LoadOptions::default();
         let dataset = known_as(self.dataset.as_deref().unwrap_or("digits")).to_owned();
@@ -103,7 +104,7 @@ impl DataOptions {
         let normalize = *self.normalize.get_or_insert(usual.normalize);
         let augmentation = Augmentation {
             flip: *self.flip.get_or_insert(false),
-            shift: *self.shift.get_or_insert(0),
+            shift: self.shift.unwrap_or(0),
             cutout: *self.cutout.get_or_insert(0),
         };
         for (key, size) in [("train-size", self.train_size), ("test-size", self.test_size)] {

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainConfig, TrainOptions};
-use hsic_bottleneck::dataset::{Split, source};
+use hsic_bottleneck::dataset::{Shape, Split, source};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::{Fault, Faults};
 use hsic_bottleneck::methods::Methods;
@@ -58,8 +58,8 @@ pub struct Comparison {
     batches: Vec<Option<usize>>,
     budget: Budget,
     seeds: Vec<u64>,
-    /// Training rows, those included that trials are judged on; `None` until the data are there.
-    rows: Option<usize>,
+    /// Training rows, those included that trials are judged on, and sizes of a sample; `None` until the data are there.
+    samples: Option<(usize, Shape)>,
 }
 
 /// Rows that a training may be made on: with those that are held out of them for now.
@@ -83,14 +83,24 @@ impl Comparison {
     pub fn new(folder: &Path, options: TrainOptions, entries: Vec<Entry>, budget: Budget, seeds: Vec<u64>) -> Self {
         let known = entries.iter().fold(Methods::known(), |known, entry| known.with(entry.method));
         let store = Store::new(folder.join("runs"), known.clone());
-        Self { folder: folder.into(), store, known, options, entries, batches: vec![None], budget, seeds, rows: None }
+        Self {
+            folder: folder.into(),
+            store,
+            known,
+            options,
+            entries,
+            batches: vec![None],
+            budget,
+            seeds,
+            samples: None,
+        }
     }
 
     /// This comparison on data that are there: of data that are no named data set the size of a batch follows from their
-    /// training rows, where none is given, and is the same for all trainings ([`Sizes::beside`]).
+    /// training rows, where none is given, and is the same for all trainings ([`Sizes::at`]).
     #[must_use]
     pub fn for_data(mut self, data: &Split) -> Self {
-        self.rows = Some(training_rows(data));
+        self.samples = Some((training_rows(data), data.train.shape));
         self
     }
 
@@ -120,9 +130,11 @@ impl Comparison {
         let mut faults = Faults::default();
         let data = options.data.resolve(TRIAL_SEED, &mut faults);
         options.training.resolve(&mut faults);
-        let sizes = match (source(&data.dataset), self.rows) {
+        let sizes = match (source(&data.dataset), self.samples) {
             (Some(_), _) => Some(Sizes::NAMED),
-            (None, rows) => rows.map(|rows| Sizes::beside(rows, options.training.batch_size, None)),
+            (None, samples) => {
+                samples.map(|(rows, _)| Sizes::at(&data.dataset, rows, options.training.batch_size, None))
+            }
         };
         if let Some(sizes) = sizes {
             options.training.batch_size.get_or_insert(sizes.batch_size);
@@ -362,7 +374,7 @@ impl Comparison {
     /// An entry's options with everything that is not given.
     fn resolved(&self, entry: &Entry, batch: Option<usize>) -> Result<TrainConfig, ConfigError> {
         let config = self.batched(entry, batch).resolve_among(&self.known)?;
-        self.rows.map_or(Ok(config.clone()), |rows| config.for_rows(rows))
+        self.samples.map_or(Ok(config.clone()), |(rows, shape)| config.for_samples(rows, shape))
     }
 }
 

@@ -38,7 +38,7 @@ pub use label::{LabelStyle, WrittenLabel};
 pub use layout::{Module, TensorKind, TensorSpec};
 pub use learner::{Learner, LearnerState};
 pub use linear::Linear;
-pub use models::{NETWORKS, NetworkKind, NetworkSettings};
+pub use models::{NETWORKS, NetworkKind, NetworkSettings, PYRAMID};
 pub use norm::Norm;
 pub use options::{NetworkOptions, NetworkPlan};
 pub use pooled::{PoolAt, Pooled};

@@ -140,7 +140,8 @@ impl Settings {
             Some(text) => Some(parse_widths(text).ok_or_else(|| format!("--widths {text}: expected 256x6, 32,64p"))?),
             None => None,
         };
-        let blocks = (kind.blocks)(&NetworkSettings { widths, outputs: None, classes: CLASSES });
+        let side = self.shape.height.min(self.shape.width);
+        let blocks = (kind.blocks)(&NetworkSettings { widths, outputs: None, classes: CLASSES, side });
         let blocks = if self.backprop { with_classifier(blocks, CLASSES) } else { blocks };
         let mut network = Network::build(self.shape, &blocks, kind.activation, Norm::Batch, 0)?;
         network.set_feature(self.feature);

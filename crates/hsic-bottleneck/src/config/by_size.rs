@@ -3,7 +3,7 @@
 //! A batch of 256 and 5 epochs are right for the tens of thousands of rows of the data sets that are known by name. Of a
 //! table of 120 rows they make 5 steps, each on all of it, after which nothing is learned.
 
-use hsic_data::dataset::Split;
+use hsic_data::dataset::{Form, Shape, Split};
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::method::Outputs;
 
@@ -11,6 +11,12 @@ use super::{ConfigError, TrainConfig, TrainOptions};
 
 /// Steps that a training has at the least.
 const STEPS: u64 = 300;
+
+/// The same of one on images of one's own: convolutions have more to find out.
+const IMAGE_STEPS: u64 = 1000;
+
+/// The part of their side by which such images are moved at random.
+const SHIFTED: usize = 8;
 
 /// Batches that an epoch has at the least.
 const BATCHES: usize = 8;
@@ -55,14 +61,26 @@ impl Sizes {
     /// For so many training rows, where batch or epochs may be given: what is not given follows from what is.
     #[must_use]
     pub fn beside(rows: usize, batch_size: Option<usize>, epochs: Option<u64>) -> Self {
+        Self::of_steps(STEPS, rows, batch_size, epochs)
+    }
+
+    /// As [`beside`](Self::beside), for what is at a path: a training on a folder or an archive of images has at least 1,000
+    /// steps.
+    #[must_use]
+    pub fn at(path: &str, rows: usize, batch_size: Option<usize>, epochs: Option<u64>) -> Self {
+        let steps = if holds_images(path) { IMAGE_STEPS } else { STEPS };
+        Self::of_steps(steps, rows, batch_size, epochs)
+    }
+
+    fn of_steps(steps: u64, rows: usize, batch_size: Option<usize>, epochs: Option<u64>) -> Self {
         let portion = (rows / BATCHES).clamp(LEAST_BATCH, Self::NAMED.batch_size);
         let batch_size = batch_size.unwrap_or(portion);
         // Steps of an epoch whose last batch, if it is short, is left out: there is one epoch more rather than one less.
-        let passes = |batch: usize, least: u64| Self::epochs_of((rows / batch.max(1)) as u64).max(least);
+        let passes = |batch: usize, steps: u64| steps.div_ceil((rows / batch.max(1)).max(1) as u64);
         Self {
-            epochs: epochs.unwrap_or_else(|| passes(batch_size, Self::NAMED.epochs)),
+            epochs: epochs.unwrap_or_else(|| passes(batch_size, steps).max(Self::NAMED.epochs)),
             batch_size,
-            format_epochs: passes(portion, Self::NAMED.format_epochs),
+            format_epochs: passes(portion, STEPS).max(Self::NAMED.format_epochs),
             format_batch_size: portion,
         }
     }
@@ -73,14 +91,19 @@ impl Sizes {
     }
 }
 
+/// Whether images of a user's own are at a path.
+pub(super) fn holds_images(path: &str) -> bool {
+    Form::of(path).is_some_and(Form::holds_images)
+}
+
 impl TrainConfig {
-    /// Whether batch and epochs are settled. Of data that are no named data set they are not, where they are not given,
+    /// Whether batch and epochs, and how far images are moved, are settled. Of data that are no named data set they are not, where they are not given,
     /// until the data are there.
     #[must_use]
     pub fn is_sized(&self) -> bool {
-        let TrainOptions { training, format, .. } = &self.options;
+        let TrainOptions { data, training, format, .. } = &self.options;
         let batches = training.batch_size.and(format.format_batch_size);
-        training.epochs.and(format.format_epochs).is_some() && batches.is_some()
+        training.epochs.and(format.format_epochs).is_some() && batches.is_some() && data.shift.is_some()
     }
 
     /// This configuration for data that are there: with batch and epochs that fit their training rows
@@ -91,19 +114,21 @@ impl TrainConfig {
     /// # Errors
     /// `Faults` for options that do not go with these numbers.
     pub fn for_data(self, data: &Split) -> Result<Self, ConfigError> {
-        self.for_rows(data.train.rows())
+        self.for_samples(data.train.rows(), data.train.shape)
     }
 
-    /// This configuration for so many training rows, as [`for_data`](Self::for_data) has it.
+    /// This configuration for so many training rows of these sizes, as [`for_data`](Self::for_data) has it.
     ///
     /// # Errors
     /// `Faults` for options that do not go with these numbers.
-    pub fn for_rows(self, rows: usize) -> Result<Self, ConfigError> {
+    pub fn for_samples(self, rows: usize, shape: Shape) -> Result<Self, ConfigError> {
         if self.is_sized() {
             return Ok(self);
         }
         let mut options = self.options;
-        let sizes = Sizes::beside(rows, options.training.batch_size, options.training.epochs);
+        let sizes = Sizes::at(&self.dataset, rows, options.training.batch_size, options.training.epochs);
+        // It is open for images of one's own alone.
+        options.data.shift.get_or_insert(shape.height.min(shape.width) / SHIFTED);
         options.training.epochs.get_or_insert(sizes.epochs);
         options.training.batch_size.get_or_insert(sizes.batch_size);
         options.format.format_epochs.get_or_insert(sizes.format_epochs);
@@ -175,7 +200,7 @@ mod tests {
             assert!(config.is_sized());
             assert_eq!((config.epochs, config.batch_size), (5, 256));
             assert_eq!((config.format.epochs, config.format.batch_size), (10, 256));
-            assert_eq!(config.clone().for_rows(100).unwrap(), config);
+            assert_eq!(config.clone().for_samples(100, Shape { channels: 1, height: 1, width: 4 }).unwrap(), config);
         }
     }
 

@@ -343,8 +343,8 @@ fn key(field: &str) -> String {
 
 /// The blocks of the network, but for what the method makes of its output block.
 fn blocks(config: &TrainConfig) -> Vec<BlockSpec> {
-    // Which kinds there are does not depend on the number of classes.
-    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes: 2 };
+    // Which kinds there are does not depend on the number of classes, nor on the side of images.
+    let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes: 2, side: 64 };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings))
 }

@@ -55,7 +55,9 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let budget = arguments.budget.unwrap_or_else(|| match source(&config.dataset) {
         Some(_) => named,
         // Of several batches the largest has the fewest steps an epoch.
-        None => Budget::Epochs(Sizes::beside(training_rows(&data), sizes.iter().copied().max(), None).epochs),
+        None => {
+            Budget::Epochs(Sizes::at(&config.dataset, training_rows(&data), sizes.iter().copied().max(), None).epochs)
+        }
     });
     let output = match arguments.output {
         Some(output) => output,

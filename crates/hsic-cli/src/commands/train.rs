@@ -18,6 +18,7 @@ use crate::printer::{self, Progress};
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
+    let named = options.network.model.is_some();
     let (config, place) = match resume {
         Some(path) => resumed(options, &path)?,
         None => (given(options, config.as_deref())?, Place::New(run)),
@@ -29,6 +30,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     // Before there is a folder.
     let config = config.for_data(&data)?;
     config.check_data(&data.train)?;
+    if let (Place::New(_), false) = (&place, named) {
+        notes::of_the_network(&config);
+    }
     let run = match place {
         Place::Old { run, epochs } => {
             if let Some(epochs) = epochs {

@@ -48,6 +48,12 @@ impl Form {
         self != Self::Table
     }
 
+    /// Whether they are images of the user's own: files in a folder or archive.
+    #[must_use]
+    pub fn holds_images(self) -> bool {
+        matches!(self, Self::Folder { .. } | Self::Archive)
+    }
+
     /// Whether its samples may be rows of a table.
     #[must_use]
     pub fn may_be_table(self) -> bool {

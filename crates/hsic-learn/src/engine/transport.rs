@@ -135,7 +135,7 @@ mod tests {
 
     fn network(name: &str, widths: &str, norm: Norm) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
-        let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4 };
+        let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4, side: 8 };
         let blocks = with_classifier((kind.blocks)(&settings), 4);
         let network = Network::build(SHAPE, &blocks, kind.activation, norm, 1).unwrap();
         network.with_entrances(Entrance { dropout: 0.2, ..Entrance::default() }, 1)

@@ -16,7 +16,7 @@
 //! of a linear classifier that each block has of its own, trained with it. To train the output block itself to name
 //! classes, so that the network is the one of back-propagation, take the method `hsic-local`.
 //!
-//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
+//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5; with the network `pyramid` AdamW 3e-3, beta 1, x none, classifier 1. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
 //! from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
 
 use faer::prelude::ReborrowMut;
@@ -27,8 +27,8 @@ use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck,
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_data::fault::Faults;
-use hsic_nn::network::Learner;
-use hsic_nn::optimizer::Optimizer;
+use hsic_nn::network::{Learner, PYRAMID};
+use hsic_nn::optimizer::{Optimizer, OptimizerName};
 
 use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::engine::Local;
@@ -67,8 +67,23 @@ pub(super) struct HsicRule {
     classifier: f64,
 }
 
+/// What suits the network of images of one's own, where nothing else is given. A convolution sees few pixels, so that what
+/// it shares with the whole image says little; its labels, by kernel and by classifier, say what to look for. Chosen on
+/// held-out images of three shapes (`docs/results.md`).
+fn suit_pictures(options: &mut Stages<'_>) {
+    options.rule.x.get_or_insert(InputTerm::None);
+    options.rule.classifier.get_or_insert(1.0);
+    options.objective.beta.get_or_insert(1.0);
+    if matches!(options.optimizer.optimizer, None | Some(OptimizerName::AdamW)) {
+        options.adamw(3e-3);
+    }
+}
+
 /// Defaults and ranges of these options.
 pub(super) fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> HsicRule {
+    if options.network.model.as_deref() == Some(PYRAMID) {
+        suit_pictures(options);
+    }
     let x = *options.rule.x.get_or_insert(InputTerm::Input);
     if x == InputTerm::None {
         let weight = *options.objective.x_weight.get_or_insert(0.0);

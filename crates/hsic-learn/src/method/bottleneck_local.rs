@@ -29,8 +29,8 @@ pub static METHOD: Method = Method {
     parallel: true,
     reads: READS,
     resolve: |options, faults| {
-        options.adamw(1e-3);
         let rule = rule(options, faults);
+        options.adamw(1e-3);
         Recipe::new(move |settings| settings.local(Classified(rule.objective(settings)?)))
     },
 };

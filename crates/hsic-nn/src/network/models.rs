@@ -3,6 +3,7 @@
 //! A name stands for a list of [`BlockSpec`]; a user's own list (`[[block]]` in TOML) is built in the same way.
 
 use super::activation::Activation;
+use super::feature::Feature;
 use super::norm::Norm;
 use super::spec::{BlockSpec, Width, eight, parse_widths, sixteen, three};
 
@@ -15,6 +16,8 @@ pub struct NetworkSettings {
     pub outputs: Option<usize>,
     /// Number of classes.
     pub classes: usize,
+    /// Height or width of a sample, whichever is less.
+    pub side: usize,
 }
 
 impl NetworkSettings {
@@ -33,6 +36,8 @@ pub struct NetworkKind {
     pub activation: Activation,
     /// What stands before it if nothing is named.
     pub norm: Norm,
+    /// What the objective sees of a map if nothing is named.
+    pub feature: Feature,
     /// Its blocks.
     pub blocks: fn(&NetworkSettings) -> Vec<BlockSpec>,
 }
@@ -44,6 +49,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "dense blocks of the given widths (256x6), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| with_output(s.widths_or("256x6").iter().map(|w| BlockSpec::dense(w.outputs)).collect(), s),
     },
     NetworkKind {
@@ -51,6 +57,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "a dense block, then residual dense blocks wherever a width repeats (256x6), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| {
             let widths = s.widths_or("256x6");
             let repeats = |i: usize| i > 0 && widths[i - 1].outputs == widths[i].outputs;
@@ -66,6 +73,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "the paper's: 5x5 convolutions without padding (8x6 channels), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| {
             let conv = |w: &Width| BlockSpec::conv(w.outputs, 5, 1, 0, 1 + usize::from(w.pool));
             with_output(s.widths_or("8x6").iter().map(conv).collect(), s)
@@ -76,6 +84,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "the paper's: 5x5 convolution of stride 2, then residual 5x5 blocks (64x6 channels), then 512 dense units",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| {
             let block = |(i, w): (usize, &Width)| match i {
                 0 => BlockSpec::conv(w.outputs, 5, 2, 0, 1),
@@ -91,6 +100,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "784-256-128-64-32-16-8-1, tanh: a single output unit (the earlier one: --widths 64,32,16,8,4,2)",
         activation: Activation::Tanh,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| {
             let widths = s.widths_or("256,128,64,32,16,8");
             let mut blocks: Vec<BlockSpec> = widths.iter().map(|w| BlockSpec::dense(w.outputs)).collect();
@@ -103,13 +113,24 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "3x3 convolutions (32,64p,64p,128,128p; p: max pooling), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| vgg(s, "32,64p,64p,128,128p", &[]),
+    },
+    NetworkKind {
+        name: PYRAMID,
+        summary: "3x3 convolutions with max pooling (32p,64p,128p,128p, as many as maps are 4 pixels wide), then the output \
+                  block",
+        activation: Activation::Relu,
+        norm: Norm::Batch,
+        feature: Feature::Channels,
+        blocks: pyramid,
     },
     NetworkKind {
         name: "vgg8b",
         summary: "128, 256p, 256, 512p, 512p, 512p, dense 1024 (Nokland and Eidnes 2019), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| vgg(s, "128,256p,256,512p,512p,512p", &[1024]),
     },
     NetworkKind {
@@ -117,6 +138,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "128x3, 256p, 256, 512p, 512x2, 512p, 512p, dense 1024 (Nokland and Eidnes 2019), then the output block",
         activation: Activation::Relu,
         norm: Norm::Batch,
+        feature: Feature::Pool(2),
         blocks: |s| vgg(s, "128x3,256p,256,512p,512x2p,512p", &[1024]),
     },
     NetworkKind {
@@ -124,6 +146,7 @@ pub static NETWORKS: &[NetworkKind] = &[
         summary: "9x9 convolutions, then types of 8-D capsules (256,32), then a 16-D capsule a class, 3 rounds of routing",
         activation: Activation::Relu,
         norm: Norm::None,
+        feature: Feature::Pool(2),
         blocks: |s| {
             let widths = s.widths_or("256,32");
             let (types, channels) = widths.split_last().map_or((1, &[][..]), |(last, rest)| (last.outputs, rest));
@@ -138,6 +161,9 @@ pub static NETWORKS: &[NetworkKind] = &[
     },
 ];
 
+/// The network of images of one's own.
+pub const PYRAMID: &str = "pyramid";
+
 /// The network of capsules, whose convolutions have no norm unless one is asked for.
 pub const CAPSNET: &str = "capsnet";
 
@@ -150,6 +176,17 @@ pub fn ends_in_capsules(blocks: &[BlockSpec], classes: usize) -> bool {
 fn with_output(mut blocks: Vec<BlockSpec>, settings: &NetworkSettings) -> Vec<BlockSpec> {
     blocks.push(BlockSpec::dense(settings.outputs.unwrap_or(settings.classes)));
     blocks
+}
+
+/// The network that images of a user's own are trained on unless another is named. What it sees of a map says which
+/// shapes there are and not where, and every pooling doubles how far a pixel of the next map sees.
+fn pyramid(settings: &NetworkSettings) -> Vec<BlockSpec> {
+    let own = ["32", "64", "128", "128"];
+    // A map of under 4 pixels leaves nothing to a convolution of 3 after it is pooled.
+    let pooled = own.iter().enumerate().take_while(|&(depth, _)| settings.side >> depth >= 4);
+    let widths: Vec<String> = pooled.map(|(_, width)| format!("{width}p")).collect();
+    let own = if widths.is_empty() { own[0].to_owned() } else { widths.join(",") };
+    vgg(settings, &own, &[])
 }
 
 fn vgg(settings: &NetworkSettings, own: &str, dense: &[usize]) -> Vec<BlockSpec> {
@@ -196,8 +233,12 @@ mod tests {
 
     fn build(name: &str, input: Shape, widths: Option<&str>) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
-        let settings =
-            NetworkSettings { widths: widths.map(|text| parse_widths(text).unwrap()), outputs: None, classes: 10 };
+        let settings = NetworkSettings {
+            widths: widths.map(|text| parse_widths(text).unwrap()),
+            outputs: None,
+            classes: 10,
+            side: input.height,
+        };
         Network::build(input, &(kind.blocks)(&settings), kind.activation, Norm::Batch, 0).unwrap()
     }
 
@@ -214,6 +255,18 @@ mod tests {
             build("needle", MNIST, None).parameter_count(),
             785 * 256 + 257 * 128 + 129 * 64 + 65 * 32 + 33 * 16 + 17 * 8 + 9
         );
+    }
+
+    #[test]
+    fn a_pyramid_has_as_many_blocks_as_a_side_can_be_halved_to() {
+        let shape = |side| Shape { channels: 3, height: side, width: side };
+        for (side, maps) in
+            [(64, vec![32, 16, 8, 4]), (100, vec![50, 25, 12, 6]), (28, vec![14, 7, 3]), (4, vec![2]), (3, vec![3])]
+        {
+            let network = build(PYRAMID, shape(side), None);
+            let found: Vec<usize> = network.blocks().iter().map(|block| block.shape().height).collect();
+            assert_eq!(found, [maps, vec![1]].concat(), "{side}");
+        }
     }
 
     #[test]
@@ -235,7 +288,7 @@ mod tests {
         assert_eq!(shapes, [map(20), map(6), Shape { channels: 160, height: 1, width: 1 }]);
         // 20,992 + 5,308,672 + 1,474,560; the decoder, which the method has, makes it 8,215,568.
         assert_eq!(network.parameter_count() + 1_411_344, 8_215_568);
-        let settings = NetworkSettings { widths: None, outputs: None, classes: 10 };
+        let settings = NetworkSettings { widths: None, outputs: None, classes: 10, side: 28 };
         let mut blocks = (NETWORKS.iter().find(|kind| kind.name == CAPSNET).unwrap().blocks)(&settings);
         if let Some(BlockSpec::Capsules { bias, .. }) = blocks.last_mut() {
             *bias = true;

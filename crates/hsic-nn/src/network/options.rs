@@ -12,8 +12,8 @@ use super::{Activation, Between, DropoutBy, Entrance, Feature, InputNorm, Norm, 
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b, capsnet; or custom, the list of `block` tables in --config
-        /// [default: mlp]
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, capsnet; or custom, the list of `block`
+        /// tables in --config [default: mlp; of a folder or archive of images pyramid]
         model: String,
         /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;
         /// capsnet: the last is the number of types of capsules [default: the model's, 256x6 for mlp, 256,32 for capsnet]
@@ -25,7 +25,7 @@ options! {
         /// What stands before it in every block [default: batch; capsnet: none]
         norm: Norm,
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
-        /// deviation of each channel) [default: pool:2]
+        /// deviation of each channel) [default: pool:2; pyramid: channels]
         feature: Feature,
         /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for) or entrance (on
         /// the way into the next block: it is trained for its map before pooling) [default: block]
@@ -120,7 +120,7 @@ impl NetworkOptions {
         let own = NETWORKS.iter().find(|network| network.name == model);
         let activation = *self.activation.get_or_insert(own.map_or(Activation::Relu, |own| own.activation));
         let norm = *self.norm.get_or_insert(own.map_or(Norm::Batch, |own| own.norm));
-        let feature = *self.feature.get_or_insert(Feature::Pool(2));
+        let feature = *self.feature.get_or_insert(own.map_or(Feature::Pool(2), |own| own.feature));
         let entrance = Entrance {
             between: *self.between.get_or_insert_default(),
             dropout: *self.dropout.get_or_insert(0.0),
