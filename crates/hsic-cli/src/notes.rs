@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{ImageFit, Note};
-use hsic_bottleneck::dataset::{ImageFit, Note};
+use hsic_bottleneck::network::PYRAMID;
 
 use crate::printer;
 
