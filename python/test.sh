@@ -23,15 +23,14 @@ if ! cmp -s requirements-test.txt "$venv/installed.txt"; then
 fi
 export PATH=$venv/bin:$PATH
 start=$SECONDS
-python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
-echo "installed in $((SECONDS - start)) s"
-
-# Stubs come from the signatures in Rust, out of the library that was just built.
+cargo fmt --check
+# Stubs come from the signatures in Rust, out of the library that is built here; what is installed has them.
 stubs=$target/python-stubs
 rm -rf "$stubs"
-maturin --quiet generate-stubs --profile release --locked -o "$stubs" 2>/dev/null ||
-    maturin generate-stubs --profile release --locked -o "$stubs"
+maturin generate-stubs --quiet --profile release --locked -o "$stubs"
 python stubs.py "$stubs" python/hsic/_hsic.pyi
+python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+echo "built and installed in $((SECONDS - start)) s"
 
 # Outside this folder, whose `python/hsic` has no compiled part.
 cd "$target"

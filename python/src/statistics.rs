@@ -55,18 +55,18 @@ pub(crate) fn estimators() -> Vec<&'static str> {
 
 /// The figure, and the widths of both kernels.
 #[pyfunction]
-#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernel_x, kernel_y, estimator, epsilon, threads))]
+#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernels, estimator, epsilon, threads))]
 pub(crate) fn measure(
     py: Python<'_>,
     x: Table<'_>,
     y: Table<'_>,
-    kernel_x: Named,
-    kernel_y: Named,
+    kernels: (Named, Named),
     estimator: &str,
     epsilon: f64,
     threads: usize,
 ) -> PyResult<(f64, Option<f64>, Option<f64>)> {
-    let (kernel_x, kernel_y, estimator) = (kernel(kernel_x)?, kernel(kernel_y)?, self::estimator(estimator, epsilon)?);
+    let (kernel_x, kernel_y, estimator) =
+        (kernel(kernels.0)?, kernel(kernels.1)?, self::estimator(estimator, epsilon)?);
     let measured = match (&x, &y) {
         (Table::Single(x), Table::Single(y)) => {
             let (x, y) = (matrix(x)?, matrix(y)?);
@@ -84,18 +84,17 @@ pub(crate) fn measure(
 
 /// Statistic and p-value of a permutation test.
 #[pyfunction]
-#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernel_x, kernel_y, permutations, seed, threads))]
+#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernels, permutations, seed, threads))]
 pub(crate) fn permutation_test(
     py: Python<'_>,
     x: Table<'_>,
     y: Table<'_>,
-    kernel_x: Named,
-    kernel_y: Named,
+    kernels: (Named, Named),
     permutations: usize,
     seed: u64,
     threads: usize,
 ) -> PyResult<(f64, f64)> {
-    let (kernel_x, kernel_y) = (kernel(kernel_x)?, kernel(kernel_y)?);
+    let (kernel_x, kernel_y) = (kernel(kernels.0)?, kernel(kernels.1)?);
     let tested = match (&x, &y) {
         (Table::Single(x), Table::Single(y)) => {
             let (x, y): (MatRef<'_, f32>, _) = (matrix(x)?, matrix(y)?);
@@ -114,16 +113,15 @@ pub(crate) fn permutation_test(
 
 /// Statistic and p-value by the gamma approximation.
 #[pyfunction]
-#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernel_x, kernel_y, threads))]
+#[pyo3(signature = (x: "numpy.ndarray", y: "numpy.ndarray", kernels, threads))]
 pub(crate) fn gamma_test(
     py: Python<'_>,
     x: Table<'_>,
     y: Table<'_>,
-    kernel_x: Named,
-    kernel_y: Named,
+    kernels: (Named, Named),
     threads: usize,
 ) -> PyResult<(f64, f64)> {
-    let (kernel_x, kernel_y) = (kernel(kernel_x)?, kernel(kernel_y)?);
+    let (kernel_x, kernel_y) = (kernel(kernels.0)?, kernel(kernels.1)?);
     let tested = match (&x, &y) {
         (Table::Single(x), Table::Single(y)) => {
             let (x, y): (MatRef<'_, f32>, _) = (matrix(x)?, matrix(y)?);

@@ -41,7 +41,7 @@ def estimators() -> list[str]:
     Names of all estimators.
     """
 
-def gamma_test(x: numpy.ndarray, y: numpy.ndarray, kernel_x: tuple[str, SupportsFloat | SupportsIndex | None, bool], kernel_y: tuple[str, SupportsFloat | SupportsIndex | None, bool], threads: SupportsIndex) -> tuple[float, float]:
+def gamma_test(x: numpy.ndarray, y: numpy.ndarray, kernels: tuple[tuple[str, SupportsFloat | SupportsIndex | None, bool], tuple[str, SupportsFloat | SupportsIndex | None, bool]], threads: SupportsIndex) -> tuple[float, float]:
     """
     Statistic and p-value by the gamma approximation.
     """
@@ -51,12 +51,12 @@ def kernels() -> list[str]:
     Names of all kernels.
     """
 
-def measure(x: numpy.ndarray, y: numpy.ndarray, kernel_x: tuple[str, SupportsFloat | SupportsIndex | None, bool], kernel_y: tuple[str, SupportsFloat | SupportsIndex | None, bool], estimator: str, epsilon: SupportsFloat | SupportsIndex, threads: SupportsIndex) -> tuple[float, float | None, float | None]:
+def measure(x: numpy.ndarray, y: numpy.ndarray, kernels: tuple[tuple[str, SupportsFloat | SupportsIndex | None, bool], tuple[str, SupportsFloat | SupportsIndex | None, bool]], estimator: str, epsilon: SupportsFloat | SupportsIndex, threads: SupportsIndex) -> tuple[float, float | None, float | None]:
     """
     The figure, and the widths of both kernels.
     """
 
-def permutation_test(x: numpy.ndarray, y: numpy.ndarray, kernel_x: tuple[str, SupportsFloat | SupportsIndex | None, bool], kernel_y: tuple[str, SupportsFloat | SupportsIndex | None, bool], permutations: SupportsIndex, seed: SupportsIndex, threads: SupportsIndex) -> tuple[float, float]:
+def permutation_test(x: numpy.ndarray, y: numpy.ndarray, kernels: tuple[tuple[str, SupportsFloat | SupportsIndex | None, bool], tuple[str, SupportsFloat | SupportsIndex | None, bool]], permutations: SupportsIndex, seed: SupportsIndex, threads: SupportsIndex) -> tuple[float, float]:
     """
     Statistic and p-value of a permutation test.
     """

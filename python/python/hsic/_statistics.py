@@ -112,7 +112,7 @@ def measure(
         raise ValueError(f"epsilon = {epsilon}: expected not given for estimator = {estimator}, which does not read it; "
                          "read by nhsic")
     tables, kernels, names = _samples(x, y, kernel, kernel_y, sigma, sigma_y, scale, 5.0)
-    found = _hsic.measure(*tables, *kernels, estimator, 1e-5 if epsilon is None else float(epsilon), _threads(n_jobs))
+    found = _hsic.measure(*tables, kernels, estimator, 1e-5 if epsilon is None else float(epsilon), _threads(n_jobs))
     value, width_x, width_y = found
     return Dependence(value, estimator, len(tables[0]), width_x, width_y, *names)
 
@@ -182,10 +182,10 @@ def test(
             if value is not None:
                 raise ValueError(f"{key} = {value}: expected not given for method = gamma, which does not read it; read by "
                                  "permutation")
-        statistic, p_value = _hsic.gamma_test(*tables, *kernels, _threads(n_jobs))
+        statistic, p_value = _hsic.gamma_test(*tables, kernels, _threads(n_jobs))
         return TestResult(statistic, p_value, method, None, len(tables[0]), *names)
     permutations = 1000 if permutations is None else _whole("permutations", permutations, 1)
-    statistic, p_value = _hsic.permutation_test(*tables, *kernels, permutations, _seed(random_state), _threads(n_jobs))
+    statistic, p_value = _hsic.permutation_test(*tables, kernels, permutations, _seed(random_state), _threads(n_jobs))
     return TestResult(statistic, p_value, method, permutations, len(tables[0]), *names)
 
 
