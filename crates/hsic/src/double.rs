@@ -3,6 +3,8 @@
 //! The generic ones are compiled where they are called, as far as the caller is optimised. A program that is not, a command
 //! for one, has their full speed by these.
 
+use std::sync::atomic::AtomicBool;
+
 use faer::MatRef;
 
 use crate::error::Error;
@@ -38,7 +40,24 @@ pub fn permutation_test(
     permutations: usize,
     seed: u64,
 ) -> Result<TestResult, Error> {
-    independence::permutation_test(x, y, kernel_x, kernel_y, permutations, seed)
+    permutation_test_until(x, y, kernel_x, kernel_y, permutations, seed, &AtomicBool::new(false))
+}
+
+/// [`independence::permutation_test_until`].
+///
+/// # Errors
+/// Those of [`independence::permutation_test_until`].
+#[inline(never)]
+pub fn permutation_test_until(
+    x: MatRef<'_, f64>,
+    y: MatRef<'_, f64>,
+    kernel_x: &Kernel,
+    kernel_y: &Kernel,
+    permutations: usize,
+    seed: u64,
+    stop: &AtomicBool,
+) -> Result<TestResult, Error> {
+    independence::permutation_test_until(x, y, kernel_x, kernel_y, permutations, seed, stop)
 }
 
 /// [`independence::gamma_test`].

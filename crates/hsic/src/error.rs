@@ -99,6 +99,9 @@ pub enum Error {
         /// Bytes that can be taken, where the system tells.
         available: Option<u64>,
     },
+    /// Another thread asked for the work to stop before its result was there.
+    #[error("stopped before the result was there")]
+    Interrupted,
     /// The quotient is 0/0: one of the samples carries no dependence with itself.
     #[error("{estimator} is 0/0: {argument} has no variation that the kernel can see")]
     Undefined {

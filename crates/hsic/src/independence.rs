@@ -2,6 +2,8 @@
 //!
 //! The null hypothesis is that x and y are independent; a small p-value speaks against it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use faer::MatRef;
 use rayon::prelude::*;
 
@@ -66,23 +68,46 @@ pub fn permutation_test<T: Scalar>(
     permutations: usize,
     seed: u64,
 ) -> Result<TestResult, Error> {
+    permutation_test_until(x, y, kernel_x, kernel_y, permutations, seed, &AtomicBool::new(false))
+}
+
+/// As [`permutation_test`], until another thread sets `stop`.
+///
+/// The flag is looked at between the stages of the work, and with each column of L that a group of permutations reads:
+/// some m^2 operations after it was set, the test has ended. A test that is not stopped gives the bits of
+/// [`permutation_test`].
+///
+/// # Errors
+/// Those of [`permutation_test`], and [`Error::Interrupted`] if `stop` was set before the last permutation was done.
+pub fn permutation_test_until<T: Scalar>(
+    x: MatRef<'_, T>,
+    y: MatRef<'_, T>,
+    kernel_x: &Kernel,
+    kernel_y: &Kernel,
+    permutations: usize,
+    seed: u64,
+    stop: &AtomicBool,
+) -> Result<TestResult, Error> {
     check_positive("permutations", permutations as f64)?;
+    go_on(stop)?;
     let (k, l) = grams(x, y, kernel_x, kernel_y, 2, FIXED_BYTES)?;
     let statistic = hsic_biased(&k, &l)?;
     if !(varies(&k) && varies(&l)) {
         // Every permutation gives 0.
         return Ok(TestResult { statistic, p_value: 1.0 });
     }
+    go_on(stop)?;
     let fixed = Fixed::new(&k);
     drop(k);
     let moved = Moved::new(&l);
     drop(l);
     let identity: Vec<u32> = (0..x.nrows() as u32).collect();
-    let observed = permuted(&fixed, &moved, &[identity])[0];
+    let observed = permuted(&fixed, &moved, &[identity], stop)?[0];
     let threshold = observed - TIE * fixed.norm * moved.norm / x.nrows() as f64;
-    let reached: usize = (0..permutations.div_ceil(GROUP))
+    let reached: Result<usize, Error> = (0..permutations.div_ceil(GROUP))
         .into_par_iter()
         .map(|group| {
+            go_on(stop)?;
             let orders: Vec<Vec<u32>> = (group * GROUP..permutations.min((group + 1) * GROUP))
                 .map(|index| {
                     let mut order: Vec<u32> = (0..x.nrows() as u32).collect();
@@ -90,10 +115,10 @@ pub fn permutation_test<T: Scalar>(
                     order
                 })
                 .collect();
-            permuted(&fixed, &moved, &orders).iter().filter(|&&sum| sum >= threshold).count()
+            Ok(permuted(&fixed, &moved, &orders, stop)?.iter().filter(|&&sum| sum >= threshold).count())
         })
         .sum();
-    Ok(TestResult { statistic, p_value: (reached + 1) as f64 / (permutations + 1) as f64 })
+    Ok(TestResult { statistic, p_value: (reached? + 1) as f64 / (permutations + 1) as f64 })
 }
 
 /// Tests independence by matching a gamma distribution to the mean and variance of m HSIC under independence.
@@ -197,6 +222,11 @@ pub fn gamma_null<T: Scalar>(k: &Gram<T>, l: &Gram<T>) -> Result<Gamma, Error> {
     Ok(Gamma { shape: mean * mean / variance, scale: m * variance / mean * k.scale() * l.scale() })
 }
 
+/// An error once another thread asked for the end.
+fn go_on(stop: &AtomicBool) -> Result<(), Error> {
+    if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
 /// Whether the kernel sees any difference between the rows.
 fn varies<T: Scalar>(gram: &Gram<T>) -> bool {
     inner(gram, gram, Centering::Rows).sqrt() > gram.noise() * gram.rows() as f64
@@ -277,7 +307,7 @@ fn relative<T: Scalar>(gram: &Gram<T>) -> (impl Fn(usize, usize) -> f64 + Sync +
 ///
 /// Column c of L meets column pi^-1(c) of K: L's column is copied once and gathered from for all orders, K's are read
 /// in sequence.
-fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>]) -> Vec<f64> {
+fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>], stop: &AtomicBool) -> Result<Vec<f64>, Error> {
     let m = fixed.diagonal.len();
     let inverses: Vec<Vec<u32>> = orders
         .iter()
@@ -296,6 +326,9 @@ fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>]) -> Vec<f64> {
         #[inline(always)]
         || {
             for (c, source) in moved.entries.chunks_exact(m).enumerate() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 column[..m].copy_from_slice(source);
                 for ((sum, order), inverse) in sums.iter_mut().zip(orders).zip(&inverses) {
                     let j = inverse[c] as usize;
@@ -305,7 +338,9 @@ fn permuted(fixed: &Fixed, moved: &Moved, orders: &[Vec<u32>]) -> Vec<f64> {
             }
         },
     );
-    sums
+    // Sums that were broken off are incomplete.
+    go_on(stop)?;
+    Ok(sums)
 }
 
 /// Sum of values[i] * table[order[i]], in 8 chains; the table's length is a power of two.
@@ -414,7 +449,7 @@ mod tests {
         let (k, l) = (gram(&x), gram(&y));
         let (fixed, table) = (Fixed::new(&k), Moved::new(&l));
         let identity: Vec<u32> = (0..m as u32).collect();
-        let sums = permuted(&fixed, &table, &[identity, order]);
+        let sums = permuted(&fixed, &table, &[identity, order], &AtomicBool::new(false)).unwrap();
         let ratio = hsic_biased(&k, &gram(&moved)).unwrap() / hsic_biased(&k, &l).unwrap();
         // Entries are held in single precision: 1e-6.
         assert!((sums[1] / sums[0] - ratio).abs() < 1e-6, "{sums:?} {ratio}");

@@ -15,7 +15,7 @@ use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::scalar::Scalar;
 use crate::view::{rows, rows_mut};
 
-/// A factor U of the normalized Gram matrix of class labels, R_Y = U U' (m x C).
+/// A factor U of the normalized Gram matrix of class labels, R_Y = U U' (m x C); m x m for targets that are numbers.
 #[derive(Clone, Debug)]
 pub struct LabelFactor<T> {
     rows: usize,
@@ -101,6 +101,12 @@ impl<T: Scalar> LabelFactor<T> {
         Ok(())
     }
 
+    /// The factor of targets that are no labels: `u` (m x m, row-major without gaps) is any U with U U' = R_Y, `trace` that
+    /// of R_Y. Such targets count as two classes in [`LabelFactor::vanished`].
+    pub(crate) fn of_root(u: Vec<T>, rows: usize, trace: f64) -> Self {
+        Self { rows, classes: rows, present: 2, u, trace, memory: Vec::new() }
+    }
+
     /// This factor in double precision, its entries as they are.
     pub(crate) fn in_double(&self) -> LabelFactor<f64> {
         LabelFactor {
@@ -113,20 +119,21 @@ impl<T: Scalar> LabelFactor<T> {
         }
     }
 
-    /// U, m x C.
+    /// U, m x C; m x m for targets that are numbers.
     #[must_use]
     pub fn u(&self) -> MatRef<'_, T> {
         rows(&self.u, self.rows, self.classes, self.classes.max(1))
     }
 
-    /// tr R_Y, the least upper bound of nHSIC(Z, Y) over all Z; below C - 1.
+    /// tr R_Y, the least upper bound of nHSIC(Z, Y) over all Z; below C - 1 for labels.
     #[must_use]
     pub fn trace(&self) -> f64 {
         self.trace
     }
 
     /// Whether the labels have all but vanished: tr R_Y < 0.5 (classes in the batch - 1), as when sigma is so large
-    /// that the ridge outweighs the kernel. Training on such labels learns next to nothing.
+    /// that the ridge outweighs the kernel; of targets that are numbers, tr R_Y < 0.5. Training on such labels learns next
+    /// to nothing.
     #[must_use]
     pub fn vanished(&self) -> bool {
         self.trace < 0.5 * (self.present as f64 - 1.0)

@@ -21,11 +21,12 @@
 //! Keeping the two terms apart also keeps beta R_Y's rounding (beta = 500) out of R_X.
 
 pub(crate) mod passes;
+mod statement;
 
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef};
 
-use crate::error::{Error, check_finite, check_positive, check_rows, check_shape};
+use crate::error::{Error, check_finite, check_rows, check_shape};
 use crate::factor::{cholesky, cholesky_scratch, inverse_factor, inverse_factor_scratch};
 use crate::labels::LabelFactor;
 use crate::memory;
@@ -36,63 +37,12 @@ use crate::scalar::Scalar;
 use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
 
+pub use statement::{Bottleneck, Targets, Terms};
+
 use passes::{
     bring_into_range, center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian,
     lower_norm_squared, norm_squared, transpose_times_self_lower,
 };
-
-/// The numbers of the objective.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bottleneck {
-    /// Bandwidth of the activations' and the input's kernel exp(-D / (2 sigma^2 d)), > 0.
-    pub sigma: f64,
-    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), > 0.
-    pub sigma_labels: f64,
-    /// Ridge as a fraction of the rows, > 0.
-    pub epsilon: f64,
-    /// Weight of nHSIC(Z, Y), >= 0.
-    pub beta: f64,
-    /// Weight of nHSIC(Z, X), >= 0; 0 leaves the term out, and its cost.
-    pub x_weight: f64,
-}
-
-impl Default for Bottleneck {
-    /// sigma 5, beta 500, epsilon 1e-5: the values that the paper's text names.
-    fn default() -> Self {
-        Self { sigma: 5.0, sigma_labels: 5.0, epsilon: 1e-5, beta: 500.0, x_weight: 1.0 }
-    }
-}
-
-impl Bottleneck {
-    /// Checks every number.
-    ///
-    /// # Errors
-    /// `Parameter` with the first one out of its range.
-    pub fn check(&self) -> Result<(), Error> {
-        check_positive("sigma", self.sigma)?;
-        check_positive("sigma_labels", self.sigma_labels)?;
-        check_positive("epsilon", self.epsilon)?;
-        for (name, value) in [("beta", self.beta), ("x_weight", self.x_weight)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::Parameter { name, value, expected: "a finite number >= 0" });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The two terms of the objective at one Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Terms {
-    /// nHSIC(Z, X), in [0, m); 0 if its weight is 0.
-    pub x: f64,
-    /// nHSIC(Z, Y), in [0, tr R_Y].
-    pub y: f64,
-    /// w nHSIC(Z, X) - beta nHSIC(Z, Y).
-    pub loss: f64,
-    /// All rows of Z are equal: every term is 0 and so is the gradient, a point the method cannot leave.
-    pub dead: bool,
-}
 
 /// Value and gradient of the objective at one Z.
 #[derive(Clone, Debug)]
@@ -123,6 +73,10 @@ impl<T: Scalar> Workspace<T> {
         let square = m * stride(m);
         let buffers = [&self.kernel, &self.ridged, &self.factor, &self.product];
         let more: usize = buffers.iter().map(|buffer| square.saturating_sub(buffer.len())).sum();
+        // Of targets that are numbers these are as large.
+        let more = more
+            + (m * classes).saturating_sub(self.labels.len())
+            + (stride(m) * classes).saturating_sub(self.labels_back.len());
         memory::check(m, more as u64 * size_of::<T>() as u64)?;
         grown(&mut self.centered, m * d);
         grown(&mut self.sums, m);
@@ -182,6 +136,54 @@ impl<T: Scalar> BatchOperator<T> {
         Ok(operator)
     }
 
+    /// Builds the operator of a batch of any [`Targets`], in memory that is used again.
+    ///
+    /// # Arguments
+    /// - `x`: m x p, the network's input; `None` leaves the X term out, whatever its weight.
+    ///
+    /// # Errors
+    /// As [`BatchOperator::new`]; the targets' argument is `labels` or `y`.
+    ///
+    /// # Cost
+    /// As [`BatchOperator::new`]; numbers take q m^2 + 5/3 m^3 operations, and 2 m^3 more in every evaluation.
+    ///
+    /// # Examples
+    /// ```
+    /// use hsic::{BatchOperator, Bottleneck, Targets, Workspace};
+    /// let z = faer::mat![[0.1f64], [0.9], [0.2], [1.1], [0.6], [0.3]];
+    /// let y = faer::mat![[0.0f64], [0.8], [0.1], [1.0], [0.5], [0.2]];
+    /// let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, beta: 1.0, ..Bottleneck::default() };
+    /// let targets = Targets::Numbers(y.as_ref());
+    /// let operator = BatchOperator::of(None, targets, options, &mut Workspace::default())?;
+    /// let terms = operator.evaluate(z.as_ref())?.terms;
+    /// assert!(terms.x == 0.0 && terms.loss == -terms.y && terms.y > 0.9);
+    /// # Ok::<(), hsic::Error>(())
+    /// ```
+    pub fn of(
+        x: Option<MatRef<'_, T>>,
+        targets: Targets<'_, T>,
+        options: Bottleneck,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        let options = Bottleneck { x_weight: if x.is_some() { options.x_weight } else { 0.0 }, ..options };
+        let labels = match targets {
+            Targets::Classes { labels, classes } => {
+                LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?
+            }
+            Targets::Numbers(y) => factor_numbers(y, options)?,
+        };
+        let rows = labels.u().nrows();
+        let mut operator = Self { options, rows, x_factor: Vec::new(), x_trace: 0.0, labels };
+        if let Some(x) = x {
+            let name = if matches!(targets, Targets::Numbers(_)) { "y" } else { "labels" };
+            check_shape("x", x, 2)?;
+            check_rows("x", x.nrows(), name, rows)?;
+            operator.take_input(x, workspace)?;
+        }
+        Ok(operator)
+    }
+
     /// Makes this the operator of the next batch, in the memory of this one.
     ///
     /// # Errors
@@ -197,9 +199,14 @@ impl<T: Scalar> BatchOperator<T> {
         check_rows("x", x.nrows(), "labels", labels.len())?;
         self.labels.fill(labels, classes, self.options.sigma_labels, self.options.epsilon)?;
         self.rows = x.nrows();
+        self.take_input(x, workspace)
+    }
+
+    /// The X term of a batch of as many rows.
+    fn take_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         self.x_trace = 0.0;
         if self.options.x_weight > 0.0 {
-            match self.factor_input(x, workspace) {
+            match self.factor_input("x", x, self.options.sigma, workspace) {
                 Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => self.factor_input_in_double(x)?,
                 result => result?,
             }
@@ -216,24 +223,31 @@ impl<T: Scalar> BatchOperator<T> {
             x_trace: 0.0,
             labels: self.labels.in_double(),
         };
-        double.factor_input(in_double(x).as_ref(), &mut Workspace::default())?;
+        double.factor_input("x", in_double(x).as_ref(), self.options.sigma, &mut Workspace::default())?;
         self.x_trace = double.x_trace;
         self.x_factor.clear();
         self.x_factor.extend(double.x_factor.iter().map(|&entry| T::of(entry)));
         Ok(())
     }
 
-    /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F.
+    /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F: of the input, or of
+    /// targets that are numbers.
     ///
     /// Exactly, R_X 1 = 0; rounding leaves there the largest error of all (T 1 = 1/c), so R_X is centered. It is singular,
     /// so it is factored as R_X + delta I, delta about the rounding of its entries; the
     /// error this makes in M is delta, below that of R_X itself.
-    fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
+    fn factor_input(
+        &mut self,
+        argument: &'static str,
+        x: MatRef<'_, T>,
+        sigma: f64,
+        workspace: &mut Workspace<T>,
+    ) -> Result<(), Error> {
         let (m, ld) = (x.nrows(), stride(x.nrows()));
         memory::check_growth(m, &self.x_factor, m * ld)?;
         grown(&mut self.x_factor, m * ld);
         let ridge = self.options.epsilon * m as f64;
-        if !inverse_root("x", x, self.options.sigma, ridge, 0, workspace)?.varies {
+        if !inverse_root(argument, x, sigma, ridge, 0, workspace)?.varies {
             rows_mut(&mut self.x_factor, m, m, ld).fill(T::ZERO);
             return Ok(());
         }
@@ -393,6 +407,23 @@ impl<T: Scalar> BatchOperator<T> {
         );
         Ok(terms)
     }
+}
+
+/// The factor of R_Y for targets that are numbers. In double precision: beta (500) weighs its rounding.
+fn factor_numbers<T: Scalar>(y: MatRef<'_, T>, options: Bottleneck) -> Result<LabelFactor<T>, Error> {
+    check_shape("y", y, 2)?;
+    let (m, ld) = (y.nrows(), stride(y.nrows()));
+    let mut operator = BatchOperator::<f64> {
+        options,
+        rows: m,
+        x_factor: Vec::new(),
+        x_trace: 0.0,
+        labels: LabelFactor::of_root(Vec::new(), 0, 0.0),
+    };
+    operator.factor_input("y", in_double(y).as_ref(), options.sigma_labels, &mut Workspace::default())?;
+    let lines = operator.x_factor.chunks(ld).take(m);
+    let u = lines.flat_map(|line| line[..m].iter().map(|&entry| T::of(entry))).collect();
+    Ok(LabelFactor::of_root(u, m, operator.x_trace))
 }
 
 /// Whether there is a more exact type.

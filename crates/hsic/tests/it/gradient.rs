@@ -2,10 +2,11 @@
 
 use faer::Mat;
 use hsic::random::Stream;
-use hsic::{BatchOperator, Bottleneck, Error, Scalar, Workspace};
+use hsic::{BatchOperator, Bottleneck, Error, Scalar, Targets, Workspace};
 use proptest::prelude::*;
 
 use crate::reference::reference;
+use crate::single;
 
 struct Sample {
     x: Mat<f64>,
@@ -289,4 +290,90 @@ fn a_workspace_that_has_met_other_sizes_changes_no_bit() {
     let mut gradient = Mat::zeros(33, 3);
     let terms = reused.evaluate_into(gradient.as_mut(), small.z.as_ref(), &mut workspace).unwrap();
     assert_eq!((terms, gradient), (fresh.terms, fresh.gradient));
+}
+
+/// One-hot rows of the labels: the Gaussian kernel of these is the labels' kernel.
+fn one_hot(labels: &[usize], classes: usize) -> Mat<f64> {
+    Mat::from_fn(labels.len(), classes, |i, j| f64::from(u8::from(labels[i] == j)))
+}
+
+#[test]
+fn one_hot_targets_are_the_labels() {
+    let sample = sample(60, 4, 3, 9);
+    let by_labels = operator::<f64>(&sample, MILD).evaluate(sample.z.as_ref()).unwrap();
+    let hot = one_hot(&sample.labels, 3);
+    let mut workspace = Workspace::default();
+    let targets = Targets::Numbers(hot.as_ref());
+    let by_numbers = BatchOperator::of(Some(sample.x.as_ref()), targets, MILD, &mut workspace).unwrap();
+    assert!((by_numbers.labels().trace() - operator::<f64>(&sample, MILD).labels().trace()).abs() < 1e-10);
+    assert!(!by_numbers.labels().vanished());
+    let numbers = by_numbers.evaluate(sample.z.as_ref()).unwrap();
+    // R_Y is factored with 60 units of rounding / 4 on its diagonal, which T = 1 / c = 1.7 and beta = 3 weigh.
+    assert!((numbers.terms.loss - by_labels.terms.loss).abs() < 1e-10, "{:?} {:?}", numbers.terms, by_labels.terms);
+    assert!((&numbers.gradient - &by_labels.gradient).norm_max() < 1e-10 * by_labels.gradient.norm_max());
+}
+
+#[test]
+fn the_gradient_of_numbers_agrees_with_differences_and_single_precision() {
+    let sample = sample(40, 3, 2, 11);
+    let mut stream = Stream::new(4, "targets", 0);
+    let y = Mat::from_fn(40, 2, |i, j| sample.z[(i, j)] + 0.5 * stream.normal());
+    let options = Bottleneck { epsilon: 1e-3, ..MILD };
+    let mut workspace = Workspace::default();
+    for x in [None, Some(sample.x.as_ref())] {
+        let operator = BatchOperator::of(x, Targets::Numbers(y.as_ref()), options, &mut workspace).unwrap();
+        let direction = Mat::from_fn(40, 3, |_, _| stream.normal());
+        let loss = |step: f64| {
+            let terms = operator.evaluate((&sample.z + faer::Scale(step) * &direction).as_ref()).unwrap().terms;
+            assert_eq!(terms.x > 0.0, x.is_some());
+            terms.loss
+        };
+        let evaluation = operator.evaluate(sample.z.as_ref()).unwrap();
+        let slope: f64 =
+            (0..40).flat_map(|i| (0..3).map(move |j| (i, j))).map(|at| evaluation.gradient[at] * direction[at]).sum();
+        let h = 1e-4;
+        let difference = (8.0 * (loss(h) - loss(-h)) - (loss(2.0 * h) - loss(-2.0 * h))) / (12.0 * h);
+        // Fourth order: truncation h^4 = 1e-16 times the fifth derivative, cancellation 1e-16 |L| / (c h).
+        assert!((slope - difference).abs() < 1e-6 * (1.0 + difference.abs()), "{slope} {difference}");
+        let (single_x, single_y, single_z) = (single(&sample.x), single(&y), single(&sample.z));
+        let single_x = x.is_some().then(|| single_x.as_ref());
+        let mut workspace = Workspace::default();
+        let single = BatchOperator::of(single_x, Targets::Numbers(single_y.as_ref()), options, &mut workspace).unwrap();
+        let gradient = single.evaluate(single_z.as_ref()).unwrap().gradient;
+        for (i, j) in (0..40).flat_map(|i| (0..3).map(move |j| (i, j))) {
+            // Single precision's rounding of 6e-8, over the ridge of 1e-3.
+            let error = (f64::from(gradient[(i, j)]) - evaluation.gradient[(i, j)]).abs();
+            assert!(error < 2e-4 * evaluation.gradient.norm_max(), "{i} {j}: {error}");
+        }
+    }
+}
+
+#[test]
+fn targets_that_say_nothing_or_do_not_fit_are_named() {
+    let sample = sample(20, 3, 2, 1);
+    let mut workspace = Workspace::default();
+    let mut of = |x: Option<&Mat<f64>>, y: &Mat<f64>| {
+        BatchOperator::of(x.map(Mat::as_ref), Targets::Numbers(y.as_ref()), MILD, &mut workspace)
+    };
+    let constant = of(None, &Mat::full(20, 1, 3.5)).unwrap();
+    assert!(constant.labels().vanished() && constant.labels().trace() == 0.0);
+    let terms = constant.evaluate(sample.z.as_ref()).unwrap().terms;
+    assert!(terms.y.abs() < 1e-12 && !terms.dead);
+    let error = of(Some(&sample.x), &Mat::zeros(19, 1)).unwrap_err();
+    assert_eq!(error, Error::RowMismatch { left: "x", left_rows: 20, right: "y", right_rows: 19 });
+    let mut y = Mat::from_fn(20, 1, |i, _| i as f64);
+    y[(7, 0)] = f64::NAN;
+    assert_eq!(of(None, &y).unwrap_err(), Error::NotFinite { argument: "y", row: 7, col: 0 });
+    assert_eq!(of(None, &Mat::zeros(20, 0)).unwrap_err(), Error::NoColumns { argument: "y" });
+}
+
+#[test]
+fn labels_without_an_input_are_those_of_an_input_without_weight() {
+    let sample = sample(30, 4, 3, 2);
+    let weightless =
+        operator::<f64>(&sample, Bottleneck { x_weight: 0.0, ..MILD }).evaluate(sample.z.as_ref()).unwrap();
+    let targets = Targets::Classes { labels: &sample.labels, classes: 3 };
+    let without = BatchOperator::of(None, targets, MILD, &mut Workspace::default()).unwrap();
+    let without = without.evaluate(sample.z.as_ref()).unwrap();
+    assert_eq!((without.terms, without.gradient), (weightless.terms, weightless.gradient));
 }

@@ -1,9 +1,12 @@
 //! Tests of independence against worked examples, exact enumeration and power.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use faer::Mat;
-use hsic::independence::{gamma_null, gamma_test, permutation_test};
+use hsic::independence::{gamma_null, gamma_test, permutation_test, permutation_test_until};
 use hsic::kernel::{Bandwidth, Kernel};
-use hsic::{Gram, estimator::hsic_biased};
+use hsic::{Error, Gram, estimator::hsic_biased};
 
 use crate::{normal, single};
 
@@ -126,4 +129,27 @@ fn the_number_of_threads_changes_no_bit() {
     for threads in [2, 3, 8] {
         assert_eq!(run(threads), one);
     }
+}
+
+#[test]
+fn another_thread_stops_a_test_and_one_that_is_not_stopped_has_the_same_bits() {
+    let (x, y) = (normal(600, 3, 30), normal(600, 2, 31));
+    let kernel = Kernel::gaussian_median();
+    let (x, y) = (x.as_ref(), y.as_ref());
+    let stop = AtomicBool::new(false);
+    let whole = permutation_test(x, y, &kernel, &kernel, 99, 5);
+    assert_eq!(permutation_test_until(x, y, &kernel, &kernel, 99, 5, &stop), whole);
+    // A hundred million permutations would take hours.
+    let start = Instant::now();
+    let stopped = std::thread::scope(|scope| {
+        let test = scope.spawn(|| permutation_test_until(x, y, &kernel, &kernel, 100_000_000, 5, &stop));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!test.is_finished());
+        stop.store(true, Ordering::Relaxed);
+        test.join().unwrap()
+    });
+    assert_eq!(stopped, Err(Error::Interrupted));
+    // What is left are groups of permutations that are broken off at once; the rest of a minute is for a busy machine.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert_eq!(permutation_test_until(x, y, &kernel, &kernel, 99, 5, &stop), Err(Error::Interrupted));
 }

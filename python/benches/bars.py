@@ -1,0 +1,207 @@
+"""What the package is held to, measured: `python benches/bars.py [loss|mnist|hyppo|import|all] [--data FOLDER] [--rounds N]`.
+
+Rivals are timed in turns with ours, in one process; medians are told, and the load of the machine beside them. `loss` and `mnist`
+need PyTorch, `hyppo` needs hyppo; `mnist` reads MNIST's four files from FOLDER/mnist (or HSIC_DATA/mnist).
+"""
+
+import argparse
+import gzip
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+for forced in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    # A processor forced upon OpenBLAS would take its fast kernels away.
+    os.environ.pop(forced, None)
+
+import numpy as np  # noqa: E402
+
+import hsic  # noqa: E402
+
+
+def interleaved(rounds, **works):
+    """Medians in milliseconds of several works, one after another in each round."""
+    times = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for _ in range(rounds):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def loss(arguments):
+    """Forward and backward of a block's loss beside nHSIC by PyTorch's autograd, K_X and K_Y made once a batch in both."""
+    import torch
+
+    import hsic.torch
+
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        for rows, columns, dtype in ((128, 64, torch.float64), (256, 256, torch.float32), (256, 256, torch.float64)):
+            generator = torch.Generator().manual_seed(0)
+            y = torch.arange(rows) % 10
+            x = torch.rand(rows, 784, generator=generator, dtype=dtype)
+            z = (torch.randn(rows, columns, generator=generator, dtype=dtype) + y[:, None]).requires_grad_()
+            one, center = torch.eye(rows, dtype=dtype), torch.eye(rows, dtype=dtype) - 1 / rows
+
+            def normalized(v):
+                products = v @ v.T
+                squares = products.diagonal()
+                k = torch.exp(-(squares[:, None] + squares - 2 * products).clamp_min(0) / (50 * v.shape[1]))
+                k = center @ k @ center
+                return torch.linalg.solve(k + 1e-5 * rows * one, k)
+
+            with torch.no_grad():
+                both = normalized(x) - 500 * normalized(torch.nn.functional.one_hot(y, 10).to(dtype))
+            batch = hsic.torch.Batch(y, x, classes=10)
+
+            def autograd():
+                z.grad = None
+                (normalized(z) * both.T).sum().backward()
+
+            def ours():
+                z.grad = None
+                hsic.torch.local_loss(z, batch=batch).backward()
+
+            def tiny():
+                z.grad = None
+                (z * z).sum().backward()
+
+            found = interleaved(arguments.rounds, autograd=autograd, ours=ours, tiny=tiny)
+            ours()
+            gradient = z.grad.double()
+            wide = z.detach().double().requires_grad_()
+            exact = hsic.torch.Batch(y, x.double(), classes=10)
+            hsic.torch.local_loss(wide, batch=exact).backward()
+            error = float((gradient - wide.grad).abs().max() / wide.grad.abs().max())
+            line = f"loss {rows} x {columns} {str(dtype)[6:]}, {threads} thread(s) of PyTorch: ours {found['ours']:.2f} ms, "
+            line += f"autograd {found['autograd']:.2f} ms, ratio {found['ours'] / found['autograd']:.3f}"
+            print(f"{line}, (z * z).sum() {found['tiny']:.2f} ms" + (f"; error {error:.1e}" if dtype == torch.float32 else ""))
+            if dtype == torch.float64:
+                print(f"  against autograd in double precision: {agreement(torch, hsic, rows, columns):.1e}")
+
+
+def agreement(torch, hsic, rows, columns):
+    """Largest difference of gradients, over the largest entry, from autograd in double precision."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(rows) % 10
+    x = torch.rand(rows, 784, generator=generator, dtype=torch.float64)
+    z = (torch.randn(rows, columns, generator=generator, dtype=torch.float64) + y[:, None]).requires_grad_()
+    one, center = torch.eye(rows, dtype=torch.float64), torch.eye(rows, dtype=torch.float64) - 1 / rows
+
+    def normalized(v):
+        squares = (v * v).sum(1)
+        k = torch.exp(-(squares[:, None] + squares - 2 * v @ v.T).clamp_min(0) / (50 * v.shape[1]))
+        k = center @ k @ center
+        return torch.linalg.solve(k + 1e-5 * rows * one, k)
+
+    hot = torch.nn.functional.one_hot(y, 10).double()
+    (wanted,) = torch.autograd.grad((normalized(z) * (normalized(x) - 500 * normalized(hot)).T).sum(), z)
+    (found,) = torch.autograd.grad(hsic.torch.local_loss(z, y, x, classes=10), z)
+    return float((found - wanted).abs().max() / wanted.abs().max())
+
+
+def mnist_file(folder, name):
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.exists():
+            data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            dimensions = data[3]
+            shape = np.frombuffer(data, ">i4", dimensions, 4)
+            return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    sys.exit(f"{folder / name} does not exist: expected MNIST's files there, --data FOLDER names the folder above")
+
+
+def mnist(arguments):
+    """The paper's net 784-256x6-10 by LocalTrainer, one epoch, unformatted."""
+    import torch
+    from torch import nn
+
+    from hsic.torch import LocalTrainer
+
+    folder = arguments.data / "mnist"
+    parts = {}
+    for part in ("train", "t10k"):
+        images = torch.from_numpy(mnist_file(folder, f"{part}-images-idx3-ubyte").reshape(-1, 784) / np.float32(255))
+        parts[part] = images, torch.from_numpy(mnist_file(folder, f"{part}-labels-idx1-ubyte").astype(np.int64))
+    found = []
+    for seed in arguments.seeds:
+        torch.manual_seed(seed)
+        widths = [784] + [256] * 6 + [10]
+        layers = []
+        for inputs, outputs in zip(widths, widths[1:]):
+            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs, affine=False), nn.ReLU()]
+        trainer = LocalTrainer(nn.Sequential(*layers), lambda p: torch.optim.SGD(p, lr=arguments.rate))
+        train, test = (torch.utils.data.TensorDataset(*parts[part]) for part in ("train", "t10k"))
+        loader = torch.utils.data.DataLoader(train, batch_size=256, shuffle=True)
+        start = time.perf_counter()
+        trainer.fit(loader, epochs=1)
+        took = time.perf_counter() - start
+        found.append(trainer.score(torch.utils.data.DataLoader(test, batch_size=1000)))
+        print(f"mnist seed {seed}: {found[-1]:.4f} after 1 epoch in {took:.1f} s", flush=True)
+    print(f"mnist mean of {len(found)} seeds: {statistics.mean(found):.4f}")
+
+
+def hyppo(arguments):
+    """A permutation test of 1,000 rows with 1,000 permutations beside hyppo, as its users call it."""
+    from hyppo.independence import Hsic
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(1000, 5))
+    y = x[:, :1] ** 2 + draw.normal(size=(1000, 1))
+
+    def theirs():
+        Hsic().test(x, y, reps=1000, workers=2, auto=False)
+
+    def ours():
+        hsic.test(x, y, permutations=1000, n_jobs=2)
+
+    theirs()  # compiles
+    found = interleaved(max(1, arguments.rounds // 20), ours=ours, hyppo=theirs)
+    print(f"test of 1,000 rows, 1,000 permutations, 2 threads: ours {found['ours']:.0f} ms, hyppo {found['hyppo']:.0f} ms, "
+          f"1/{found['hyppo'] / found['ours']:.0f}")
+
+
+def imports(arguments):
+    """What `import hsic` takes beyond NumPy, a new process each time."""
+    def seconds(code):
+        script = f"import time; start = time.perf_counter(); {code}; print(time.perf_counter() - start)"
+        return float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+
+    both = [(seconds("import numpy"), seconds("import numpy, hsic")) for _ in range(max(3, arguments.rounds // 5))]
+    alone, whole = (1e3 * statistics.median(times) for times in zip(*both))
+    package = Path(hsic.__file__).parent
+    compiled = sum(path.stat().st_size for path in package.glob("_hsic*.so"))
+    print(f"import numpy {alone:.0f} ms, with hsic {whole:.0f} ms: {whole - alone:.0f} ms more; compiled part {compiled / 1e6:.1f} MB")
+
+
+BARS = {"loss": loss, "mnist": mnist, "hyppo": hyppo, "import": imports}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bars", nargs="*", default=["all"], choices=[*BARS, "all"])
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("HSIC_DATA", "data")))
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, hsic {hsic.__version__}, {os.cpu_count()} cores, load "
+          f"{os.getloadavg()[0]:.1f}")
+    for name, bar in BARS.items():
+        if name in arguments.bars or "all" in arguments.bars:
+            try:
+                bar(arguments)
+            except ImportError as why:
+                print(f"{name}: skipped, {why}")
+    print(f"load at the end {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The examples in the package's own words, and in docs/python.md, give what they say."""
+
+import doctest
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+
+
+@pytest.mark.parametrize("name", ["hsic._statistics", "hsic._objective", "hsic._assignment"])
+def test_docstrings(name):
+    module = importlib.import_module(name)
+    found = doctest.testmod(module)
+    assert found.attempted > 0 and found.failed == 0
+
+
+def test_the_page_as_far_as_its_packages_are_there():
+    missing = [name for name in ("torch", "jax", "pandas") if importlib.util.find_spec(name) is None]
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(blocks) >= 8
+    # A block that needs a package that is not there is left out, and so is what builds on it.
+    names, without, left_out, ran = {}, set(missing), 0, 0
+    runner = doctest.DocTestRunner()
+    for number, block in enumerate(blocks):
+        if any(re.search(rf"\b{name}\b", block) for name in without):
+            without |= set(re.findall(r"^>>> (\w+) = ", block, re.MULTILINE)) - set(names)
+            left_out += 1
+            continue
+        test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", str(PAGE), 0)
+        test.globs = names
+        runner.run(test, clear_globs=False)
+        ran += 1
+    assert runner.failures == 0 and runner.tries > 10
+    assert missing or left_out == 0
+    assert ran >= 3
