@@ -1,6 +1,6 @@
 //! From a checked configuration to a network and the method that trains it.
 
-use hsic_data::dataset::Shape;
+use hsic_data::dataset::{Dataset, Shape, TargetKind};
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
@@ -12,7 +12,8 @@ use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
 use crate::error::Error;
 use crate::training::Training;
 
-/// The network that a configuration names, with fresh weights, for samples of this shape.
+/// The network that a configuration names, with fresh weights, for samples of this shape and targets of this kind (a number
+/// is that of classes).
 ///
 /// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
 /// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
@@ -20,7 +21,8 @@ use crate::training::Training;
 /// # Errors
 /// `Network` with the block that cannot be built; `Step` if the samples have no room for a label that the method writes
 /// into them.
-pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
+pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<TargetKind>) -> Result<Network, Error> {
+    let classes = targets.into().outputs();
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
@@ -40,6 +42,24 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         network = network.with_label(label.of(classes));
     }
     Ok(network)
+}
+
+/// Whether the method of a configuration learns what is to be learned of these data.
+///
+/// # Errors
+/// `NeedsClasses` if their targets are values and the method learns classes alone, or an option of it does.
+pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> {
+    if data.of_values().is_none() {
+        return Ok(());
+    }
+    let classifier = config.options.rule.classifier.filter(|&weight| weight > 0.0);
+    match (config.method.values, classifier) {
+        (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
+        (true, Some(weight)) => {
+            Err(Error::needs_classes(data, &format!("classifier = {weight}"), config.methods.iter()))
+        }
+        (true, None) => Ok(()),
+    }
 }
 
 /// How a configuration has its network trained.
@@ -65,15 +85,15 @@ pub fn training(config: &TrainConfig) -> Training {
     }
 }
 
-/// The method that a configuration names, for data of so many classes.
+/// The method that a configuration names, for targets of this kind (a number is that of classes).
 ///
 /// # Errors
 /// `Step` with what the method says of its settings.
-pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Update>, Error> {
+pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Result<Box<dyn Update>, Error> {
     let settings = MethodSettings {
         bottleneck: config.bottleneck,
         approximation: config.approximation,
-        classes,
+        classes: targets.into().outputs(),
         seed: config.seed,
         optimizer: config.optimizer,
         order: config.order,

@@ -84,7 +84,7 @@ pub fn conclude(
         None => {
             for (class, share) in read.recall().into_iter().enumerate() {
                 if share < 0.5 && read.accuracy() > 0.5 {
-                    let class = train.class_names[class].clone();
+                    let class = train.class_names()[class].clone();
                     let warning = Warning::LostClass { class, formatted, share };
                     tell(listeners, |observer| observer.warning(&warning))?;
                 }
@@ -98,7 +98,7 @@ pub fn conclude(
     if let Some(guess) = no_better_than(&confusion) {
         let warning = Warning::NotAboveLargestClass {
             accuracy: confusion.accuracy(),
-            class: test.class_names[guess.class].clone(),
+            class: test.class_names()[guess.class].clone(),
             share: guess.share,
             rows: guess.rows,
             epochs: config.epochs,
@@ -127,7 +127,7 @@ pub fn conclude(
         parameters_at_once: parameters_at_once(config, members, &spent.beside),
         formatted: format.is_some() || formatted,
         confusion,
-        class_names: train.class_names.clone(),
+        class_names: train.class_names().to_vec(),
         norm_statistics: norm_statistics(config, data)?,
         legs: Vec::new(),
     };

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
 use hsic_data::augment::Augmentation;
-use hsic_data::dataset::{Dataset, LoadOptions};
+use hsic_data::dataset::{Dataset, LoadOptions, Task};
 use hsic_data::fault::{Fault, Faults};
 use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
@@ -244,6 +244,8 @@ impl TrainOptions {
     pub fn as_stored(mut self) -> Self {
         // Data were divided by the seed of training. Any other one would judge rows that were trained on.
         self.data.split_seed = self.data.split_seed.or(self.training.seed);
+        // All targets were classes.
+        self.data.task = self.data.task.or(Some(Task::Classification));
         Self { network: self.network.as_stored(), training: self.training.as_stored(), ..self }
     }
 

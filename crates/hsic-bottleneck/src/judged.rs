@@ -84,12 +84,19 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
     refuse_images(asked)?;
     let (standardization, images) = (record.standardization.clone(), record.image_plan());
     let image_arrays = config.load.image_arrays;
+    let (task, target_scale) = (record.task(), record.target);
     let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
         options.data.validation = asked.validation.or(options.data.validation);
-        let load =
-            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions {
+            standardization,
+            images,
+            image_arrays,
+            task,
+            target_scale,
+            ..options.resolve_among(&config.methods)?.load
+        };
         let held_out = load.validation > 0.0;
         let part = part.unwrap_or(Part::Test);
         let rows = if part == Part::Test && held_out { Rows::Validation } else { part.into() };
@@ -102,8 +109,14 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
         options.data.arrays = asked.arrays.clone().or(options.data.arrays);
         options.data.skip_broken = asked.skip_broken.or(options.data.skip_broken);
         (options.data.train_size, options.data.test_size) = (asked.train_size, asked.test_size);
-        let load =
-            LoadOptions { standardization, images, image_arrays, ..options.resolve_among(&config.methods)?.load };
+        let load = LoadOptions {
+            standardization,
+            images,
+            image_arrays,
+            task,
+            target_scale,
+            ..options.resolve_among(&config.methods)?.load
+        };
         let mut given = dataset::given(&place, &load, &record.class_names)?;
         let notes = std::mem::take(&mut given.notes);
         // What is amiss with them is told with the name by which they were asked for.

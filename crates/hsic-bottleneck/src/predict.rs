@@ -183,7 +183,7 @@ impl Predictor {
         let places = self.provenance.class_names.iter().enumerate().map(|(class, name)| (name, class));
         let known: BTreeMap<&String, usize> = places.rev().collect();
         let (mut classes, mut unknown) = (Vec::new(), Vec::new());
-        for name in &dataset.class_names {
+        for name in dataset.class_names() {
             match known.get(name) {
                 Some(&class) => classes.push(class),
                 None => unknown.push(name.clone()),

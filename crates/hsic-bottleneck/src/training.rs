@@ -14,6 +14,7 @@ use hsic_learn::judge::assignment::Assignment;
 use hsic_learn::judge::at_rest::{AtRest, NormProtocol, Protocol, ReadoutProtocol};
 use hsic_learn::judge::monitor::Monitor;
 use hsic_learn::method::Outputs;
+use hsic_learn::methods::METHODS;
 use hsic_learn::objective::Signal;
 use hsic_learn::session::{OnCpu, Session};
 use hsic_learn::update::Update;
@@ -152,7 +153,7 @@ impl Training {
     /// Trains `network` by `update` on data that are in memory, and leaves nothing on disk.
     ///
     /// # Errors
-    /// `TooSmall`; `Shape` if the network does not take the data; `Config` for a number out of its range, or if the data
+    /// `TooSmall`; `NeedsClasses` for targets that are values, of which the method learns none; `Shape` if the network does not take the data; `Config` for a number out of its range, or if the data
     /// cannot be changed as asked; `Step` if training diverges or the method cannot train
     /// this network; `Own` with what an observer or a rule of one's own says.
     pub fn fit(
@@ -207,8 +208,9 @@ impl Training {
             return Err(ConfigError::Faults(faults.0).into());
         }
         let steps = self.batches().steps(train.rows());
-        if steps == 0 || train.classes() < 2 {
-            return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
+        let classes = train.of_values().is_none().then(|| train.classes());
+        if steps == 0 || classes.is_some_and(|classes| classes < 2) {
+            return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes });
         }
         let faults = self.augmentation.faults(train);
         if !faults.is_empty() {
@@ -230,12 +232,12 @@ impl Training {
     /// Whether the session takes samples as these, and names as many classes where its units do.
     fn check_sizes(&self, session: &dyn Session, data: &Split) -> Result<(), Error> {
         for part in [&data.train, &data.test] {
-            let named = !self.outputs.name_classes() || part.classes() <= session.units();
+            let named = !self.outputs.name_classes() || part.kind().outputs() <= session.units();
             if part.columns() != session.inputs() || !named {
                 return Err(Error::Shape {
                     dataset: part.name.clone(),
                     found: part.columns(),
-                    found_classes: part.classes(),
+                    found_classes: part.kind().outputs(),
                     expected: session.inputs(),
                     expected_classes: session.units(),
                 });
@@ -254,6 +256,9 @@ impl Training {
     ) -> Result<Reached, Error> {
         let start = Instant::now();
         let total = self.steps(data)?;
+        if data.train.of_values().is_some() && !session.learns_values() {
+            return Err(Error::needs_classes(&data.train, "the method", METHODS.iter().copied()));
+        }
         self.check_sizes(session, data)?;
         let steps = total / self.epochs;
         session.plan(total);

@@ -1,4 +1,4 @@
-//! Data sets: contiguous samples with class labels, and the sources that they come from.
+//! Data sets: contiguous samples with classes or values to be learned, and the sources that they come from.
 //!
 //! [`load`] gives what a network is trained on and what judges it, [`given`](given()) what another network is to be judged on,
 //! [`content`](content()) says what data are. Each takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.zip`,
@@ -41,6 +41,9 @@ mod source;
 mod standardization;
 mod survey;
 mod table;
+mod target_column;
+mod targets;
+mod task;
 mod tree;
 mod verify;
 mod words;
@@ -69,5 +72,7 @@ pub use sample_rows::read_samples;
 pub use source::{DatasetSource, ImagePlan, LoadOptions};
 pub use standardization::Standardization;
 pub use table::{Table, Values, read_table, read_values};
+pub use targets::{Classes, Quantities, TargetKind, TargetScale, Targets};
+pub use task::{Sign, Task};
 pub use verify::{CheckedFile, files, verify};
 pub use words::{Coded, WordColumns, read_words};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
-use crate::dataset::{ArrayNames, ImageFit, ImagePlan, LoadOptions, Normalize, known_as};
+use crate::dataset::{ArrayNames, ImageFit, ImagePlan, LoadOptions, Normalize, Task, known_as};
 use crate::fault::Faults;
 use crate::options::options;
 
@@ -24,12 +24,15 @@ options! {
         train_size: usize,
         /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
         test_size: usize,
-        /// Column of a table that holds the label, by name or index from 0 [default: the last]
+        /// Column of a table that holds the label or the value to learn, by name or index from 0 [default: the last]
         label_column: String,
+        /// Learn classes (classification) or values (regression) of tables and arrays [default: auto: values where targets
+        /// are numbers with a fraction, or more than 30 whole ones of fewer than 10 rows each]
+        task: Task,
         /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
         arrays: ArrayNames,
-        /// Share of each class of a table, folder or archive kept for testing if it has no test part, in (0, 1)
-        /// [default: 0.2]
+        /// Share of each class (of all rows, where values are learned) of a table, folder or archive kept for testing if it has
+        /// no test part, in (0, 1) [default: 0.2]
         test_fraction: f64,
         /// Hold out this share of each class of the training data and judge on it in place of the test data, in [0, 1):
         /// settings are chosen with it [default: 0]
@@ -96,6 +99,7 @@ impl DataOptions {
             faults.check(key, 0, size != Some(0), "a whole number >= 1");
         }
         let split_seed = *self.split_seed.get_or_insert(usual.split_seed);
+        let task = *self.task.get_or_insert(usual.task);
         let load = LoadOptions {
             data_dir: self.data_dir.clone(),
             seed,
@@ -104,6 +108,8 @@ impl DataOptions {
             test_size: self.test_size,
             label_column: self.label_column.clone(),
             arrays: self.arrays.clone(),
+            task,
+            target_scale: None,
             image_arrays: usual.image_arrays,
             test_fraction,
             standardize,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, fetch, files, known_as,
-    source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, Targets, fetch, files,
+    known_as, source, verify,
 };
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::{DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments};
 use crate::notes;
 use crate::printer::{self, TransferBar};
-use crate::results::{Class, Info, Listed};
+use crate::results::{Class, Info, Listed, Target};
 
 pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -65,13 +65,14 @@ fn listed(source: &dyn DatasetSource, data_dir: Option<&Path>) -> Result<Listed,
 }
 
 fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
-    let DataInfoArguments { data_dir, skip_broken, label_column, arrays, .. } = arguments;
+    let DataInfoArguments { data_dir, skip_broken, label_column, task, arrays, .. } = arguments;
     refuse_folder(&arguments.name, data_dir.as_deref())?;
     let options = LoadOptions {
         data_dir: data_dir.clone(),
         skip_broken: *skip_broken,
         label_column: label_column.clone(),
         arrays: arrays.clone(),
+        task: task.unwrap_or_default(),
         ..LoadOptions::default()
     };
     let name = known_as(&arguments.name);
@@ -91,14 +92,22 @@ fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
-    let counts = train.class_counts().into_iter().zip(test.class_counts());
-    let classes = train.class_names.iter().zip(counts);
+    let (mut classes, mut target) = (Vec::new(), None);
+    match (&train.targets, &test.targets) {
+        (Targets::Values(train), Targets::Values(test)) => target = Some(Target::of(train, test)),
+        _ => {
+            let counts = train.class_counts().into_iter().zip(test.class_counts());
+            let of = train.class_names().iter().zip(counts);
+            classes = of.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect();
+        }
+    }
     Info {
         name: train.name.clone(),
         shape: train.shape,
         train_rows: train.rows(),
         test_rows: test.rows(),
-        classes: classes.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect(),
+        classes,
+        target,
         files,
         notes: Vec::new(),
     }

@@ -4,59 +4,50 @@ use std::io::Cursor;
 use std::path::Path;
 
 use super::array_fault::ArrayFault;
-use super::arrays::{self, Arrays, Features, Pair, Rows};
+use super::arrays::{self, Arrays, Features, Labels, Pair, Rows};
 use super::columns::Columns;
 use super::content::Content;
-use super::labels::{Label, class_names, classes, labels, labels_among, whole};
 use super::notes::Note;
 use super::npy::{self, Stored};
 use super::npz::Archive;
-use super::parts::{Drawn, first, hold_out, split};
+use super::parts::{Drawn, first};
 use super::table::{Kind, Lines, Table, kind, number, read_file};
+use super::target_column::{Decided, TargetColumn, decide, decide_known};
+use super::targets::TargetScale;
 use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization, idx_folder};
 
-/// Loads a table with a class for each row. Which rows are trained on, and which judge, is settled first; columns are
-/// standardized by the former alone.
+/// Loads a table with a class or a value for each row. Which rows are trained on, and which judge, is settled first; columns
+/// are standardized by the former alone.
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
-    let File { train, test, content, notes } = read(path, options, &[])?;
+    let File { train, test, content, notes } = read(path, options)?;
     let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
-    let names = class_names(path, &train.labels)?;
-    if names.len() < 2 {
-        return Err(DatasetError::ClassCount { path: path.to_owned(), classes: names.len() });
-    }
-    let labels = classes(path, &train.labels, &names)?;
+    let Decided { train: targets, test: of_test, note } = decide(path, &train, test.as_ref(), options)?;
+    origin.notes.extend(note);
     let seed = options.split_seed;
-    let (train_rows, test_rows, test) = match &test {
-        Some(test) => {
-            let test_labels = classes(path, &test.labels, &names)?;
-            ((0..labels.len()).collect(), (0..test_labels.len()).collect(), Some((&test.features, test_labels)))
-        }
+    let (train_rows, test_rows) = match &of_test {
+        Some(of_test) => ((0..targets.rows()).collect(), (0..of_test.rows()).collect()),
         None => {
-            let drawn = Drawn { seed, fraction: options.test_fraction, rows: labels.len() };
-            let (train_rows, test_rows) = split(&labels, names.len(), drawn)?;
+            let drawn = Drawn { seed, fraction: options.test_fraction, rows: targets.rows() };
             origin.split = Some(drawn);
-            (train_rows, test_rows, None)
+            targets.split(drawn)?
         }
     };
     let mut train_rows: Vec<usize> = first(train_rows, "training", options.train_size)?;
     let mut test_rows: Vec<usize> = first(test_rows, "test", options.test_size)?;
-    let (mut test_features, mut test_labels) = match &test {
-        Some((features, labels)) => (*features, labels),
-        None => (&train.features, &labels),
+    let (mut test_features, mut test_targets) = match (&test, &of_test) {
+        (Some(test), Some(of_test)) => (&test.samples, of_test),
+        _ => (&train.samples, &targets),
     };
     if options.validation > 0.0 {
         let drawn = Drawn { seed, fraction: options.validation, rows: train_rows.len() };
-        let of: Vec<u16> = train_rows.iter().map(|&row| labels[row]).collect();
-        let (kept, held) = hold_out(&of, names.len(), drawn)?;
+        (train_rows, test_rows) = targets.hold_out(&train_rows, drawn)?;
         origin.validation = Some(drawn);
-        let rows = |places: Vec<usize>| -> Vec<usize> { places.into_iter().map(|place| train_rows[place]).collect() };
-        (train_rows, test_rows) = (rows(kept), rows(held));
-        (test_features, test_labels) = (&train.features, &labels);
+        (test_features, test_targets) = (&train.samples, &targets);
     }
 
-    let mut train_part = Part::of(&train.features, &labels, train_rows);
-    let mut test_part = Part::of(test_features, test_labels, test_rows);
-    let shape = train.features.shape;
+    let mut train_part = Part::of(&train.samples, &targets, train_rows);
+    let mut test_part = Part::of(test_features, test_targets, test_rows);
+    let shape = train.samples.shape;
     let cols = shape.columns();
     let standardization = match &train_part.features {
         Features::Pixels(_) => None,
@@ -65,34 +56,40 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
             given => given,
         },
     };
+    let scale = match options.target_scale {
+        None => train_part.targets.scale(path)?,
+        given => given,
+    };
     for part in [&mut train_part, &mut test_part] {
         part.standardize(cols, standardization.as_ref());
     }
-    let (train, test) = (train_part.dataset(path, shape, &names)?, test_part.dataset(path, shape, &names)?);
+    let (train, test) = (train_part.dataset(path, shape, scale)?, test_part.dataset(path, shape, scale)?);
     Ok(Split { train, test, standardization, origin })
 }
 
-/// Loads a table as it is, for a network that knows classes of these names: one class or more, the first so many rows of
-/// a part where sizes say so, columns standardized by the numbers that are given.
+/// Loads a table as it is, for a network that knows classes of these names, or that learned values: one class or more, the
+/// first so many rows of a part where sizes say so, columns and values standardized by the numbers that are given.
 pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
-    let File { train, test, content, notes } = read(path, options, known)?;
-    let all: Vec<Label> = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).cloned().collect();
-    let names = class_names(path, &all)?;
-    let shape = train.features.shape;
+    let File { train, test, content, notes } = read(path, options)?;
+    let Decided { train: targets, test: of_test, .. } = decide_known(path, &train, test.as_ref(), options, known)?;
+    let shape = train.samples.shape;
     let cols = shape.columns();
-    let standardization = match &train.features.features {
+    let standardization = match &train.samples.features {
         Features::Pixels(_) => None,
         Features::Numbers(_) => given_standardization(path, cols, options)?,
     };
-    let part = |labeled: &Labeled, name, size| {
-        let rows = first((0..labeled.labels.len()).collect(), name, size)?;
-        let mut part = Part::of(&labeled.features, &classes(path, &labeled.labels, &names)?, rows);
+    let part = |samples: &Rows, targets: &TargetColumn, name, size| {
+        let rows = first((0..targets.rows()).collect(), name, size)?;
+        let mut part = Part::of(samples, targets, rows);
         part.standardize(cols, standardization.as_ref());
-        part.dataset(path, shape, &names)
+        part.dataset(path, shape, options.target_scale)
     };
-    let (train, test) = match &test {
-        Some(test) => (part(&train, "training", options.train_size)?, Some(part(test, "test", options.test_size)?)),
-        None => (part(&train, "test", options.test_size)?, None),
+    let (train, test) = match (&test, &of_test) {
+        (Some(test), Some(of_test)) => (
+            part(&train.samples, &targets, "training", options.train_size)?,
+            Some(part(&test.samples, of_test, "test", options.test_size)?),
+        ),
+        _ => (part(&train.samples, &targets, "test", options.test_size)?, None),
     };
     Ok(Given { train, test, content: Some(content), notes })
 }
@@ -127,29 +124,27 @@ fn given_standardization(
 
 /// A file, read: its rows, in two parts where it has two.
 struct File {
-    train: Labeled,
-    test: Option<Labeled>,
+    train: Pair,
+    test: Option<Pair>,
     content: Content,
     notes: Vec<Note>,
 }
 
 /// Reads a file once, or a folder of IDX files; it is hashed while it is read.
-fn read(path: &Path, options: &LoadOptions, known: &[String]) -> Result<File, DatasetError> {
+fn read(path: &Path, options: &LoadOptions) -> Result<File, DatasetError> {
     if path.is_dir() {
         let idx_folder::Parts { train, test, content } = idx_folder::read(path)?;
-        let labeled = |pair: Pair| labeled(pair, known);
-        let (train, test) = (labeled(train)?, test.map(labeled).transpose()?);
         return Ok(File { train, test, content, notes: Vec::new() });
     }
     let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
     let bytes = read_file(path)?;
     let (content, rows) = rayon::join(
         || Content::of(&bytes),
-        || -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {
+        || -> Result<(Pair, Option<Pair>, Vec<Note>), DatasetError> {
             match kind {
-                Kind::Csv => Ok((from_csv(path, &bytes, options, known)?, None, Vec::new())),
-                Kind::Npy => Ok((from_column(path, npy::parse(path, &bytes)?, options, known)?, None, Vec::new())),
-                Kind::Npz => from_npz(path, &bytes, options, known),
+                Kind::Csv => Ok((from_csv(path, &bytes, options)?, None, Vec::new())),
+                Kind::Npy => Ok((from_column(path, npy::parse(path, &bytes)?, options)?, None, Vec::new())),
+                Kind::Npz => from_npz(path, &bytes, options),
             }
         },
     );
@@ -162,11 +157,11 @@ struct Part {
     rows: Vec<usize>,
     /// Their values, row-major.
     features: Features,
-    labels: Vec<u16>,
+    targets: TargetColumn,
 }
 
 impl Part {
-    fn of(all: &Rows, labels: &[u16], rows: Vec<usize>) -> Self {
+    fn of(all: &Rows, targets: &TargetColumn, rows: Vec<usize>) -> Self {
         fn pick<V: Copy>(values: &[V], rows: &[usize], cols: usize) -> Vec<V> {
             rows.iter().flat_map(|&row| &values[row * cols..(row + 1) * cols]).copied().collect()
         }
@@ -175,8 +170,8 @@ impl Part {
             Features::Numbers(values) => Features::Numbers(pick(values, &rows, cols)),
             Features::Pixels(bytes) => Features::Pixels(pick(bytes, &rows, cols)),
         };
-        let labels = rows.iter().map(|&row| labels[row]).collect();
-        Self { rows, features, labels }
+        let targets = targets.pick(&rows);
+        Self { rows, features, targets }
     }
 
     fn standardize(&mut self, cols: usize, standardization: Option<&Standardization>) {
@@ -185,7 +180,7 @@ impl Part {
         }
     }
 
-    fn dataset(self, path: &Path, shape: Shape, names: &[Label]) -> Result<Dataset, DatasetError> {
+    fn dataset(self, path: &Path, shape: Shape, scale: Option<TargetScale>) -> Result<Dataset, DatasetError> {
         let samples = match self.features {
             Features::Pixels(bytes) => Samples::Bytes(bytes),
             Features::Numbers(values) => {
@@ -198,14 +193,7 @@ impl Part {
                 Samples::Floats(floats)
             }
         };
-        Ok(Dataset {
-            name: name(path),
-            samples,
-            shape,
-            labels: self.labels,
-            class_names: names.iter().map(Label::name).collect(),
-            normalization: None,
-        })
+        Ok(Dataset { name: name(path), samples, shape, targets: self.targets.targets(scale), normalization: None })
     }
 }
 
@@ -216,13 +204,7 @@ fn name(path: &Path) -> String {
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Features and the label of each row.
-struct Labeled {
-    features: Rows,
-    labels: Vec<Label>,
-}
-
-fn from_csv(path: &Path, bytes: &[u8], options: &LoadOptions, known: &[String]) -> Result<Labeled, DatasetError> {
+fn from_csv(path: &Path, bytes: &[u8], options: &LoadOptions) -> Result<Pair, DatasetError> {
     let wanted = options.label_column.as_deref();
     let lines = Lines::read(path, bytes, |first, second| {
         let text: Vec<usize> = (0..first.len()).filter(|&c| number(&first[c]).is_none()).collect();
@@ -247,10 +229,9 @@ fn from_csv(path: &Path, bytes: &[u8], options: &LoadOptions, known: &[String]) 
     if let Some(&(line, _)) = lines.rows.iter().find(|(_, record)| record[column].is_empty()) {
         return Err(DatasetError::LabelMissing { path: path.to_owned(), line });
     }
-    let texts: Vec<&str> = lines.rows.iter().map(|(_, record)| &record[column]).collect();
-    let labels = if known.is_empty() { labels(path, &texts)? } else { labels_among(path, &texts, known)? };
-    let features = Rows::of_table(Table { columns: None, rows: lines.rows.len(), cols: others.len(), values });
-    Ok(Labeled { features, labels })
+    let labels = Labels::Texts(lines.rows.iter().map(|(_, record)| record[column].to_owned()).collect());
+    let samples = Rows::of_table(Table { columns: None, rows: lines.rows.len(), cols: others.len(), values });
+    Ok(Pair { samples, labels, place: path.to_owned() })
 }
 
 /// The label column of a file whose first line may not give names.
@@ -262,42 +243,29 @@ fn label_column_of(first: &csv::StringRecord, wanted: Option<&str>) -> Option<us
 }
 
 /// An array of which one column is the label.
-fn from_column(path: &Path, stored: Stored, options: &LoadOptions, known: &[String]) -> Result<Labeled, DatasetError> {
+fn from_column(path: &Path, stored: Stored, options: &LoadOptions) -> Result<Pair, DatasetError> {
     let columns = Columns::of(stored).map_err(|fault| DatasetError::Array { path: path.to_owned(), fault })?;
     let column = find_column(path, options.label_column.as_deref(), columns.names(), columns.cols())?;
     let (samples, labels) = arrays::split(path, columns, column)?;
-    labeled(Pair { samples, labels, place: path.to_owned() }, known)
+    filled(Pair { samples, labels, place: path.to_owned() })
 }
 
-fn from_npz(
-    path: &Path,
-    bytes: &[u8],
-    options: &LoadOptions,
-    known: &[String],
-) -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {
+fn from_npz(path: &Path, bytes: &[u8], options: &LoadOptions) -> Result<(Pair, Option<Pair>, Vec<Note>), DatasetError> {
     let mut archive = Archive::open(path, Cursor::new(bytes))?;
     match arrays::read(path, &mut archive, options.arrays.as_ref(), options.image_arrays)? {
-        Arrays::Single(place, stored) => Ok((from_column(&place, stored, options, known)?, None, Vec::new())),
-        Arrays::Pairs(train, test, notes) => {
-            Ok((labeled(*train, known)?, test.map(|test| labeled(*test, known)).transpose()?, notes))
-        }
+        Arrays::Single(place, stored) => Ok((from_column(&place, stored, options)?, None, Vec::new())),
+        Arrays::Pairs(train, test, notes) => Ok((filled(*train)?, test.map(|test| filled(*test)).transpose()?, notes)),
     }
 }
 
-/// Samples with labels of which each is a class.
-fn labeled(pair: Pair, known: &[String]) -> Result<Labeled, DatasetError> {
-    let Pair { samples, labels: raw, place } = pair;
-    let labels = match raw {
-        arrays::Labels::Numbers(numbers) => whole(&place, &numbers)?,
-        arrays::Labels::Texts(texts) => {
-            let texts: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
-            if let Some(row) = texts.iter().position(|text| text.is_empty()) {
-                return Err(DatasetError::Array { path: place, fault: ArrayFault::LabelEmpty { row } });
-            }
-            if known.is_empty() { labels(&place, &texts)? } else { labels_among(&place, &texts, known)? }
-        }
-    };
-    Ok(Labeled { features: samples, labels })
+/// Samples of which each has a label.
+fn filled(pair: Pair) -> Result<Pair, DatasetError> {
+    if let Labels::Texts(texts) = &pair.labels
+        && let Some(row) = texts.iter().position(|text| text.trim().is_empty())
+    {
+        return Err(DatasetError::Array { path: pair.place, fault: ArrayFault::LabelEmpty { row } });
+    }
+    Ok(pair)
 }
 
 /// The index of the label column: a name if there is one of that name, else an index from 0, by default the last.
@@ -330,6 +298,7 @@ fn find_column(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::{Targets, Task};
 
     /// What a text loads as, under the name `t.csv`.
     fn loaded(text: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
@@ -347,10 +316,10 @@ mod tests {
     fn rows(split: &Split) -> Vec<(Vec<f32>, String)> {
         let mut rows = Vec::new();
         for part in [&split.train, &split.test] {
-            for (index, &label) in part.labels.iter().enumerate() {
+            for (index, &label) in part.labels().iter().enumerate() {
                 let mut row = vec![0.0; part.columns()];
                 part.fill_row(index, &mut row);
-                rows.push((row, part.class_names[usize::from(label)].clone()));
+                rows.push((row, part.class_names()[usize::from(label)].clone()));
             }
         }
         rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -365,7 +334,7 @@ mod tests {
             loaded(text, &options).unwrap()
         };
         let last = named(None);
-        assert_eq!(last.train.class_names, ["10", "11"]);
+        assert_eq!(last.train.class_names(), ["10", "11"]);
         let of = |values: [f32; 2], name: &str| (values.to_vec(), name.to_owned());
         assert_eq!(
             rows(&last),
@@ -386,7 +355,8 @@ mod tests {
     fn labels_sort_as_numbers_if_all_are_and_as_text_if_not() {
         let names = |labels: [&str; 4]| {
             let text: String = labels.iter().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
-            loaded(&text, &LoadOptions { test_fraction: 0.5, ..options() }).map(|split| split.train.class_names)
+            let options = LoadOptions { test_fraction: 0.5, task: Task::Classification, ..options() };
+            loaded(&text, &options).map(|split| split.train.class_names().to_vec())
         };
         assert_eq!(names(["10", "9", "10.0", "9"]).unwrap(), ["9", "10"]);
         assert_eq!(names(["10", "9", "x", "9"]).unwrap(), ["10", "9", "x"]);
@@ -468,7 +438,7 @@ mod tests {
         let options = LoadOptions { standardization: Some(numbers), ..LoadOptions::default() };
         let found = given_as("4,b\n0,b\n2,b\n", &["a", "b"], &options).unwrap();
         assert_eq!(found.train.samples, Samples::Floats(vec![1.0, -1.0, 0.0]));
-        assert_eq!((&found.train.labels[..], &found.train.class_names[..]), (&[0; 3][..], &["b".to_owned()][..]));
+        assert_eq!(found.train.targets, Targets::classes(vec![0; 3], vec!["b".to_owned()]));
         assert!(found.test.is_none());
         let first = LoadOptions { test_size: Some(1), ..options.clone() };
         assert_eq!(given_as("4,b\n0,b\n", &["a", "b"], &first).unwrap().train.rows(), 1);
@@ -480,7 +450,7 @@ mod tests {
     #[test]
     fn a_label_is_what_the_network_knows_whatever_labels_stand_beside_it() {
         let names = |rows: &str, known: &[&str]| {
-            given_as(rows, known, &LoadOptions::default()).map(|given| given.train.class_names)
+            given_as(rows, known, &LoadOptions::default()).map(|given| given.train.class_names().to_vec())
         };
         // In training "x" made all labels text; alone, "01" would be the number 1.
         assert_eq!(names("5,01\n6,02\n", &["01", "02", "x"]).unwrap(), ["01", "02"]);

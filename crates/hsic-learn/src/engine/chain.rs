@@ -316,7 +316,7 @@ mod tests {
         let m = if step == 2 { 11 } else { 24 };
         let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
         let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
     }
 
     #[test]

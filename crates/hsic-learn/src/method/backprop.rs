@@ -38,6 +38,7 @@ pub static METHOD: Method = Method {
     source: include_str!("backprop.rs"),
     outputs: Outputs::Classes,
     takes_capsules: true,
+    values: false,
     local: false,
     parallel: false,
     reads: &["recompute", "reconstruction_weight"],

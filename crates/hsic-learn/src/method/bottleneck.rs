@@ -47,6 +47,7 @@ pub static METHOD: Method = Method {
     source: include_str!("bottleneck.rs"),
     outputs: Outputs::Units,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: READS,

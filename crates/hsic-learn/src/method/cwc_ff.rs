@@ -43,6 +43,7 @@ pub static METHOD: Method = Method {
     source: include_str!("cwc_ff.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["goodness"],

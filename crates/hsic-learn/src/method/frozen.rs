@@ -34,6 +34,7 @@ pub static METHOD: Method = Method {
     source: include_str!("frozen.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: false,
     reads: &[],
@@ -139,6 +140,7 @@ mod tests {
             columns: 6,
             labels: (0..8).map(|i| i % 3).collect(),
             classes: 3,
+            values: Vec::new(),
             step: 0,
         };
         let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
