@@ -1,5 +1,6 @@
 //! From a checked configuration to a network and the method that trains it.
 
+use hsic::Bottleneck;
 use hsic_data::dataset::{Dataset, Shape, TargetKind};
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
@@ -15,21 +16,30 @@ use crate::training::Training;
 /// The network that a configuration names, with fresh weights, for samples of this shape and targets of this kind (a number
 /// is that of classes).
 ///
-/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
-/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
+/// A method that trains class scores or values gets a linear output block with a unit a class, or one. One whose features a
+/// softmax layer reads afterwards gets none, nor does one whose features a line reads for values, unless its size (`outputs`) or its blocks are given.
 ///
 /// # Errors
 /// `Network` with the block that cannot be built; `Step` if the samples have no room for a label that the method writes
 /// into them.
 pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<TargetKind>) -> Result<Network, Error> {
-    let classes = targets.into().outputs();
+    let targets = targets.into();
+    let classes = targets.outputs();
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
     let method = config.method;
     let blocks = match method.outputs {
-        Outputs::Classes if method.takes_capsules && ends_in_capsules(&blocks, classes) => blocks,
+        Outputs::Classes
+            if method.takes_capsules && ends_in_capsules(&blocks, classes) && targets != TargetKind::Values =>
+        {
+            blocks
+        }
         Outputs::Classes => with_classifier(blocks, classes),
+        // A single unit is no good feature, and values are read from those of all blocks.
+        Outputs::Units if targets == TargetKind::Values && kind.is_some() && config.outputs.is_none() => {
+            without_classifier(blocks, classes)
+        }
         Outputs::Units => blocks,
         _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Labels => blocks,
@@ -53,6 +63,9 @@ pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> 
         return Ok(());
     }
     let classifier = config.options.rule.classifier.filter(|&weight| weight > 0.0);
+    if config.protocol.is_authors() {
+        return Err(Error::needs_classes(data, "the authors' protocol (readout, bn)", config.methods.iter()));
+    }
     match (config.method.values, classifier) {
         (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
         (true, Some(weight)) => {
@@ -85,15 +98,25 @@ pub fn training(config: &TrainConfig) -> Training {
     }
 }
 
+/// The kernels of the objective for targets of this kind: that of values has a width of its own.
+#[must_use]
+pub fn kernels(config: &TrainConfig, targets: TargetKind) -> Bottleneck {
+    match targets {
+        TargetKind::Classes(_) => config.bottleneck,
+        TargetKind::Values => Bottleneck { sigma_labels: config.sigma_values, ..config.bottleneck },
+    }
+}
+
 /// The method that a configuration names, for targets of this kind (a number is that of classes).
 ///
 /// # Errors
 /// `Step` with what the method says of its settings.
 pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Result<Box<dyn Update>, Error> {
+    let targets = targets.into();
     let settings = MethodSettings {
-        bottleneck: config.bottleneck,
+        bottleneck: kernels(config, targets),
         approximation: config.approximation,
-        classes: targets.into().outputs(),
+        classes: targets.outputs(),
         seed: config.seed,
         optimizer: config.optimizer,
         order: config.order,

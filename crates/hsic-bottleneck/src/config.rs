@@ -139,6 +139,8 @@ pub struct TrainConfig {
     pub sigmas: Vec<f64>,
     /// The objective's numbers, those of the first width.
     pub bottleneck: Bottleneck,
+    /// Width of the kernel of targets that are values, in units of their deviation.
+    pub sigma_values: f64,
     /// In which form the objective is computed.
     pub approximation: Approximation,
     /// The optimizer with its numbers.
@@ -319,7 +321,7 @@ impl TrainOptions {
         let course = self.training.resolve(&mut faults);
         let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
         let format = self.format.resolve(seed, &mut faults);
-        let ObjectivePlan { sigmas, bottleneck, approximation } = objective;
+        let ObjectivePlan { sigmas, bottleneck, sigma_values, approximation } = objective;
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, meaning != Some(Outputs::Features) || format.epochs > 0, &expected);
         let read = chosen.is_some_and(|chosen| chosen.reads("approximation")) || approximation == Approximation::Exact;
@@ -376,6 +378,7 @@ impl TrainOptions {
             methods: methods.clone(),
             sigmas,
             bottleneck,
+            sigma_values,
             approximation,
             optimizer,
             learning_rate,

@@ -81,6 +81,20 @@ pub enum Error {
         /// The classes of the network.
         known: Vec<String>,
     },
+    /// Classes and values.
+    #[error(
+        "{dataset} has {} for targets: expected {}, which the run learned",
+        if *.values { "values" } else { "classes" },
+        if *.learned { "values" } else { "classes" }
+    )]
+    OtherTask {
+        /// Name of the data set.
+        dataset: String,
+        /// Whether its targets are values.
+        values: bool,
+        /// Whether the run learned values.
+        learned: bool,
+    },
     /// A saved network does not fit the data.
     #[error(
         "{dataset} has {found} columns and {found_classes} classes: expected {expected} and {expected_classes}, those of the network"

@@ -121,6 +121,15 @@ pub(crate) struct Named<'a> {
     pub(crate) next: Vec<Ranked<'a>>,
 }
 
+/// A predicted value, in the unit of the target.
+#[derive(Serialize)]
+pub(crate) struct Valued<'a> {
+    pub(crate) file: &'a Path,
+    /// From 0, in its file.
+    pub(crate) row: usize,
+    pub(crate) value: f64,
+}
+
 /// A class and its probability.
 #[derive(Serialize)]
 pub(crate) struct Ranked<'a> {

@@ -65,6 +65,11 @@ pub(crate) fn warning(warning: &Warning, run: Option<&Path>) -> String {
             let told = told.replace("more epochs", &format!("more epochs{}", further.unwrap_or_default()));
             told.replace("another learning rate", "another --learning-rate")
         }
+        Warning::NotAboveMean { epochs, .. } => {
+            let further = run.map(|run| format!(" (hsic train --resume {} --epochs {})", run.display(), 2 * epochs));
+            let told = told.replace("more epochs", &format!("more epochs{}", further.unwrap_or_default()));
+            told.replace("another learning rate", "another --learning-rate")
+        }
         Warning::LongStep { .. } => told
             .replace("a smaller batch", "a smaller --batch-size")
             .replace("an approximation", "--approximation fourier:512"),

@@ -37,6 +37,16 @@ impl<T: Scalar> Batch<T> {
         self.labels.len().max(self.values.len())
     }
 
+    /// What the rows are to be told by.
+    #[must_use]
+    pub fn targets(&self) -> hsic::Targets<'_> {
+        if self.values.is_empty() {
+            hsic::Targets::Classes { labels: &self.labels, classes: self.classes }
+        } else {
+            hsic::Targets::Values(&self.values)
+        }
+    }
+
     /// x as an m x columns matrix.
     #[must_use]
     pub fn matrix(&self) -> MatRef<'_, T> {

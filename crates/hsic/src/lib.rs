@@ -15,8 +15,10 @@ pub mod memory;
 pub mod objective;
 pub mod product;
 pub mod random;
+pub mod ridge;
 pub mod scalar;
 pub mod sums;
+pub mod targets;
 mod view;
 
 pub use approximation::{ApproximateOperator, ApproximateWorkspace, Approximation};
@@ -28,4 +30,6 @@ pub use independence::{TestResult, gamma_test, permutation_test};
 pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use labels::LabelFactor;
 pub use objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};
+pub use ridge::Ridge;
 pub use scalar::Scalar;
+pub use targets::Targets;

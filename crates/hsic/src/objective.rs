@@ -34,6 +34,7 @@ use crate::product::{
 };
 use crate::scalar::Scalar;
 use crate::sums::grown;
+use crate::targets::Targets;
 use crate::view::{rows, rows_mut, stride};
 
 use passes::{
@@ -46,7 +47,7 @@ use passes::{
 pub struct Bottleneck {
     /// Bandwidth of the activations' and the input's kernel exp(-D / (2 sigma^2 d)), > 0.
     pub sigma: f64,
-    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), > 0.
+    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), or of the values', exp(-D / (2 sigma^2)), > 0.
     pub sigma_labels: f64,
     /// Ridge as a fraction of the rows, > 0.
     pub epsilon: f64,
@@ -175,10 +176,21 @@ impl<T: Scalar> BatchOperator<T> {
     /// # Ok::<(), hsic::Error>(())
     /// ```
     pub fn new(x: MatRef<'_, T>, labels: &[usize], classes: usize, options: Bottleneck) -> Result<Self, Error> {
+        Self::of(x, Targets::Classes { labels, classes }, options)
+    }
+
+    /// Builds the operator of a batch whose targets are classes or values.
+    ///
+    /// # Errors
+    /// As [`BatchOperator::new`].
+    ///
+    /// # Cost
+    /// That of [`BatchOperator::new`]; for values O(m r^2) in the place of O(m C): see [`LabelFactor::of`].
+    pub fn of(x: MatRef<'_, T>, targets: Targets<'_>, options: Bottleneck) -> Result<Self, Error> {
         options.check()?;
-        let factor = LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?;
+        let factor = LabelFactor::of(targets, options.sigma_labels, options.epsilon)?;
         let mut operator = Self { options, rows: 0, x_factor: Vec::new(), x_trace: 0.0, labels: factor };
-        operator.fill(x, labels, classes, &mut Workspace::default())?;
+        operator.fill_of(x, targets, &mut Workspace::default())?;
         Ok(operator)
     }
 
@@ -193,9 +205,22 @@ impl<T: Scalar> BatchOperator<T> {
         classes: usize,
         workspace: &mut Workspace<T>,
     ) -> Result<(), Error> {
+        self.fill_of(x, Targets::Classes { labels, classes }, workspace)
+    }
+
+    /// Makes this the operator of the next batch, of classes or values, in the memory of this one.
+    ///
+    /// # Errors
+    /// As [`BatchOperator::new`].
+    pub fn fill_of(
+        &mut self,
+        x: MatRef<'_, T>,
+        targets: Targets<'_>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<(), Error> {
         check_shape("x", x, 2)?;
-        check_rows("x", x.nrows(), "labels", labels.len())?;
-        self.labels.fill(labels, classes, self.options.sigma_labels, self.options.epsilon)?;
+        check_rows("x", x.nrows(), targets.name(), targets.rows())?;
+        self.labels.fill_of(targets, self.options.sigma_labels, self.options.epsilon)?;
         self.rows = x.nrows();
         self.x_trace = 0.0;
         if self.options.x_weight > 0.0 {

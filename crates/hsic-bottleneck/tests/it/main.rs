@@ -19,6 +19,7 @@ mod maps;
 mod methods;
 mod photos;
 mod prediction;
+mod regression;
 mod runs;
 mod schedules;
 mod statistics;

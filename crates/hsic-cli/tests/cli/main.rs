@@ -11,6 +11,7 @@ mod life;
 mod options;
 mod predict;
 mod protocols;
+mod regression;
 mod report;
 mod reproduce;
 #[cfg(unix)]

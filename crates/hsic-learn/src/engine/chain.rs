@@ -277,6 +277,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         Ok(&self.report)
     }
 
+    fn learns_values(&self) -> bool {
+        self.transport.is_none()
+    }
+
     fn state(&self) -> UpdateState<T> {
         let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
         UpdateState { optimizers: self.optimizers.clone(), learners }

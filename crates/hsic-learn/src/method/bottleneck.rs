@@ -47,7 +47,7 @@ pub static METHOD: Method = Method {
     source: include_str!("bottleneck.rs"),
     outputs: Outputs::Units,
     takes_capsules: false,
-    values: false,
+    values: true,
     local: true,
     parallel: true,
     reads: READS,
@@ -202,13 +202,10 @@ impl HsicObjective {
     ) -> Result<ApproximateOperator<T>, hsic::Error> {
         match earlier {
             Some(mut operator) => {
-                operator.fill(x, &labels.of_rows, labels.classes, workspace)?;
+                operator.fill_of(x, labels.targets(), workspace)?;
                 Ok(operator)
             }
-            None => {
-                let Labels { of_rows, classes } = labels;
-                ApproximateOperator::new(x, of_rows, *classes, self.options, self.approximation, self.seed)
-            }
+            None => ApproximateOperator::of(x, labels.targets(), self.options, self.approximation, self.seed),
         }
     }
 }
@@ -246,6 +243,10 @@ impl<T: Scalar> Default for HsicScratch<T> {
 impl<T: Scalar> Objective<T> for HsicObjective {
     type Shared = HsicShared<T>;
     type Scratch = HsicScratch<T>;
+
+    fn learns_values(&self) -> bool {
+        self.classifier.is_none()
+    }
 
     fn learners(&self, _block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
         self.classifier.map(|(_, classes)| zero_classifier(shape.columns(), classes)).into_iter().collect()
