@@ -36,6 +36,7 @@ def parse():
     parser.add_argument("--tables", default=",".join(TABLES), help="comma-separated [default: all]")
     parser.add_argument("--seeds", type=int, default=5, help="--split-seed 0 to N - 1 [default: 5]")
     parser.add_argument("--validation", type=float, default=0.0, help="judge on this share of the training part [default: 0]")
+    parser.add_argument("--sized", action="store_true", help="batch and epochs by the rows, where the command has fixed ones")
     parser.add_argument("--flags", default="", help="further flags of both trainings of hsic")
     parser.add_argument("--hsic", help="the built command; without it the rivals alone")
     parser.add_argument("--rivals", type=Path, help="file of the rivals' R2, read if it is there, else written")
@@ -133,6 +134,9 @@ def ours(arguments, folder, name, x, y, train, test, seed):
         rows.writerow([f"x{column}" for column in range(x.shape[1])] + ["y"])
         rows.writerows([repr(float(value)) for value in row] + [repr(float(target))] for row, target in zip(x, y))
     drawn = ["--split-seed", seed] + (["--validation", arguments.validation] if arguments.validation else [])
+    if arguments.sized:
+        batch = max(2, min(256, len(train) // 8))
+        drawn += ["--batch-size", batch, "--epochs", max(5, -(-300 // (len(train) // batch)))]
     found = {}
     for which, method in ((OURS, []), (BACKPROP, ["--method", "backprop"])):
         run = folder / f"{name}-{seed}-{len(found)}"

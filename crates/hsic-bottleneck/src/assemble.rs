@@ -1,6 +1,5 @@
 //! From a checked configuration to a network and the method that trains it.
 
-use hsic::Bottleneck;
 use hsic_data::dataset::{Dataset, Shape, TargetKind};
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
@@ -98,25 +97,15 @@ pub fn training(config: &TrainConfig) -> Training {
     }
 }
 
-/// The kernels of the objective for targets of this kind: that of values has a width of its own.
-#[must_use]
-pub fn kernels(config: &TrainConfig, targets: TargetKind) -> Bottleneck {
-    match targets {
-        TargetKind::Classes(_) => config.bottleneck,
-        TargetKind::Values => Bottleneck { sigma_labels: config.sigma_values, ..config.bottleneck },
-    }
-}
-
 /// The method that a configuration names, for targets of this kind (a number is that of classes).
 ///
 /// # Errors
 /// `Step` with what the method says of its settings.
 pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Result<Box<dyn Update>, Error> {
-    let targets = targets.into();
     let settings = MethodSettings {
-        bottleneck: kernels(config, targets),
+        bottleneck: config.bottleneck,
         approximation: config.approximation,
-        classes: targets.outputs(),
+        classes: targets.into().outputs(),
         seed: config.seed,
         optimizer: config.optimizer,
         order: config.order,

@@ -3,6 +3,7 @@
 //! Options are what a user gives, all optional; [`TrainOptions::resolve`] fills in the defaults, reports every fault at
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
+mod by_targets;
 mod checkpoints;
 pub mod given;
 mod norm_statistics;
@@ -139,8 +140,6 @@ pub struct TrainConfig {
     pub sigmas: Vec<f64>,
     /// The objective's numbers, those of the first width.
     pub bottleneck: Bottleneck,
-    /// Width of the kernel of targets that are values, in units of their deviation.
-    pub sigma_values: f64,
     /// In which form the objective is computed.
     pub approximation: Approximation,
     /// The optimizer with its numbers.
@@ -321,7 +320,7 @@ impl TrainOptions {
         let course = self.training.resolve(&mut faults);
         let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
         let format = self.format.resolve(seed, &mut faults);
-        let ObjectivePlan { sigmas, bottleneck, sigma_values, approximation } = objective;
+        let ObjectivePlan { sigmas, bottleneck, approximation } = objective;
         let expected = format!("at least 1 for {method}, whose outputs name no classes");
         faults.check("format-epochs", 0, meaning != Some(Outputs::Features) || format.epochs > 0, &expected);
         let read = chosen.is_some_and(|chosen| chosen.reads("approximation")) || approximation == Approximation::Exact;
@@ -378,7 +377,6 @@ impl TrainOptions {
             methods: methods.clone(),
             sigmas,
             bottleneck,
-            sigma_values,
             approximation,
             optimizer,
             learning_rate,

@@ -6,7 +6,7 @@ use hsic_data::dataset::Split;
 use hsic_learn::judge::at_rest::Members;
 use hsic_learn::session::{OnCpu, Session};
 
-use crate::assemble::{build_method, build_network, check_targets, kernels, member_config, training};
+use crate::assemble::{build_method, build_network, check_targets, member_config, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::reconstruction;
 use crate::run::Run;
 use crate::summary::Summary;
 use crate::threads::on_threads;
-use crate::training::{Reached, Training};
+use crate::training::Reached;
 
 /// How training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +75,7 @@ fn train_one(
 ) -> Result<Outcome, Error> {
     let train = &data.train;
     check_targets(config, train)?;
-    let training = Training { kernels: kernels(config, train.kind()), ..training(config) };
-    let total = training.steps(data)?;
+    let total = training(config).steps(data)?;
     let mut network = build_network(config, train.shape, train.kind())?;
     let mut update = build_method(config, train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
@@ -96,7 +95,7 @@ fn train_one(
     if from.step == 0 {
         forewarn(config, session.network(), &data.train, &mut listeners)?;
     }
-    let reached = training.run(&mut session, data, from, &mut listeners, stop)?;
+    let reached = training(config).run(&mut session, data, from, &mut listeners, stop)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });
     }

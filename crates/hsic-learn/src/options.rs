@@ -8,9 +8,6 @@ use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
-/// Width of the kernel of values, in units of their deviation, where none is given.
-const SIGMA_VALUES: f64 = 1.0;
-
 options! {
     /// What a block is trained for.
     ObjectiveOptions, "Objective" {
@@ -19,9 +16,9 @@ options! {
         /// Width of the kernels, in units of the root of the columns, > 0; several, as 1,5,10, train a network each,
         /// whose outputs are averaged before format training [default: 5]
         sigma: Numbers,
-        /// Width of the labels' kernel, > 0; of values in units of their deviation [default: sigma; of values 1]
+        /// Width of the labels' kernel, > 0; of values in units of their deviation [default: sigma]
         sigma_labels: f64,
-        /// Weight of nHSIC(Z, Y), >= 0 [default: 500]
+        /// Weight of nHSIC(Z, Y), >= 0 [default: 500; hsic train of values: 50]
         beta: f64,
         /// Weight of nHSIC(Z, X), >= 0; 0 leaves the term out [default: 1]
         x_weight: f64,
@@ -41,8 +38,6 @@ pub struct ObjectivePlan {
     pub sigmas: Vec<f64>,
     /// The numbers, those of the first width.
     pub bottleneck: Bottleneck,
-    /// Width of the kernel of targets that are values, in units of their deviation.
-    pub sigma_values: f64,
     /// In which form the objective is computed.
     pub approximation: Approximation,
 }
@@ -71,8 +66,7 @@ impl ObjectiveOptions {
         faults.positive("epsilon", bottleneck.epsilon);
         faults.not_negative("beta", bottleneck.beta);
         faults.not_negative("x-weight", bottleneck.x_weight);
-        let sigma_values = self.sigma_labels.unwrap_or(SIGMA_VALUES);
-        ObjectivePlan { sigmas, bottleneck, sigma_values, approximation: *self.approximation.get_or_insert_default() }
+        ObjectivePlan { sigmas, bottleneck, approximation: *self.approximation.get_or_insert_default() }
     }
 }
 

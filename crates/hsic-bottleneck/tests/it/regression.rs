@@ -6,7 +6,7 @@ use hsic::random::Stream;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::{build_method, build_network, training};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
-use hsic_bottleneck::dataset::{Dataset, Origin, Quantities, Samples, Shape, Split, TargetScale, Targets};
+use hsic_bottleneck::dataset::{Dataset, Origin, Quantities, Samples, Shape, Split, TargetKind, TargetScale, Targets};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::predict::Predictor;
@@ -46,7 +46,7 @@ fn config(method: &str, threads: usize) -> TrainConfig {
     options.network.widths = Some("32x2".to_owned());
     (options.training.epochs, options.training.batch_size) = (Some(12), Some(40));
     options.training.threads = Some(threads);
-    options.resolve().unwrap()
+    options.for_targets(TargetKind::Values).resolve().unwrap()
 }
 
 /// Asks to stop after so many steps.
@@ -144,22 +144,4 @@ fn what_needs_classes_says_so_and_names_what_learns_values() {
     let run = Run::create(&place.path().join("classifier"), &config).unwrap();
     let error = train(&config, &data, &run, &mut [], &never).unwrap_err().to_string();
     assert!(error.starts_with("classifier = 0.5 learns classes"), "{error}");
-}
-
-#[test]
-fn a_width_that_is_given_is_that_of_the_values_kernel() {
-    let rms = |sigma_labels: Option<f64>| {
-        let mut options = config("hsic", 1).options;
-        options.objective.sigma_labels = sigma_labels;
-        (options.training.epochs, options.training.monitor_steps) = (Some(1), Some(0));
-        let config = options.resolve().unwrap();
-        let data = curve();
-        let mut network = build_network(&config, data.train.shape, data.train.kind()).unwrap();
-        let mut update = build_method(&config, data.train.kind()).unwrap();
-        training(&config).fit(&mut network, &mut *update, &data, &mut []).unwrap();
-        network.tensors()[0].values.clone()
-    };
-    let usual = config("hsic", 1).sigma_values;
-    assert_eq!(rms(None), rms(Some(usual)));
-    assert_ne!(rms(None), rms(Some(0.5 * usual)));
 }
