@@ -189,10 +189,4 @@ impl Summary {
     pub fn accuracy(&self) -> f64 {
         self.format_accuracy.unwrap_or(self.test_accuracy)
     }
-
-    /// The figure by which a run is judged, the larger the better: its accuracy, or R2 where values were learned.
-    #[must_use]
-    pub fn figure(&self) -> f64 {
-        self.values.map_or_else(|| self.accuracy(), |values| values.test_r2)
-    }
 }

@@ -3,6 +3,7 @@
 use hsic_data::dataset::TargetKind;
 
 use super::TrainOptions;
+use super::given::Unread;
 
 /// Weight of nHSIC(Z, Y).
 const BETA: f64 = 50.0;
@@ -30,6 +31,19 @@ impl TrainOptions {
         }
         self
     }
+
+    /// What is given of these and is not read for targets of a kind: values have no format training.
+    #[must_use]
+    pub fn unread_for(&self, targets: TargetKind) -> Vec<Unread> {
+        let epochs = self.format.format_epochs.filter(|&epochs| epochs > 0 && targets == TargetKind::Values);
+        let unread = |epochs: u64| Unread {
+            key: "format-epochs".to_owned(),
+            value: epochs.to_string(),
+            here: "targets that are values".to_owned(),
+            readers: "classes (task = classification)".to_owned(),
+        };
+        epochs.map(unread).into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +62,10 @@ mod tests {
         (given.objective.beta, given.network.dropout) = (Some(7.0), Some(0.0));
         let config = given.for_targets(TargetKind::Values).resolve().unwrap();
         assert_eq!((config.bottleneck.beta, config.learning_rate.peak, config.entrance.dropout), (7.0, 1e-2, 0.0));
+        let mut formatted = TrainOptions::default();
+        formatted.format.format_epochs = Some(3);
+        assert_eq!(formatted.unread_for(TargetKind::Classes(2)), []);
+        assert_eq!(formatted.unread_for(TargetKind::Values)[0].key, "format-epochs");
         let mut other = TrainOptions::default();
         other.objective.method = Some("backprop".to_owned());
         assert_eq!(other.clone().for_targets(TargetKind::Values), other);

@@ -30,7 +30,10 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let data = on_threads(config.threads, || load(&config))??;
     let config = match asked {
-        Some(asked) => asked.for_targets(data.train.kind()).resolve()?,
+        Some(asked) => {
+            Unread::refuse(asked.unread_for(data.train.kind()))?;
+            asked.for_targets(data.train.kind()).resolve()?
+        }
         None => config,
     };
     if let Place::New(_) = place {

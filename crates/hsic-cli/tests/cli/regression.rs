@@ -81,6 +81,10 @@ fn the_task_that_is_asked_for_is_done() {
     assert!(told.contains(
         "predsim learns classes, and the targets of t are values: expected a method that learns values (hsic, "
     ));
+    let told = place.fails("compare --dataset t.csv --methods hsic,backprop");
+    assert!(told.contains("a comparison is of accuracies, and these targets are values"), "{told}");
+    let told = place.fails(&format!("{TRAIN} --format-epochs 3 --run f"));
+    assert!(told.contains("format-epochs = 3: expected not given for targets that are values"), "{told}");
     let told = place.fails("train --task regression --run d");
     assert!(told.contains("task = regression: expected not given"), "{told}");
     let info = place.json("data info t.csv --json");

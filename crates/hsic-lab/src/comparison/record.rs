@@ -279,7 +279,7 @@ impl Comparison {
 }
 
 fn note(row: &mut MethodRow, planned: &Planned, summary: &Summary) {
-    row.test_accuracy.push(summary.figure());
+    row.test_accuracy.push(summary.accuracy());
     row.seconds.push(summary.seconds);
     row.milliseconds_per_step.push(summary.milliseconds_per_step);
     row.peak_memory_bytes.extend(summary.peak_memory_bytes);

@@ -16,6 +16,9 @@
 //! of a linear classifier that each block has of its own, trained with it. To train the output block itself to name
 //! classes, so that the network is the one of back-propagation, take the method `hsic-local`.
 //!
+//! Targets that are values are learned likewise, Y through the Gaussian kernel of its deviations: `hsic train` takes beta 50,
+//! SGD 1e-2 and a dropout of 0.3 for them, and a line of the features of all blocks reads the value.
+//!
 //! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
 //! from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
 
