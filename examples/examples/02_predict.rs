@@ -26,7 +26,7 @@ fn main() -> Result<(), BoxError> {
     for (index, row) in rows.chunks_exact_mut(data.test.columns()).enumerate() {
         data.test.fill_row(index, row);
     }
-    for (prediction, label) in predictor.predict(&rows).iter().zip(&data.test.labels) {
+    for (prediction, label) in predictor.predict(&rows).iter().zip(data.test.labels()) {
         let name = &predictor.provenance().class_names[prediction.class];
         println!("a {label} is taken for a {name} ({:.0} % sure)", 100.0 * prediction.probability);
     }

@@ -137,9 +137,13 @@ fn operator<T: Scalar + Element>(
     workspace: &'static LocalKey<RefCell<Workspace<T>>>,
 ) -> PyResult<BatchOperator<T>> {
     let x = x.map(matrix).transpose()?;
-    let targets = match (labels, numbers) {
+    // Their kernel is factored in double precision, whatever the activations are.
+    let columns = numbers.map_or(0, |numbers| numbers.shape()[1]);
+    let values: Option<Vec<f64>> =
+        numbers.map(|numbers| numbers.as_array().iter().map(|value| value.to_f64()).collect());
+    let targets = match (labels, &values) {
         (Some(labels), None) => Targets::Classes { labels, classes },
-        (None, Some(numbers)) => Targets::Numbers(matrix(numbers)?),
+        (None, Some(values)) => Targets::Values { values, columns },
         _ => return Err(PyTypeError::new_err("expected labels or numbers, one of them")),
     };
     py.detach(|| workspace.with_borrow_mut(|workspace| BatchOperator::of(x, targets, options, workspace)))

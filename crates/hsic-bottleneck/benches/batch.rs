@@ -7,7 +7,7 @@ use divan::{Bencher, Divan};
 use hsic::random::Stream;
 use hsic_bottleneck::augment::Augmentation;
 use hsic_bottleneck::batch::{Batch, epoch_order};
-use hsic_bottleneck::dataset::{Dataset, Normalization, Samples, Shape};
+use hsic_bottleneck::dataset::{Dataset, Normalization, Samples, Shape, Targets};
 
 const ROWS: usize = 4096;
 /// Rows of the batch, channels, side.
@@ -70,8 +70,10 @@ fn dataset(channels: usize, side: usize) -> Dataset {
         name: "random".to_owned(),
         samples: Samples::Bytes((0..ROWS * shape.columns()).map(|_| stream.below(256) as u8).collect()),
         shape,
-        labels: (0..ROWS).map(|row| (row % 10) as u16).collect(),
-        class_names: (0..10).map(|class| class.to_string()).collect(),
+        targets: Targets::classes(
+            (0..ROWS).map(|row| (row % 10) as u16).collect(),
+            (0..10).map(|class| class.to_string()).collect(),
+        ),
         normalization: None,
     }
 }

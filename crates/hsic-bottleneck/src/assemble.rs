@@ -1,6 +1,6 @@
 //! From a checked configuration to a network and the method that trains it.
 
-use hsic_data::dataset::Shape;
+use hsic_data::dataset::{Dataset, Shape, TargetKind};
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
@@ -12,23 +12,34 @@ use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
 use crate::error::Error;
 use crate::training::Training;
 
-/// The network that a configuration names, with fresh weights, for samples of this shape.
+/// The network that a configuration names, with fresh weights, for samples of this shape and targets of this kind (a number
+/// is that of classes).
 ///
-/// A method that trains class scores gets a linear output block with a unit a class. One whose features a softmax layer
-/// reads afterwards gets none, unless its size (`outputs`) or its blocks are given.
+/// A method that trains class scores or values gets a linear output block with a unit a class, or one. One whose features a
+/// softmax layer reads afterwards gets none, nor does one whose features a line reads for values, unless its size (`outputs`) or its blocks are given.
 ///
 /// # Errors
 /// `Network` with the block that cannot be built; `Step` if the samples have no room for a label that the method writes
 /// into them.
-pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Result<Network, Error> {
+pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<TargetKind>) -> Result<Network, Error> {
+    let targets = targets.into();
+    let classes = targets.outputs();
     let side = shape.height.min(shape.width);
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes, side };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
     let method = config.method;
     let blocks = match method.outputs {
-        Outputs::Classes if method.takes_capsules && ends_in_capsules(&blocks, classes) => blocks,
+        Outputs::Classes
+            if method.takes_capsules && ends_in_capsules(&blocks, classes) && targets != TargetKind::Values =>
+        {
+            blocks
+        }
         Outputs::Classes => with_classifier(blocks, classes),
+        // A single unit is no good feature, and values are read from those of all blocks.
+        Outputs::Units if targets == TargetKind::Values && kind.is_some() && config.outputs.is_none() => {
+            without_classifier(blocks, classes)
+        }
         Outputs::Units => blocks,
         _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Labels => blocks,
@@ -41,6 +52,27 @@ pub fn build_network(config: &TrainConfig, shape: Shape, classes: usize) -> Resu
         network = network.with_label(label.of(classes));
     }
     Ok(network)
+}
+
+/// Whether the method of a configuration learns what is to be learned of these data.
+///
+/// # Errors
+/// `NeedsClasses` if their targets are values and the method learns classes alone, or an option of it does.
+pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> {
+    if data.of_values().is_none() {
+        return Ok(());
+    }
+    let classifier = config.options.rule.classifier.filter(|&weight| weight > 0.0);
+    if config.protocol.is_authors() {
+        return Err(Error::needs_classes(data, "the authors' protocol (readout, bn)", config.methods.iter()));
+    }
+    match (config.method.values, classifier) {
+        (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
+        (true, Some(weight)) => {
+            Err(Error::needs_classes(data, &format!("classifier = {weight}"), config.methods.iter()))
+        }
+        (true, None) => Ok(()),
+    }
 }
 
 /// How a configuration has its network trained.
@@ -66,15 +98,15 @@ pub fn training(config: &TrainConfig) -> Training {
     }
 }
 
-/// The method that a configuration names, for data of so many classes.
+/// The method that a configuration names, for targets of this kind (a number is that of classes).
 ///
 /// # Errors
 /// `Step` with what the method says of its settings.
-pub fn build_method(config: &TrainConfig, classes: usize) -> Result<Box<dyn Update>, Error> {
+pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Result<Box<dyn Update>, Error> {
     let settings = MethodSettings {
         bottleneck: config.bottleneck,
         approximation: config.approximation,
-        classes,
+        classes: targets.into().outputs(),
         seed: config.seed,
         optimizer: config.optimizer,
         order: config.order,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hsic_data::dataset::Split;
-use hsic_learn::judge::assignment::Assignment;
+use hsic_data::dataset::{Quantities, Split, Task};
+use hsic_learn::judge::assignment::{Assignment, Confusion};
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
@@ -16,9 +16,10 @@ use crate::assemble::{format_input, training};
 use crate::chance::no_better_than;
 use crate::config::{NormStatistics, TrainConfig};
 use crate::error::Error;
-use crate::log::{Observer, Warning, tell};
+use crate::log::{Observer, Warning, tell, unmeasured};
 use crate::run::{READOUT, Run, SUMMARY};
-use crate::summary::Summary;
+use crate::summary::{Summary, ValueSummary};
+use crate::valued::{self, Valued};
 
 /// What training took.
 #[derive(Clone, Debug)]
@@ -56,6 +57,9 @@ pub fn conclude(
     if stopped() {
         return Ok(None);
     }
+    if let (Some(train), Some(test)) = (data.train.of_values(), data.test.of_values()) {
+        return conclude_values(config, data, (train, test), run, members, &spent, listeners);
+    }
     let start = Instant::now();
     let (train, test) = (&data.train, &data.test);
     let at_rest = AtRest::new(members, FormatInput::Last).under(&config.protocol);
@@ -84,7 +88,7 @@ pub fn conclude(
         None => {
             for (class, share) in read.recall().into_iter().enumerate() {
                 if share < 0.5 && read.accuracy() > 0.5 {
-                    let class = train.class_names[class].clone();
+                    let class = train.class_names()[class].clone();
                     let warning = Warning::LostClass { class, formatted, share };
                     tell(listeners, |observer| observer.warning(&warning))?;
                 }
@@ -98,7 +102,7 @@ pub fn conclude(
     if let Some(guess) = no_better_than(&confusion) {
         let warning = Warning::NotAboveLargestClass {
             accuracy: confusion.accuracy(),
-            class: test.class_names[guess.class].clone(),
+            class: test.class_names()[guess.class].clone(),
             share: guess.share,
             rows: guess.rows,
             epochs: config.epochs,
@@ -106,6 +110,65 @@ pub fn conclude(
         tell(listeners, |observer| observer.warning(&warning))?;
     }
     let mut summary = Summary {
+        train_accuracy: table.accuracy(&config.protocol, &assignment),
+        test_accuracy: test_table.accuracy(&config.protocol, &assignment),
+        authors_test_accuracy: beside,
+        format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
+        formatted: format.is_some() || formatted,
+        confusion,
+        class_names: train.class_names().to_vec(),
+        ..outline(config, data, run, members, &spent, start)?
+    };
+    if let Some(earlier) = run.earlier() {
+        summary.follow(earlier);
+    }
+    run.write_json(SUMMARY, &summary)?;
+    Ok(Some(summary))
+}
+
+/// The end of a training of values.
+fn conclude_values(
+    config: &TrainConfig,
+    data: &Split,
+    values: (&Quantities, &Quantities),
+    run: &Run,
+    members: Members<'_>,
+    spent: &Spent,
+    listeners: &mut [&mut dyn Observer],
+) -> Result<Option<Summary>, Error> {
+    let start = Instant::now();
+    let Valued { train, test, baseline, by_chance } = valued::conclude(config, data, values, run, members)?;
+    if by_chance {
+        let warning = Warning::NotAboveMean { r2: test.r2, rows: data.test.rows(), epochs: config.epochs };
+        tell(listeners, |observer| observer.warning(&warning))?;
+    }
+    let mut summary = Summary {
+        task: Task::Regression,
+        values: Some(ValueSummary {
+            train_r2: train.r2,
+            test_r2: test.r2,
+            test_rmse: test.rmse,
+            baseline_rmse: baseline.rmse,
+        }),
+        ..outline(config, data, run, members, spent, start)?
+    };
+    if let Some(earlier) = run.earlier() {
+        summary.follow(earlier);
+    }
+    run.write_json(SUMMARY, &summary)?;
+    Ok(Some(summary))
+}
+
+/// What a summary says of any training, whatever was learned.
+fn outline(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    members: Members<'_>,
+    spent: &Spent,
+    start: Instant,
+) -> Result<Summary, Error> {
+    Ok(Summary {
         run: run.path().to_owned(),
         dataset: config.dataset.clone(),
         model: config.model.clone(),
@@ -114,28 +177,25 @@ pub fn conclude(
         steps: spent.steps,
         seed: config.seed,
         threads: rayon::current_num_threads(),
-        train_accuracy: table.accuracy(&config.protocol, &assignment),
-        test_accuracy: test_table.accuracy(&config.protocol, &assignment),
+        task: Task::Classification,
+        train_accuracy: unmeasured(),
+        test_accuracy: unmeasured(),
+        values: None,
         judged_on: config.judged_on(),
-        authors_test_accuracy: beside,
-        format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
+        authors_test_accuracy: None,
+        format_accuracy: None,
         seconds: spent.seconds + start.elapsed().as_secs_f64(),
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
         parameters: members.block_parameters().concat().iter().sum(),
         auxiliary_parameters: spent.beside.iter().sum(),
         parameters_at_once: parameters_at_once(config, members, &spent.beside),
-        formatted: format.is_some() || formatted,
-        confusion,
-        class_names: train.class_names.clone(),
+        formatted: false,
+        confusion: Confusion::new(0, 0),
+        class_names: Vec::new(),
         norm_statistics: norm_statistics(config, data)?,
         legs: Vec::new(),
-    };
-    if let Some(earlier) = run.earlier() {
-        summary.follow(earlier);
-    }
-    run.write_json(SUMMARY, &summary)?;
-    Ok(Some(summary))
+    })
 }
 
 /// Which running statistics the networks have; `None` where there are none by the options.

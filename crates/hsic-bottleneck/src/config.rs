@@ -4,6 +4,7 @@
 //! once and yields a [`TrainConfig`] in which nothing is invalid. A run saves its resolved options.
 
 mod by_size;
+mod by_targets;
 mod checkpoints;
 pub mod given;
 mod norm_statistics;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use hsic::{Approximation, Bottleneck};
 use hsic_data::augment::Augmentation;
-use hsic_data::dataset::{Dataset, LoadOptions, source};
+use hsic_data::dataset::{Dataset, LoadOptions, Task, source};
 use hsic_data::fault::{Fault, Faults};
 use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
@@ -256,6 +257,8 @@ impl TrainOptions {
             self.format.format_epochs.get_or_insert(0);
             self.format.format_input = Some(FormatInput::Last);
         }
+        // All targets were classes.
+        self.data.task = self.data.task.or(Some(Task::Classification));
         Self { network: self.network.as_stored(), training: self.training.as_stored(), ..self }
     }
 

@@ -1,8 +1,9 @@
 //! What can go wrong between a data set and a trained network.
 
-use hsic_data::dataset::DatasetError;
+use hsic_data::dataset::{Dataset, DatasetError};
 use hsic_data::rows::RowsError;
 use hsic_learn::error::{BoxError, StepError};
+use hsic_learn::method::Method;
 use hsic_nn::network::NetworkError;
 use thiserror::Error;
 
@@ -44,14 +45,31 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
     /// The data set is too small to be trained on.
-    #[error("{dataset} has {rows} training rows of {classes} classes: expected at least 2 of each")]
+    #[error(
+        "{dataset} has {rows} training rows{}: expected at least 2 of each",
+        .classes.map_or_else(String::new, |classes| format!(" of {classes} classes"))
+    )]
     TooSmall {
         /// Name of the data set.
         dataset: String,
         /// Training rows.
         rows: usize,
-        /// Classes.
-        classes: usize,
+        /// Classes; `None` where targets are values.
+        classes: Option<usize>,
+    },
+    /// Targets that are values, where classes are needed.
+    #[error(
+        "{needing} learns classes, and the targets of {dataset} are values: expected a method that learns values ({}), or \
+         task = classification",
+        .able.join(", ")
+    )]
+    NeedsClasses {
+        /// Name of the data set.
+        dataset: String,
+        /// The method, or an option of it.
+        needing: String,
+        /// Methods that learn values.
+        able: Vec<&'static str>,
     },
     /// Labels that a saved network does not know.
     #[error("{dataset}: {}, expected those of the run: {}", unknown_labels(.unknown), listed(.known))]
@@ -62,6 +80,20 @@ pub enum Error {
         unknown: Vec<String>,
         /// The classes of the network.
         known: Vec<String>,
+    },
+    /// Classes and values.
+    #[error(
+        "{dataset} has {} for targets: expected {}, which the run learned",
+        if *.values { "values" } else { "classes" },
+        if *.learned { "values" } else { "classes" }
+    )]
+    OtherTask {
+        /// Name of the data set.
+        dataset: String,
+        /// Whether its targets are values.
+        values: bool,
+        /// Whether the run learned values.
+        learned: bool,
     },
     /// A saved network does not fit the data.
     #[error(
@@ -79,6 +111,14 @@ pub enum Error {
         /// Outputs of the network.
         expected_classes: usize,
     },
+}
+
+impl Error {
+    /// What needs classes met values; the methods are those that there are.
+    pub(crate) fn needs_classes(data: &Dataset, needing: &str, methods: impl Iterator<Item = &'static Method>) -> Self {
+        let able = methods.filter(|method| method.values).map(|method| method.name).collect();
+        Self::NeedsClasses { dataset: data.name.clone(), needing: needing.to_owned(), able }
+    }
 }
 
 /// Names that a message lists at the most.

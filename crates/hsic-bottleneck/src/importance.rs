@@ -55,6 +55,14 @@ pub enum ImportanceError {
         /// Its rows.
         rows: usize,
     },
+    /// Targets of which there is only one.
+    #[error("{dataset}: all targets are {value}, expected different ones")]
+    Constant {
+        /// Name of the data.
+        dataset: String,
+        /// The value.
+        value: f64,
+    },
     /// A number out of its range.
     #[error("{key} = 0: expected a whole number >= 1")]
     Zero {
@@ -112,11 +120,21 @@ pub struct Alike {
     pub correlation: f64,
 }
 
+/// By what a network is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The share of rows whose class is told.
+    Accuracy,
+    /// Of values: the share of their variance that is explained.
+    R2,
+}
+
 /// What the columns of a table are worth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Importance {
-    /// The metric: `accuracy`.
-    pub metric: &'static str,
+    /// The metric.
+    pub metric: Metric,
     /// Its value with all columns as they are.
     pub value: f64,
     /// Rows that judged.
@@ -156,12 +174,11 @@ pub fn importance(
             return Err(ImportanceError::Zero { key });
         }
     }
-    let labels = labels(predictor, dataset)?;
+    let truth = Truth::of(predictor, dataset)?;
     let mut x = vec![0.0; rows * width];
     x.par_chunks_exact_mut(width).enumerate().for_each(|(row, values)| dataset.fill_row(row, values));
     let columns = columns(predictor);
-    let right = |x: &[f32]| right(predictor, x, width, &labels);
-    let whole = right(&x);
+    let whole = truth.scores(predictor, &x, width);
 
     let mut found = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
@@ -171,19 +188,19 @@ pub fn importance(
                 return Ok(None);
             }
             let dealt = dealt(&x, width, column, options.seed, (index * options.shuffles + shuffle) as u64);
-            let scores = right(&dealt);
+            let scores = truth.scores(predictor, &dealt, width);
             for ((lost, before), after) in lost.iter_mut().zip(&whole).zip(scores) {
                 *lost += (before - after) / options.shuffles as f64;
             }
         }
         let (importance, interval) = mean_with_interval(&lost);
-        let (hsic, p_value) = dependence(&x, width, column, &labels, options)?;
+        let (hsic, p_value) = dependence(&x, width, column, &truth, options)?;
         found.push(ColumnImportance { name: column.name.clone(), importance, interval, hsic, p_value });
     }
     // Of two that are as important the first of the table stands first.
     found.sort_by(|a, b| b.importance.total_cmp(&a.importance));
     Ok(Some(Importance {
-        metric: "accuracy",
+        metric: truth.metric(),
         value: whole.iter().sum::<f64>() / rows as f64,
         rows,
         tested_rows: rows.min(TESTED),
@@ -218,20 +235,59 @@ fn columns(predictor: &Predictor) -> Vec<Column> {
     }
 }
 
-/// The run's class of each row.
-fn labels(predictor: &Predictor, dataset: &Dataset) -> Result<Vec<usize>, Error> {
-    let of = predictor.check(dataset)?;
-    Ok(dataset.labels.iter().map(|&label| of[usize::from(label)]).collect())
+/// What is to be told of each row.
+enum Truth {
+    /// The run's class.
+    Classes(Vec<usize>),
+    /// A value, and the mean of their squared deviations.
+    Values(Vec<f64>, f64),
 }
 
-/// Of each row, 1 if its class is told and 0 if not.
-fn right(predictor: &Predictor, x: &[f32], width: usize, labels: &[usize]) -> Vec<f64> {
-    let chunks = x.chunks(CHUNK * width).zip(labels.chunks(CHUNK));
-    let scores = chunks.flat_map(|(x, labels)| {
-        let told = predictor.predict(x);
-        told.into_iter().zip(labels).map(|(told, &label)| f64::from(u8::from(told.class == label))).collect::<Vec<_>>()
-    });
-    scores.collect()
+impl Truth {
+    fn of(predictor: &Predictor, dataset: &Dataset) -> Result<Self, ImportanceError> {
+        if let Some(quantities) = dataset.of_values() {
+            predictor.check_values(dataset)?;
+            let values = quantities.values.clone();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let spread = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            if spread <= 0.0 {
+                return Err(ImportanceError::Constant { dataset: dataset.name.clone(), value: mean });
+            }
+            return Ok(Self::Values(values, spread));
+        }
+        let of = predictor.check(dataset)?;
+        Ok(Self::Classes(dataset.labels().iter().map(|&label| of[usize::from(label)]).collect()))
+    }
+
+    fn metric(&self) -> Metric {
+        match self {
+            Self::Classes(_) => Metric::Accuracy,
+            Self::Values(..) => Metric::R2,
+        }
+    }
+
+    /// A number for each row, whose mean is the metric.
+    fn scores(&self, predictor: &Predictor, x: &[f32], width: usize) -> Vec<f64> {
+        let chunks = x.chunks(CHUNK * width);
+        match self {
+            Self::Classes(labels) => {
+                let told = chunks.flat_map(|x| predictor.predict(x));
+                told.zip(labels).map(|(told, &label)| f64::from(u8::from(told.class == label))).collect()
+            }
+            Self::Values(values, spread) => {
+                let told = chunks.flat_map(|x| predictor.values(x).unwrap_or_default());
+                told.zip(values).map(|(told, value)| 1.0 - (value - told).powi(2) / spread).collect()
+            }
+        }
+    }
+
+    /// The first rows as numbers, and the kernel that compares them.
+    fn column(&self, rows: usize) -> (Vec<f64>, Kernel) {
+        match self {
+            Self::Classes(labels) => (labels[..rows].iter().map(|&label| label as f64).collect(), Kernel::Delta),
+            Self::Values(values, _) => (values[..rows].to_vec(), Kernel::gaussian_median()),
+        }
+    }
 }
 
 /// The rows with the values of a column dealt out anew.
@@ -274,22 +330,22 @@ fn student(freedom: f64) -> f64 {
     terms.iter().rev().fold(0.0, |sum, term| sum / freedom + term)
 }
 
-/// HSIC of a column and the classes, and the p-value of a permutation test. Words and classes are compared by whether they
+/// HSIC of a column and the target, and the p-value of a permutation test. Words and classes are compared by whether they
 /// are equal, numbers by a Gaussian kernel of median width.
 fn dependence(
     x: &[f32],
     width: usize,
     column: &Column,
-    labels: &[usize],
+    truth: &Truth,
     options: ImportanceOptions,
 ) -> Result<(f64, f64), ImportanceError> {
-    let rows = labels.len().min(TESTED);
+    let rows = (x.len() / width).min(TESTED);
     let values =
         Mat::from_fn(rows, column.span.len(), |row, place| f64::from(x[row * width + column.span.start + place]));
-    let classes: Vec<f64> = labels[..rows].iter().map(|&label| label as f64).collect();
-    let y = MatRef::from_column_major_slice(&classes, rows, 1);
+    let (target, of_target) = truth.column(rows);
+    let y = MatRef::from_column_major_slice(&target, rows, 1);
     let kernel = if column.words { Kernel::Delta } else { Kernel::gaussian_median() };
-    permutation_test(values.as_ref(), y, &kernel, &Kernel::Delta, options.permutations, options.seed)
+    permutation_test(values.as_ref(), y, &kernel, &of_target, options.permutations, options.seed)
         .map(|test| (test.statistic, test.p_value))
         .map_err(|source| ImportanceError::Test { column: column.name.clone(), source })
 }
@@ -389,7 +445,7 @@ mod tests {
     #[test]
     fn dependence_is_told_of_numbers_words_and_columns_of_mostly_one_value() {
         let options = ImportanceOptions { permutations: 199, ..ImportanceOptions::default() };
-        let labels: Vec<usize> = (0..60).map(|row| row % 3).collect();
+        let labels = Truth::Classes((0..60).map(|row| row % 3).collect());
         // A number that follows the class, the words of it, one that is 0 but for class 2 of late rows, and one value.
         let x: Vec<f32> = (0..60usize)
             .flat_map(|row| {

@@ -85,6 +85,7 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
     let (standardization, images) = (record.standardization.clone(), record.image_plan());
     let image_arrays = config.load.image_arrays;
     let (tables, encoding) = (record.table_columns(), record.encoding.clone());
+    let (task, target_scale) = (record.task(), record.target);
     let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
@@ -95,6 +96,8 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
             image_arrays,
             tables,
             encoding,
+            task,
+            target_scale,
             ..options.resolve_among(&config.methods)?.load
         };
         let held_out = load.validation > 0.0;
@@ -123,6 +126,8 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
             image_arrays,
             tables,
             encoding,
+            task,
+            target_scale,
             ..options.resolve_among(&config.methods)?.load
         };
         let mut given = dataset::given(&place, &load, &record.class_names)?;

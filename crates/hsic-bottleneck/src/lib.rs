@@ -30,6 +30,7 @@ mod tensor_file;
 pub mod threads;
 pub mod trainer;
 pub mod training;
+pub mod valued;
 
 pub use error::Error;
 pub use hsic_data::{augment, batch, dataset, fault, names, provenance, rows};

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use hsic_learn::error::BoxError;
 use hsic_learn::judge::monitor::MonitorReport;
+use hsic_learn::judge::values::Score;
 use hsic_learn::session::Session;
 use hsic_learn::span::Span;
 use serde::{Deserialize, Serialize};
@@ -34,13 +35,38 @@ pub struct EpochReport {
     /// Means of what else the method measures, by name and block.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub terms: BTreeMap<String, Vec<f64>>,
-    /// Accuracy on (part of) the training data, a fraction.
+    /// Accuracy on (part of) the training data, a fraction; NaN, and left out of the record, where values are learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub train_accuracy: f64,
-    /// Accuracy on the test data, a fraction.
+    /// Accuracy on the test data, a fraction; NaN, and left out of the record, where values are learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub test_accuracy: f64,
+    /// Where values are learned, how right they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueReport>,
     /// Test accuracy by the authors' protocol, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authors_test_accuracy: Option<f64>,
+}
+
+/// How right values are after an epoch, read by a line of the last block's features that at most 1,000 training rows fit, or
+/// from the first output.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueReport {
+    /// On those training rows.
+    pub train: Score,
+    /// On the test data.
+    pub test: Score,
+}
+
+/// An accuracy where there are no classes.
+pub(crate) fn unmeasured() -> f64 {
+    f64::NAN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) fn is_unmeasured(value: &f64) -> bool {
+    value.is_nan()
 }
 
 /// What one training step did when, on which thread.
@@ -86,6 +112,15 @@ pub enum Warning {
         share: f64,
         /// Rows that are judged.
         rows: u64,
+        /// Epochs of the training.
+        epochs: u64,
+    },
+    /// Errors are not clearly less than those of the training part's mean.
+    NotAboveMean {
+        /// R2 of the judged rows.
+        r2: f64,
+        /// Rows that are judged.
+        rows: usize,
         /// Epochs of the training.
         epochs: u64,
     },
@@ -143,6 +178,11 @@ impl std::fmt::Display for Warning {
                     "{what} class {class} ({percent:.1} % of its training samples are read right): expected {remedy}"
                 )
             }
+            Self::NotAboveMean { r2, rows, .. } => write!(
+                f,
+                "R2 {r2:.3} on {rows} rows is not clearly above 0, that of the training rows' mean for every row: expected \
+                 more epochs, more rows, or another learning rate"
+            ),
             Self::NotAboveLargestClass { accuracy, class, share, rows, .. } => {
                 let (accuracy, share) = (100.0 * accuracy, 100.0 * share);
                 write!(

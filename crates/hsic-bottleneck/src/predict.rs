@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hsic_data::dataset::{Dataset, Header, LoadOptions, Note};
+use hsic_data::dataset::{Dataset, Header, LoadOptions, Note, TargetScale};
 use hsic_data::provenance::Provenance;
 use hsic_data::rows::{self, TextRules};
 use hsic_learn::judge::assignment::Confusion;
@@ -11,6 +11,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_learn::judge::values::{Score, ValueReadout};
 use hsic_learn::method::Outputs;
 use hsic_learn::methods::Methods;
 use hsic_nn::network::Network;
@@ -21,6 +22,7 @@ use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::run::{Run, RunError};
+use crate::valued;
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,8 +40,24 @@ pub struct Predictor {
     config: TrainConfig,
     provenance: Provenance,
     networks: Vec<Network>,
-    readout: Readout,
-    format: Option<(FormatInput, SoftmaxLayer)>,
+    told: Told,
+}
+
+/// How a run's networks tell the target.
+enum Told {
+    /// Classes by the units that stand for them, or by the layer of format training.
+    Classes(Readout, Option<(FormatInput, SoftmaxLayer)>),
+    /// Values.
+    Values(ValueReadout, TargetScale),
+}
+
+/// How right a run is on data whose targets are values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValueEvaluation {
+    /// The run's predictions.
+    pub score: Score,
+    /// The mean of its training rows as the prediction of every row.
+    pub baseline: Score,
 }
 
 impl Predictor {
@@ -86,15 +104,20 @@ impl Predictor {
             return Err(RunError::Unfinished { path: run.path().into() }.into());
         }
         let provenance = run.data()?;
-        let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;
         let mut networks = Vec::new();
         for &sigma in &config.sigmas {
             let own = if config.sigmas.len() > 1 { member_config(&config, sigma)? } else { config.clone() };
-            let mut network = build_network(&own, provenance.shape, provenance.classes())?;
+            let mut network = build_network(&own, provenance.shape, provenance.kind())?;
             let place = if config.sigmas.len() > 1 { run.member(&own)? } else { run.clone() };
             place.load_weights(&mut network)?;
             networks.push(network);
         }
+        if let Some(scale) = provenance.target {
+            let columns = AtRest::new(&networks, FormatInput::All).columns();
+            let told = Told::Values(valued::load(run, columns)?, scale);
+            return Ok(Self { config, provenance, networks, told });
+        }
+        let readout: Readout = run.read_json("readout.json", "an assignment of units to classes")?;
         if let Some((found, expected)) = readout.fault(networks[0].units(), provenance.classes()) {
             return Err(FileError::malformed(&run.file("readout.json"), found, &expected).into());
         }
@@ -107,7 +130,7 @@ impl Predictor {
                 return Err(FileError::malformed(&run.file("format.safetensors"), found, &expected).into());
             }
         }
-        Ok(Self { config, provenance, networks, readout, format })
+        Ok(Self { config, provenance, networks, told: Told::Classes(readout, format) })
     }
 
     /// This run without its softmax layer: classes are read from the units of the last block.
@@ -118,7 +141,10 @@ impl Predictor {
         if self.config.method.outputs == Outputs::Features {
             return Err(RunError::Unnamed { method: self.config.method.name }.into());
         }
-        Ok(Self { format: None, ..self })
+        Ok(match self.told {
+            Told::Classes(readout, _) => Self { told: Told::Classes(readout, None), ..self },
+            told => Self { told, ..self },
+        })
     }
 
     /// The configuration of the run's training.
@@ -142,20 +168,70 @@ impl Predictor {
     /// The layer of format training and what it sees, if there was any; classes then come from it.
     #[must_use]
     pub fn format(&self) -> Option<(FormatInput, &SoftmaxLayer)> {
-        self.format.as_ref().map(|(input, layer)| (*input, layer))
+        match &self.told {
+            Told::Classes(_, format) => format.as_ref().map(|(input, layer)| (*input, layer)),
+            Told::Values(..) => None,
+        }
+    }
+
+    /// How values are read, if the run learned values.
+    #[must_use]
+    pub fn value_readout(&self) -> Option<&ValueReadout> {
+        match &self.told {
+            Told::Classes(..) => None,
+            Told::Values(readout, _) => Some(readout),
+        }
+    }
+
+    /// The values of m samples, m x columns as [`Predictor::read`] gives them, in the unit of the target; `None` if the run
+    /// learned classes.
+    ///
+    /// # Panics
+    /// If `x` holds no whole number of samples.
+    #[must_use]
+    pub fn values(&self, x: &[f32]) -> Option<Vec<f64>> {
+        let Told::Values(readout, scale) = &self.told else { return None };
+        let columns = self.provenance.columns();
+        assert_eq!(x.len() % columns, 0, "rows have as many values as the network takes");
+        Some(readout.values(&valued::read_by(readout, &self.networks), x.len() / columns, x, *scale))
+    }
+
+    /// How right the values are that the run predicts for the rows of a data set.
+    ///
+    /// # Errors
+    /// `Shape` if the data set has other columns; `OtherTask` if the run learned classes or the data set has them.
+    pub fn evaluate_values(&self, dataset: &Dataset) -> Result<ValueEvaluation, Error> {
+        let (Told::Values(readout, scale), Some(quantities)) = (&self.told, dataset.of_values()) else {
+            return Err(self.other_task(dataset));
+        };
+        self.check_columns(dataset)?;
+        let told = readout.predicted(&valued::read_by(readout, &self.networks), dataset, *scale, usize::MAX);
+        let means = vec![scale.mean; told.len()];
+        Ok(ValueEvaluation {
+            score: Score::of(&told, &quantities.values),
+            baseline: Score::of(&means, &quantities.values),
+        })
+    }
+
+    fn other_task(&self, dataset: &Dataset) -> Error {
+        let values = dataset.of_values().is_some();
+        Error::OtherTask { dataset: dataset.name.clone(), values, learned: self.provenance.target.is_some() }
     }
 
     /// Classes and probabilities of m samples, m x columns as [`Predictor::read`] gives them. A sample's prediction
     /// does not depend on the others, but for a rounding of f32 by their number.
     ///
     /// # Panics
-    /// If `x` holds no whole number of samples.
+    /// If `x` holds no whole number of samples, or the run learned values: see [`values`](Self::values).
     #[must_use]
     pub fn predict(&self, x: &[f32]) -> Vec<Prediction> {
+        let Told::Classes(readout, format) = &self.told else {
+            panic!("a run that learned values has no classes: see Predictor::values");
+        };
         let columns = self.provenance.columns();
         assert_eq!(x.len() % columns, 0, "rows have as many values as the network takes");
         let m = x.len() / columns;
-        if let Some((input, layer)) = &self.format {
+        if let Some((input, layer)) = format {
             let scores = layer.scores(&format_input(&self.config, &self.networks, *input).features(m, x));
             let prediction = |scores: &[f32]| {
                 let (class, probabilities) = softmax(scores);
@@ -166,8 +242,8 @@ impl Predictor {
         // Running statistics whatever the protocol: what is said of a sample must not depend on its neighbors.
         let outputs = AtRest::new(&self.networks, FormatInput::Last).scores(m, x);
         let prediction = |row: &[f32]| {
-            let class = self.readout.assignment.class(row);
-            let probabilities = self.readout.probabilities(row, self.provenance.classes());
+            let class = readout.assignment.class(row);
+            let probabilities = readout.probabilities(row, self.provenance.classes());
             Prediction { class, probability: probabilities[class], probabilities }
         };
         outputs.chunks_exact(self.networks[0].units()).map(prediction).collect()
@@ -181,21 +257,17 @@ impl Predictor {
     /// matched by their names.
     ///
     /// # Errors
-    /// `Shape` if the data set has other columns; `Labels` with the names of classes that the run does not know.
+    /// `Shape` if the data set has other columns; `Labels` with the names of classes that the run does not know; `OtherTask`
+    /// if the run learned values or the data set has them.
     pub fn check(&self, dataset: &Dataset) -> Result<Vec<usize>, Error> {
-        if dataset.columns() != self.provenance.columns() {
-            return Err(Error::Shape {
-                dataset: dataset.name.clone(),
-                found: dataset.columns(),
-                found_classes: dataset.classes(),
-                expected: self.provenance.columns(),
-                expected_classes: self.provenance.classes(),
-            });
+        if dataset.of_values().is_some() || self.provenance.target.is_some() {
+            return Err(self.other_task(dataset));
         }
+        self.check_columns(dataset)?;
         let places = self.provenance.class_names.iter().enumerate().map(|(class, name)| (name, class));
         let known: BTreeMap<&String, usize> = places.rev().collect();
         let (mut classes, mut unknown) = (Vec::new(), Vec::new());
-        for name in &dataset.class_names {
+        for name in dataset.class_names() {
             match known.get(name) {
                 Some(&class) => classes.push(class),
                 None => unknown.push(name.clone()),
@@ -206,6 +278,31 @@ impl Predictor {
         }
         let known = self.provenance.class_names.clone();
         Err(Error::Labels { dataset: dataset.name.clone(), unknown, known })
+    }
+
+    /// Whether a data set's samples are the run's, and its targets values as the run learned them.
+    ///
+    /// # Errors
+    /// `Shape` if the data set has other columns; `OtherTask` if the run learned classes or the data set has them.
+    pub fn check_values(&self, dataset: &Dataset) -> Result<(), Error> {
+        self.check_columns(dataset)?;
+        match (&self.told, dataset.of_values()) {
+            (Told::Values(..), Some(_)) => Ok(()),
+            _ => Err(self.other_task(dataset)),
+        }
+    }
+
+    fn check_columns(&self, dataset: &Dataset) -> Result<(), Error> {
+        if dataset.columns() == self.provenance.columns() {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            dataset: dataset.name.clone(),
+            found: dataset.columns(),
+            found_classes: dataset.kind().outputs(),
+            expected: self.provenance.columns(),
+            expected_classes: self.provenance.kind().outputs(),
+        })
     }
 
     /// The rows of a file, brought to what the network was trained on.
@@ -242,9 +339,10 @@ impl Predictor {
     /// As [`Predictor::check`].
     pub fn evaluate(&self, dataset: &Dataset) -> Result<Confusion, Error> {
         let classes = self.check(dataset)?;
-        let by_class = match &self.format {
+        let Told::Classes(readout, format) = &self.told else { return Err(self.other_task(dataset)) };
+        let by_class = match format {
             Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset),
-            None => self.own_outputs().outputs(dataset, usize::MAX).counts.assigned(&self.readout.assignment),
+            None => self.own_outputs().outputs(dataset, usize::MAX).counts.assigned(&readout.assignment),
         };
         Ok(self.by_run_class(by_class, &classes))
     }
@@ -265,12 +363,11 @@ impl Predictor {
     /// As [`Predictor::check`].
     pub fn unformatted_accuracy(&self, dataset: &Dataset) -> Result<f64, Error> {
         let classes = self.check(dataset)?;
+        let Told::Classes(readout, _) = &self.told else { return Err(self.other_task(dataset)) };
         let table = self.own_outputs().outputs(dataset, usize::MAX);
         Ok(match self.config.protocol.readout {
             ReadoutProtocol::Authors => table.authors_accuracy(),
-            ReadoutProtocol::Fair => {
-                self.by_run_class(table.counts.assigned(&self.readout.assignment), &classes).accuracy()
-            }
+            ReadoutProtocol::Fair => self.by_run_class(table.counts.assigned(&readout.assignment), &classes).accuracy(),
         })
     }
 }

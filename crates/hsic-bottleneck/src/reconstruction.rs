@@ -83,7 +83,7 @@ fn chosen(dataset: &Dataset) -> Vec<usize> {
     let each = (PAIRS / dataset.classes()).max(1);
     let mut rows: Vec<(usize, usize)> = Vec::new();
     for class in 0..dataset.classes().min(PAIRS) {
-        let of_class = (0..dataset.rows()).filter(|&row| usize::from(dataset.labels[row]) == class);
+        let of_class = (0..dataset.rows()).filter(|&row| usize::from(dataset.labels()[row]) == class);
         rows.extend(of_class.take(each).map(|row| (class, row)));
     }
     rows.into_iter().map(|(_, row)| row).collect()
@@ -135,7 +135,7 @@ fn draw(network: &Network, decoder: &Network, test: &Dataset) -> Reconstructions
     }
     let drawn = decoder.infer(rows.len(), &capsules);
     let bytes = |values: &[f32]| values.iter().map(|&value| (255.0 * value).round() as u8).collect();
-    let name = |class: usize| test.class_names.get(class).map_or_else(|| class.to_string(), String::clone);
+    let name = |class: usize| test.class_names().get(class).map_or_else(|| class.to_string(), String::clone);
     let images = batch.x.chunks_exact(batch.columns).zip(drawn.chunks_exact(batch.columns));
     let pairs = images.zip(batch.labels.iter().zip(read)).map(|((image, drawn), (&class, read))| Reconstruction {
         class: name(class),

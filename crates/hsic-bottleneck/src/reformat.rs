@@ -27,6 +27,9 @@ pub fn format_finished(
     let config = run.config()?;
     let predictor = Predictor::open(run)?;
     run.check_content(&data.origin.place, data.origin.content.as_ref())?;
+    if data.train.of_values().is_some() {
+        return Err(Error::needs_classes(&data.train, "format training", config.methods.iter()));
+    }
     predictor.check(&data.train)?;
     predictor.check(&data.test)?;
     let Some(formatted) = format_run(&config, data, run, predictor.networks().into(), settings, stop)? else {

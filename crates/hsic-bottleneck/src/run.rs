@@ -1,5 +1,6 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
-//! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`; `lock` while a process works in it.
+//! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`, of values
+//! `line.safetensors` and `values.json`; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
@@ -108,6 +109,8 @@ const FILES: &[&str] = &[
     FORMAT,
     DECODER,
     RECONSTRUCTIONS,
+    LINE,
+    VALUES,
     SUMMARY,
     REPORT_HTML,
     REPORT_MARKDOWN,
@@ -116,7 +119,7 @@ const FILES: &[&str] = &[
 ];
 
 /// What a finished training leaves, the summary last.
-pub(crate) const RESULTS: &[&str] = &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, SUMMARY];
+pub(crate) const RESULTS: &[&str] = &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, LINE, VALUES, SUMMARY];
 
 /// The page of `hsic report`.
 pub const REPORT_HTML: &str = "report.html";
@@ -124,7 +127,13 @@ pub const REPORT_HTML: &str = "report.html";
 /// The page of `hsic report` in short.
 pub const REPORT_MARKDOWN: &str = "report.md";
 
-/// How unformatted outputs are read.
+/// The line that values are read by.
+pub(crate) const LINE: &str = "line.safetensors";
+
+/// Some judged values beside the predicted ones.
+pub(crate) const VALUES: &str = "values.json";
+
+/// How unformatted outputs are read, or values.
 pub const READOUT: &str = "readout.json";
 
 /// The layer of format training.

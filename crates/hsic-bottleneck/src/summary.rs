@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use hsic_data::dataset::Task;
 use hsic_learn::judge::assignment::Confusion;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{NormStatistics, TrainConfig};
+use crate::log::{is_unmeasured, unmeasured};
 
 /// The part of the data on which a network is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,10 +67,19 @@ pub struct Summary {
     pub seed: u64,
     /// Threads.
     pub threads: usize,
-    /// Unformatted accuracy on all training data, a fraction.
+    /// What was learned; classes by versions that did not say.
+    #[serde(default = "classification")]
+    pub task: Task,
+    /// Unformatted accuracy on all training data, a fraction; NaN, and left out of the JSON, where values were learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub train_accuracy: f64,
-    /// Unformatted accuracy on all data of the part that it is judged on, a fraction.
+    /// Unformatted accuracy on all data of the part that it is judged on, a fraction; NaN, and left out of the JSON, where
+    /// values were learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub test_accuracy: f64,
+    /// Where values were learned, how right they are.
+    #[serde(flatten)]
+    pub values: Option<ValueSummary>,
     /// That part, to which every accuracy here belongs that is called one of the test; not recorded by earlier versions,
     /// whose settings tell.
     #[serde(default)]
@@ -109,6 +120,24 @@ pub struct Summary {
     pub legs: Vec<Leg>,
 }
 
+/// How right values are, in the unit of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueSummary {
+    /// R2 on all training data.
+    pub train_r2: f64,
+    /// R2 on all data of the part that the run is judged on: 1 - (sum of squared errors) / (sum of squared deviations from
+    /// the mean of that part).
+    pub test_r2: f64,
+    /// Root of the mean squared error on that part.
+    pub test_rmse: f64,
+    /// The same of the training part's mean as the prediction of every row.
+    pub baseline_rmse: f64,
+}
+
+fn classification() -> Task {
+    Task::Classification
+}
+
 /// A part of a training that was taken further, and what it came to at its own end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leg {
@@ -118,10 +147,16 @@ pub struct Leg {
     pub steps: u64,
     /// Seconds that it took by itself.
     pub seconds: f64,
-    /// Unformatted accuracy on all training data, a fraction.
+    /// Unformatted accuracy on all training data, a fraction; NaN, and left out of the JSON, where values were learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub train_accuracy: f64,
-    /// Unformatted accuracy on the data that the run is judged on, a fraction.
+    /// Unformatted accuracy on the data that the run is judged on, a fraction; NaN, and left out of the JSON, where values
+    /// were learned.
+    #[serde(default = "unmeasured", skip_serializing_if = "is_unmeasured")]
     pub test_accuracy: f64,
+    /// R2 on the data that the run is judged on, where values were learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f64>,
     /// Accuracy after format training; `None` without.
     pub format_accuracy: Option<f64>,
 }
@@ -135,6 +170,7 @@ impl Leg {
             seconds: summary.seconds - seconds,
             train_accuracy: summary.train_accuracy,
             test_accuracy: summary.test_accuracy,
+            test_r2: summary.values.map(|values| values.test_r2),
             format_accuracy: summary.format_accuracy,
         }
     }
@@ -148,7 +184,7 @@ impl Summary {
         self.legs.push(own);
     }
 
-    /// The accuracy by which a run is judged: that of its softmax layer if it has one.
+    /// The accuracy by which a run is judged: that of its softmax layer if it has one; NaN where values were learned.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         self.format_accuracy.unwrap_or(self.test_accuracy)

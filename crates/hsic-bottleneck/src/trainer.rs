@@ -6,7 +6,7 @@ use hsic_data::dataset::Split;
 use hsic_learn::judge::at_rest::Members;
 use hsic_learn::session::{OnCpu, Session};
 
-use crate::assemble::{build_method, build_network, member_config, training};
+use crate::assemble::{build_method, build_network, check_targets, member_config, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
 use crate::error::Error;
@@ -87,9 +87,10 @@ fn train_one(
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
     let train = &data.train;
+    check_targets(config, train)?;
     let total = training(config).steps(data)?;
-    let mut network = build_network(config, train.shape, train.classes())?;
-    let mut update = build_method(config, train.classes())?;
+    let mut network = build_network(config, train.shape, train.kind())?;
+    let mut update = build_method(config, train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
     let from = take_up(&mut session, data, run, total)?;
     run.settle()?;
@@ -191,7 +192,7 @@ fn train_combined(
                 spent.milliseconds_per_step += summary.milliseconds_per_step / config.sigmas.len() as f64;
             }
         }
-        let mut network = build_network(&own, data.train.shape, data.train.classes())?;
+        let mut network = build_network(&own, data.train.shape, data.train.kind())?;
         member.load_weights(&mut network)?;
         networks.push(network);
     }

@@ -7,13 +7,15 @@ use std::time::Instant;
 use hsic::Bottleneck;
 use hsic_data::augment::Augmentation;
 use hsic_data::batch::{Batch, Batches, for_each_batch};
-use hsic_data::dataset::{Dataset, Split};
+use hsic_data::dataset::{Dataset, Quantities, Split};
 use hsic_data::fault::Faults;
 use hsic_learn::error::StepError;
 use hsic_learn::judge::assignment::Assignment;
 use hsic_learn::judge::at_rest::{AtRest, NormProtocol, Protocol, ReadoutProtocol};
 use hsic_learn::judge::monitor::Monitor;
+use hsic_learn::judge::values::{Line, Score, ValueReadout};
 use hsic_learn::method::Outputs;
+use hsic_learn::methods::METHODS;
 use hsic_learn::objective::Signal;
 use hsic_learn::session::{OnCpu, Session};
 use hsic_learn::update::Update;
@@ -22,13 +24,16 @@ use hsic_nn::optimizer::{Decay, LearningRate};
 
 use crate::config::{CheckpointRule, ConfigError, NormStatistics, Restarts, Sizes};
 use crate::error::Error;
-use crate::log::{EpochReport, Observer, TimelineReport, Warning, tell};
+use crate::log::{EpochReport, Observer, TimelineReport, ValueReport, Warning, tell, unmeasured};
 use crate::means::{EpochMeans, Means};
 use crate::position::Position;
 use crate::threads::on_threads;
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
 const EPOCH_ROWS: usize = 5_000;
+
+/// Training rows that the line of an epoch is fitted to, where values are learned: the fit grows with their square.
+const LINE_ROWS: usize = 1_000;
 
 /// Index of the step whose timeline is told (of the last one, if there are fewer): memory has grown by then.
 const TIMELINE_STEP: u64 = 20;
@@ -132,6 +137,12 @@ impl History {
     pub fn test_accuracy(&self) -> Option<f64> {
         self.epochs.last().map(|report| report.test_accuracy)
     }
+
+    /// R2 on the test data after the last epoch; `None` before the first, and where classes are learned.
+    #[must_use]
+    pub fn test_r2(&self) -> Option<f64> {
+        self.epochs.last()?.values.map(|values| values.test.r2)
+    }
 }
 
 /// Keeps what it hears.
@@ -167,7 +178,7 @@ impl Training {
     /// Trains `network` by `update` on data that are in memory, and leaves nothing on disk.
     ///
     /// # Errors
-    /// `TooSmall`; `Shape` if the network does not take the data; `Config` for a number out of its range, or if the data
+    /// `TooSmall`; `NeedsClasses` for targets that are values, of which the method learns none; `Shape` if the network does not take the data; `Config` for a number out of its range, or if the data
     /// cannot be changed as asked; `Step` if training diverges or the method cannot train
     /// this network; `Own` with what an observer or a rule of one's own says.
     pub fn fit(
@@ -222,8 +233,9 @@ impl Training {
             return Err(ConfigError::Faults(faults.0).into());
         }
         let steps = self.batches().steps(train.rows());
-        if steps == 0 || train.classes() < 2 {
-            return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes: train.classes() });
+        let classes = train.of_values().is_none().then(|| train.classes());
+        if steps == 0 || classes.is_some_and(|classes| classes < 2) {
+            return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes });
         }
         let faults = self.augmentation.faults(train);
         if !faults.is_empty() {
@@ -245,12 +257,12 @@ impl Training {
     /// Whether the session takes samples as these, and names as many classes where its units do.
     fn check_sizes(&self, session: &dyn Session, data: &Split) -> Result<(), Error> {
         for part in [&data.train, &data.test] {
-            let named = !self.outputs.name_classes() || part.classes() <= session.units();
+            let named = !self.outputs.name_classes() || part.kind().outputs() <= session.units();
             if part.columns() != session.inputs() || !named {
                 return Err(Error::Shape {
                     dataset: part.name.clone(),
                     found: part.columns(),
-                    found_classes: part.classes(),
+                    found_classes: part.kind().outputs(),
                     expected: session.inputs(),
                     expected_classes: session.units(),
                 });
@@ -269,6 +281,9 @@ impl Training {
     ) -> Result<Reached, Error> {
         let start = Instant::now();
         let total = self.steps(data)?;
+        if data.train.of_values().is_some() && !session.learns_values() {
+            return Err(Error::needs_classes(&data.train, "the method", METHODS.iter().copied()));
+        }
         self.check_sizes(session, data)?;
         let steps = total / self.epochs;
         session.plan(total);
@@ -334,7 +349,7 @@ impl Training {
                 self.form_statistics(session, &data.train)?;
             }
             if epoch_ends {
-                let report = self.epoch(session, data, means.take(), (done, steps), (seconds(), rate));
+                let report = self.epoch(session, data, means.take(), (done, steps), (seconds(), rate))?;
                 tell(listeners, |observer| observer.epoch(&report))?;
             }
             if stopping {
@@ -383,17 +398,9 @@ impl Training {
         means: EpochMeans,
         (done, steps): (u64, u64),
         (seconds, learning_rate): (f64, f64),
-    ) -> EpochReport {
+    ) -> Result<EpochReport, Error> {
         let EpochMeans { loss, mut terms } = means;
-        let at_rest = AtRest::of(session).under(&self.protocol);
-        let table = at_rest.outputs(&data.train, EPOCH_ROWS);
-        let formatted = self.outputs.name_classes();
-        let assignment = Assignment::of_outputs(formatted, &table.counts);
-        let beside = self.authors_beside.then(|| {
-            let protocol = Protocol::authors(formatted, self.batch_size);
-            at_rest.accuracy_under(&protocol, &assignment, &data.test)
-        });
-        EpochReport {
+        let report = EpochReport {
             epoch: done / steps,
             step: done,
             seconds,
@@ -402,19 +409,60 @@ impl Training {
             nhsic_x: terms.remove("nhsic_x").unwrap_or_default(),
             nhsic_y: terms.remove("nhsic_y").unwrap_or_default(),
             terms,
+            train_accuracy: unmeasured(),
+            test_accuracy: unmeasured(),
+            values: None,
+            authors_test_accuracy: None,
+        };
+        if let (Some(train), Some(test)) = (data.train.of_values(), data.test.of_values()) {
+            let values = Some(self.epoch_of_values(session, data, (train, test))?);
+            return Ok(EpochReport { values, ..report });
+        }
+        let at_rest = AtRest::of(session).under(&self.protocol);
+        let table = at_rest.outputs(&data.train, EPOCH_ROWS);
+        let formatted = self.outputs.name_classes();
+        let assignment = Assignment::of_outputs(formatted, &table.counts);
+        let beside = self.authors_beside.then(|| {
+            let protocol = Protocol::authors(formatted, self.batch_size);
+            at_rest.accuracy_under(&protocol, &assignment, &data.test)
+        });
+        Ok(EpochReport {
             train_accuracy: table.accuracy(&self.protocol, &assignment),
             test_accuracy: at_rest.accuracy_under(&self.protocol, &assignment, &data.test),
             authors_test_accuracy: beside,
-        }
+            ..report
+        })
+    }
+
+    /// How right values are after an epoch: from the first output, or by a line of the last block's features.
+    fn epoch_of_values(
+        &self,
+        session: &dyn Session,
+        data: &Split,
+        (train, test): (&Quantities, &Quantities),
+    ) -> Result<ValueReport, Error> {
+        let at_rest = AtRest::of(session);
+        let readout = match self.outputs.name_classes() {
+            true => ValueReadout::Output,
+            false => ValueReadout::Line(Line::fit(&at_rest, &data.train, LINE_ROWS)?),
+        };
+        let score = |part: &Dataset, truth: &[f64], limit: usize| {
+            let told = readout.predicted(&at_rest, part, train.scale, limit);
+            Score::of(&told, &truth[..told.len()])
+        };
+        let train = score(&data.train, &train.values, LINE_ROWS);
+        Ok(ValueReport { train, test: score(&data.test, &test.values, usize::MAX) })
     }
 
     /// Says once when the labels' kernel is so wide that there is nothing to learn from.
     fn warn_of_labels(&self, batch: &Batch, listeners: &mut [&mut dyn Observer]) -> Result<(), Error> {
         let Bottleneck { sigma_labels, epsilon, .. } = self.kernels;
-        let labels = hsic::LabelFactor::<f32>::new(&batch.labels, batch.classes, sigma_labels, epsilon);
+        let labels = hsic::LabelFactor::<f32>::of(batch.targets(), sigma_labels, epsilon);
         let labels = labels.map_err(StepError::of_batch)?;
         if labels.vanished() {
-            let warning = Warning::LabelsVanished { trace: labels.trace(), bound: batch.classes as f64 - 1.0 };
+            // Values that vary leave one direction at the least.
+            let bound = if batch.values.is_empty() { batch.classes as f64 - 1.0 } else { 1.0 };
+            let warning = Warning::LabelsVanished { trace: labels.trace(), bound };
             tell(listeners, |observer| observer.warning(&warning))?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
-use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, TextEncoding};
+use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, Task, TextEncoding};
 use hsic_bottleneck::export::ExportFormat;
 use hsic_bottleneck::importance::ImportanceOptions;
 use hsic_lab::comparison::Budget;
@@ -360,7 +360,7 @@ pub(crate) struct DataInfoArguments {
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Column of a table that holds the label, by name or index from 0 [default: the last]
+    /// Column of a table that holds the label or the value to learn, by name or index from 0 [default: the last]
     #[arg(long)]
     pub(crate) label_column: Option<String>,
     /// Table of its own for testing, with the columns of the first
@@ -387,6 +387,9 @@ pub(crate) struct DataInfoArguments {
     /// What becomes of an image whose sides are in another ratio [default: crop]
     #[arg(long, value_enum)]
     pub(crate) image_fit: Option<ImageFit>,
+    /// Take targets for classes or for values [default: auto: what they look like, as in training]
+    #[arg(long)]
+    pub(crate) task: Option<Task>,
     /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
     #[arg(long)]
     pub(crate) arrays: Option<ArrayNames>,

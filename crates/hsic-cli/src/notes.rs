@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::dataset::{ImageFit, Note};
+use hsic_bottleneck::dataset::{ImageFit, Note, Sign};
 use hsic_bottleneck::network::PYRAMID;
 
 use crate::printer;
@@ -156,6 +156,18 @@ fn told(note: &Note) -> String {
             let arrays = if names.len() == 1 { "array" } else { "arrays" };
             format!("{arrays} {} left out (--arrays x=NAME,y=NAME chooses which are read)", names.join(", "))
         }
+        Note::TaskTaken { sign: Sign::Fraction { value } } => format!(
+            "targets are numbers with fractions, such as {value}: values are learned (regression; --task classification \
+             takes whole numbers or words as classes)"
+        ),
+        Note::TaskTaken { sign: Sign::Many { distinct, rows } } => format!(
+            "targets are {distinct} different whole numbers in {rows} rows: values are learned (regression; --task \
+             classification learns them as classes)"
+        ),
+        Note::TaskTaken { sign: Sign::Few { distinct, rows } } => format!(
+            "targets are {distinct} different whole numbers in {rows} rows: classes are learned (classification; --task \
+             regression learns them as values)"
+        ),
         Note::ValidationIsTest { folder } => {
             format!("{} is the test part, since there is no other", folder.display())
         }
@@ -335,6 +347,24 @@ mod tests {
                 Note::OtherArrays { names: vec!["x_val".into(), "y_val".into()] },
                 true,
                 "arrays x_val, y_val left out (--arrays x=NAME,y=NAME chooses which are read)",
+            ),
+            (
+                Note::TaskTaken { sign: Sign::Fraction { value: 0.5 } },
+                false,
+                "targets are numbers with fractions, such as 0.5: values are learned (regression; --task classification \
+                 takes whole numbers or words as classes)",
+            ),
+            (
+                Note::TaskTaken { sign: Sign::Many { distinct: 94, rows: 300 } },
+                false,
+                "targets are 94 different whole numbers in 300 rows: values are learned (regression; --task \
+                 classification learns them as classes)",
+            ),
+            (
+                Note::TaskTaken { sign: Sign::Few { distinct: 12, rows: 300 } },
+                false,
+                "targets are 12 different whole numbers in 300 rows: classes are learned (classification; --task \
+                 regression learns them as values)",
             ),
             (
                 Note::ValidationIsTest { folder: "s/valid".into() },

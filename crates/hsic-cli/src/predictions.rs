@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hsic_bottleneck::predict::Prediction;
 
-use crate::results::{Named, Ranked};
+use crate::results::{Named, Ranked, Valued};
 
 /// The likeliest other classes of a prediction, the first `count` of them, and the margin: its probability less that of the
 /// likeliest other class.
@@ -50,6 +50,22 @@ pub(crate) fn csv(predictions: &[Named<'_>]) -> anyhow::Result<Vec<u8>> {
         ];
         let next = next.iter().flat_map(|ranked| [ranked.class.to_owned(), ranked.probability.to_string()]);
         writer.write_record(first.into_iter().chain(next))?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// A line a sample: file, row (from 0), value.
+pub(crate) fn lines_of_values(predictions: &[Valued<'_>]) -> String {
+    let line = |Valued { file, row, value }: &Valued<'_>| format!("{}:{row}  {value:?}", file.display());
+    predictions.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A table with a row a sample, its first line of names.
+pub(crate) fn csv_of_values(predictions: &[Valued<'_>]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["file", "row", "value"])?;
+    for Valued { file, row, value } in predictions {
+        writer.write_record([file.display().to_string(), row.to_string(), value.to_string()])?;
     }
     Ok(writer.into_inner()?)
 }

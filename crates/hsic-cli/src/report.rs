@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hsic_bottleneck::log::EpochReport;
+use hsic_bottleneck::log::{EpochReport, ValueReport};
 use hsic_lab::comparison::MethodRow;
 use hsic_lab::figure::plot::{Value, Verdict, mean};
 use hsic_lab::figure::record::{FigureRecord, Machine};
@@ -224,11 +224,18 @@ impl RunFacts {
             }
             let unformatted =
                 if summary.format_accuracy.is_some() || !summary.formatted { ", outputs unformatted" } else { "" };
-            row(&format!("{part} accuracy{unformatted}"), percent(summary.test_accuracy));
-            if let Some(authors) = summary.authors_test_accuracy {
-                row(&format!("{part} accuracy{unformatted}, authors' protocol"), percent(authors));
+            if let Some(values) = summary.values {
+                row(&format!("{part} R2"), format!("{:.4}", values.test_r2));
+                row(&format!("{part} RMSE"), significant(values.test_rmse, 5));
+                row(&format!("{part} RMSE of the training rows' mean"), significant(values.baseline_rmse, 5));
+                row("training R2", format!("{:.4}", values.train_r2));
+            } else {
+                row(&format!("{part} accuracy{unformatted}"), percent(summary.test_accuracy));
+                if let Some(authors) = summary.authors_test_accuracy {
+                    row(&format!("{part} accuracy{unformatted}, authors' protocol"), percent(authors));
+                }
+                row(&format!("training accuracy{unformatted}"), percent(summary.train_accuracy));
             }
-            row(&format!("training accuracy{unformatted}"), percent(summary.train_accuracy));
             row("epochs", summary.epochs.to_string());
             row("steps", summary.steps.to_string());
             row("median time of a step", format!("{} ms", significant(summary.milliseconds_per_step, 3)));
@@ -238,11 +245,17 @@ impl RunFacts {
             }
             row("parameters", summary.parameters.to_string());
             row("threads", summary.threads.to_string());
-        } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, .. }) =
+        } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, values, .. }) =
             report.epochs.last()
         {
-            row(&format!("{part} accuracy so far"), percent(*test_accuracy));
-            row("training accuracy so far", percent(*train_accuracy));
+            if let Some(ValueReport { train, test }) = values {
+                row(&format!("{part} R2 so far"), format!("{:.4}", test.r2));
+                row(&format!("{part} RMSE so far"), significant(test.rmse, 5));
+                row("training R2 so far", format!("{:.4}", train.r2));
+            } else {
+                row(&format!("{part} accuracy so far"), percent(*test_accuracy));
+                row("training accuracy so far", percent(*train_accuracy));
+            }
             row("epochs so far", format!("{epoch} of {}", config.epochs));
             row("steps so far", step.to_string());
             row("time so far", duration(*seconds));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, Shape, SourceColumn};
+use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, Quantities, Shape, SourceColumn};
 use hsic_bottleneck::method::Outputs;
 use hsic_lab::figure::plot::Value;
 use serde::Serialize;
@@ -66,6 +66,9 @@ pub(crate) struct Info {
     pub(crate) train_rows: usize,
     pub(crate) test_rows: usize,
     pub(crate) classes: Vec<Class>,
+    /// The values that are to be learned, where there are no classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<Target>,
     pub(crate) files: Vec<CheckedFile>,
     /// The column of the labels, of a table.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,29 @@ impl Column {
     }
 }
 
+/// Targets that are values: least, mean, largest and deviation, those of the training part.
+#[derive(Serialize)]
+pub(crate) struct Target {
+    pub(crate) least: f64,
+    pub(crate) mean: f64,
+    pub(crate) largest: f64,
+    pub(crate) deviation: f64,
+    /// Least and largest of the test part.
+    pub(crate) test: [f64; 2],
+}
+
+impl Target {
+    pub(crate) fn of(train: &Quantities, test: &Quantities) -> Self {
+        let range = |values: &[f64]| {
+            values
+                .iter()
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], &value| [least.min(value), most.max(value)])
+        };
+        let ([least, largest], test) = (range(&train.values), range(&test.values));
+        Self { least, mean: train.scale.mean, largest, deviation: train.scale.deviation, test }
+    }
+}
+
 /// A class with its samples.
 #[derive(Serialize)]
 pub(crate) struct Class {
@@ -131,6 +157,15 @@ pub(crate) struct Named<'a> {
     /// The likeliest other classes, as many as were asked for beside the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) next: Vec<Ranked<'a>>,
+}
+
+/// A predicted value, in the unit of the target.
+#[derive(Serialize)]
+pub(crate) struct Valued<'a> {
+    pub(crate) file: &'a Path,
+    /// From 0, in its file.
+    pub(crate) row: usize,
+    pub(crate) value: f64,
 }
 
 /// A class and its probability.

@@ -100,6 +100,11 @@ pub(crate) fn warning(warning: &Warning, run: Option<&Path>) -> String {
         Warning::FewSteps { enough, .. } => told
             .replace("a smaller batch", "a smaller --batch-size")
             .replace(&format!("{enough} epochs"), &format!("--epochs {enough}")),
+        Warning::NotAboveMean { epochs, .. } => {
+            let further = run.map(|run| format!(" (hsic train --resume {} --epochs {})", run.display(), 2 * epochs));
+            let told = told.replace("more epochs", &format!("more epochs{}", further.unwrap_or_default()));
+            told.replace("another learning rate", "another --learning-rate")
+        }
         Warning::LongStep { .. } => told
             .replace("a smaller batch", "a smaller --batch-size")
             .replace("an approximation", "--approximation fourier:512"),

@@ -121,7 +121,7 @@ fn overlap(by: isize, width: usize) -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Normalization;
+    use crate::dataset::{Normalization, Targets};
 
     const SHAPE: Shape = Shape { channels: 2, height: 5, width: 4 };
 
@@ -130,8 +130,7 @@ mod tests {
             name: "images".into(),
             samples: Samples::Bytes((0..6 * 40).map(|i| (i * 7 % 255 + 1) as u8).collect()),
             shape: SHAPE,
-            labels: vec![0; 6],
-            class_names: vec!["a".into(), "b".into()],
+            targets: Targets::classes(vec![0; 6], vec!["a".into(), "b".into()]),
             normalization,
         }
     }

@@ -8,7 +8,7 @@ use hsic::Scalar;
 use hsic::random::Stream;
 
 use crate::augment::Augmentation;
-use crate::dataset::Dataset;
+use crate::dataset::{Classes, Dataset, Quantities, Targets};
 
 /// Batches that wait, ready, for the step.
 const PREPARED: usize = 2;
@@ -20,10 +20,12 @@ pub struct Batch<T = f32> {
     pub x: Vec<T>,
     /// Columns of x.
     pub columns: usize,
-    /// The class of each row.
+    /// The class of each row; empty where rows have values.
     pub labels: Vec<usize>,
-    /// Number of classes of the data set.
+    /// Number of classes of the data set; 0 where rows have values.
     pub classes: usize,
+    /// The value of each row, less the training part's mean and by its deviation; empty where rows have classes.
+    pub values: Vec<f64>,
     /// Index of the training step that it is for, from 0: what is drawn at random in a step follows from it.
     pub step: u64,
 }
@@ -32,7 +34,17 @@ impl<T: Scalar> Batch<T> {
     /// Rows m.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.labels.len()
+        self.labels.len().max(self.values.len())
+    }
+
+    /// What the rows are to be told by.
+    #[must_use]
+    pub fn targets(&self) -> hsic::Targets<'_> {
+        if self.values.is_empty() {
+            hsic::Targets::Classes { labels: &self.labels, classes: self.classes }
+        } else {
+            hsic::Targets::of_values(&self.values)
+        }
     }
 
     /// x as an m x columns matrix.
@@ -81,12 +93,21 @@ impl Batch<f32> {
         }
     }
 
-    /// Makes room for rows and takes their labels.
+    /// Makes room for rows and takes their targets.
     fn prepare(&mut self, dataset: &Dataset, rows: &[usize]) {
         self.columns = dataset.columns();
-        self.classes = dataset.classes();
+        self.classes = 0;
         self.labels.clear();
-        self.labels.extend(rows.iter().map(|&row| usize::from(dataset.labels[row])));
+        self.values.clear();
+        match &dataset.targets {
+            Targets::Classes(Classes { labels, names }) => {
+                self.classes = names.len();
+                self.labels.extend(rows.iter().map(|&row| usize::from(labels[row])));
+            }
+            Targets::Values(Quantities { values, scale }) => {
+                self.values.extend(rows.iter().map(|&row| scale.standardize(values[row])));
+            }
+        }
         self.x.resize(rows.len() * self.columns, 0.0);
     }
 }
@@ -218,7 +239,7 @@ mod tests {
             Ok::<_, ()>(ControlFlow::Continue(()))
         });
         seen.unwrap();
-        assert_eq!(labels, [digits.labels.clone(), digits.labels].concat());
+        assert_eq!(labels, [digits.labels(), digits.labels()].concat());
     }
 
     #[test]

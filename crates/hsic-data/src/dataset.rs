@@ -1,4 +1,4 @@
-//! Data sets: contiguous samples with class labels, and the sources that they come from.
+//! Data sets: contiguous samples with classes or values to be learned, and the sources that they come from.
 //!
 //! [`load`] gives what a network is trained on and what judges it, [`given`](given()) what another network is to be judged on,
 //! [`content`](content()) says what data are. Each takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.zip`,
@@ -50,6 +50,9 @@ mod table_fault;
 mod table_file;
 mod table_rows;
 mod tables;
+mod target_column;
+mod targets;
+mod task;
 mod tree;
 mod verify;
 mod words;
@@ -86,5 +89,7 @@ pub use table_rows::read_columns;
 pub use tables::header::Header;
 pub use tables::select::{ColumnList, ColumnListError, Missing};
 pub use tables::text::{TextEncoding, TextEncodingError};
+pub use targets::{Classes, Quantities, TargetKind, TargetScale, Targets};
+pub use task::{Sign, Task};
 pub use verify::{CheckedFile, files, verify};
 pub use words::{Coded, WordColumns, read_words};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{
-    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Reading, Samples, Shape, Split, Standardization,
-    TableColumns,
+    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Quantities, Reading, Samples, Shape, Split,
+    Standardization, TableColumns, TargetKind, TargetScale, Targets, Task,
 };
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
@@ -20,8 +20,11 @@ pub struct Provenance {
     pub name: String,
     /// Sizes of one sample.
     pub shape: Shape,
-    /// Names of the classes, in the order of their indices.
+    /// Names of the classes, in the order of their indices; none where targets are values.
     pub class_names: Vec<String>,
+    /// How targets that are values were standardized; `None` where they are classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetScale>,
     /// Whether the samples were pixels of 0 to 255, which the network sees as value / 255.
     #[serde(default)]
     pub pixels: bool,
@@ -61,11 +64,16 @@ impl Provenance {
     /// The record of a data set.
     #[must_use]
     pub fn of(split: &Split) -> Self {
-        let Dataset { name, shape, class_names, samples, .. } = &split.train;
+        let Dataset { name, shape, targets, samples, .. } = &split.train;
+        let (class_names, target) = match targets {
+            Targets::Classes(classes) => (classes.names.clone(), None),
+            Targets::Values(Quantities { scale, .. }) => (Vec::new(), Some(*scale)),
+        };
         Self {
             name: name.clone(),
             shape: *shape,
-            class_names: class_names.clone(),
+            class_names,
+            target,
             pixels: matches!(samples, Samples::Bytes(_)),
             train_rows: split.train.rows(),
             test_rows: split.test.rows(),
@@ -103,10 +111,22 @@ impl Provenance {
         !self.pixels && self.shape.channels == 1 && self.shape.height == 1
     }
 
-    /// Number of classes.
+    /// Number of classes; 0 where targets are values.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.class_names.len()
+    }
+
+    /// Of which kind the targets are.
+    #[must_use]
+    pub fn kind(&self) -> TargetKind {
+        if self.target.is_some() { TargetKind::Values } else { TargetKind::Classes(self.classes()) }
+    }
+
+    /// What was learned.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        if self.target.is_some() { Task::Regression } else { Task::Classification }
     }
 
     /// What is wrong with a record that was read: what it says, and what was expected.
@@ -116,7 +136,15 @@ impl Provenance {
         let Some(columns) = columns.filter(|columns| (1..=MOST_COLUMNS).contains(columns)) else {
             return Some((format!("shape {}", self.shape), format!("1 to {MOST_COLUMNS} values in a sample")));
         };
-        if !(2..=MOST_CLASSES).contains(&self.classes()) {
+        if let Some(scale) = &self.target {
+            if !scale.is_usable() {
+                return Some((format!("target {scale:?}"), "a finite mean, and a deviation > 0".to_owned()));
+            }
+            if !self.class_names.is_empty() {
+                let found = format!("a scale of values beside {} class names", self.classes());
+                return Some((found, "one of them".to_owned()));
+            }
+        } else if !(2..=MOST_CLASSES).contains(&self.classes()) {
             return Some((format!("{} class names", self.classes()), format!("2 to {MOST_CLASSES}")));
         }
         if let Some(found) = self.normalization.as_ref().filter(|normalization| !normalization.fits(channels)) {
@@ -145,6 +173,13 @@ impl Provenance {
         };
         if self.shape != now.shape {
             return told("samples of", &now.shape, &self.shape);
+        }
+        if self.task() != now.task() {
+            let of = |record: &Self| if record.target.is_some() { "values" } else { "classes" };
+            return told("targets that are", &of(now), &of(self));
+        }
+        if self.target != now.target {
+            return told("targets of", &"another mean or deviation", &"the same values");
         }
         if self.class_names != now.class_names {
             return told("classes", &now.class_names.join(", "), &self.class_names.join(", "));
@@ -182,6 +217,7 @@ mod tests {
             name: "flowers".into(),
             shape: Shape { channels: 1, height: 1, width: 2 },
             class_names: vec!["aster".into(), "rose".into()],
+            target: None,
             pixels: false,
             train_rows: 9,
             test_rows: 3,
@@ -226,6 +262,13 @@ mod tests {
         let mut one = record();
         one.class_names.pop();
         assert_eq!(one.fault().unwrap().0, "1 class names");
+        let scale = TargetScale { mean: 2.0, deviation: 0.5 };
+        let values = Provenance { class_names: Vec::new(), target: Some(scale), ..record() };
+        assert_eq!((values.fault(), values.kind(), values.task()), (None, TargetKind::Values, Task::Regression));
+        let both = Provenance { target: Some(scale), ..record() };
+        assert_eq!(both.fault().unwrap().0, "a scale of values beside 2 class names");
+        let flat = Provenance { target: Some(TargetScale { deviation: 0.0, ..scale }), ..values };
+        assert_eq!(flat.fault().unwrap().1, "a finite mean, and a deviation > 0");
         let mut wide = record();
         wide.shape.width = 3;
         assert_eq!(wide.fault().unwrap().1, "3 of each, one a column");
@@ -248,6 +291,11 @@ mod tests {
         now = record();
         now.standardization = None;
         assert!(record().difference(&now).is_some());
+        now = record();
+        (now.class_names, now.target) = (Vec::new(), Some(TargetScale { mean: 2.0, deviation: 0.5 }));
+        assert_eq!(record().difference(&now).unwrap().0, "data with targets that are values");
+        let moved = Provenance { target: Some(TargetScale { mean: 2.5, deviation: 0.5 }), ..now.clone() };
+        assert_eq!(now.difference(&moved).unwrap().0, "data with targets of another mean or deviation");
         // Rows that were drawn otherwise; a record of an earlier version says nothing of them.
         now = record();
         now.split = Some(Drawn { seed: 2, fraction: 0.25, rows: 12 });

@@ -166,6 +166,7 @@ mod tests {
             name: "t".into(),
             shape: Shape { channels: 1, height: 1, width: 2 },
             class_names: vec!["a".into(), "b".into()],
+            target: None,
             pixels,
             train_rows: 0,
             test_rows: 0,

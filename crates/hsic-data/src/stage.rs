@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
 use crate::dataset::{
-    ArrayNames, ColumnList, Header, ImageFit, ImagePlan, LoadOptions, Missing, Normalize, TextEncoding, known_as,
+    ArrayNames, ColumnList, Header, ImageFit, ImagePlan, LoadOptions, Missing, Normalize, Task, TextEncoding, known_as,
 };
 use crate::fault::Faults;
 use crate::options::options;
@@ -28,7 +28,7 @@ options! {
         test_size: usize,
         /// Table of its own for testing, with the columns of --dataset [default: a share of that, see --test-fraction]
         test_dataset: PathBuf,
-        /// Column of a table that holds the label, by name or index from 0 [default: the last]
+        /// Column of a table that holds the label or the value to learn, by name or index from 0 [default: the last]
         label_column: String,
         /// Columns of a table to leave out, by name or index from 0, with commas between them
         drop: ColumnList,
@@ -40,10 +40,13 @@ options! {
         header: Header,
         /// How a table of text is encoded, as windows-1252 [default: UTF-8, or UTF-16 by its byte order mark]
         encoding: TextEncoding,
+        /// Learn classes (classification) or values (regression) of tables and arrays [default: auto: values where targets
+        /// are numbers with a fraction, or more than 30 whole ones of fewer than 10 rows each]
+        task: Task,
         /// Arrays of a .npz: x=NAME,y=NAME, and x_test=NAME,y_test=NAME for a test part [default: by their usual names]
         arrays: ArrayNames,
-        /// Share of each class of a table, folder or archive kept for testing if it has no test part, in (0, 1)
-        /// [default: 0.2]
+        /// Share of each class (of all rows, where values are learned) of a table, folder or archive kept for testing if it has
+        /// no test part, in (0, 1) [default: 0.2]
         test_fraction: f64,
         /// Hold out this share of each class of the training data and judge on it in place of the test data, in [0, 1):
         /// settings are chosen with it [default: 0]
@@ -111,6 +114,7 @@ impl DataOptions {
             faults.check(key, 0, size != Some(0), "a whole number >= 1");
         }
         let split_seed = *self.split_seed.get_or_insert(usual.split_seed);
+        let task = *self.task.get_or_insert(usual.task);
         let load = LoadOptions {
             data_dir: self.data_dir.clone(),
             seed,
@@ -127,6 +131,8 @@ impl DataOptions {
             encoding: None,
             tables: usual.tables,
             arrays: self.arrays.clone(),
+            task,
+            target_scale: None,
             image_arrays: usual.image_arrays,
             test_fraction,
             standardize,

@@ -28,6 +28,7 @@ mod sigmas;
 pub(crate) mod store;
 mod trained;
 mod unformatted;
+mod value_plots;
 mod widths;
 
 pub use kind::Figure;

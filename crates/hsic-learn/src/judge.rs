@@ -6,3 +6,4 @@ pub mod monitor;
 pub mod options;
 pub mod readout;
 pub mod softmax;
+pub mod values;

@@ -42,7 +42,7 @@ pub struct MethodSettings {
     pub bottleneck: Bottleneck,
     /// In which form it is computed.
     pub approximation: Approximation,
-    /// Classes of the data.
+    /// Classes of the data; 1 where targets are values.
     pub classes: usize,
     /// Seed of what a method draws.
     pub seed: u64,
@@ -214,6 +214,8 @@ pub struct Method {
     /// Whether it learns by the lengths of capsules where a network ends in one for each class: such a network needs no
     /// other output block.
     pub takes_capsules: bool,
+    /// Whether it learns values too, where these are the targets; else classes alone.
+    pub values: bool,
     /// Whether no gradient travels between blocks.
     pub local: bool,
     /// Whether all blocks can be updated at once after (or during) one forward pass, with the method's defaults.
@@ -231,7 +233,8 @@ impl fmt::Debug for Method {
 }
 
 impl Method {
-    /// A local method of one's own, whose blocks can all learn at once and which has no options but those of other stages.
+    /// A local method of one's own, which learns classes, whose blocks can all learn at once and which has no options but
+    /// those of other stages.
     #[must_use]
     pub const fn own(
         name: &'static str,
@@ -240,8 +243,22 @@ impl Method {
         resolve: fn(&mut Stages<'_>, &mut Faults) -> Recipe,
     ) -> Self {
         let (reference, cost, source) = ("one's own", "", "");
-        let (takes_capsules, local, parallel) = (false, true, true);
-        Self { name, summary, reference, cost, source, outputs, takes_capsules, local, parallel, reads: &[], resolve }
+        let (takes_capsules, values, local, parallel) = (false, false, true, true);
+        let reads = &[];
+        Self {
+            name,
+            summary,
+            reference,
+            cost,
+            source,
+            outputs,
+            takes_capsules,
+            values,
+            local,
+            parallel,
+            reads,
+            resolve,
+        }
     }
 
     /// Whether it reads the option of a TOML key.

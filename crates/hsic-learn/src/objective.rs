@@ -70,6 +70,11 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// Memory of one thread, used again from call to call.
     type Scratch: Default + Send;
 
+    /// Whether the rule learns values too, where a batch has these for targets; else classes alone.
+    fn learns_values(&self) -> bool {
+        false
+    }
+
     /// What the objective sees of a block's map; `chosen` is the user's choice.
     fn feature(&self, chosen: Feature) -> Feature {
         chosen

@@ -16,9 +16,9 @@ options! {
         /// Width of the kernels, in units of the root of the columns, > 0; several, as 1,5,10, train a network each,
         /// whose outputs are averaged before format training [default: 5]
         sigma: Numbers,
-        /// Width of the labels' kernel, > 0 [default: sigma]
+        /// Width of the labels' kernel, > 0; of values in units of their deviation [default: sigma]
         sigma_labels: f64,
-        /// Weight of nHSIC(Z, Y), >= 0 [default: 500]
+        /// Weight of nHSIC(Z, Y), >= 0 [default: 500; hsic train of values: 50]
         beta: f64,
         /// Weight of nHSIC(Z, X), >= 0; 0 leaves the term out [default: 1]
         x_weight: f64,

@@ -24,6 +24,11 @@ pub trait Session: Inference + Send {
     /// `Diverged` with the block whose activations are no longer finite; `Block` with what else the objective says.
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError>;
 
+    /// Whether its method learns values too, where a batch has these for targets; else classes alone.
+    fn learns_values(&self) -> bool {
+        false
+    }
+
     /// Shows `visit` the features of every block on a batch, with the statistics of the batch and without dropout, and gives
     /// what then speaks for each unit (m x units). Nothing is learned.
     ///
@@ -120,6 +125,10 @@ impl Session for OnCpu<'_> {
 
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError> {
         self.update.step(self.network, batch, learning_rate)
+    }
+
+    fn learns_values(&self) -> bool {
+        self.update.learns_values()
     }
 
     fn observe(&mut self, batch: &Batch, visit: &mut Visit<'_>) -> Result<Vec<f32>, StepError> {

@@ -93,6 +93,11 @@ pub trait Update<T: Scalar = f32>: Send {
         learning_rate: f64,
     ) -> Result<&StepReport, StepError>;
 
+    /// Whether it learns values too, where a batch has these for targets; else classes alone.
+    fn learns_values(&self) -> bool {
+        false
+    }
+
     /// What a checkpoint holds.
     fn state(&self) -> UpdateState<T>;
 

@@ -35,6 +35,7 @@ use faer::{Mat, MatMut, MatRef};
 use crate::error::Error;
 use crate::objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};
 use crate::scalar::Scalar;
+use crate::targets::Targets;
 
 use blocks::Blocks;
 use features::{FeatureOperator, Map, Memory};
@@ -169,12 +170,32 @@ impl<T: Scalar> ApproximateOperator<T> {
         approximation: Approximation,
         seed: u64,
     ) -> Result<Self, Error> {
+        Self::of(x, Targets::Classes { labels, classes }, options, approximation, seed)
+    }
+
+    /// Builds the operator of a batch whose targets are classes or values.
+    ///
+    /// # Errors
+    /// As [`ApproximateOperator::new`].
+    ///
+    /// # Cost
+    /// That of [`ApproximateOperator::new`]; for values O(m r^2) in the place of O(m C): see
+    /// [`LabelFactor::of`](crate::LabelFactor::of).
+    pub fn of(
+        x: MatRef<'_, T>,
+        targets: Targets<'_>,
+        options: Bottleneck,
+        approximation: Approximation,
+        seed: u64,
+    ) -> Result<Self, Error> {
         options.check()?;
         approximation.check()?;
-        let features = |map| FeatureOperator::new(x, labels, classes, options, map);
+        let features = |map| FeatureOperator::new(x, targets, options, map);
         Ok(Self(match approximation {
-            Approximation::Exact => Form::Exact(BatchOperator::new(x, labels, classes, options)?),
-            Approximation::Blocks(rows) => Form::Blocks(Blocks::new(x, labels, classes, options, rows)?),
+            Approximation::Exact => {
+                Form::Exact(BatchOperator::of(Some(x), targets, options, &mut Workspace::default())?)
+            }
+            Approximation::Blocks(rows) => Form::Blocks(Blocks::new(x, targets, options, rows)?),
             Approximation::Nystroem(landmarks) => Form::Features(features(Map::Nystroem { landmarks })?),
             Approximation::Fourier(count) => Form::Features(features(Map::Fourier { pairs: count / 2, seed })?),
         }))
@@ -191,10 +212,23 @@ impl<T: Scalar> ApproximateOperator<T> {
         classes: usize,
         workspace: &mut ApproximateWorkspace<T>,
     ) -> Result<(), Error> {
+        self.fill_of(x, Targets::Classes { labels, classes }, workspace)
+    }
+
+    /// Makes this the operator of the next batch, of classes or values, in the memory of this one.
+    ///
+    /// # Errors
+    /// As [`ApproximateOperator::new`].
+    pub fn fill_of(
+        &mut self,
+        x: MatRef<'_, T>,
+        targets: Targets<'_>,
+        workspace: &mut ApproximateWorkspace<T>,
+    ) -> Result<(), Error> {
         match &mut self.0 {
-            Form::Exact(operator) => operator.fill(x, labels, classes, &mut workspace.exact),
-            Form::Blocks(blocks) => blocks.fill(x, labels, classes, &mut workspace.exact),
-            Form::Features(operator) => operator.fill(x, labels, classes, &mut workspace.features),
+            Form::Exact(operator) => operator.fill_of(x, targets, &mut workspace.exact),
+            Form::Blocks(blocks) => blocks.fill(x, targets, &mut workspace.exact),
+            Form::Features(operator) => operator.fill(x, targets, &mut workspace.features),
         }
     }
 

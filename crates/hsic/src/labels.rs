@@ -13,17 +13,19 @@ use faer::MatRef;
 use crate::error::{Error, check_positive};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
 use crate::scalar::Scalar;
+use crate::targets::{Targets, ValueMemory, factor_values};
 use crate::view::{rows, rows_mut};
 
-/// A factor U of the normalized Gram matrix of class labels, R_Y = U U' (m x C); m x m for targets that are numbers.
+/// A factor U of the normalized Gram matrix of class labels, R_Y = U U' (m x C), or of values (m x r).
 #[derive(Clone, Debug)]
 pub struct LabelFactor<T> {
     rows: usize,
-    classes: usize,
+    columns: usize,
     present: usize,
     u: Vec<T>,
     trace: f64,
     memory: Vec<f64>,
+    of_values: ValueMemory,
 }
 
 impl<T: Scalar> LabelFactor<T> {
@@ -39,9 +41,50 @@ impl<T: Scalar> LabelFactor<T> {
     /// # Cost
     /// O(C^3 + m C), in double precision whatever `T` is.
     pub fn new(labels: &[usize], classes: usize, sigma: f64, epsilon: f64) -> Result<Self, Error> {
-        let mut factor = Self { rows: 0, classes: 0, present: 0, u: Vec::new(), trace: 0.0, memory: Vec::new() };
-        factor.fill(labels, classes, sigma, epsilon)?;
+        Self::of(Targets::Classes { labels, classes }, sigma, epsilon)
+    }
+
+    /// Factors the targets of one batch, classes or values. The kernel of values of q columns is
+    /// exp(-|y - y'|^2 / (2 sigma^2 q)).
+    ///
+    /// # Errors
+    /// As [`LabelFactor::new`], and `NotFinite` for a value.
+    ///
+    /// # Cost
+    /// That of [`LabelFactor::new`], or for values m r^2 + r^3 operations, r the rank of their kernel to 1e-10 of the ridge
+    /// (near 20 where sigma is their deviation, whatever m is).
+    pub fn of(targets: Targets<'_>, sigma: f64, epsilon: f64) -> Result<Self, Error> {
+        let mut factor = Self {
+            rows: 0,
+            columns: 0,
+            present: 0,
+            u: Vec::new(),
+            trace: 0.0,
+            memory: Vec::new(),
+            of_values: ValueMemory::default(),
+        };
+        factor.fill_of(targets, sigma, epsilon)?;
         Ok(factor)
+    }
+
+    /// Makes the factor of other targets in the memory of an existing one.
+    ///
+    /// # Errors
+    /// As [`LabelFactor::of`].
+    pub fn fill_of(&mut self, targets: Targets<'_>, sigma: f64, epsilon: f64) -> Result<(), Error> {
+        match targets {
+            Targets::Classes { labels, classes } => self.fill(labels, classes, sigma, epsilon),
+            Targets::Values { values, columns } => {
+                self.u.clear();
+                let u = &mut self.u;
+                (self.columns, self.trace) =
+                    factor_values(values, columns, sigma, epsilon, &mut self.of_values, |entry| u.push(T::of(entry)))?;
+                self.rows = targets.rows();
+                // Values that vary leave one direction at the least.
+                self.present = 2;
+                Ok(())
+            }
+        }
     }
 
     /// Makes the factor of other labels in the memory of an existing one.
@@ -97,43 +140,37 @@ impl<T: Scalar> LabelFactor<T> {
         let norm = |k: usize| table[k * classes..][..classes].iter().map(|entry| entry * entry).sum::<f64>();
         self.trace = (0..classes).map(|k| counts[k] * norm(k)).sum();
         self.present = counts.iter().filter(|&&n| n > 0.0).count();
-        (self.rows, self.classes) = (m, classes);
+        (self.rows, self.columns) = (m, classes);
         Ok(())
-    }
-
-    /// The factor of targets that are no labels: `u` (m x m, row-major without gaps) is any U with U U' = R_Y, `trace` that
-    /// of R_Y. Such targets count as two classes in [`LabelFactor::vanished`].
-    pub(crate) fn of_root(u: Vec<T>, rows: usize, trace: f64) -> Self {
-        Self { rows, classes: rows, present: 2, u, trace, memory: Vec::new() }
     }
 
     /// This factor in double precision, its entries as they are.
     pub(crate) fn in_double(&self) -> LabelFactor<f64> {
         LabelFactor {
             rows: self.rows,
-            classes: self.classes,
+            columns: self.columns,
             present: self.present,
             u: self.u.iter().map(|entry| entry.to_f64()).collect(),
             trace: self.trace,
             memory: Vec::new(),
+            of_values: ValueMemory::default(),
         }
     }
 
-    /// U, m x C; m x m for targets that are numbers.
+    /// U, m x C, or m x r of values.
     #[must_use]
     pub fn u(&self) -> MatRef<'_, T> {
-        rows(&self.u, self.rows, self.classes, self.classes.max(1))
+        rows(&self.u, self.rows, self.columns, self.columns.max(1))
     }
 
-    /// tr R_Y, the least upper bound of nHSIC(Z, Y) over all Z; below C - 1 for labels.
+    /// tr R_Y, the least upper bound of nHSIC(Z, Y) over all Z; below C - 1, or below r for values.
     #[must_use]
     pub fn trace(&self) -> f64 {
         self.trace
     }
 
     /// Whether the labels have all but vanished: tr R_Y < 0.5 (classes in the batch - 1), as when sigma is so large
-    /// that the ridge outweighs the kernel; of targets that are numbers, tr R_Y < 0.5. Training on such labels learns next
-    /// to nothing.
+    /// that the ridge outweighs the kernel (of values: below 0.5). Training on such labels learns next to nothing.
     #[must_use]
     pub fn vanished(&self) -> bool {
         self.trace < 0.5 * (self.present as f64 - 1.0)

@@ -35,9 +35,10 @@ use crate::product::{
 };
 use crate::scalar::Scalar;
 use crate::sums::grown;
+use crate::targets::Targets;
 use crate::view::{rows, rows_mut, stride};
 
-pub use statement::{Bottleneck, Targets, Terms};
+pub use statement::{Bottleneck, Terms};
 
 use passes::{
     bring_into_range, center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian,
@@ -129,11 +130,7 @@ impl<T: Scalar> BatchOperator<T> {
     /// # Ok::<(), hsic::Error>(())
     /// ```
     pub fn new(x: MatRef<'_, T>, labels: &[usize], classes: usize, options: Bottleneck) -> Result<Self, Error> {
-        options.check()?;
-        let factor = LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?;
-        let mut operator = Self { options, rows: 0, x_factor: Vec::new(), x_trace: 0.0, labels: factor };
-        operator.fill(x, labels, classes, &mut Workspace::default())?;
-        Ok(operator)
+        Self::of(Some(x), Targets::Classes { labels, classes }, options, &mut Workspace::default())
     }
 
     /// Builds the operator of a batch of any [`Targets`], in memory that is used again.
@@ -142,18 +139,17 @@ impl<T: Scalar> BatchOperator<T> {
     /// - `x`: m x p, the network's input; `None` leaves the X term out, whatever its weight.
     ///
     /// # Errors
-    /// As [`BatchOperator::new`]; the targets' argument is `labels` or `y`.
+    /// As [`BatchOperator::new`]; the targets' argument is `labels` or `values`.
     ///
     /// # Cost
-    /// As [`BatchOperator::new`]; numbers take q m^2 + 5/3 m^3 operations, and 2 m^3 more in every evaluation.
+    /// That of [`BatchOperator::new`]; for values O(m r^2) in the place of O(m C): see [`LabelFactor::of`].
     ///
     /// # Examples
     /// ```
     /// use hsic::{BatchOperator, Bottleneck, Targets, Workspace};
     /// let z = faer::mat![[0.1f64], [0.9], [0.2], [1.1], [0.6], [0.3]];
-    /// let y = faer::mat![[0.0f64], [0.8], [0.1], [1.0], [0.5], [0.2]];
+    /// let targets = Targets::of_values(&[0.0, 0.8, 0.1, 1.0, 0.5, 0.2]);
     /// let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, beta: 1.0, ..Bottleneck::default() };
-    /// let targets = Targets::Numbers(y.as_ref());
     /// let operator = BatchOperator::of(None, targets, options, &mut Workspace::default())?;
     /// let terms = operator.evaluate(z.as_ref())?.terms;
     /// assert!(terms.x == 0.0 && terms.loss == -terms.y && terms.y > 0.9);
@@ -161,24 +157,18 @@ impl<T: Scalar> BatchOperator<T> {
     /// ```
     pub fn of(
         x: Option<MatRef<'_, T>>,
-        targets: Targets<'_, T>,
+        targets: Targets<'_>,
         options: Bottleneck,
         workspace: &mut Workspace<T>,
     ) -> Result<Self, Error> {
         options.check()?;
         let options = Bottleneck { x_weight: if x.is_some() { options.x_weight } else { 0.0 }, ..options };
-        let labels = match targets {
-            Targets::Classes { labels, classes } => {
-                LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?
-            }
-            Targets::Numbers(y) => factor_numbers(y, options)?,
-        };
-        let rows = labels.u().nrows();
+        let labels = LabelFactor::of(targets, options.sigma_labels, options.epsilon)?;
+        let rows = targets.rows();
         let mut operator = Self { options, rows, x_factor: Vec::new(), x_trace: 0.0, labels };
         if let Some(x) = x {
-            let name = if matches!(targets, Targets::Numbers(_)) { "y" } else { "labels" };
             check_shape("x", x, 2)?;
-            check_rows("x", x.nrows(), name, rows)?;
+            check_rows("x", x.nrows(), targets.name(), rows)?;
             operator.take_input(x, workspace)?;
         }
         Ok(operator)
@@ -195,9 +185,22 @@ impl<T: Scalar> BatchOperator<T> {
         classes: usize,
         workspace: &mut Workspace<T>,
     ) -> Result<(), Error> {
+        self.fill_of(x, Targets::Classes { labels, classes }, workspace)
+    }
+
+    /// Makes this the operator of the next batch, of classes or values, in the memory of this one.
+    ///
+    /// # Errors
+    /// As [`BatchOperator::new`].
+    pub fn fill_of(
+        &mut self,
+        x: MatRef<'_, T>,
+        targets: Targets<'_>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<(), Error> {
         check_shape("x", x, 2)?;
-        check_rows("x", x.nrows(), "labels", labels.len())?;
-        self.labels.fill(labels, classes, self.options.sigma_labels, self.options.epsilon)?;
+        check_rows("x", x.nrows(), targets.name(), targets.rows())?;
+        self.labels.fill_of(targets, self.options.sigma_labels, self.options.epsilon)?;
         self.rows = x.nrows();
         self.take_input(x, workspace)
     }
@@ -206,7 +209,7 @@ impl<T: Scalar> BatchOperator<T> {
     fn take_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         self.x_trace = 0.0;
         if self.options.x_weight > 0.0 {
-            match self.factor_input("x", x, self.options.sigma, workspace) {
+            match self.factor_input(x, workspace) {
                 Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => self.factor_input_in_double(x)?,
                 result => result?,
             }
@@ -223,31 +226,24 @@ impl<T: Scalar> BatchOperator<T> {
             x_trace: 0.0,
             labels: self.labels.in_double(),
         };
-        double.factor_input("x", in_double(x).as_ref(), self.options.sigma, &mut Workspace::default())?;
+        double.factor_input(in_double(x).as_ref(), &mut Workspace::default())?;
         self.x_trace = double.x_trace;
         self.x_factor.clear();
         self.x_factor.extend(double.x_factor.iter().map(|&entry| T::of(entry)));
         Ok(())
     }
 
-    /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F: of the input, or of
-    /// targets that are numbers.
+    /// R_X = I - c N'N with N the inverse Cholesky factor of Kc_X + c I, then its own Cholesky factor F.
     ///
     /// Exactly, R_X 1 = 0; rounding leaves there the largest error of all (T 1 = 1/c), so R_X is centered. It is singular,
     /// so it is factored as R_X + delta I, delta about the rounding of its entries; the
     /// error this makes in M is delta, below that of R_X itself.
-    fn factor_input(
-        &mut self,
-        argument: &'static str,
-        x: MatRef<'_, T>,
-        sigma: f64,
-        workspace: &mut Workspace<T>,
-    ) -> Result<(), Error> {
+    fn factor_input(&mut self, x: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<(), Error> {
         let (m, ld) = (x.nrows(), stride(x.nrows()));
         memory::check_growth(m, &self.x_factor, m * ld)?;
         grown(&mut self.x_factor, m * ld);
         let ridge = self.options.epsilon * m as f64;
-        if !inverse_root(argument, x, sigma, ridge, 0, workspace)?.varies {
+        if !inverse_root("x", x, self.options.sigma, ridge, 0, workspace)?.varies {
             rows_mut(&mut self.x_factor, m, m, ld).fill(T::ZERO);
             return Ok(());
         }
@@ -407,23 +403,6 @@ impl<T: Scalar> BatchOperator<T> {
         );
         Ok(terms)
     }
-}
-
-/// The factor of R_Y for targets that are numbers. In double precision: beta (500) weighs its rounding.
-fn factor_numbers<T: Scalar>(y: MatRef<'_, T>, options: Bottleneck) -> Result<LabelFactor<T>, Error> {
-    check_shape("y", y, 2)?;
-    let (m, ld) = (y.nrows(), stride(y.nrows()));
-    let mut operator = BatchOperator::<f64> {
-        options,
-        rows: m,
-        x_factor: Vec::new(),
-        x_trace: 0.0,
-        labels: LabelFactor::of_root(Vec::new(), 0, 0.0),
-    };
-    operator.factor_input("y", in_double(y).as_ref(), options.sigma_labels, &mut Workspace::default())?;
-    let lines = operator.x_factor.chunks(ld).take(m);
-    let u = lines.flat_map(|line| line[..m].iter().map(|&entry| T::of(entry))).collect();
-    Ok(LabelFactor::of_root(u, m, operator.x_trace))
 }
 
 /// Whether there is a more exact type.

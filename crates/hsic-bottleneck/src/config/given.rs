@@ -114,6 +114,10 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| by_form(config, |form| form == Form::Arrays, "arrays (.npz)"),
     },
     Condition {
+        fields: &["task"],
+        unread: |config, _| by_form(config, Form::may_be_table, "tables (.csv, .npy, .npz)"),
+    },
+    Condition {
         fields: &["test_fraction"],
         unread: |config, _| {
             let splits = |form| !matches!(form, Form::Drawn | Form::Files | Form::Folder { parted: true });
@@ -308,7 +312,8 @@ static CONDITIONS: &[Condition] = &[
 ];
 
 /// Options that a training reads and the evaluation of a run does not: it sees data through the numbers of the training.
-const OF_TRAINING: &[&str] = &["standardize", "image-size", "image-fit", "normalize", "flip", "shift", "cutout"];
+const OF_TRAINING: &[&str] =
+    &["task", "standardize", "image-size", "image-fit", "normalize", "flip", "shift", "cutout"];
 
 fn of(key: &str, value: &str) -> String {
     format!("{key} = {value}")

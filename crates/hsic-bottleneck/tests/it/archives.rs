@@ -147,7 +147,7 @@ fn an_archive_gives_the_samples_of_the_unpacked_folder() {
     let (place, files) = (Place::new(), files());
     unpack(&place.path("pets"), &files);
     let expected = load(place.path("pets").to_str().unwrap(), &LoadOptions::default()).unwrap();
-    assert_eq!((&expected.train.labels[..], &expected.test.labels[..]), (&[0, 1, 2, 1, 2, 1, 2][..], &[0, 2, 0][..]));
+    assert_eq!((expected.train.labels(), expected.test.labels()), (&[0, 1, 2, 1, 2, 1, 2][..], &[0, 2, 0][..]));
     let folders = ["train/", "train/dog/", "test/"];
     for lead in ["", "./", "pets-1.0/", "./a/"] {
         for folders in [&folders[..], &[]] {

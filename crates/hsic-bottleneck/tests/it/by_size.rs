@@ -34,7 +34,7 @@ fn table(folder: &Path) -> String {
     let lines = |part: &Dataset| -> String {
         let line = |index: usize| {
             let values: Vec<String> = crate::row(part, index).iter().map(ToString::to_string).collect();
-            format!("{},{}\n", values.join(","), part.class_names[usize::from(part.labels[index])])
+            format!("{},{}\n", values.join(","), part.class_names()[usize::from(part.labels()[index])])
         };
         (0..part.rows()).map(line).collect()
     };

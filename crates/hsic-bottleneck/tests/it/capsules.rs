@@ -41,7 +41,14 @@ fn network(seed: u64) -> Network<f64> {
 fn batch() -> Batch<f64> {
     let mut stream = Stream::new(1, "batch", 0);
     let x = (0..9 * INPUT.columns()).map(|_| stream.uniform()).collect();
-    Batch { x, columns: INPUT.columns(), labels: (0..9).map(|row| row % 3).collect(), classes: 3, step: 0 }
+    Batch {
+        x,
+        columns: INPUT.columns(),
+        labels: (0..9).map(|row| row % 3).collect(),
+        classes: 3,
+        values: Vec::new(),
+        step: 0,
+    }
 }
 
 /// The loss by its formula, with the decoder of these parameters (none: margins alone).

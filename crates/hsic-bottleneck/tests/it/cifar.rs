@@ -53,7 +53,7 @@ fn options(root: &Path) -> LoadOptions {
 }
 
 fn check(split: &Split, train: &[u16], test: u16) {
-    assert_eq!((&split.train.labels[..], &split.test.labels[..]), (train, &[test][..]));
+    assert_eq!((split.train.labels(), split.test.labels()), (train, &[test][..]));
     let image = |label: usize| (0..3072).map(move |k| (label + k) as u8);
     let train: Vec<u8> = train.iter().flat_map(|&label| image(label.into())).collect();
     assert_eq!(split.train.samples, Samples::Bytes(train));
@@ -70,10 +70,10 @@ fn folders_and_archives_read_the_same_and_name_their_classes() {
     let labels = [0, 1, 1, 2, 2, 3, 3, 4, 8, 9];
     let split = load("cifar10", &options(root.path())).unwrap();
     check(&split, &labels, 7);
-    assert_eq!(split.train.class_names[9], "9");
+    assert_eq!(split.train.class_names()[9], "9");
     fs::write(root.path().join("cifar-10-batches-bin").join(meta.0), &meta.1).unwrap();
     let unpacked = load("cifar10", &options(root.path())).unwrap();
-    assert_eq!(unpacked.train.class_names, names);
+    assert_eq!(unpacked.train.class_names(), names);
 
     let packed = tempfile::tempdir().unwrap();
     let files = [contents(1), vec![meta]].concat();

@@ -36,7 +36,7 @@ fn counts(network: &Network, data: &Dataset) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; 3]; 3];
     for index in 0..data.rows() {
         let unit = largest(&network.infer(1, &row(data, index)));
-        counts[usize::from(data.labels[index])][unit] += 1;
+        counts[usize::from(data.labels()[index])][unit] += 1;
     }
     counts
 }

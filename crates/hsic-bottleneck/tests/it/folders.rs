@@ -36,8 +36,8 @@ fn rows_go_through_the_classes_in_turn_and_colors_channel_by_channel() {
         fs::write(root.path().join("train/cat/notes.txt"), "no image").unwrap();
         fs::write(root.path().join("train/.hidden"), "").unwrap();
         let split = load(root.path().to_str().unwrap(), &options()).unwrap();
-        assert_eq!(split.train.class_names, ["ant", "cat"]);
-        assert_eq!((&split.train.labels[..], &split.test.labels[..]), (&[0, 1, 1, 1][..], &[1][..]));
+        assert_eq!(split.train.class_names(), ["ant", "cat"]);
+        assert_eq!((split.train.labels(), split.test.labels()), (&[0, 1, 1, 1][..], &[1][..]));
         assert_eq!((split.train.shape.channels, split.train.shape.height, split.train.shape.width), (3, 1, 2));
         let expected = [70, 10, 30, 50].map(|value| [value, value + 1, 1, 3, 2, 4]).concat();
         assert_eq!(split.train.samples, Samples::Bytes(expected));
@@ -90,7 +90,7 @@ fn each_fault_of_a_folder_names_the_file_and_what_was_expected() {
         "DIR/test: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp"
     );
     write(root.path(), "test/b/1.png", &[1, 2]);
-    assert_eq!(load(path, &options()).unwrap().test.labels, [1]);
+    assert_eq!(load(path, &options()).unwrap().test.labels(), [1]);
     let none = LoadOptions { train_size: Some(3), ..options() };
     assert_eq!(error(&none), "3 rows asked of the training part: expected 1 to 2");
 
@@ -113,7 +113,7 @@ fn the_real_images_hold_what_their_authors_say() {
     };
     let split = load(folder.to_str().unwrap(), &options()).unwrap();
     assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![5000; 10], vec![1000; 10]));
-    assert_eq!((split.train.class_names[0].as_str(), split.train.columns()), ("airplane", 3072));
+    assert_eq!((split.train.class_names()[0].as_str(), split.train.columns()), ("airplane", 3072));
     let (shape, image) = read_image(&folder.join("train/automobile/0000.jpg")).unwrap();
     assert_eq!((shape, &image[..]), (split.train.shape, &bytes(&split.train)[3072..6144]));
     // Published means of the training pixels, red, green, blue; the copy is lossy.

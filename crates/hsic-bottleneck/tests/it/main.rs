@@ -20,6 +20,7 @@ mod maps;
 mod methods;
 mod photos;
 mod prediction;
+mod regression;
 mod runs;
 mod schedules;
 mod statistics;
@@ -28,7 +29,7 @@ mod timeline;
 mod training;
 
 use hsic::random::Stream;
-use hsic_bottleneck::dataset::{Dataset, Origin, Samples, Shape, Split};
+use hsic_bottleneck::dataset::{Dataset, Origin, Samples, Shape, Split, Targets};
 
 /// Three classes of points in six columns, 60 training and 30 test rows, apart enough to be learned and not without error.
 fn points() -> Split {
@@ -41,8 +42,7 @@ fn points() -> Split {
             name: "points".to_owned(),
             samples: Samples::Floats(values.map(|value| 1.2 * value + stream.normal() as f32).collect()),
             shape: Shape { channels: 1, height: 1, width: 6 },
-            labels,
-            class_names: ["left", "middle", "right"].map(str::to_owned).to_vec(),
+            targets: Targets::classes(labels, ["left", "middle", "right"].map(str::to_owned).to_vec()),
             normalization: None,
         }
     };

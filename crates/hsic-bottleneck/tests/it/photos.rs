@@ -120,7 +120,7 @@ fn images_of_several_sizes_become_samples_of_one_and_it_is_said() {
     let split = set.load(&LoadOptions::default()).unwrap();
     assert_eq!((split.train.shape, split.train.rows(), split.test.rows()), (shape(1, 8, 8), 10, 1));
     for index in 0..10 {
-        let shade = [40, 200][usize::from(split.train.labels[index])];
+        let shade = [40, 200][usize::from(split.train.labels()[index])];
         assert_eq!(row(&split.train, index), [shade; 64]);
     }
     assert_eq!(row(&split.test, 0), [40; 64]);
@@ -309,7 +309,7 @@ fn parts_have_many_names() {
     for class in ["bus", "car", "train"] {
         (0..5).for_each(|index| set.gray(&format!("{class}/{index}.png"), 1, 1, index));
     }
-    assert_eq!(set.load(&LoadOptions::default()).unwrap().train.class_names, ["bus", "car", "train"]);
+    assert_eq!(set.load(&LoadOptions::default()).unwrap().train.class_names(), ["bus", "car", "train"]);
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn images_lie_in_folders_below_their_class_and_what_is_none_is_counted() {
     set.write("data/train/dog/list.txt", b"");
     set.gray("data/train/loose.png", 1, 1, 9);
     let split = set.load(&LoadOptions::default()).unwrap();
-    assert_eq!(split.train.labels, [0, 1, 0, 0, 0]);
+    assert_eq!(split.train.labels(), [0, 1, 0, 0, 0]);
     assert_eq!((0..5).map(|index| row(&split.train, index)[0]).collect::<Vec<_>>(), [1, 5, 2, 3, 4]);
     assert_eq!(row(&split.test, 0), [6]);
     let loose = Note::Loose { images: 1, first: set.path("data/train/loose.png") };

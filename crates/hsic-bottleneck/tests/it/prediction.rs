@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::dataset::{Classes, Dataset, Targets};
 use hsic_bottleneck::judge::readout::Readout;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::{READOUT, Run, RunError};
@@ -65,13 +66,19 @@ fn data_sets_are_judged_by_the_names_of_their_classes() {
         let mut counts = vec![vec![0; 3]; 3];
         for index in 0..30 {
             let class = predictor.predict(&row(&data.test, index))[0].class;
-            counts[usize::from(data.test.labels[index])][class] += 1;
+            counts[usize::from(data.test.labels()[index])][class] += 1;
         }
         assert_eq!(table.counts, counts);
         // The same rows where the file's classes have another order, and where it holds two of them.
         let mut turned = data.test.clone();
-        turned.class_names.rotate_left(1);
-        turned.labels.iter_mut().for_each(|label| *label = (*label + 2) % 3);
+        let classes = |data: &mut Dataset, change: &dyn Fn(&mut Classes)| match &mut data.targets {
+            Targets::Classes(classes) => change(classes),
+            Targets::Values(_) => panic!("classes expected"),
+        };
+        classes(&mut turned, &|classes| {
+            classes.names.rotate_left(1);
+            classes.labels.iter_mut().for_each(|label| *label = (*label + 2) % 3);
+        });
         assert_eq!(predictor.check(&turned).unwrap(), [1, 2, 0]);
         assert_eq!(predictor.evaluate(&turned).unwrap(), table);
         assert_eq!(
@@ -79,10 +86,10 @@ fn data_sets_are_judged_by_the_names_of_their_classes() {
             predictor.unformatted_accuracy(&data.test).unwrap()
         );
         // A name that the run does not know stands for no class of it, wherever it stands.
-        turned.class_names[0] = "else".to_owned();
+        classes(&mut turned, &|classes| classes.names[0] = "else".to_owned());
         let error = predictor.check(&turned).unwrap_err().to_string();
         assert_eq!(error, "points: label else, expected those of the run: left, middle, right");
-        turned.class_names.push("fourth".to_owned());
+        classes(&mut turned, &|classes| classes.names.push("fourth".to_owned()));
         let error = predictor.check(&turned).unwrap_err().to_string();
         assert_eq!(error, "points: labels else, fourth, expected those of the run: left, middle, right");
         turned.shape.width = 5;

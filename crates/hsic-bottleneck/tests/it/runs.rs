@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
-use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::dataset::{Shape, Targets};
 use hsic_bottleneck::judge::at_rest::FormatInput;
 use hsic_bottleneck::judge::softmax::SoftmaxLayer;
 use hsic_bottleneck::provenance::Provenance;
@@ -153,7 +153,8 @@ fn metrics_and_data_are_those_of_the_run() {
     run.record_data(&data).unwrap();
     run.record_data(&data).unwrap();
     assert_eq!(run.data().unwrap(), Provenance::of(&data));
-    data.train.class_names[1] = "center".to_owned();
+    let Targets::Classes(classes) = &mut data.train.targets else { panic!("classes expected") };
+    classes.names[1] = "center".to_owned();
     let error = run.record_data(&data).unwrap_err().to_string();
     assert!(error.contains("data.json") && error.contains("middle"), "{error}");
 }

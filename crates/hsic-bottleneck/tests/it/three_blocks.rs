@@ -98,6 +98,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
                 columns: 12,
                 labels: stored.labels.clone(),
                 classes: 4,
+                values: Vec::new(),
                 step: 0,
             };
             let report = update.step(&mut network, &batch, setting("learning_rate")).unwrap().clone();

@@ -16,7 +16,14 @@ const BLOCKS: usize = 5;
 fn batch() -> Batch {
     let mut stream = Stream::new(4, "batch", 0);
     let labels: Vec<usize> = (0..60).map(|_| stream.below(4) as usize).collect();
-    Batch { x: (0..60 * 20).map(|_| stream.normal() as f32).collect(), columns: 20, labels, classes: 4, step: 0 }
+    Batch {
+        x: (0..60 * 20).map(|_| stream.normal() as f32).collect(),
+        columns: 20,
+        labels,
+        classes: 4,
+        values: Vec::new(),
+        step: 0,
+    }
 }
 
 /// The spans of the third of three steps.

@@ -7,7 +7,7 @@ use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::{build_method, build_network, training};
 use hsic_bottleneck::batch::{Batch, Batches};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
-use hsic_bottleneck::dataset::{LoadOptions, Split, load};
+use hsic_bottleneck::dataset::{LoadOptions, Split, Targets, load};
 use hsic_bottleneck::engine::Local;
 use hsic_bottleneck::judge::monitor::{Monitor, MonitorReport};
 use hsic_bottleneck::log::{EpochReport, Observer, Record, read_records};
@@ -194,15 +194,16 @@ fn training_that_diverges_or_cannot_begin_says_so() {
     assert!(matches!(error, Error::Step(StepError::Diverged { block: 0..=2 })), "{error}");
 
     let error = fault(of("hsic"), "hsic", &data(1));
-    assert!(matches!(error, Error::TooSmall { rows: 1, classes: 10, .. }), "{error}");
+    assert!(matches!(error, Error::TooSmall { rows: 1, classes: Some(10), .. }), "{error}");
     let mut single = data(100);
-    single.train.class_names.truncate(1);
-    single.train.labels.fill(0);
+    let Targets::Classes(classes) = &mut single.train.targets else { panic!("classes expected") };
+    classes.names.truncate(1);
+    classes.labels.fill(0);
     let config = config("hsic");
     let mut network = build_network(&config, single.train.shape, 10).unwrap();
     let mut update = build_method(&config, 10).unwrap();
     let error = of("hsic").fit(&mut network, &mut *update, &single, &mut []).unwrap_err();
-    assert!(matches!(error, Error::TooSmall { rows: 100, classes: 1, .. }), "{error}");
+    assert!(matches!(error, Error::TooSmall { rows: 100, classes: Some(1), .. }), "{error}");
 
     // Target propagation inverts dense blocks, and no others.
     let mut options = TrainOptions::default();

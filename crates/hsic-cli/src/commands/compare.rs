@@ -9,7 +9,7 @@ use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, source};
 use hsic_bottleneck::files::write_atomically;
-use hsic_bottleneck::methods::Methods;
+use hsic_bottleneck::methods::{METHODS, Methods};
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Settled, VALIDATION, entries_named, training_rows};
 use hsic_lab::draw;
@@ -73,6 +73,13 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         command.push_str(&format!(" --batch-size {}", sizes.join(",")));
     }
     notes::print(&data.origin.notes);
+    anyhow::ensure!(
+        data.train.of_values().is_none(),
+        "{}: a comparison is of accuracies, and these targets are values: expected --task classification, or hsic train for \
+         each method that learns values ({})",
+        config.dataset,
+        METHODS.iter().filter(|method| method.values).map(|method| method.name).collect::<Vec<_>>().join(", ")
+    );
 
     let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
     let stop = signals.stop();

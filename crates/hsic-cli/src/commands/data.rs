@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, DataOptions, TrainOptions};
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, division, fetch, files,
-    known_as, source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, Targets, division, fetch,
+    files, known_as, source, verify,
 };
 use hsic_bottleneck::fault::Faults;
 use hsic_bottleneck::threads::on_threads;
@@ -18,7 +18,7 @@ use crate::args::{
 };
 use crate::notes;
 use crate::printer::{self, TransferBar};
-use crate::results::{Class, Column, Info, Listed};
+use crate::results::{Class, Column, Info, Listed, Target};
 
 pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -122,14 +122,22 @@ fn split(arguments: &DataSplitArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
-    let counts = train.class_counts().into_iter().zip(test.class_counts());
-    let classes = train.class_names.iter().zip(counts);
+    let (mut classes, mut target) = (Vec::new(), None);
+    match (&train.targets, &test.targets) {
+        (Targets::Values(train), Targets::Values(test)) => target = Some(Target::of(train, test)),
+        _ => {
+            let counts = train.class_counts().into_iter().zip(test.class_counts());
+            let of = train.class_names().iter().zip(counts);
+            classes = of.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect();
+        }
+    }
     Info {
         name: train.name.clone(),
         shape: train.shape,
         train_rows: train.rows(),
         test_rows: test.rows(),
-        classes: classes.map(|(name, (train, test))| Class { name: name.clone(), train, test }).collect(),
+        classes,
+        target,
         files,
         label: None,
         columns: None,

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::config::given::Unread;
-use hsic_bottleneck::dataset::{self, Split};
+use hsic_bottleneck::dataset::{self, Split, Task};
+use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::judged::{Rows, judged, placed};
-use hsic_bottleneck::predict::Predictor;
+use hsic_bottleneck::predict::{Predictor, ValueEvaluation};
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
@@ -30,20 +31,65 @@ struct Evaluation<'a> {
     confusion: &'a [Vec<u64>],
 }
 
+/// What `--json` prints of a run that learned values.
+#[derive(Serialize)]
+struct ValueFigures<'a> {
+    run: &'a std::path::Path,
+    dataset: &'a str,
+    /// Which rows.
+    part: Rows,
+    /// How many.
+    rows: usize,
+    task: Task,
+    test_r2: f64,
+    test_rmse: f64,
+    baseline_rmse: f64,
+}
+
+/// What came of an evaluation.
+enum Found {
+    Classes(Confusion, f64),
+    Values(ValueEvaluation),
+}
+
 pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     let run = Run::open(&arguments.run)?;
     let mut options = placed(run.config()?.options, &arguments.data);
     options.data = arguments.data.clone().or(options.data);
     let config = options.resolve()?;
     Unread::refuse(config.unread_by_evaluation(&arguments.data))?;
-    let (judged, confusion, unformatted, predictor) = on_threads(config.threads, || {
+    let (judged, found, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
         let judged = judged(&run, &predictor, &arguments.data, arguments.part)?;
-        let confusion = predictor.evaluate(&judged.dataset)?;
-        let unformatted = predictor.unformatted_accuracy(&judged.dataset)?;
-        Ok::<_, Error>((judged, confusion, unformatted, predictor))
+        let found = if predictor.value_readout().is_some() {
+            Found::Values(predictor.evaluate_values(&judged.dataset)?)
+        } else {
+            let confusion = predictor.evaluate(&judged.dataset)?;
+            Found::Classes(confusion, predictor.unformatted_accuracy(&judged.dataset)?)
+        };
+        Ok::<_, Error>((judged, found, predictor))
     })??;
     notes::print(&judged.notes);
+    let (confusion, unformatted) = match found {
+        Found::Classes(confusion, unformatted) => (confusion, unformatted),
+        Found::Values(ValueEvaluation { score, baseline }) => {
+            if arguments.json {
+                printer::json(&ValueFigures {
+                    run: run.path(),
+                    dataset: &judged.place,
+                    part: judged.rows,
+                    rows: judged.dataset.rows(),
+                    task: Task::Regression,
+                    test_r2: score.r2,
+                    test_rmse: score.rmse,
+                    baseline_rmse: baseline.rmse,
+                })?;
+            } else {
+                printer::evaluation_of_values(&judged, score, baseline)?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     if arguments.json {
         printer::json(&Evaluation {
             run: run.path(),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hsic_bottleneck::export::{ExportFormat, Input, export};
+use hsic_bottleneck::judge::values::ValueReadout;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 
@@ -18,6 +19,14 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     let [network] = predictor.networks() else {
         anyhow::bail!("{}: holds several networks: expected one of its folders sigma-*", run.display());
     };
+    if let Some(ValueReadout::Line(_)) = predictor.value_readout() {
+        anyhow::bail!(
+            "{}: its values are read by a line of the features of all blocks, which is no part of the network: expected a run \
+             of --method hsic-local or backprop, whose output is the value less the training rows' mean and by their deviation \
+             (target in data.json)",
+            run.display()
+        );
+    }
     let layer = predictor.format().filter(|_| !unformatted);
     anyhow::ensure!(
         layer.is_some() || network.label().is_none(),

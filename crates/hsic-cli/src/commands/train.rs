@@ -19,11 +19,24 @@ use crate::printer::{self, Progress};
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
     let named = options.network.model.is_some();
-    let (config, place) = match resume {
-        Some(path) => resumed(options, &path)?,
-        None => (given(options, config.as_deref())?, Place::New(run)),
+    let (config, asked, place) = match resume {
+        Some(path) => {
+            let (config, place) = resumed(options, &path)?;
+            (config, None, place)
+        }
+        None => {
+            let (config, asked) = given(options, config.as_deref())?;
+            (config, asked, Place::New(run))
+        }
     };
     let data = on_threads(config.threads, || load(&config))??;
+    let config = match asked {
+        Some(asked) => {
+            Unread::refuse(asked.unread_for(data.train.kind()))?;
+            asked.for_targets(data.train.kind()).resolve()?
+        }
+        None => config,
+    };
     if let Place::New(_) = place {
         notes::print(&data.origin.notes);
     }
@@ -74,22 +87,24 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The configuration of flags and a file, none of which is read by nothing.
-fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<TrainConfig> {
+/// The configuration of flags and a file, none of which is read by nothing, and the options that were given, unless they are
+/// those of a run, which lack nothing.
+fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<(TrainConfig, Option<TrainOptions>)> {
     let mut options = file.map(TrainOptions::read).transpose()?.unwrap_or_default();
     let record = file.is_some_and(Run::is_record);
     // What a run of an earlier version was given stays what it is, and so does what that version did without being told.
     if record {
         options = options.as_stored();
     }
-    let config = flags.clone().or(options.clone()).resolve()?;
+    let asked = flags.clone().or(options.clone());
+    let config = asked.clone().resolve()?;
     let mut unread = config.unread(&flags);
     if !record {
         let flagged = unread.clone();
         unread.extend(config.unread_of_file(&options).into_iter().filter(|told| !flagged.contains(told)));
     }
     Unread::refuse(unread)?;
-    Ok(config)
+    Ok((config, (!record).then_some(asked)))
 }
 
 /// Where the run's folder comes from.

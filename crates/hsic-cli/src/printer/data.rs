@@ -6,7 +6,7 @@ use hsic_bottleneck::dataset::CheckedFile;
 
 use super::output::line;
 use super::text::{fitted, width, wrapped};
-use crate::results::{Column, Info, Listed};
+use crate::results::{Column, Info, Listed, Target};
 
 /// The data sets known by name.
 pub(crate) fn datasets(list: &[Listed]) -> anyhow::Result<()> {
@@ -33,15 +33,23 @@ fn listed(list: &[Listed], width: usize) -> String {
 /// A data set: sizes, samples of each class, files.
 pub(crate) fn dataset(info: &Info) -> anyhow::Result<()> {
     let width = width();
+    let learned = match &info.target {
+        Some(_) => "values to learn (regression)".to_owned(),
+        None => format!("{} classes", info.classes.len()),
+    };
     let told = format!(
-        "{}: {} training and {} test samples of {} (channels x height x width), {} classes",
-        info.name,
-        info.train_rows,
-        info.test_rows,
-        info.shape,
-        info.classes.len()
+        "{}: {} training and {} test samples of {} (channels x height x width), {learned}",
+        info.name, info.train_rows, info.test_rows, info.shape
     );
     let mut text = format!("{}\n", wrapped(&told, 2, width));
+    if let Some(Target { least, mean, largest, deviation, test: [test_least, test_largest] }) = &info.target {
+        let told = format!(
+            "training targets from {least} to {largest}, mean {mean:.6}, deviation {deviation:.6}; test targets from \
+             {test_least} to {test_largest}"
+        );
+        text.push_str(&wrapped(&told, 2, width));
+        return Ok(line(&text)?);
+    }
     let lead = info.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max("class".len());
     let _ = write!(text, "{:>lead$} {:>9} {:>9}", "class", "training", "test");
     for class in &info.classes {

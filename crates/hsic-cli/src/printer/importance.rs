@@ -1,6 +1,6 @@
 //! What the columns of a table are worth.
 
-use hsic_bottleneck::importance::{Alike, ColumnImportance, Importance};
+use hsic_bottleneck::importance::{Alike, ColumnImportance, Importance, Metric};
 use hsic_bottleneck::judged::Judged;
 
 use super::output::line;
@@ -23,12 +23,21 @@ pub(crate) fn importance(
 }
 
 fn told(rows: &str, found: &Importance, shuffles: usize, permutations: usize, width: usize) -> String {
+    // Accuracies are told in hundredths.
+    let lost = |share: f64| match found.metric {
+        Metric::Accuracy => format!("{:.2}", 100.0 * share),
+        Metric::R2 => format!("{share:.3}"),
+    };
+    let metric = match found.metric {
+        Metric::Accuracy => format!("points of accuracy ({} %) that are", lost(found.value)),
+        Metric::R2 => format!("what of R2 ({}) is", lost(found.value)),
+    };
     let heads = ["column", "importance", "95 % interval", "HSIC", "p"].map(str::to_owned).to_vec();
     let row = |column: &ColumnImportance| {
-        let [low, high] = column.interval.map(points);
+        let [low, high] = column.interval.map(lost);
         vec![
             column.name.clone(),
-            points(column.importance),
+            lost(column.importance),
             format!("{low} to {high}"),
             significant(column.hsic, 2),
             significant(column.p_value, 2),
@@ -36,15 +45,13 @@ fn told(rows: &str, found: &Importance, shuffles: usize, permutations: usize, wi
     };
     let lines: Vec<Vec<String>> = [heads].into_iter().chain(found.columns.iter().map(row)).collect();
     let mut text = table(&lines, width);
-    let metric = found.metric;
     let mut say = |told: &str| {
         text.push_str(&wrapped(told, 0, width));
         text.push('\n');
     };
     say(&format!(
-        "importance: points of {metric} ({:.2} %) that are lost on {rows} when a column is dealt out anew, mean of {}; HSIC and \
+        "importance: {metric} lost on {rows} when a column is dealt out anew, mean of {}; HSIC and \
          p: of the column and the target, {} on {}",
-        100.0 * found.value,
         counted(shuffles as u64, "shuffle"),
         counted(permutations as u64, "permutation"),
         counted(found.tested_rows as u64, "row"),
@@ -58,11 +65,6 @@ fn told(rows: &str, found: &Importance, shuffles: usize, permutations: usize, wi
         say(&format!("columns that say much the same share their importance: {}{more}", pairs.join(", ")));
     }
     text
-}
-
-/// A share in hundredths.
-fn points(share: f64) -> String {
-    format!("{:.2}", 100.0 * share)
 }
 
 fn pair(Alike { columns: [a, b], correlation }: &Alike) -> String {
@@ -83,7 +85,7 @@ mod tests {
             p_value,
         };
         let found = Importance {
-            metric: "accuracy",
+            metric: Metric::Accuracy,
             value: 0.95,
             rows: 40,
             tested_rows: 40,

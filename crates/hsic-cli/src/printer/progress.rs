@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::Transfer;
-use hsic_bottleneck::log::{EpochReport, Observer, Warning};
+use hsic_bottleneck::log::{EpochReport, Observer, ValueReport, Warning};
 use hsic_bottleneck::step_error::BoxError;
 use hsic_bottleneck::summary::JudgedOn;
 use hsic_lab::figure::{Planned, Watcher};
@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::output::{note, told};
 use super::text::{fitted, width};
+use crate::table::significant;
 use crate::words;
 
 /// A bar with rate and time left, a line an epoch, warnings.
@@ -52,11 +53,17 @@ fn epoch(report: &EpochReport, judged: JudgedOn, width: usize) -> String {
         Some(index) => format!("nHSIC X {:6.3} Y {:6.3}", last(&report.nhsic_x[..=index]), report.nhsic_y[index]),
     };
     let percent = |fraction: f64| format!("{:6.2} %", 100.0 * fraction);
+    let (train, test) = match report.values {
+        Some(ValueReport { train, test }) => {
+            (format!("R2 {:7.4}", train.r2), format!("R2 {:7.4} RMSE {}", test.r2, significant(test.rmse, 4)))
+        }
+        None => (percent(report.train_accuracy), percent(report.test_accuracy)),
+    };
     let seconds = format!("{:.1} s", report.seconds);
     let parts = [
         format!("epoch {:>3}", report.epoch),
-        format!("train {}", percent(report.train_accuracy)),
-        format!("{} {}", judged.name(), percent(report.test_accuracy)),
+        format!("train {train}"),
+        format!("{} {test}", judged.name()),
         format!("{seconds:>7}"),
         objective,
     ];
@@ -208,6 +215,7 @@ mod tests {
             terms: std::collections::BTreeMap::default(),
             train_accuracy: 1.0,
             test_accuracy: 1.0,
+            values: None,
             authors_test_accuracy: None,
         }
     }

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use hsic_bottleneck::judge::assignment::Confusion;
+use hsic_bottleneck::judge::values::Score;
 use hsic_bottleneck::judged::{Judged, Rows};
-use hsic_bottleneck::summary::Summary;
+use hsic_bottleneck::summary::{Summary, ValueSummary};
 use hsic_lab::shell::quoted;
 
 use super::output::{line, note};
 use super::text::{counted, from_here, width, wrapped};
+use crate::table::significant;
 
 /// Says that a run was interrupted and how to go on.
 pub(crate) fn interrupted(step: u64, run: &Path) {
@@ -63,14 +65,19 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
             String::new()
         },
     ];
-    let mut text = confusion(&summary.confusion, &summary.class_names, width);
-    for told in told.iter().filter(|told| !told.is_empty()) {
-        let _ = write!(text, "\n{}", wrapped(told, 2, width));
-    }
+    let mut text = match summary.values {
+        Some(_) => String::new(),
+        None => confusion(&summary.confusion, &summary.class_names, width) + "\n",
+    };
+    let told: Vec<String> = told.iter().filter(|told| !told.is_empty()).map(|told| wrapped(told, 2, width)).collect();
+    text.push_str(&told.join("\n"));
     for (index, leg) in summary.legs.iter().enumerate() {
         let from = index.checked_sub(1).map_or(1, |before| summary.legs[before].epochs + 1);
-        let accuracy = 100.0 * leg.format_accuracy.unwrap_or(leg.test_accuracy);
-        let _ = write!(text, "\nepochs {from} to {}: {accuracy:.2} % in {:.1} s", leg.epochs, leg.seconds);
+        let figure = match leg.test_r2 {
+            Some(r2) => format!("R2 {r2:.4}"),
+            None => format!("{:.2} %", 100.0 * leg.format_accuracy.unwrap_or(leg.test_accuracy)),
+        };
+        let _ = write!(text, "\nepochs {from} to {}: {figure} in {:.1} s", leg.epochs, leg.seconds);
     }
     // What is to be copied stays on one line, however long.
     let _ = write!(text, "\nrun: {}\nnext: hsic report {}", summary.run.display(), path(&summary.run));
@@ -81,6 +88,9 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
 fn accuracies(summary: &Summary) -> String {
     let (own, train) = (100.0 * summary.test_accuracy, 100.0 * summary.train_accuracy);
     let part = summary.judged_on.name();
+    if let Some(ValueSummary { train_r2, test_r2: r2, test_rmse: rmse, baseline_rmse }) = summary.values {
+        return format!("{part} {}, training R2 {train_r2:.4}", scores(Score { r2, rmse }, baseline_rmse));
+    }
     match summary.format_accuracy {
         Some(format) => format!(
             "{part} accuracy {:.2} % after format training ({own:.2} % with outputs UNFORMATTED, training {train:.2} %)",
@@ -103,6 +113,30 @@ pub(crate) fn formatted(summary: &Summary, epochs: &[f64]) -> anyhow::Result<()>
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 
+/// The result of an evaluation of values.
+pub(crate) fn evaluation_of_values(judged: &Judged, score: Score, baseline: Score) -> anyhow::Result<()> {
+    let told = format!("{}, {}: {}", from_here(&judged.place), judging(judged).0, scores(score, baseline.rmse));
+    Ok(line(&wrapped(&told, 2, width()))?)
+}
+
+/// How right values are, beside what the training rows' mean comes to.
+fn scores(score: Score, baseline: f64) -> String {
+    let Score { r2, rmse } = score;
+    format!("R2 {r2:.4}, RMSE {} ({} by the mean of the training rows)", significant(rmse, 5), significant(baseline, 5))
+}
+
+/// The rows that judge, and what their accuracy is called.
+fn judging(judged: &Judged) -> (String, &'static str) {
+    let rows = judged.dataset.rows();
+    match judged.rows {
+        Rows::All if rows == 1 => ("the one row".to_owned(), "accuracy"),
+        Rows::All => (format!("all {rows} rows"), "accuracy"),
+        Rows::Train => (format!("{rows} rows of the training part"), "training accuracy"),
+        Rows::Test => (format!("{rows} rows of the test part"), "test accuracy"),
+        Rows::Validation => (format!("{rows} rows held out of the training part"), "validation accuracy"),
+    }
+}
+
 /// The result of an evaluation: which rows judged, how many, and what came of it.
 pub(crate) fn evaluation(
     judged: &Judged,
@@ -119,13 +153,7 @@ pub(crate) fn evaluation(
     } else {
         format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
     };
-    let kind = match judged.rows {
-        Rows::All => "accuracy",
-        Rows::Train => "training accuracy",
-        Rows::Test => "test accuracy",
-        Rows::Validation => "validation accuracy",
-    };
-    let which = rows_of(judged);
+    let (which, kind) = judging(judged);
     let told = format!("{}, {which}: {kind} {accuracy}", from_here(&judged.place));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
@@ -192,6 +220,7 @@ fn confusion(table: &Confusion, class_names: &[String], width: usize) -> String 
 
 #[cfg(test)]
 mod tests {
+    use hsic_bottleneck::dataset::Task;
     use hsic_bottleneck::summary::JudgedOn;
 
     use super::*;
@@ -258,8 +287,10 @@ mod tests {
             steps: 1,
             seed: 1,
             threads: 1,
+            task: Task::Classification,
             train_accuracy: 0.875,
             test_accuracy: 0.75,
+            values: None,
             judged_on: JudgedOn::Test,
             authors_test_accuracy: None,
             format_accuracy,
@@ -286,6 +317,12 @@ mod tests {
         assert_eq!(
             accuracies(&summary(Some(0.8125), true)),
             "test accuracy 81.25 % after format training (75.00 % with outputs UNFORMATTED, training 87.50 %)"
+        );
+        let values = ValueSummary { train_r2: 0.875, test_r2: 0.5, test_rmse: 54.321_9, baseline_rmse: 76.8 };
+        let of_values = Summary { values: Some(values), ..summary(None, false) };
+        assert_eq!(
+            accuracies(&of_values),
+            "test R2 0.5000, RMSE 54.322 (76.8 by the mean of the training rows), training R2 0.8750"
         );
         let held_out = Summary { judged_on: JudgedOn::Validation, ..summary(None, true) };
         assert_eq!(accuracies(&held_out), "validation accuracy 75.00 % (training 87.50 %)");

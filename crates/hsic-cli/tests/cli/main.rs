@@ -13,6 +13,7 @@ mod options;
 mod own_tables;
 mod predict;
 mod protocols;
+mod regression;
 mod report;
 mod reproduce;
 #[cfg(unix)]

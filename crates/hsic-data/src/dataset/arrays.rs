@@ -193,7 +193,7 @@ fn labels(path: &Path, content: Stored) -> Result<RawLabels, DatasetError> {
             }
             let rows = numbers.chunks_exact(columns).enumerate();
             let classes = rows.map(|(row, values)| one_hot(row, values)).collect::<Result<Vec<f64>, _>>();
-            classes.map(|classes| RawLabels::Numbers(Numbers::of(classes))).map_err(wrong)
+            classes.map(|classes| RawLabels::Codes(Numbers::of(classes))).map_err(wrong)
         }
     }
 }
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::npy::tests::{bytes_of, numbers, reference, texts};
-    use crate::dataset::{Dataset, LoadOptions, Samples, Split, given, load};
+    use crate::dataset::{Dataset, LoadOptions, Samples, Split, Targets, given, load};
 
     /// What a file of that name with those bytes loads as; messages without its folder.
     fn loaded(name: &str, bytes: &[u8], options: &LoadOptions) -> Result<Split, String> {
@@ -303,8 +303,8 @@ mod tests {
                     Samples::Floats(values.iter().map(|&value| value as f32).collect())
                 };
                 assert_eq!(found.samples, expected_samples, "{name}");
-                assert_eq!(found.class_names, texts(&entry["classes"]), "{name}");
-                let labels = found.labels.iter().map(|&label| found.class_names[usize::from(label)].clone());
+                assert_eq!(found.class_names(), texts(&entry["classes"]), "{name}");
+                let labels = found.labels().iter().map(|&label| found.class_names()[usize::from(label)].clone());
                 assert_eq!(labels.collect::<Vec<_>>(), texts(&expected["labels"]), "{name}");
             };
             check(&split.train, &entry["train"]);
@@ -335,7 +335,7 @@ mod tests {
         let path = folder.path().join("t.npy");
         std::fs::write(&path, bytes_of(nested)).unwrap();
         let given = given(path.to_str().unwrap(), &of("at.y"), &[]).unwrap();
-        assert_eq!((given.train.class_names, given.train.labels), (vec!["7".to_owned(), "8".to_owned()], vec![0, 1]));
+        assert_eq!(given.train.targets, Targets::classes(vec![0, 1], vec!["7".to_owned(), "8".to_owned()]));
         let expected = [0.5, 1.0, 2.0, 3.0, 4.0, 9.0, 1.5, 5.0, 6.0, 7.0, 8.0, 10.0];
         assert_eq!(given.train.samples, Samples::Floats(expected.to_vec()));
     }
@@ -419,7 +419,7 @@ mod tests {
         let table = npy("(4, 2)", &[1, 7, 2, 8, 3, 7, 4, 8]);
         let split = loaded("a.npz", &npz(&[("arr_0", table.clone())]), &raw()).unwrap();
         assert_eq!(split, loaded("a.npy", &table, &raw()).unwrap());
-        assert_eq!(split.train.class_names, ["7", "8"]);
+        assert_eq!(split.train.class_names(), ["7", "8"]);
     }
 
     proptest! {

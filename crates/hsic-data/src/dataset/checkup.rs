@@ -21,7 +21,10 @@ pub(super) fn checkup(split: &Split) -> Vec<Note> {
 }
 
 fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {
-    let counts = part.class_names.iter().zip(part.class_counts());
+    if part.of_values().is_some() {
+        return None;
+    }
+    let counts = part.class_names().iter().zip(part.class_counts());
     let classes: Vec<String> = counts.filter(|&(_, count)| count == 0).map(|(class, _)| class.clone()).collect();
     (!classes.is_empty()).then_some(Note::NoRows { part: name, classes })
 }
@@ -63,15 +66,14 @@ fn rows(part: &Dataset, columns: usize) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Drawn, Origin, Shape};
+    use crate::dataset::{Drawn, Origin, Shape, Targets};
 
     fn part(values: &[f32], labels: &[u16]) -> Dataset {
         Dataset {
             name: "d".into(),
             samples: Samples::Floats(values.to_vec()),
             shape: Shape { channels: 2, height: 1, width: 1 },
-            labels: labels.to_vec(),
-            class_names: vec!["a".into(), "b".into(), "c".into()],
+            targets: Targets::classes(labels.to_vec(), vec!["a".into(), "b".into(), "c".into()]),
             normalization: None,
         }
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 use super::facts::{self, Download, Facts, Found, KnownFile};
-use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split};
+use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split, Targets};
 
 const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
 
@@ -135,8 +135,7 @@ impl DatasetSource for Cifar {
             name: self.name.into(),
             samples: Samples::Bytes(pixels),
             shape: SHAPE,
-            labels,
-            class_names: names.clone(),
+            targets: Targets::classes(labels, names.clone()),
             normalization: None,
         };
         let (mut train, mut test) = (part(train), part(test));

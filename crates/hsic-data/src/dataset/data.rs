@@ -1,4 +1,4 @@
-//! Samples with class labels, in two parts.
+//! Samples with classes or values to be learned, in two parts.
 
 use super::content::Content;
 use super::encoding::Encoding;
@@ -8,6 +8,7 @@ use super::notes::Note;
 use super::parts::{Drawn, hold_out};
 use super::picture::Reading;
 use super::standardization::Standardization;
+use super::targets::{Classes, Quantities, TargetKind, Targets};
 use crate::shape::Shape;
 
 /// The values of all samples, one sample after another.
@@ -36,7 +37,7 @@ impl Samples {
     }
 }
 
-/// Samples with a class each.
+/// Samples with a class each, or a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// Name of the source, or of the file without its folder.
@@ -45,10 +46,8 @@ pub struct Dataset {
     pub samples: Samples,
     /// Sizes of one sample.
     pub shape: Shape,
-    /// Class of each row, below [`Dataset::classes`].
-    pub labels: Vec<u16>,
-    /// Name of each class.
-    pub class_names: Vec<String>,
+    /// What is to be learned of each row.
+    pub targets: Targets,
     /// How the channels of images are normalized; `None` leaves values from 0 to 1, and tables as they are.
     pub normalization: Option<Normalization>,
 }
@@ -57,7 +56,7 @@ impl Dataset {
     /// Number of samples.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.labels.len()
+        self.targets.len()
     }
 
     /// Values in one sample.
@@ -66,10 +65,63 @@ impl Dataset {
         self.shape.columns()
     }
 
-    /// Number of classes.
+    /// The classes of the rows.
+    ///
+    /// # Panics
+    /// If the rows have values, which no rule may take for a set of no classes. A data set says which it has by its
+    /// [`targets`](Self::targets); what trains and judges asks before it comes here.
     #[must_use]
+    #[track_caller]
+    pub fn of_classes(&self) -> &Classes {
+        match &self.targets {
+            Targets::Classes(classes) => classes,
+            Targets::Values(_) => panic!("the targets of {} are values, not classes", self.name),
+        }
+    }
+
+    /// The values of the rows; `None` if they have classes.
+    #[must_use]
+    pub fn of_values(&self) -> Option<&Quantities> {
+        match &self.targets {
+            Targets::Classes(_) => None,
+            Targets::Values(quantities) => Some(quantities),
+        }
+    }
+
+    /// Class of each row, below [`Dataset::classes`].
+    ///
+    /// # Panics
+    /// As [`of_classes`](Self::of_classes).
+    #[must_use]
+    #[track_caller]
+    pub fn labels(&self) -> &[u16] {
+        &self.of_classes().labels
+    }
+
+    /// Name of each class.
+    ///
+    /// # Panics
+    /// As [`of_classes`](Self::of_classes).
+    #[must_use]
+    #[track_caller]
+    pub fn class_names(&self) -> &[String] {
+        &self.of_classes().names
+    }
+
+    /// Number of classes.
+    ///
+    /// # Panics
+    /// As [`of_classes`](Self::of_classes).
+    #[must_use]
+    #[track_caller]
     pub fn classes(&self) -> usize {
-        self.class_names.len()
+        self.of_classes().names.len()
+    }
+
+    /// Of which kind the targets are.
+    #[must_use]
+    pub fn kind(&self) -> TargetKind {
+        self.targets.kind()
     }
 
     /// Writes sample `index` to `out`; a pixel b becomes b / 255, normalized by its channel if the data set is.
@@ -107,17 +159,20 @@ impl Dataset {
                 Samples::Floats(floats) => Samples::Floats(pick(floats, rows, self.columns())),
             },
             shape: self.shape,
-            labels: pick(&self.labels, rows, 1),
-            class_names: self.class_names.clone(),
+            targets: self.targets.select(rows),
             normalization: self.normalization.clone(),
         }
     }
 
     /// Samples of each class.
+    ///
+    /// # Panics
+    /// As [`of_classes`](Self::of_classes).
     #[must_use]
+    #[track_caller]
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes()];
-        for &label in &self.labels {
+        for &label in self.labels() {
             counts[usize::from(label)] += 1;
         }
         counts
@@ -133,7 +188,7 @@ impl Dataset {
             Samples::Bytes(bytes) => bytes.truncate(size * self.shape.columns()),
             Samples::Floats(floats) => floats.truncate(size * self.shape.columns()),
         }
-        self.labels.truncate(size);
+        self.targets.truncate(size);
         Ok(())
     }
 }
@@ -157,7 +212,7 @@ pub struct Origin {
     pub notes: Vec<Note>,
 }
 
-/// A data set's two parts: the same columns, the same classes.
+/// A data set's two parts: the same columns, the same classes or values of one scale.
 #[derive(Clone, Debug)]
 pub struct Split {
     /// What a network is trained on.
@@ -178,10 +233,10 @@ impl PartialEq for Split {
 }
 
 impl Split {
-    /// Puts a share of each class of the training part in the place of the test part.
+    /// Puts a share of each class of the training part in the place of the test part; the rows have classes.
     pub(super) fn hold_out(&mut self, fraction: f64, seed: u64) -> Result<(), DatasetError> {
         let drawn = Drawn { seed, fraction, rows: self.train.rows() };
-        let (kept, held) = hold_out(&self.train.labels, self.train.classes(), drawn)?;
+        let (kept, held) = hold_out(self.train.labels(), self.train.classes(), drawn)?;
         self.test = self.train.select(&held);
         self.train = self.train.select(&kept);
         self.origin.validation = Some(drawn);
@@ -215,8 +270,7 @@ mod tests {
             name: "two".into(),
             samples: Samples::Bytes(vec![0, 51, 255, 1]),
             shape: Shape { channels: 1, height: 1, width: 2 },
-            labels: vec![0, 1],
-            class_names: vec!["a".into(), "b".into()],
+            targets: Targets::classes(vec![0, 1], vec!["a".into(), "b".into()]),
             normalization: None,
         }
     }
@@ -226,8 +280,7 @@ mod tests {
             name: "part".into(),
             samples: Samples::Bytes(bytes.to_vec()),
             shape: Shape { channels: 2, height: 1, width: 2 },
-            labels: vec![0; bytes.len() / 4],
-            class_names: vec!["a".into()],
+            targets: Targets::classes(vec![0; bytes.len() / 4], vec!["a".into()]),
             normalization: None,
         }
     }
@@ -245,7 +298,7 @@ mod tests {
     fn a_selection_keeps_order_repeats_and_classes() {
         let picked = two_rows().select(&[1, 0, 1]);
         assert_eq!(picked.samples, Samples::Bytes(vec![255, 1, 0, 51, 255, 1]));
-        assert_eq!((picked.labels.as_slice(), picked.classes()), ([1, 0, 1].as_slice(), 2));
+        assert_eq!((picked.labels(), picked.classes()), ([1, 0, 1].as_slice(), 2));
         assert_eq!(two_rows().select(&[1]).class_counts(), [0, 1]);
     }
 
@@ -257,7 +310,7 @@ mod tests {
         }
         let mut first = two_rows();
         first.keep_first("training", Some(1)).unwrap();
-        assert_eq!((first.samples, first.labels), (Samples::Bytes(vec![0, 51]), vec![0]));
+        assert_eq!((&first.samples, first.labels()), (&Samples::Bytes(vec![0, 51]), &[0][..]));
     }
 
     #[test]

@@ -11,7 +11,9 @@
 use hsic::random::Stream;
 use rayon::prelude::*;
 
-use super::{Content, Dataset, DatasetError, DatasetSource, Facts, LoadOptions, Origin, Samples, Shape, Split};
+use super::{
+    Content, Dataset, DatasetError, DatasetSource, Facts, LoadOptions, Origin, Samples, Shape, Split, Targets,
+};
 
 /// Training samples of `digits` unless another number is asked for.
 ///
@@ -111,8 +113,10 @@ fn part(part: &'static str, purpose: &str, seed: u64, rows: usize) -> Result<Dat
         name: "digits".into(),
         samples: Samples::Bytes(pixels),
         shape: Shape { channels: 1, height: SIDE, width: SIDE },
-        labels: (0..rows).map(|index| (index % CLASSES) as u16).collect(),
-        class_names: (0..CLASSES).map(|class| class.to_string()).collect(),
+        targets: Targets::classes(
+            (0..rows).map(|index| (index % CLASSES) as u16).collect(),
+            (0..CLASSES).map(|class| class.to_string()).collect(),
+        ),
         normalization: None,
     })
 }
@@ -341,7 +345,7 @@ mod tests {
     fn samples_come_in_turn_of_their_classes_whatever_their_number() {
         let of = |rows| part("test", "digits-test", 5, rows).unwrap();
         let (few, many) = (of(13), of(40));
-        assert_eq!(few.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
+        assert_eq!(few.labels(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
         let pixels = |part: &Dataset| match &part.samples {
             Samples::Bytes(pixels) => pixels.clone(),
             Samples::Floats(_) => panic!("pixels expected"),

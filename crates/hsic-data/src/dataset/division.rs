@@ -9,6 +9,7 @@ use super::given::Given;
 use super::load::given;
 use super::parts::{Drawn, first, hold_out, split};
 use super::source::LoadOptions;
+use super::targets::{Classes, Quantities, Targets};
 
 /// Rows of a table, from 0, the first line of names not counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,11 +30,16 @@ pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, D
         return Err(not_divided());
     }
     let whole = LoadOptions { train_size: None, test_size: None, standardization: None, ..options.clone() };
-    let Given { train: Dataset { labels, class_names, .. }, test: None, .. } = given(name_or_path, &whole, &[])? else {
+    let Given { train: Dataset { targets, .. }, test: None, .. } = given(name_or_path, &whole, &[])? else {
         return Err(not_divided());
     };
+    // Rows with values are drawn as if of one class.
+    let (labels, classes) = match targets {
+        Targets::Classes(Classes { labels, names }) => (labels, names.len()),
+        Targets::Values(Quantities { values, .. }) => (vec![0; values.len()], 1),
+    };
     let drawn = Drawn { seed: options.split_seed, fraction: options.test_fraction, rows: labels.len() };
-    let (train, test) = split(&labels, class_names.len(), drawn)?;
+    let (train, test) = split(&labels, classes, drawn)?;
     let train = first(train, "training", options.train_size)?;
     let test = first(test, "test", options.test_size)?;
     if options.validation == 0.0 {
@@ -41,7 +47,7 @@ pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, D
     }
     let drawn = Drawn { seed: options.split_seed, fraction: options.validation, rows: train.len() };
     let of: Vec<u16> = train.iter().map(|&row| labels[row]).collect();
-    let (kept, held) = hold_out(&of, class_names.len(), drawn)?;
+    let (kept, held) = hold_out(&of, classes, drawn)?;
     let rows = |places: Vec<usize>| places.into_iter().map(|place| train[place]).collect();
     Ok(Division { train: rows(kept), test: rows(held) })
 }

@@ -203,7 +203,10 @@ pub enum DatasetError {
         value: i128,
     },
     /// A label that is a fraction: a quantity, not a class.
-    #[error("{}: label {value} in row {row} (from 0), expected a whole number or text", path.display())]
+    #[error(
+        "{}: label {value} in row {row} (from 0), expected a whole number or text (task = regression learns values)",
+        path.display()
+    )]
     LabelFraction {
         /// The file.
         path: PathBuf,
@@ -211,6 +214,48 @@ pub enum DatasetError {
         row: usize,
         /// The label.
         value: f64,
+    },
+    /// A target that is no value.
+    #[error(
+        "{}: target {text:?} in row {row} (from 0), expected a finite number (task = classification takes words)",
+        path.display()
+    )]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// What is there.
+        text: String,
+    },
+    /// Labels that are classes by their form, asked for as values.
+    #[error("{}: labels that stand for classes (one-hot, or of an IDX file), expected task = classification", path.display())]
+    TargetCodes {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Targets of which there is only one.
+    #[error(
+        "{}: all {rows} targets of the training part are {value}, expected different ones (label-column says which column \
+         is the target)",
+        path.display()
+    )]
+    TargetConstant {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: f64,
+        /// Rows of the training part.
+        rows: usize,
+    },
+    /// Values asked of data that have classes.
+    #[error(
+        "task = regression: expected classification for {name}, which names a class for each sample; tables and arrays may \
+         hold values"
+    )]
+    NoValues {
+        /// The data set.
+        name: String,
     },
     /// Labels that make too few or too many classes.
     #[error("{}: labels of {classes} classes, expected 2 to 65536", path.display())]

@@ -17,7 +17,7 @@ use super::parts::{Drawn, first, hold_out, split};
 use super::picture::is_image;
 use super::survey::{Contents, Frame, Image, Survey};
 use super::tree::{Disk, Tree};
-use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Split};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Split, Targets};
 
 /// Classes that labels of 16 bits tell apart.
 const MOST_CLASSES: usize = 1 << 16;
@@ -238,10 +238,9 @@ impl<T: Tree> Images<T> {
     ) -> Result<Dataset, DatasetError> {
         Ok(Dataset {
             name: self.name.clone(),
-            labels: labels(&images),
+            targets: Targets::classes(labels(&images), names.to_vec()),
             samples: Samples::Bytes(survey.samples(images, frame)?),
             shape: frame.shape,
-            class_names: names.to_vec(),
             normalization: None,
         })
     }

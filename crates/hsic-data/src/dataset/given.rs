@@ -73,13 +73,14 @@ fn both(mut first: Dataset, second: &Dataset) -> Dataset {
         (Samples::Floats(all), Samples::Floats(more)) => all.extend_from_slice(more),
         _ => unreachable!("both parts of a data set are pixels, or both numbers"),
     }
-    first.labels.extend_from_slice(&second.labels);
+    first.targets.extend(&second.targets);
     first
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Targets;
     use crate::shape::Shape;
 
     fn dataset(bytes: &[u8]) -> Dataset {
@@ -87,8 +88,10 @@ mod tests {
             name: "d".into(),
             samples: Samples::Bytes(bytes.to_vec()),
             shape: Shape { channels: 1, height: 1, width: 1 },
-            labels: bytes.iter().map(|&byte| u16::from(byte % 2)).collect(),
-            class_names: vec!["even".into(), "odd".into()],
+            targets: Targets::classes(
+                bytes.iter().map(|&byte| u16::from(byte % 2)).collect(),
+                vec!["even".into(), "odd".into()],
+            ),
             normalization: None,
         }
     }

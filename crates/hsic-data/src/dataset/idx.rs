@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::{self, Download, Facts, Found, KnownFile};
 use super::gzip::{Bytes, open};
-use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split};
+use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split, Targets};
 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
 const IMAGES: (u32, &str) = (0x0000_0803, "images");
@@ -266,8 +266,10 @@ impl Idx {
             name: self.name.into(),
             samples: Samples::Bytes(pixels),
             shape: Shape { channels: 1, height, width },
-            labels: classes.into_iter().map(u16::from).collect(),
-            class_names: self.class_names.map(String::from).to_vec(),
+            targets: Targets::classes(
+                classes.into_iter().map(u16::from).collect(),
+                self.class_names.map(String::from).to_vec(),
+            ),
             normalization: None,
         };
         Ok((part, [of_images, of_labels]))

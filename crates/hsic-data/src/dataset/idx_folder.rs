@@ -175,7 +175,7 @@ fn pair([images, labels]: &[PathBuf; 2], contents: &mut Vec<(Vec<u8>, Content)>)
         0x0b => data.as_chunks().0.iter().map(|&bytes| i16::from_be_bytes(bytes).into()).collect(),
         _ => data.as_chunks().0.iter().map(|&bytes| i32::from_be_bytes(bytes).into()).collect(),
     };
-    Ok(Pair { samples, labels: RawLabels::Numbers(Numbers::of(numbers)), place: labels.clone() })
+    Ok(Pair { samples, labels: RawLabels::Codes(Numbers::of(numbers)), place: labels.clone() })
 }
 
 #[cfg(test)]
@@ -222,8 +222,8 @@ mod tests {
         labels(path, "emnist-letters-test-labels-idx1-ubyte", &[26, 1]);
         fs::write(path.join("emnist-letters-mapping.txt"), "1 65 97\n").unwrap();
         let split = loaded(path).unwrap();
-        assert_eq!(split.train.class_names, (1..=26).map(|label| label.to_string()).collect::<Vec<_>>());
-        assert_eq!((&split.train.labels[..2], &split.test.labels[..]), (&[25, 24][..], &[25, 0][..]));
+        assert_eq!(split.train.class_names(), (1..=26).map(|label| label.to_string()).collect::<Vec<_>>());
+        assert_eq!((&split.train.labels()[..2], split.test.labels()), (&[25, 24][..], &[25, 0][..]));
         assert_eq!(split.train.shape, Shape { channels: 1, height: 1, width: 2 });
         assert_eq!(split.train.samples, Samples::Bytes((0..52).collect()));
         assert_eq!(split.test.samples, Samples::Bytes((100..104).collect()));
@@ -256,7 +256,7 @@ mod tests {
             } else {
                 "-70000"
             };
-            assert_eq!(loaded(path).unwrap().train.class_names, [first, "1"]);
+            assert_eq!(loaded(path).unwrap().train.class_names(), [first, "1"]);
         }
         write(path, "train-labels.idx1-ubyte", 0xd01, &[2], &[0; 8]);
         let expected = "d/train-labels.idx1-ubyte: magic 0x00000d01 at byte 0, expected 0x00000801 (labels)";
@@ -297,6 +297,6 @@ mod tests {
         images(path, "a-train-images-idx3-ubyte.gz", 2, 0);
         images(path, "a-val-images-idx3-ubyte", 1, 0);
         labels(path, "a-val-labels-idx1-ubyte", &[1]);
-        assert_eq!(loaded(path).unwrap().test.labels, [1]);
+        assert_eq!(loaded(path).unwrap().test.labels(), [1]);
     }
 }

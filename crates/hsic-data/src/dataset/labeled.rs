@@ -4,9 +4,8 @@ use std::path::Path;
 
 use super::arrays::{Features, Rows};
 use super::encoding::Encoding;
-use super::labels::{ClassLabels, Label};
 use super::notes::Note;
-use super::parts::{Drawn, first, hold_out, split};
+use super::parts::{Drawn, first};
 use super::standard_input::is_standard_input;
 use super::table::without_ending;
 use super::table_fault::TableFault;
@@ -14,55 +13,43 @@ use super::table_file::{Columned, Labeled, Source, TableFile, read};
 use super::tables::fit::{fit, notes as of_encoding};
 use super::tables::matching::matched;
 use super::tables::values::Encoded;
-use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization};
+use super::target_column::{Decided, TargetColumn, decide, decide_known};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, Split, Standardization, Targets};
 
-/// Loads a table with a class for each row. Which rows are trained on, and which judge, is settled first; what columns
+/// Loads a table with a class or a value for each row. Which rows are trained on, and which judge, is settled first; what columns
 /// become, and how they are standardized, the former alone say.
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
     let TableFile { train, test, content, notes } = read(path, options, None)?;
     let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
-    let train_labels = train.classes(&[])?;
-    let names = train_labels.names(path)?;
-    if names.len() < 2 {
-        return Err(DatasetError::ClassCount { path: path.to_owned(), classes: names.len() });
-    }
-    let labels = train_labels.classes(path, &names)?;
+    let Decided { train: targets, test: of_test, note } = decide(path, &train, test.as_ref(), options)?;
+    origin.notes.extend(note);
     let seed = options.split_seed;
-    let (train_rows, test_rows, test) = match &test {
-        Some(test) => {
-            // Labels of a file of its own are what the training part calls them; those of one file are of one kind.
-            let known: Vec<String> = match options.test_dataset {
-                Some(_) => names.iter().map(Label::name).collect(),
-                None => Vec::new(),
-            };
-            let test_labels = among(test.classes(&known)?, &test.place, &names)?;
-            ((0..labels.len()).collect(), (0..test_labels.len()).collect(), Some((test, test_labels)))
-        }
+    let (train_rows, test_rows) = match &of_test {
+        Some(of_test) => ((0..targets.rows()).collect(), (0..of_test.rows()).collect()),
         None => {
-            let drawn = Drawn { seed, fraction: options.test_fraction, rows: labels.len() };
-            let (train_rows, test_rows) = split(&labels, names.len(), drawn)?;
+            let drawn = Drawn { seed, fraction: options.test_fraction, rows: targets.rows() };
             origin.split = Some(drawn);
-            (train_rows, test_rows, None)
+            targets.split(drawn)?
         }
     };
     let mut train_rows: Vec<usize> = first(train_rows, "training", options.train_size)?;
     let mut test_rows: Vec<usize> = first(test_rows, "test", options.test_size)?;
-    let (mut test_part, mut test_labels) = match &test {
-        Some((test, labels)) => (*test, labels),
-        None => (&train, &labels),
+    let (mut test_part, mut test_targets) = match (&test, &of_test) {
+        (Some(test), Some(of_test)) => (test, of_test),
+        _ => (&train, &targets),
     };
     if options.validation > 0.0 {
         let drawn = Drawn { seed, fraction: options.validation, rows: train_rows.len() };
-        let of: Vec<u16> = train_rows.iter().map(|&row| labels[row]).collect();
-        let (kept, held) = hold_out(&of, names.len(), drawn)?;
+        (train_rows, test_rows) = targets.hold_out(&train_rows, drawn)?;
         origin.validation = Some(drawn);
-        let rows = |places: Vec<usize>| -> Vec<usize> { places.into_iter().map(|place| train_rows[place]).collect() };
-        (train_rows, test_rows) = (rows(kept), rows(held));
-        (test_part, test_labels) = (&train, &labels);
+        (test_part, test_targets) = (&train, &targets);
     }
 
-    let pick = |labels: &[u16], rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<u16>>();
-    let (train_classes, test_classes) = (pick(&labels, &train_rows), pick(test_labels, &test_rows));
+    let (train_targets, test_targets) = (targets.pick(&train_rows), test_targets.pick(&test_rows));
+    let scale = match options.target_scale {
+        None => train_targets.scale(path)?,
+        given => given,
+    };
     let (standardization, train_values, test_values) = match (&train.features, &test_part.features) {
         (Source::Columns(columned), judging) => {
             let encoding = match &options.encoding {
@@ -109,21 +96,18 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
             (standardization, (train, rows.shape), (test, rows.shape))
         }
     };
-    let of = |(samples, shape), labels| dataset(path, samples, shape, labels, &names);
-    Ok(Split { train: of(train_values, train_classes), test: of(test_values, test_classes), standardization, origin })
+    let of = |(samples, shape), targets: TargetColumn| dataset(path, samples, shape, targets.targets(scale));
+    Ok(Split { train: of(train_values, train_targets), test: of(test_values, test_targets), standardization, origin })
 }
 
-/// Loads a table as it is, for a network that knows classes of these names: one class or more, the first so many rows of
-/// a part where sizes say so, columns as the training saw them and standardized by the numbers that are given.
+/// Loads a table as it is, for a network that knows classes of these names, or that learned values: one class or more, the
+/// first so many rows of a part where sizes say so, columns as the training saw them and standardized by the numbers that are given.
 pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
     let TableFile { train, test, content, mut notes } = read(path, options, Some(known))?;
-    let train_labels = train.classes(known)?;
-    let test_labels = test.as_ref().map(|test| test.classes(known)).transpose()?;
-    let names = train_labels.names_with(path, test_labels.as_ref())?;
-    let mut part = |labeled: &Labeled, labels: &ClassLabels, name, size| {
-        let rows = first((0..labels.len()).collect(), name, size)?;
-        let classes = labels.classes(path, &names)?;
-        let classes = rows.iter().map(|&row| classes[row]).collect();
+    let Decided { train: targets, test: of_test, .. } = decide_known(path, &train, test.as_ref(), options, known)?;
+    let mut part = |labeled: &Labeled, targets: &TargetColumn, name, size| {
+        let rows = first((0..targets.rows()).collect(), name, size)?;
+        let targets = targets.pick(&rows).targets(options.target_scale);
         let (samples, shape) = match (&labeled.features, &options.encoding) {
             (Source::Columns(columned), Some(encoding)) => {
                 let standardization = given_standardization(path, encoding.width(), options)?;
@@ -144,21 +128,16 @@ pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Res
                 (part.samples(path, all.shape)?, all.shape)
             }
         };
-        Ok::<Dataset, DatasetError>(dataset(path, samples, shape, classes, &names))
+        Ok::<Dataset, DatasetError>(dataset(path, samples, shape, targets))
     };
-    let (train, test) = match (&test, &test_labels) {
-        (Some(test), Some(labels)) => {
-            let train = part(&train, &train_labels, "training", options.train_size)?;
-            (train, Some(part(test, labels, "test", options.test_size)?))
+    let (train, test) = match (&test, &of_test) {
+        (Some(test), Some(of_test)) => {
+            let train = part(&train, &targets, "training", options.train_size)?;
+            (train, Some(part(test, of_test, "test", options.test_size)?))
         }
-        _ => (part(&train, &train_labels, "test", options.test_size)?, None),
+        _ => (part(&train, &targets, "test", options.test_size)?, None),
     };
     Ok(Given { train, test, content: Some(content), notes })
-}
-
-/// Classes of labels among those of the training part.
-fn among(labels: ClassLabels, path: &Path, names: &[Label]) -> Result<Vec<u16>, DatasetError> {
-    labels.renamed(names).classes(path, names)
 }
 
 /// A table seen through an encoding.
@@ -232,9 +211,8 @@ impl Part {
     }
 }
 
-fn dataset(path: &Path, samples: Samples, shape: Shape, labels: Vec<u16>, names: &[Label]) -> Dataset {
-    let class_names = names.iter().map(Label::name).collect();
-    Dataset { name: name(path), samples, shape, labels, class_names, normalization: None }
+fn dataset(path: &Path, samples: Samples, shape: Shape, targets: Targets) -> Dataset {
+    Dataset { name: name(path), samples, shape, targets, normalization: None }
 }
 
 /// The name of a file without its ending, or of a folder.
@@ -269,10 +247,10 @@ mod tests {
     fn rows(split: &Split) -> Vec<(Vec<f32>, String)> {
         let mut rows = Vec::new();
         for part in [&split.train, &split.test] {
-            for (index, &label) in part.labels.iter().enumerate() {
+            for (index, &label) in part.labels().iter().enumerate() {
                 let mut row = vec![0.0; part.columns()];
                 part.fill_row(index, &mut row);
-                rows.push((row, part.class_names[usize::from(label)].clone()));
+                rows.push((row, part.class_names()[usize::from(label)].clone()));
             }
         }
         rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -287,7 +265,7 @@ mod tests {
             loaded(text, &options).unwrap()
         };
         let last = named(None);
-        assert_eq!(last.train.class_names, ["10", "11"]);
+        assert_eq!(last.train.class_names(), ["10", "11"]);
         let of = |values: [f32; 2], name: &str| (values.to_vec(), name.to_owned());
         assert_eq!(
             rows(&last),
@@ -308,7 +286,8 @@ mod tests {
     fn labels_sort_as_numbers_if_all_are_and_as_text_if_not() {
         let names = |labels: [&str; 4]| {
             let text: String = labels.iter().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
-            loaded(&text, &LoadOptions { test_fraction: 0.5, ..options() }).map(|split| split.train.class_names)
+            loaded(&text, &LoadOptions { test_fraction: 0.5, ..options() })
+                .map(|split| split.train.class_names().to_vec())
         };
         assert_eq!(names(["10", "9", "10.0", "9"]).unwrap(), ["9", "10"]);
         assert_eq!(names(["10", "9", "x", "9"]).unwrap(), ["10", "9", "x"]);
@@ -391,7 +370,7 @@ mod tests {
         let options = LoadOptions { standardization: Some(numbers), ..LoadOptions::default() };
         let found = given_as("4,b\n0,b\n2,b\n", &["a", "b"], &options).unwrap();
         assert_eq!(found.train.samples, Samples::Floats(vec![1.0, -1.0, 0.0]));
-        assert_eq!((&found.train.labels[..], &found.train.class_names[..]), (&[0; 3][..], &["b".to_owned()][..]));
+        assert_eq!((found.train.labels(), found.train.class_names()), (&[0; 3][..], &["b".to_owned()][..]));
         assert!(found.test.is_none());
         let first = LoadOptions { test_size: Some(1), ..options.clone() };
         assert_eq!(given_as("4,b\n0,b\n", &["a", "b"], &first).unwrap().train.rows(), 1);
@@ -403,7 +382,7 @@ mod tests {
     #[test]
     fn a_label_is_what_the_network_knows_whatever_labels_stand_beside_it() {
         let names = |rows: &str, known: &[&str]| {
-            given_as(rows, known, &LoadOptions::default()).map(|given| given.train.class_names)
+            given_as(rows, known, &LoadOptions::default()).map(|given| given.train.class_names().to_vec())
         };
         // In training "x" made all labels text; alone, "01" would be the number 1.
         assert_eq!(names("5,01\n6,02\n", &["01", "02", "x"]).unwrap(), ["01", "02"]);

@@ -11,6 +11,8 @@ use super::tables::number::plain;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RawLabels {
     Numbers(Numbers),
+    /// Numbers that are classes by their form: the place of a 1 among zeros, labels of an IDX file.
+    Codes(Numbers),
     Words(Words),
 }
 
@@ -30,7 +32,7 @@ impl RawLabels {
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Numbers(numbers) => numbers.len(),
+            Self::Numbers(numbers) | Self::Codes(numbers) => numbers.len(),
             Self::Words(words) => words.len(),
         }
     }
@@ -70,7 +72,7 @@ impl ClassLabels {
     /// `LabelFraction` for a number that is not whole.
     pub(super) fn of(path: &Path, raw: &RawLabels, known: &[String]) -> Result<Self, DatasetError> {
         match raw {
-            RawLabels::Numbers(numbers) => Self::of_numbers(path, numbers),
+            RawLabels::Numbers(numbers) | RawLabels::Codes(numbers) => Self::of_numbers(path, numbers),
             RawLabels::Words(words) => Self::of_words(path, words, known),
         }
     }
@@ -120,11 +122,6 @@ impl ClassLabels {
         };
         let places = (0..words.len()).map(|row| words.code(row).unwrap_or_default() as u32).collect();
         Ok(Self { list, places })
-    }
-
-    /// How many labels there are.
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
     }
 
     /// The distinct labels in order.

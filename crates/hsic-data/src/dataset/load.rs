@@ -12,6 +12,7 @@ use super::normalization::Normalize;
 use super::source::{DatasetSource, LoadOptions};
 use super::standard_input::is_standard_input;
 use super::table_fault::TableFault;
+use super::task::Task;
 use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table, table_file};
 use crate::names::same;
 
@@ -62,6 +63,7 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         let fault = TableFault::TestDataset { why: "are no table" };
         return Err(DatasetError::Table { path: path.clone(), fault });
     }
+    place.check(options.task, name_or_path)?;
     let mut split = match place {
         // Tables and images are divided before they are looked at.
         Place::Table(path) => labeled::load(path, options)?,
@@ -87,7 +89,9 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
 /// # Errors
 /// As those of [`load`].
 pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
-    match Place::of(name_or_path)? {
+    let place = Place::of(name_or_path)?;
+    place.check(options.task, name_or_path)?;
+    match place {
         Place::Table(path) => labeled::given(path, options, known),
         Place::Source(source) => Ok(Given::of(source.load(options)?)),
         Place::Folder(path) => folder::images(path)?.given(options),
@@ -135,6 +139,16 @@ enum Place<'p> {
 }
 
 impl<'p> Place<'p> {
+    /// Whether what is there may hold what is asked for.
+    fn check(&self, task: Task, name: &str) -> Result<(), DatasetError> {
+        match self {
+            Self::Source(_) | Self::Folder(_) | Self::Archive(..) if task == Task::Regression => {
+                Err(DatasetError::NoValues { name: name.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn of(name_or_path: &'p str) -> Result<Self, DatasetError> {
         if let Some(source) = source(name_or_path) {
             return Ok(Self::Source(source));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::picture::ImageFit;
+use super::task::Sign;
 
 /// One thing to be said. Whoever shows it chooses the words.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -73,6 +74,12 @@ pub enum Note {
         folders: Vec<PathBuf>,
         /// Images in them.
         images: usize,
+    },
+    /// Numbers as targets were taken for quantities or for classes by what they look like, where it may not be plain.
+    TaskTaken {
+        /// What they look like.
+        #[serde(flatten)]
+        sign: Sign,
     },
     /// Arrays of a file were not read.
     OtherArrays {

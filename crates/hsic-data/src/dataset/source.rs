@@ -15,6 +15,8 @@ use super::standardization::Standardization;
 use super::tables::header::Header;
 use super::tables::select::{ColumnList, Missing};
 use super::tables::text::TextEncoding;
+use super::targets::TargetScale;
+use super::task::Task;
 use crate::shape::Shape;
 
 /// How image files of a folder or archive become samples of one shape.
@@ -68,7 +70,7 @@ pub struct LoadOptions {
     pub train_size: Option<usize>,
     /// Test samples: as many are drawn, or the first so many kept. Default: [`DIGITS_TEST`](super::DIGITS_TEST), or all.
     pub test_size: Option<usize>,
-    /// Column of a table that holds the class: a name from its first line, or an index from 0. Default: the last.
+    /// Column of a table that holds the class or the value: a name from its first line, or an index from 0. Default: the last.
     pub label_column: Option<String>,
     /// A file of its own for testing, with the columns and classes of the table. Default: a part of the table.
     pub test_dataset: Option<PathBuf>,
@@ -90,7 +92,11 @@ pub struct LoadOptions {
     pub arrays: Option<ArrayNames>,
     /// Whether images in arrays are images.
     pub image_arrays: ImageArrays,
-    /// Fraction of each class that becomes the test part of a table, folder or archive without one, in (0, 1).
+    /// Whether targets of tables and arrays are classes or values.
+    pub task: Task,
+    /// What standardizes targets that are values, in [`given`](super::given()): the scale of a training.
+    pub target_scale: Option<TargetScale>,
+    /// Fraction of each class, or of rows with values, that becomes the test part of a table, folder or archive without one, in (0, 1).
     pub test_fraction: f64,
     /// Whether the columns of a table are brought to mean 0 and deviation 1 (of the training part).
     pub standardize: bool,
@@ -103,7 +109,7 @@ pub struct LoadOptions {
     pub skip_broken: bool,
     /// What is done to the values of images.
     pub normalize: Normalize,
-    /// Share of the training part, by class, that takes the place of the test part; 0 for none.
+    /// Share of the training part, by class where rows have classes, that takes the place of the test part; 0 for none.
     pub validation: f64,
 }
 
@@ -126,6 +132,8 @@ impl Default for LoadOptions {
             tables: TableColumns::All,
             arrays: None,
             image_arrays: ImageArrays::Images,
+            task: Task::Auto,
+            target_scale: None,
             test_fraction: 0.2,
             standardize: true,
             standardization: None,

@@ -115,7 +115,7 @@ fn series_of(panel: &Panel) -> &[Series] {
 
 /// Whether a style has a color of its own.
 fn is_own(style: Style) -> bool {
-    matches!(style, Style::Line | Style::Curve | Style::Ridge)
+    matches!(style, Style::Line | Style::Curve | Style::Points | Style::Ridge)
 }
 
 /// Looks of the series of one panel, of which some have numbers.
@@ -136,7 +136,7 @@ fn panel_looks(series: &[Series], numbers: &[Option<usize>]) -> Vec<Look> {
         (_, Some(number)) => Look {
             color: Some(number % COLORS.len()),
             dash: if one.style == Style::Ridge { "" } else { DASHES[(number + number / COLORS.len()) % DASHES.len()] },
-            mark: (one.style == Style::Line).then(|| mark(number)),
+            mark: matches!(one.style, Style::Line | Style::Points).then(|| mark(number)),
             open: false,
             thickness: if one.style == Style::Ridge { 1.3 } else { 1.8 },
         },

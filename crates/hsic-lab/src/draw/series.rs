@@ -62,14 +62,15 @@ pub(super) fn draw(canvas: &mut Canvas, series: &[Series], looks: &[Look], x: Sp
             area(canvas, points, look, frame, opacity);
         }
     }
-    for (_, look, points) in &rest {
+    for (_, look, points) in rest.iter().filter(|(series, ..)| series.style != Style::Points) {
         line(canvas, points, look, frame);
     }
-    for (_, look, points) in &rest {
+    for (series, look, points) in &rest {
         if let [only] = points.as_slice() {
             whisker(canvas, only, look, frame);
         }
-        marks(canvas, points, look, frame);
+        let apart = if series.style == Style::Points { 0.0 } else { MARK_DISTANCE };
+        marks(canvas, points, look, frame, apart);
     }
 }
 
@@ -102,8 +103,8 @@ fn whisker(canvas: &mut Canvas, point: &Drawn, look: &Look, frame: Frame) {
     }
 }
 
-/// Marks at the points, or at some of them where they are dense. A curve's single point is marked too: it has no line.
-fn marks(canvas: &mut Canvas, points: &[Drawn], look: &Look, frame: Frame) {
+/// Marks at the points, `apart` from one to the next at the least. A curve's single point is marked too: it has no line.
+fn marks(canvas: &mut Canvas, points: &[Drawn], look: &Look, frame: Frame, apart: f64) {
     let shape = match (look.mark, points.len()) {
         (Some(shape), _) => shape,
         (None, 1) => 0,
@@ -112,7 +113,7 @@ fn marks(canvas: &mut Canvas, points: &[Drawn], look: &Look, frame: Frame) {
     let mut last: Option<Place> = None;
     let mut commands = String::new();
     for &Drawn { at, .. } in points.iter().filter(|point| frame.holds(point.at)) {
-        if last.is_none_or(|last| (at.0 - last.0).hypot(at.1 - last.1) >= MARK_DISTANCE) {
+        if last.is_none_or(|last| (at.0 - last.0).hypot(at.1 - last.1) >= apart) {
             commands.push_str(&mark_path(shape, at));
             last = Some(at);
         }

@@ -308,3 +308,21 @@ proptest! {
         check(&svg(&plot, &title));
     }
 }
+
+#[test]
+fn points_without_a_line_are_all_marked_however_close_they_are() {
+    let marks = |style| {
+        let series = Series::plain("a", style, [(1.0, 1.0), (1.001, 1.0), (1.0, 1.001), (9.0, 9.0)]);
+        let panel = Panel {
+            title: String::new(),
+            x: Axis::linear("x"),
+            y: Axis::linear("y"),
+            marks: Marks::Series(vec![series]),
+        };
+        let svg = svg(&Plot { panels: vec![panel], columns: 1, ..Plot::default() }, "t");
+        let lines: Vec<&str> = svg.lines().filter(|line| line.contains("stroke-linejoin")).collect();
+        let marked = svg.split("<path").filter(|path| path.contains("fig-full")).map(|path| path.matches('M').count());
+        (lines.len(), marked.max())
+    };
+    assert_eq!((marks(Style::Line), marks(Style::Points)), ((1, Some(2)), (0, Some(4))));
+}

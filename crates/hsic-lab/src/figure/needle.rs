@@ -78,7 +78,7 @@ fn activations(run: &Trained<'_>) -> Result<Activations, Error> {
             right += test[class][bin];
         }
         let accuracy = right / data.test.rows() as f64;
-        Ok(Activations { classes: data.test.class_names.clone(), counts: test, accuracy })
+        Ok(Activations { classes: data.test.class_names().to_vec(), counts: test, accuracy })
     })
 }
 

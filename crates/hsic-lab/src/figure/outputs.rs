@@ -37,7 +37,7 @@ fn means(run: &Trained<'_>) -> Result<Means, Error> {
             units.iter().map(|&unit| sums[unit] / rows).collect()
         };
         Ok(Means {
-            classes: data.test.class_names.clone(),
+            classes: data.test.class_names().to_vec(),
             means: table.sums.iter().zip(&table.counts.counts).map(of_class).collect(),
             recall: table.counts.assigned(&readout.assignment).recall(),
         })

@@ -142,6 +142,8 @@ pub enum Style {
     Paper,
     /// A thin line without marks: a law or a bound to compare with.
     Guide,
+    /// Marks without a line: points in no order.
+    Points,
     /// The area between each point's `low` and `high`, with a line on top; many of them above each other.
     Ridge,
 }

@@ -7,8 +7,10 @@ use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning, read_re
 use hsic_bottleneck::reconstruction::{Reconstruction, Reconstructions};
 use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
 use hsic_bottleneck::summary::{JudgedOn, Summary};
+use hsic_bottleneck::valued::ValuePairs;
 
 use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
+use super::value_plots::{scatter, scores};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
 const MOST_CURVES: usize = 8;
@@ -33,6 +35,8 @@ pub struct RunReport {
     pub timelines: Vec<TimelineReport>,
     /// What was amiss.
     pub warnings: Vec<Warning>,
+    /// Some judged values beside the predicted ones; `None` where classes are learned.
+    pub values: Option<ValuePairs>,
     /// What a network of capsules draws of some test images; `None` without a decoder.
     pub reconstructions: Option<Reconstructions>,
     /// Of several sigmas: each network's own run, as far as it has been started; empty in the plain case.
@@ -66,6 +70,7 @@ impl RunReport {
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
+            values: ValuePairs::read(run)?,
             reconstructions: Reconstructions::read(run)?,
             members,
         };
@@ -97,10 +102,12 @@ pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
     let own = std::iter::once((None, report));
     for (member, run) in own.chain(report.members.iter().map(|(sigma, run)| (Some(*sigma), run))) {
         add("Accuracy", member, accuracy(&run.epochs, judged));
+        add("R2", member, scores(&run.epochs, judged));
         // What a member was read as is told by the whole.
         if member.is_none() {
             add("Format training", None, format(&run.format, judged));
             add("Confusion", None, run.summary.as_ref().and_then(|summary| confusion(summary, judged)));
+            add("Predicted and true values", None, run.values.as_ref().and_then(|found| scatter(found, judged)));
             add("Reconstructions", None, run.reconstructions.as_ref().and_then(|found| reconstructions(found, judged)));
         }
         add("Loss by block", member, loss(&run.epochs));
@@ -125,7 +132,7 @@ fn panel(title: &str, x: &str, y: Axis, series: Vec<Series>) -> Panel {
 }
 
 fn accuracy(epochs: &[EpochReport], judged: JudgedOn) -> Option<Plot> {
-    let last = epochs.last()?;
+    let last = epochs.last().filter(|last| last.values.is_none())?;
     let of = |name: &str, value: fn(&EpochReport) -> f64| {
         Series::plain(name, Style::Line, epochs.iter().map(|report| (report.epoch as f64, percent(value(report)))))
     };
@@ -278,19 +285,24 @@ fn gradients(monitor: &[MonitorReport]) -> Option<Plot> {
     };
     let style = style(monitor.len());
     let norms = by_block(monitor, blocks, style, norm);
-    let share = |report: &MonitorReport| (report.step as f64, percent(report.batch_accuracy));
-    let read = vec![Series::plain("batch", style, monitor.iter().map(share))];
+    let share = |report: &MonitorReport| Some((report.step as f64, percent(report.batch_accuracy?)));
+    let read: Vec<(f64, f64)> = monitor.iter().filter_map(share).collect();
     let caption = format!(
         "As the monitor saw it on the batch of every so many steps: the norm of the gradient with respect to each block's \
-         parameters (left), and how much of the batch is read right (right).{}",
+         parameters{}.{}",
+        if read.is_empty() { "" } else { " (left), and how much of the batch is read right (right)" },
         selection(blocks)
     );
-    let mut panels = vec![panel("accuracy on the batch", "step", Axis::linear("accuracy (%)"), read)];
+    let mut panels = Vec::new();
+    if !read.is_empty() {
+        let read = vec![Series::plain("batch", style, read)];
+        panels.push(panel("accuracy on the batch", "step", Axis::linear("accuracy (%)"), read));
+    }
     if !norms.is_empty() {
         let axis = Axis { scale: Scale::Log, ..Axis::linear("gradient norm") };
         panels.insert(0, panel("gradient norm", "step", axis, norms));
     }
-    Some(plot(caption, 2, panels))
+    (!panels.is_empty()).then(|| plot(caption, 2, panels))
 }
 
 fn confusion(summary: &Summary, judged: JudgedOn) -> Option<Plot> {
@@ -361,12 +373,19 @@ mod tests {
             terms: Default::default(),
             train_accuracy: 0.5,
             test_accuracy: 0.25,
+            values: None,
             authors_test_accuracy: None,
         }
     }
 
     fn monitor(step: u64, gradient_norm: Vec<f64>) -> MonitorReport {
-        MonitorReport { step, nhsic_x: vec![7.0, 6.0], nhsic_y: vec![3.0, 4.0], gradient_norm, batch_accuracy: 0.75 }
+        MonitorReport {
+            step,
+            nhsic_x: vec![7.0, 6.0],
+            nhsic_y: vec![3.0, 4.0],
+            gradient_norm,
+            batch_accuracy: Some(0.75),
+        }
     }
 
     fn report() -> RunReport {
@@ -378,6 +397,7 @@ mod tests {
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
+            values: None,
             reconstructions: None,
             members: Vec::new(),
         }

@@ -277,6 +277,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         Ok(&self.report)
     }
 
+    fn learns_values(&self) -> bool {
+        self.transport.is_none()
+    }
+
     fn state(&self) -> UpdateState<T> {
         let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
         UpdateState { optimizers: self.optimizers.clone(), learners }
@@ -316,7 +320,7 @@ mod tests {
         let m = if step == 2 { 11 } else { 24 };
         let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
         let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
     }
 
     #[test]

@@ -460,6 +460,10 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         Ok(&self.report)
     }
 
+    fn learns_values(&self) -> bool {
+        self.objective.learns_values()
+    }
+
     fn state(&self) -> UpdateState<T> {
         UpdateState::of(self.slots.iter().map(|slot| &slot.own.optimizer))
             .with_learners(self.slots.iter().map(|slot| &slot.own.learners[..]))

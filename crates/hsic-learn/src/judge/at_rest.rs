@@ -222,7 +222,8 @@ impl<'n> AtRest<'n> {
         self.for_each_batch(dataset, limit, |batch| each(&batch.labels, &self.features(batch.rows(), &batch.x)));
     }
 
-    fn for_each_batch(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&Batch)) {
+    /// Calls `each` with the first `limit` rows of a data set, some rows at a time.
+    pub(crate) fn for_each_batch(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&Batch)) {
         let mut batch = Batch::default();
         let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
         for rows in rows.chunks(self.batch.unwrap_or(ROWS)) {

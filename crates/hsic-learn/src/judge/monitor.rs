@@ -22,8 +22,10 @@ pub struct MonitorReport {
     pub nhsic_y: Vec<f64>,
     /// Norm of the gradient with respect to the block's parameters in the step, by block.
     pub gradient_norm: Vec<f64>,
-    /// Share of the batch that is read right (unformatted outputs by the best assignment of this batch).
-    pub batch_accuracy: f64,
+    /// Share of the batch that is read right (unformatted outputs by the best assignment of this batch); `None` where rows
+    /// have values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_accuracy: Option<f64>,
 }
 
 /// Measures every so many steps.
@@ -67,11 +69,12 @@ impl Monitor {
     ) -> Result<MonitorReport, StepError> {
         let m = batch.rows();
         match &mut self.operator {
-            Some(operator) => operator
-                .fill(batch.matrix(), &batch.labels, batch.classes, &mut self.workspace)
-                .map_err(StepError::of_batch)?,
+            Some(operator) => {
+                operator.fill_of(batch.matrix(), batch.targets(), &mut self.workspace).map_err(StepError::of_batch)?
+            }
             None => {
-                let operator = BatchOperator::new(batch.matrix(), &batch.labels, batch.classes, self.bottleneck);
+                let operator =
+                    BatchOperator::of(Some(batch.matrix()), batch.targets(), self.bottleneck, &mut self.workspace);
                 self.operator = Some(operator.map_err(StepError::of_batch)?);
             }
         }
@@ -88,16 +91,19 @@ impl Monitor {
             }
             Ok(())
         })?;
-        let units = session.units();
-        let mut table = Confusion::new(batch.classes, units);
-        table.add(&batch.labels, &scores, units);
-        let assignment = Assignment::of_outputs(self.formatted, &table);
+        let batch_accuracy = batch.values.is_empty().then(|| {
+            let units = session.units();
+            let mut table = Confusion::new(batch.classes, units);
+            table.add(&batch.labels, &scores, units);
+            let assignment = Assignment::of_outputs(self.formatted, &table);
+            table.assigned(&assignment).accuracy()
+        });
         Ok(MonitorReport {
             step,
             nhsic_x,
             nhsic_y,
             gradient_norm: signals.iter().map(|signal| signal.gradient_norm).collect(),
-            batch_accuracy: table.assigned(&assignment).accuracy(),
+            batch_accuracy,
         })
     }
 }

@@ -37,6 +37,7 @@ pub static METHOD: Method = Method {
     source: include_str!("alignment.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &[],

@@ -1,4 +1,5 @@
-//! Back-propagation, the rival: cross-entropy of the last block's outputs, gradients through all blocks.
+//! Back-propagation, the rival: cross-entropy of the last block's outputs (where values are learned, their mean squared
+//! error), gradients through all blocks.
 //!
 //!   delta_L = dCE/da_L,  delta_i = (W_{i+1}' delta_{i+1}) o f'(a_i),  dW_i = delta_i h_{i-1}'
 //!
@@ -38,6 +39,7 @@ pub static METHOD: Method = Method {
     source: include_str!("backprop.rs"),
     outputs: Outputs::Classes,
     takes_capsules: true,
+    values: true,
     local: false,
     parallel: false,
     reads: &["recompute", "reconstruction_weight"],

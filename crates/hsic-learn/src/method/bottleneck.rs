@@ -16,8 +16,11 @@
 //! of a linear classifier that each block has of its own, trained with it. To train the output block itself to name
 //! classes, so that the network is the one of back-propagation, take the method `hsic-local`.
 //!
-//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5; with the network `pyramid` AdamW 3e-3, beta 1, x none, classifier 1. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn
-//! from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
+//! Targets that are values are learned likewise, Y through the Gaussian kernel of its deviations: `hsic train` takes beta 50,
+//! SGD 1e-2 and a dropout of 0.3 for them, and a line of the features of all blocks reads the value.
+//!
+//! Defaults: SGD 2e-3, beta 500, sigma 5, epsilon 1e-5; with the network `pyramid` AdamW 3e-3, beta 1, x none and
+//! classifier 1. Pitfalls: `--sigma-labels` far above 10 leaves nothing to learn from; a block that gives every sample the same row can never leave that point; rows of a batch cost their cube.
 
 use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
@@ -47,6 +50,7 @@ pub static METHOD: Method = Method {
     source: include_str!("bottleneck.rs"),
     outputs: Outputs::Units,
     takes_capsules: false,
+    values: true,
     local: true,
     parallel: true,
     reads: READS,
@@ -216,13 +220,10 @@ impl HsicObjective {
     ) -> Result<ApproximateOperator<T>, hsic::Error> {
         match earlier {
             Some(mut operator) => {
-                operator.fill(x, &labels.of_rows, labels.classes, workspace)?;
+                operator.fill_of(x, labels.targets(), workspace)?;
                 Ok(operator)
             }
-            None => {
-                let Labels { of_rows, classes } = labels;
-                ApproximateOperator::new(x, of_rows, *classes, self.options, self.approximation, self.seed)
-            }
+            None => ApproximateOperator::of(x, labels.targets(), self.options, self.approximation, self.seed),
         }
     }
 }
@@ -260,6 +261,10 @@ impl<T: Scalar> Default for HsicScratch<T> {
 impl<T: Scalar> Objective<T> for HsicObjective {
     type Shared = HsicShared<T>;
     type Scratch = HsicScratch<T>;
+
+    fn learns_values(&self) -> bool {
+        self.classifier.is_none()
+    }
 
     fn learners(&self, _block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
         self.classifier.map(|(_, classes)| zero_classifier(shape.columns(), classes)).into_iter().collect()

@@ -25,6 +25,7 @@ pub static METHOD: Method = Method {
     source: include_str!("bottleneck_local.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: true,
     local: true,
     parallel: true,
     reads: READS,

@@ -43,6 +43,7 @@ pub static METHOD: Method = Method {
     source: include_str!("cwc_ff.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["goodness"],
@@ -204,7 +205,7 @@ mod tests {
         let site = Site { block: 0, last: false, shape: map, x };
         let view = MatRef::from_row_major_slice(z, M, columns);
         let to = MatMut::from_row_major_slice_mut(&mut dz, M, columns);
-        let labels = Labels { of_rows: vec![0, 2, 1, 2], classes };
+        let labels = Labels { of_rows: vec![0, 2, 1, 2], classes, values: Vec::new() };
         let signal = competition.signal(&labels, site, view, to, &mut [], &mut CompetitionScratch::default());
         (signal.unwrap(), dz)
     }

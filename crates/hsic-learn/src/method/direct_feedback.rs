@@ -52,6 +52,7 @@ pub static METHOD: Method = Method {
     source: include_str!("direct_feedback.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: false,
     parallel: true,
     reads: &["angle_steps"],
@@ -238,7 +239,7 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * 6).map(|_| stream.normal()).collect();
-        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, step }
+        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
     }
 
     /// Largest difference between the parameters of two networks.

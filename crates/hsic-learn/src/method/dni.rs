@@ -63,6 +63,7 @@ pub static METHOD: Method = Method {
     source: include_str!("dni.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: false,
     parallel: true,
     reads: &["conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
@@ -425,7 +426,7 @@ mod tests {
         let mut stream = Stream::new(1, "dni", step);
         let labels: Vec<usize> = (0..9).map(|row| row % 3).collect();
         let x = (0..9 * INPUT.columns()).map(|_| stream.normal()).collect();
-        Batch { x, columns: INPUT.columns(), labels, classes: 3, step }
+        Batch { x, columns: INPUT.columns(), labels, classes: 3, values: Vec::new(), step }
     }
 
     fn dni(lambda: f64, angle_steps: u64) -> Dni<f64> {

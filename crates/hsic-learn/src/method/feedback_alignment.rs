@@ -26,6 +26,7 @@ pub static METHOD: Method = Method {
     source: include_str!("feedback_alignment.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: false,
     parallel: false,
     reads: &["recompute", "angle_steps"],

@@ -76,6 +76,7 @@ pub static METHOD: Method = Method {
     source: include_str!("forward_forward.rs"),
     outputs: Outputs::Labels,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["goodness", "theta", "negatives", "label_strength", "peer"],
@@ -334,7 +335,7 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(7, "forward-forward", step);
         let x = (0..30 * 8).map(|_| stream.normal()).collect();
-        Batch { x, columns: 8, labels: (0..30).map(|row| row % 3).collect(), classes: 3, step }
+        Batch { x, columns: 8, labels: (0..30).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
     }
 
     #[test]

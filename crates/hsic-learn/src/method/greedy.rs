@@ -52,6 +52,7 @@ pub static METHOD: Method = Method {
     source: include_str!("greedy.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: false,
     reads: &["auxiliary", "auxiliary_width", "decoupled"],
@@ -265,7 +266,7 @@ mod tests {
     fn batch(step: u64) -> Batch<f32> {
         let mut stream = Stream::new(2, "batch", step);
         let x = (0..24 * 6).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, step }
+        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, values: Vec::new(), step }
     }
 
     fn local(rule: Greedy) -> Local<Classified<Greedy>> {

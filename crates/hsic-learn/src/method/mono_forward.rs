@@ -42,6 +42,7 @@ pub static METHOD: Method = Method {
     source: include_str!("mono_forward.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &[],
@@ -128,7 +129,7 @@ mod tests {
     fn batch(step: u64) -> Batch<f32> {
         let mut stream = Stream::new(2, "batch", step);
         let x = (0..24 * 6).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, step }
+        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, values: Vec::new(), step }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub static METHOD: Method = Method {
     source: include_str!("phsic.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["phsic_kernel", "phsic_sigma", "groups", "group_power", "balance"],

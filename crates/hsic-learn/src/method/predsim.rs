@@ -54,6 +54,7 @@ pub static METHOD: Method = Method {
     source: include_str!("predsim.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["local_loss", "similarity_weight", "decoder_size"],

@@ -27,6 +27,7 @@ pub static METHOD: Method = Method {
     source: include_str!("sign_symmetry.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: false,
     parallel: false,
     reads: &["recompute", "angle_steps"],

@@ -59,6 +59,7 @@ pub static METHOD: Method = Method {
     source: include_str!("softhebb.rs"),
     outputs: Outputs::Features,
     takes_capsules: false,
+    values: false,
     local: true,
     parallel: true,
     reads: &["inverse_temperature", "start_length"],
@@ -366,7 +367,7 @@ mod tests {
     fn batch(columns: usize, step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * columns).map(|_| stream.normal()).collect();
-        Batch { x, columns, labels: (0..M).map(|row| row % 3).collect(), classes: 3, step }
+        Batch { x, columns, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
     }
 
     /// The rule as it is written, from rows (windows) and weights (units x inputs).
@@ -470,7 +471,8 @@ mod tests {
         let mut rule = started(20.0);
         let mut losses = Vec::new();
         for step in 0..4000 {
-            let batch = Batch { x: x.clone(), columns: 3, labels: vec![0, 1, 0, 1], classes: 2, step };
+            let batch =
+                Batch { x: x.clone(), columns: 3, labels: vec![0, 1, 0, 1], classes: 2, values: Vec::new(), step };
             losses.push(rule.step(&mut network, &batch, 0.02).unwrap().signals[0].loss);
         }
         let found = &network.blocks()[0].parameters()[..6];

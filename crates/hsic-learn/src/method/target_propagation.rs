@@ -64,6 +64,7 @@ pub static METHOD: Method = Method {
     source: include_str!("target_propagation.rs"),
     outputs: Outputs::Classes,
     takes_capsules: false,
+    values: false,
     local: false,
     parallel: false,
     reads: &["angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
@@ -353,7 +354,7 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * 6).map(|_| stream.normal()).collect();
-        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, step }
+        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
     }
 
     fn parameters(network: &Network<f64>) -> Vec<Vec<f64>> {

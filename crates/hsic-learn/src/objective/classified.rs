@@ -1,4 +1,5 @@
-//! A rule whose last block names classes: it learns by the cross-entropy of its outputs, the blocks before it by the rule.
+//! A rule whose last block tells the target: it learns by the cross-entropy of its outputs, or for values by their squared
+//! error, the blocks before it by the rule.
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
@@ -10,7 +11,7 @@ use super::cross_entropy::CrossEntropyScratch;
 use super::{Labels, Objective, Pace, Signal, Site};
 use crate::error::{ObjectiveError, StepError};
 
-/// `inner` for all blocks but the last, cross-entropy for the last. Each is still on its own: the classifier sees the
+/// `inner` for all blocks but the last, cross-entropy (of values the squared error) for the last. Each is still on its own: the classifier sees the
 /// block before it, and that block does not see the classifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Classified<O>(pub O);
@@ -36,6 +37,10 @@ impl<T: Scalar, S: Default> Default for ClassifiedScratch<T, S> {
 impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
     type Shared = ClassifiedShared<O::Shared>;
     type Scratch = ClassifiedScratch<T, O::Scratch>;
+
+    fn learns_values(&self) -> bool {
+        self.0.learns_values()
+    }
 
     fn feature(&self, chosen: Feature) -> Feature {
         self.0.feature(chosen)

@@ -1,4 +1,4 @@
-//! Softmax and cross-entropy, the loss of whatever is trained to name classes.
+//! Softmax and cross-entropy, the loss of whatever is trained to name classes; the squared error, where it is to tell values.
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
@@ -37,7 +37,28 @@ pub fn cross_entropy<T: Scalar>(a: &[T], labels: &[usize], classes: usize, da: &
     loss * share
 }
 
-/// Cross-entropy as the objective of a block whose outputs are class scores.
+/// Mean of (a_0 - y)^2 over the rows of `a` (m x columns, row-major), a_0 their first column, and its gradient
+/// 2 (a_0 - y) / m into `da`, which is 0 in other columns.
+pub fn squared_error<T: Scalar>(a: &[T], values: &[f64], columns: usize, da: &mut [T]) -> f64 {
+    let share = 1.0 / values.len() as f64;
+    let mut loss = 0.0;
+    for ((a, da), value) in a.chunks_exact(columns).zip(da.chunks_exact_mut(columns)).zip(values) {
+        let missed = a[0].to_f64() - value;
+        loss += missed * missed;
+        da.fill(T::ZERO);
+        da[0] = T::of(2.0 * share * missed);
+    }
+    loss * share
+}
+
+/// The loss of outputs (m x columns) that are to tell the targets of a batch, classes by [`cross_entropy`], values by
+/// [`squared_error`], and its gradient into `da`.
+pub fn told_loss<T: Scalar>(a: &[T], (labels, values): (&[usize], &[f64]), columns: usize, da: &mut [T]) -> f64 {
+    if values.is_empty() { cross_entropy(a, labels, columns, da) } else { squared_error(a, values, columns, da) }
+}
+
+/// Cross-entropy as the objective of a block whose outputs are class scores; of one whose first output is to tell a value, the
+/// squared error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrossEntropy;
 
@@ -66,7 +87,7 @@ impl<T: Scalar> CrossEntropyScratch<T> {
         }
         let outputs = rows_of(z, outputs)?;
         let gradient = grown(gradient, outputs.len());
-        let loss = cross_entropy(outputs, &labels.of_rows, classes, gradient);
+        let loss = told_loss(outputs, (&labels.of_rows, &labels.values), classes, gradient);
         write_rows(gradient, dz);
         Ok(Signal { loss, ..Signal::default() })
     }
@@ -75,6 +96,10 @@ impl<T: Scalar> CrossEntropyScratch<T> {
 impl<T: Scalar> Objective<T> for CrossEntropy {
     type Shared = Labels;
     type Scratch = CrossEntropyScratch<T>;
+
+    fn learns_values(&self) -> bool {
+        true
+    }
 
     fn prepare(
         &self,
@@ -108,6 +133,24 @@ mod tests {
         let loss = cross_entropy(&[3.0f64; 8], &[1, 2], 4, &mut da);
         assert!((loss - 4.0f64.ln()).abs() < 1e-15);
         assert_eq!(da, [0.125, -0.375, 0.125, 0.125, 0.125, 0.125, -0.375, 0.125]);
+    }
+
+    #[test]
+    fn the_squared_error_is_that_of_the_first_output_with_its_slope() {
+        let (mut a, values) = ([0.5, 9.0, -1.0, 9.0, 2.0, 9.0], [0.0, 1.0, 2.5]);
+        let mut da = [7.0; 6];
+        // (0.25 + 4 + 0.25) / 3.
+        assert!((squared_error(&a, &values, 2, &mut da) - 1.5).abs() < 1e-15);
+        for i in 0..6 {
+            let (kept, h, mut unused) = (a[i], 1e-3, [0.0; 6]);
+            a[i] = kept + h;
+            let up = squared_error(&a, &values, 2, &mut unused);
+            a[i] = kept - h;
+            let down = squared_error(&a, &values, 2, &mut unused);
+            a[i] = kept;
+            // Of a square the difference is exact but for 1e-16 / h.
+            assert!((da[i] - (up - down) / (2.0 * h)).abs() < 1e-11, "{i}");
+        }
     }
 
     #[test]

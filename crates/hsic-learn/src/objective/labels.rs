@@ -1,14 +1,17 @@
-//! The labels of a batch, as rules share them.
+//! The targets of a batch, as rules share them.
 
 use hsic_data::batch::Batch;
 
-/// The class of each row of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The class of each row of a batch, or its value.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labels {
-    /// Class of each row, below `classes`.
+    /// Class of each row, below `classes`; empty where rows have values.
     pub of_rows: Vec<usize>,
-    /// Number of classes of the data.
+    /// Number of classes of the data; 0 where rows have values.
     pub classes: usize,
+    /// Standardized value of each row; empty where rows have classes, as they have for every rule that does not say that it
+    /// learns values.
+    pub values: Vec<f64>,
 }
 
 impl Labels {
@@ -18,6 +21,17 @@ impl Labels {
         let mut labels = earlier.unwrap_or_default();
         labels.of_rows.clone_from(&batch.labels);
         labels.classes = batch.classes;
+        labels.values.clone_from(&batch.values);
         labels
+    }
+
+    /// These as what the HSIC objective takes.
+    #[must_use]
+    pub fn targets(&self) -> hsic::Targets<'_> {
+        if self.values.is_empty() {
+            hsic::Targets::Classes { labels: &self.of_rows, classes: self.classes }
+        } else {
+            hsic::Targets::of_values(&self.values)
+        }
     }
 }

@@ -6,6 +6,7 @@ use faer::{MatMut, MatRef};
 use crate::error::{Error, check_rows, check_shape};
 use crate::objective::{BatchOperator, Bottleneck, Terms, Workspace};
 use crate::scalar::Scalar;
+use crate::targets::Targets;
 
 /// The operators of a batch's parts.
 #[derive(Clone, Debug)]
@@ -20,38 +21,34 @@ pub(super) struct Blocks<T> {
 }
 
 impl<T: Scalar> Blocks<T> {
-    pub(super) fn new(
-        x: MatRef<'_, T>,
-        labels: &[usize],
-        classes: usize,
-        options: Bottleneck,
-        size: usize,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(x: MatRef<'_, T>, targets: Targets<'_>, options: Bottleneck, size: usize) -> Result<Self, Error> {
         let mut blocks = Self { options, size, rows: 0, operators: Vec::new(), parts: 0 };
-        blocks.fill(x, labels, classes, &mut Workspace::default())?;
+        blocks.fill(x, targets, &mut Workspace::default())?;
         Ok(blocks)
     }
 
     pub(super) fn fill(
         &mut self,
         x: MatRef<'_, T>,
-        labels: &[usize],
-        classes: usize,
+        targets: Targets<'_>,
         workspace: &mut Workspace<T>,
     ) -> Result<(), Error> {
         check_shape("x", x, 2)?;
-        check_rows("x", x.nrows(), "labels", labels.len())?;
+        check_rows("x", x.nrows(), targets.name(), targets.rows())?;
         self.rows = x.nrows();
         // At the least two rows each.
         self.parts = self.rows.div_ceil(self.size).min(self.rows / 2);
         for part in 0..self.parts {
             let (start, len) = self.part(part);
-            let (x, labels) = (x.subrows(start, len), &labels[start..start + len]);
+            let (x, targets) = (x.subrows(start, len), targets.part(start, len));
             let located = |error| located(error, start);
             match self.operators.get_mut(part) {
-                Some(operator) => operator.fill(x, labels, classes, workspace).map_err(located)?,
+                Some(operator) => operator.fill_of(x, targets, workspace).map_err(located)?,
                 None => {
-                    self.operators.push(BatchOperator::new(x, labels, classes, self.options).map_err(located)?);
+                    self.operators.push(
+                        BatchOperator::of(Some(x), targets, self.options, &mut Workspace::default())
+                            .map_err(located)?,
+                    );
                 }
             }
         }

@@ -24,6 +24,7 @@ use crate::objective::{Bottleneck, Terms, in_double, is_single};
 use crate::product::{lower_times, lower_transpose_times, outer_lower, product};
 use crate::scalar::Scalar;
 use crate::sums::grown;
+use crate::targets::Targets;
 use crate::view::{rows, rows_mut, stride};
 
 /// Which features.
@@ -78,30 +79,18 @@ pub(super) struct FeatureOperator<T> {
 }
 
 impl<T: Scalar> FeatureOperator<T> {
-    pub(super) fn new(
-        x: MatRef<'_, T>,
-        labels: &[usize],
-        classes: usize,
-        options: Bottleneck,
-        map: Map,
-    ) -> Result<Self, Error> {
-        let factor = LabelFactor::new(labels, classes, options.sigma_labels, options.epsilon)?;
+    pub(super) fn new(x: MatRef<'_, T>, targets: Targets<'_>, options: Bottleneck, map: Map) -> Result<Self, Error> {
+        let factor = LabelFactor::of(targets, options.sigma_labels, options.epsilon)?;
         let mut operator =
             Self { options, map, rows: 0, x_columns: 0, factor: Vec::new(), x_trace: 0.0, labels: factor };
-        operator.fill(x, labels, classes, &mut Memory::default())?;
+        operator.fill(x, targets, &mut Memory::default())?;
         Ok(operator)
     }
 
-    pub(super) fn fill(
-        &mut self,
-        x: MatRef<'_, T>,
-        labels: &[usize],
-        classes: usize,
-        memory: &mut Memory<T>,
-    ) -> Result<(), Error> {
+    pub(super) fn fill(&mut self, x: MatRef<'_, T>, targets: Targets<'_>, memory: &mut Memory<T>) -> Result<(), Error> {
         check_shape("x", x, 2)?;
-        check_rows("x", x.nrows(), "labels", labels.len())?;
-        self.labels.fill(labels, classes, self.options.sigma_labels, self.options.epsilon)?;
+        check_rows("x", x.nrows(), targets.name(), targets.rows())?;
+        self.labels.fill_of(targets, self.options.sigma_labels, self.options.epsilon)?;
         self.rows = x.nrows();
         match self.factor_input(x, memory) {
             Err(Error::NotPositiveDefinite { .. }) if is_single::<T>() => {

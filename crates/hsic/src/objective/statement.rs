@@ -1,6 +1,4 @@
-//! What the objective is stated in: its numbers, the targets of a batch, its two terms.
-
-use faer::MatRef;
+//! What the objective is stated in: its numbers and its two terms.
 
 use crate::error::{Error, check_positive};
 
@@ -9,7 +7,7 @@ use crate::error::{Error, check_positive};
 pub struct Bottleneck {
     /// Bandwidth of the activations' and the input's kernel exp(-D / (2 sigma^2 d)), > 0.
     pub sigma: f64,
-    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), > 0.
+    /// Bandwidth of the labels' kernel exp(-D / (2 sigma^2 C)), or of the values' of q columns, exp(-D / (2 sigma^2 q)), > 0.
     pub sigma_labels: f64,
     /// Ridge as a fraction of the rows, > 0.
     pub epsilon: f64,
@@ -42,21 +40,6 @@ impl Bottleneck {
         }
         Ok(())
     }
-}
-
-/// What the labels' term of the objective is of.
-#[derive(Clone, Copy, Debug)]
-pub enum Targets<'a, T> {
-    /// The class of each row, below `classes`, which also divides the kernel's exponent.
-    Classes {
-        /// Of each row.
-        labels: &'a [usize],
-        /// How many there are.
-        classes: usize,
-    },
-    /// Numbers to be told from the activations, m x q: their kernel is exp(-D / (2 sigma_labels^2 q)). R_Y is factored in
-    /// double precision whatever `T` is.
-    Numbers(MatRef<'a, T>),
 }
 
 /// The two terms of the objective at one Z.

@@ -297,13 +297,18 @@ fn one_hot(labels: &[usize], classes: usize) -> Mat<f64> {
     Mat::from_fn(labels.len(), classes, |i, j| f64::from(u8::from(labels[i] == j)))
 }
 
+fn row_major(v: &Mat<f64>) -> Vec<f64> {
+    (0..v.nrows()).flat_map(|i| (0..v.ncols()).map(move |j| v[(i, j)])).collect()
+}
+
 #[test]
 fn one_hot_targets_are_the_labels() {
     let sample = sample(60, 4, 3, 9);
     let by_labels = operator::<f64>(&sample, MILD).evaluate(sample.z.as_ref()).unwrap();
     let hot = one_hot(&sample.labels, 3);
     let mut workspace = Workspace::default();
-    let targets = Targets::Numbers(hot.as_ref());
+    let hot = row_major(&hot);
+    let targets = Targets::Values { values: &hot, columns: 3 };
     let by_numbers = BatchOperator::of(Some(sample.x.as_ref()), targets, MILD, &mut workspace).unwrap();
     assert!((by_numbers.labels().trace() - operator::<f64>(&sample, MILD).labels().trace()).abs() < 1e-10);
     assert!(!by_numbers.labels().vanished());
@@ -320,8 +325,10 @@ fn the_gradient_of_numbers_agrees_with_differences_and_single_precision() {
     let y = Mat::from_fn(40, 2, |i, j| sample.z[(i, j)] + 0.5 * stream.normal());
     let options = Bottleneck { epsilon: 1e-3, ..MILD };
     let mut workspace = Workspace::default();
+    let y = row_major(&y);
+    let targets = Targets::Values { values: &y, columns: 2 };
     for x in [None, Some(sample.x.as_ref())] {
-        let operator = BatchOperator::of(x, Targets::Numbers(y.as_ref()), options, &mut workspace).unwrap();
+        let operator = BatchOperator::of(x, targets, options, &mut workspace).unwrap();
         let direction = Mat::from_fn(40, 3, |_, _| stream.normal());
         let loss = |step: f64| {
             let terms = operator.evaluate((&sample.z + faer::Scale(step) * &direction).as_ref()).unwrap().terms;
@@ -335,10 +342,10 @@ fn the_gradient_of_numbers_agrees_with_differences_and_single_precision() {
         let difference = (8.0 * (loss(h) - loss(-h)) - (loss(2.0 * h) - loss(-2.0 * h))) / (12.0 * h);
         // Fourth order: truncation h^4 = 1e-16 times the fifth derivative, cancellation 1e-16 |L| / (c h).
         assert!((slope - difference).abs() < 1e-6 * (1.0 + difference.abs()), "{slope} {difference}");
-        let (single_x, single_y, single_z) = (single(&sample.x), single(&y), single(&sample.z));
+        let (single_x, single_z) = (single(&sample.x), single(&sample.z));
         let single_x = x.is_some().then(|| single_x.as_ref());
         let mut workspace = Workspace::default();
-        let single = BatchOperator::of(single_x, Targets::Numbers(single_y.as_ref()), options, &mut workspace).unwrap();
+        let single = BatchOperator::of(single_x, targets, options, &mut workspace).unwrap();
         let gradient = single.evaluate(single_z.as_ref()).unwrap().gradient;
         for (i, j) in (0..40).flat_map(|i| (0..3).map(move |j| (i, j))) {
             // Single precision's rounding of 6e-8, over the ridge of 1e-3.
@@ -352,19 +359,19 @@ fn the_gradient_of_numbers_agrees_with_differences_and_single_precision() {
 fn targets_that_say_nothing_or_do_not_fit_are_named() {
     let sample = sample(20, 3, 2, 1);
     let mut workspace = Workspace::default();
-    let mut of = |x: Option<&Mat<f64>>, y: &Mat<f64>| {
-        BatchOperator::of(x.map(Mat::as_ref), Targets::Numbers(y.as_ref()), MILD, &mut workspace)
+    let mut of = |x: Option<&Mat<f64>>, values: &[f64], columns| {
+        BatchOperator::of(x.map(Mat::as_ref), Targets::Values { values, columns }, MILD, &mut workspace)
     };
-    let constant = of(None, &Mat::full(20, 1, 3.5)).unwrap();
+    let constant = of(None, &[3.5; 20], 1).unwrap();
     assert!(constant.labels().vanished() && constant.labels().trace() == 0.0);
     let terms = constant.evaluate(sample.z.as_ref()).unwrap().terms;
     assert!(terms.y.abs() < 1e-12 && !terms.dead);
-    let error = of(Some(&sample.x), &Mat::zeros(19, 1)).unwrap_err();
-    assert_eq!(error, Error::RowMismatch { left: "x", left_rows: 20, right: "y", right_rows: 19 });
-    let mut y = Mat::from_fn(20, 1, |i, _| i as f64);
-    y[(7, 0)] = f64::NAN;
-    assert_eq!(of(None, &y).unwrap_err(), Error::NotFinite { argument: "y", row: 7, col: 0 });
-    assert_eq!(of(None, &Mat::zeros(20, 0)).unwrap_err(), Error::NoColumns { argument: "y" });
+    let error = of(Some(&sample.x), &[0.0; 19], 1).unwrap_err();
+    assert_eq!(error, Error::RowMismatch { left: "x", left_rows: 20, right: "values", right_rows: 19 });
+    let mut y: Vec<f64> = (0..20).map(f64::from).collect();
+    y[15] = f64::NAN;
+    assert_eq!(of(None, &y, 2).unwrap_err(), Error::NotFinite { argument: "values", row: 7, col: 1 });
+    assert_eq!(of(None, &[], 0).unwrap_err(), Error::NoColumns { argument: "values" });
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod hard_inputs;
 mod independence;
 mod invariants;
 mod reference;
+mod ridge;
+mod values;
 
 /// An m x d table of standard normal numbers.
 fn normal(m: usize, d: usize, seed: u64) -> faer::Mat<f64> {
