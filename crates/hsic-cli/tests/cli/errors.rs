@@ -11,7 +11,7 @@ fn all_faults_are_reported_at_once() {
     let place = Place::new();
     let error = place.fails("train --beta=-3 --sigma 0 --batch-size 1 --model cnn --widths 12,x --learning-rate nan");
     assert_snapshot!(error, @r"
-    error: model = cnn: expected mlp, residual-mlp, conv, resnet-conv, needle, vgg, vgg8b, vgg11b, capsnet, custom
+    error: model = cnn: expected mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, capsnet, custom
            widths = 12,x: expected positive widths as 256,128 or 256x6, 10,000 blocks at the most
            sigma = 0: expected a finite number > 0
            beta = -3: expected a finite number >= 0
@@ -49,9 +49,9 @@ fn data_that_is_not_there_is_named() {
     error: broken.npz: not readable, expected a zip archive of arrays
            because invalid Zip archive: Could not find EOCD
     ");
-    place.write("bad.csv", "a,b,c\n1,2,x\n3,oops,y\n");
+    place.write("bad.csv", "a,b,c\n1,2,x\n3,oops,y\n4,5,x\n6,7,y\n8,9,x\n1,4,y\n");
     let error = place.fails("train --dataset bad.csv");
-    assert!(error.contains("bad.csv") && error.contains("oops"), "{error}");
+    assert!(error.contains("bad.csv: line 3") && error.contains("oops"), "{error}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn what_may_mislead_is_said_in_a_line_each() {
     for line in [
         "warning: class k2 has no rows in the test part, so that the accuracy says nothing of it (a larger --test-fraction \
          gives that part more rows)",
-        "note: column 2 (from 0, without the label) holds one value in the training part: nothing is learned from it",
+        "warning: column c: the same in every row",
         "warning: 16 steps in 2 epochs are few to learn from: expected a smaller --batch-size or --epochs 38",
     ] {
         assert!(said.lines().any(|found| found == line), "{line}\n---\n{said}");

@@ -359,6 +359,8 @@ mod tests {
         let of = |dataset: &str| {
             let mut training = training();
             training.options.data.dataset = Some(dataset.to_owned());
+            // Of a folder and of an archive, but of no data set by name, another network is the default.
+            training.options.network.model = Some("mlp".to_owned());
             folder_name(&training, 3, &known, &data).unwrap()
         };
         assert_eq!(of("a/cifar10-jpeg"), of("b/c/cifar10-jpeg.tar.xz"));
