@@ -78,7 +78,7 @@ fn of_table(fault: &TableFault) -> Option<Cow<'static, str>> {
         Some(format!(" (--drop {name} leaves the column out)").into())
     };
     match fault {
-        TableFault::Encoding { .. } => Some(" (--encoding windows-1252)".into()),
+        TableFault::Encoding { .. } => Some(" (--encoding windows-1252, or utf-16le)".into()),
         TableFault::Slip { name, .. } | TableFault::TooManyWords { name, .. } => drop(name),
         TableFault::Gap { .. } => Some(" (--missing mean fills it, --missing drop leaves such rows out)".into()),
         TableFault::LabelMissing { .. } => Some(" (--missing mean or drop leaves such rows out)".into()),
