@@ -10,6 +10,7 @@ pub mod given;
 mod norm_statistics;
 mod options;
 mod restarts;
+mod sizes;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,6 @@ use hsic_nn::network::{PYRAMID, Width};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
-pub use by_size::Sizes;
 pub use checkpoints::CheckpointRule;
 pub use hsic_data::stage::DataOptions;
 pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
@@ -40,6 +40,7 @@ pub use hsic_nn::optimizer::{OptimizerName, OptimizerOptions};
 pub use norm_statistics::NormStatistics;
 pub use options::{Course, TrainingOptions};
 pub use restarts::Restarts;
+pub use sizes::Sizes;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -281,7 +282,7 @@ impl TrainOptions {
     /// Takes a network of convolutions for images of a user's own where none is named: there are few of them, and what they
     /// show stands anywhere in them.
     fn choose_network(&mut self) {
-        let images = self.data.dataset.as_deref().is_some_and(by_size::holds_images);
+        let images = self.data.dataset.as_deref().is_some_and(sizes::holds_images);
         if images && self.network.model.is_none() && self.network.widths.is_none() && self.blocks.is_empty() {
             self.network.model = Some(PYRAMID.to_owned());
         }
@@ -334,7 +335,7 @@ impl TrainOptions {
         let seed = *self.training.seed.get_or_insert(1);
         let data = self.data.resolve(seed, &mut faults);
         let named = source(&data.dataset).is_some();
-        if !(by_size::holds_images(&data.dataset) && self.network.model.as_deref() == Some(PYRAMID)) {
+        if !(sizes::holds_images(&data.dataset) && self.network.model.as_deref() == Some(PYRAMID)) {
             self.data.shift.get_or_insert(0);
         }
         if named {

@@ -369,18 +369,19 @@ impl Run {
         TrainOptions::read(&self.file(CONFIG))
     }
 
-    /// Notes batch and epochs that were open when the run was created, and follow from its data.
+    /// Notes in the run's [options](Self::options) batch, epochs and shift that were open when it was created, and follow from
+    /// its data.
     ///
     /// # Errors
-    /// [`ConfigError`] for a configuration that cannot be read; `Io`.
-    pub(crate) fn note_sizes(&self, config: &TrainConfig) -> Result<(), crate::error::Error> {
-        let mut options = self.options()?;
+    /// `Io`.
+    pub(crate) fn note_sizes(&self, mut options: TrainOptions, config: &TrainConfig) -> Result<(), FileError> {
         let (training, format) = (&config.options.training, &config.options.format);
         (options.training.epochs, options.training.batch_size) = (training.epochs, training.batch_size);
         options.format.format_epochs = format.format_epochs;
         options.format.format_batch_size = format.format_batch_size;
+        options.data.shift = config.options.data.shift;
         let text = toml::to_string(&options).map_err(|error| self.malformed(CONFIG, error, "valid settings"))?;
-        Ok(write_atomically(&self.file(CONFIG), text.as_bytes())?)
+        write_atomically(&self.file(CONFIG), text.as_bytes())
     }
 
     /// Records the data that the run is trained on or, on a run that is taken up again, checks that they are still

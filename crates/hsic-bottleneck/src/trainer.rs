@@ -75,7 +75,7 @@ fn sized(config: &TrainConfig, data: &Split, run: &Run) -> Result<TrainConfig, E
         return Ok(config.clone());
     }
     let config = config.clone().for_data(data)?;
-    run.note_sizes(&config)?;
+    run.note_sizes(run.options()?, &config)?;
     Ok(config)
 }
 

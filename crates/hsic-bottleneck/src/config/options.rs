@@ -5,10 +5,10 @@ use hsic_data::options::options;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use serde::{Deserialize, Serialize};
 
-use super::by_size::Sizes;
 use super::checkpoints::CheckpointRule;
 use super::norm_statistics::NormStatistics;
 use super::restarts::Restarts;
+use super::sizes::Sizes;
 
 options! {
     /// How long and in which order.

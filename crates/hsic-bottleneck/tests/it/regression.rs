@@ -44,7 +44,7 @@ fn config(method: &str, threads: usize) -> TrainConfig {
     let mut options = TrainOptions::default();
     options.objective.method = Some(method.to_owned());
     options.network.widths = Some("32x2".to_owned());
-    (options.training.epochs, options.training.batch_size) = (Some(12), Some(40));
+    (options.training.epochs, options.training.batch_size) = (Some(30), Some(40));
     options.training.threads = Some(threads);
     options.for_targets(TargetKind::Values).resolve().unwrap()
 }
@@ -86,7 +86,7 @@ fn methods_that_learn_values_learn_these_with_the_same_bits_for_any_threads_and_
     for method in learning {
         let (_place, run, summary) = finished(method, 1, None);
         let values = summary.values.unwrap();
-        // The noise leaves 1 - 1 / 250; twelve epochs of a small network, some of it.
+        // The noise leaves 1 - 1 / 250; thirty epochs of a small network, some of it.
         let least = if method == "hsic-local" || method == "frozen" { 0.1 } else { 0.6 };
         assert!(values.test_r2 > least && values.test_r2 < 1.0, "{method}: {values:?}");
         assert!(values.test_rmse < values.baseline_rmse, "{method}: {values:?}");

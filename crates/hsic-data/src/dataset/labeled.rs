@@ -230,6 +230,7 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Task;
 
     /// What a text loads as, under the name `t.csv`.
     fn loaded(text: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
@@ -286,7 +287,7 @@ mod tests {
     fn labels_sort_as_numbers_if_all_are_and_as_text_if_not() {
         let names = |labels: [&str; 4]| {
             let text: String = labels.iter().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
-            loaded(&text, &LoadOptions { test_fraction: 0.5, ..options() })
+            loaded(&text, &LoadOptions { test_fraction: 0.5, task: Task::Classification, ..options() })
                 .map(|split| split.train.class_names().to_vec())
         };
         assert_eq!(names(["10", "9", "10.0", "9"]).unwrap(), ["9", "10"]);
