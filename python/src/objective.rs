@@ -147,7 +147,20 @@ fn operator<T: Scalar + Element>(
         _ => return Err(PyTypeError::new_err("expected labels or numbers, one of them")),
     };
     py.detach(|| workspace.with_borrow_mut(|workspace| BatchOperator::of(x, targets, options, workspace)))
-        .map_err(raised)
+        .map_err(|error| raised(as_y(error)))
+}
+
+/// The targets by their name in Python.
+fn as_y(error: Error) -> Error {
+    match error {
+        Error::NotFinite { argument: "values", row, col } => Error::NotFinite { argument: "y", row, col },
+        Error::NoColumns { argument: "values" } => Error::NoColumns { argument: "y" },
+        Error::TooFewRows { argument: "values", rows, required } => Error::TooFewRows { argument: "y", rows, required },
+        Error::RowMismatch { left, left_rows, right: "values", right_rows } => {
+            Error::RowMismatch { left, left_rows, right: "y", right_rows }
+        }
+        error => error,
+    }
 }
 
 fn evaluate<'py, T: Scalar + Element>(
