@@ -71,12 +71,17 @@ fn reason(said: &str) -> &str {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Mutex, PoisonError};
     use std::time::Instant;
 
     use hsic_bottleneck::config::TrainOptions;
     use tempfile::TempDir;
 
     use super::*;
+
+    /// Held from the writing of a program to the end of its launch: a process that another thread starts in between has the
+    /// file open for writing too, and then it cannot be executed.
+    static ALONE: Mutex<()> = Mutex::new(());
 
     /// A run, and what launching a shell script in place of the command says of it.
     fn launched(script: &str, stop: bool) -> (TempDir, Run, Result<bool, Error>) {
@@ -94,6 +99,7 @@ mod tests {
         options.training.threads = own;
         let run = Run::create(&folder.path().join("r"), &options.resolve().unwrap()).unwrap();
         let program = folder.path().join("program");
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let found = launch(&program, &run, asked, &AtomicBool::new(stop));
@@ -149,6 +155,7 @@ mod tests {
         let error = launched("echo 'out of memory' >&2; kill -9 $$", false).2.unwrap_err().to_string();
         assert!(error.contains("signal: 9") && error.contains("out of memory"), "{error}");
         let run = Run::open(run.path()).unwrap();
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = launch(Path::new("/nowhere/hsic"), &run, None, &AtomicBool::new(false)).unwrap_err();
         assert!(matches!(missing, Error::Run(RunError::File(FileError::Io { .. }))), "{missing}");
     }
