@@ -63,14 +63,12 @@ pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> 
         return Ok(());
     }
     let classifier = config.options.rule.classifier.filter(|&weight| weight > 0.0);
-    if config.protocol.is_authors() {
-        return Err(Error::needs_classes(data, "the authors' protocol (readout, bn)", config.methods.iter()));
+    if config.protocol.is_authors() || config.authors_beside {
+        return Err(Error::option_needs_classes(data, "the authors' protocol (readout, bn, authors-beside)"));
     }
     match (config.method.values, classifier) {
         (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
-        (true, Some(weight)) => {
-            Err(Error::needs_classes(data, &format!("classifier = {weight}"), config.methods.iter()))
-        }
+        (true, Some(weight)) => Err(Error::option_needs_classes(data, &format!("classifier = {weight}"))),
         (true, None) => Ok(()),
     }
 }

@@ -59,16 +59,19 @@ pub enum Error {
     },
     /// Targets that are values, where classes are needed.
     #[error(
-        "{needing} learns classes, and the targets of {dataset} are values: expected a method that learns values ({}), or \
-         task = classification",
-        .able.join(", ")
+        "{needing} learns classes, and the targets of {dataset} are values: expected {}, or task = classification",
+        if .able.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("a method that learns values ({})", .able.join(", "))
+        }
     )]
     NeedsClasses {
         /// Name of the data set.
         dataset: String,
         /// The method, or an option of it.
         needing: String,
-        /// Methods that learn values.
+        /// Methods that learn values, where the method is what needs classes.
         able: Vec<&'static str>,
     },
     /// Labels that a saved network does not know.
@@ -115,6 +118,11 @@ pub enum Error {
 
 impl Error {
     /// What needs classes met values; the methods are those that there are.
+    /// An option that needs classes, on targets that are values.
+    pub(crate) fn option_needs_classes(data: &Dataset, needing: &str) -> Self {
+        Self::needs_classes(data, needing, std::iter::empty())
+    }
+
     pub(crate) fn needs_classes(data: &Dataset, needing: &str, methods: impl Iterator<Item = &'static Method>) -> Self {
         let able = methods.filter(|method| method.values).map(|method| method.name).collect();
         Self::NeedsClasses { dataset: data.name.clone(), needing: needing.to_owned(), able }

@@ -82,24 +82,22 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
         }
     };
     refuse_images(asked)?;
-    let (standardization, images) = (record.standardization.clone(), record.image_plan());
-    let image_arrays = config.load.image_arrays;
-    let (tables, encoding) = (record.table_columns(), record.encoding.clone());
-    let (task, target_scale) = (record.task(), record.target);
+    // What training found out from its rows is not found out again.
+    let as_trained = |load: LoadOptions| LoadOptions {
+        standardization: record.standardization.clone(),
+        images: record.image_plan(),
+        image_arrays: config.load.image_arrays,
+        tables: record.table_columns(),
+        encoding: record.encoding.clone(),
+        task: record.task(),
+        target_scale: record.target,
+        ..load
+    };
     let (rows, mut dataset, notes) = if own {
         refuse_divisions(asked, &config.options.data)?;
         options.data.test_size = asked.test_size.or(options.data.test_size);
         options.data.validation = asked.validation.or(options.data.validation);
-        let load = LoadOptions {
-            standardization,
-            images,
-            image_arrays,
-            tables,
-            encoding,
-            task,
-            target_scale,
-            ..options.resolve_among(&config.methods)?.load
-        };
+        let load = as_trained(options.resolve_among(&config.methods)?.load);
         let held_out = load.validation > 0.0;
         let part = part.unwrap_or(Part::Test);
         let rows = if part == Part::Test && held_out { Rows::Validation } else { part.into() };
@@ -120,16 +118,7 @@ pub fn judged(run: &Run, predictor: &Predictor, asked: &DataOptions, part: Optio
         options.data.arrays = asked.arrays.clone().or(options.data.arrays);
         options.data.skip_broken = asked.skip_broken.or(options.data.skip_broken);
         (options.data.train_size, options.data.test_size) = (asked.train_size, asked.test_size);
-        let load = LoadOptions {
-            standardization,
-            images,
-            image_arrays,
-            tables,
-            encoding,
-            task,
-            target_scale,
-            ..options.resolve_among(&config.methods)?.load
-        };
+        let load = as_trained(options.resolve_among(&config.methods)?.load);
         let mut given = dataset::given(&place, &load, &record.class_names)?;
         let notes = std::mem::take(&mut given.notes);
         // What is amiss with them is told with the name by which they were asked for.

@@ -42,6 +42,9 @@ impl Drop for RunLock {
         if let Some(file) = &self.0 {
             // What is left is an empty file that nobody holds.
             drop(file.set_len(0));
+            // Closing it frees it only once every copy is closed, and a process that another thread starts at this moment has
+            // one until it executes its program. If this fails, closing does it.
+            drop(file.unlock());
         }
     }
 }
@@ -93,6 +96,12 @@ mod tests {
         drop(held);
         assert_eq!(fs::read(folder.path().join(LOCK)).unwrap(), b"");
         drop(lock(folder.path()).unwrap());
+        // A copy of the file, as a process has that was started while the folder was held, keeps nobody out afterwards.
+        let held = lock(folder.path()).unwrap();
+        let copy = held.0.as_ref().map(|file| file.try_clone().unwrap());
+        drop(held);
+        drop(lock(folder.path()).unwrap());
+        drop(copy);
         let missing = lock(&folder.path().join("none")).unwrap_err();
         assert!(matches!(missing, LockError::File(_)), "{missing}");
     }

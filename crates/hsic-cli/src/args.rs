@@ -403,12 +403,13 @@ pub(crate) struct DataInfoArguments {
 
 /// Tell which rows of a table are trained on and which judge, for other programs that are to learn from the same
 ///
-/// A line a row: its index from 0, the first line of names not counted, and its part. Rows come in the order of their part.
+/// A line a row: its index in the file from 0, the first line of names not counted, and its part. Rows come in the order of
+/// their part; those that a training leaves out are counted and in neither.
 ///
 /// Example: hsic data split table.csv --split-seed 3
 #[derive(Debug, Args)]
 pub(crate) struct DataSplitArguments {
-    /// Path of a .csv, .npy or .npz without a test part
+    /// Path of a .csv, .tsv (both also with .gz), .npy or .npz without a test part
     pub(crate) name: String,
     /// Column of a table that holds the label, by name or index from 0 [default: the last]
     #[arg(long)]
@@ -422,6 +423,21 @@ pub(crate) struct DataSplitArguments {
     /// Seed that draws the rows [default: 1]
     #[arg(long)]
     pub(crate) split_seed: Option<u64>,
+    /// What becomes of missing cells: drop leaves their rows out [default: mean]
+    #[arg(long, value_enum)]
+    pub(crate) missing: Option<Missing>,
+    /// Columns to leave out, whose missing cells do not count
+    #[arg(long)]
+    pub(crate) drop: Option<ColumnList>,
+    /// What the first line of a table of text is [default: auto]
+    #[arg(long, value_enum)]
+    pub(crate) header: Option<Header>,
+    /// How a table of text is encoded [default: UTF-8, or UTF-16 by its byte order mark]
+    #[arg(long)]
+    pub(crate) encoding: Option<TextEncoding>,
+    /// Take targets for classes or for values, by which rows are drawn [default: auto]
+    #[arg(long)]
+    pub(crate) task: Option<Task>,
     /// Print one JSON object in place of the lines
     #[arg(long)]
     pub(crate) json: bool,

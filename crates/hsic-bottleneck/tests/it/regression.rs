@@ -138,10 +138,16 @@ fn what_needs_classes_says_so_and_names_what_learns_values() {
         let error = training(&config).fit(&mut network, &mut *update, &data, &mut []).unwrap_err().to_string();
         assert_eq!(error, format!("the method learns classes, and the targets of curve are values: {able}"));
     }
-    let mut options = TrainOptions::default();
-    options.rule.classifier = Some(0.5);
-    let config = options.resolve().unwrap();
-    let run = Run::create(&place.path().join("classifier"), &config).unwrap();
-    let error = train(&config, &data, &run, &mut [], &never).unwrap_err().to_string();
-    assert!(error.starts_with("classifier = 0.5 learns classes"), "{error}");
+    let (mut classifying, mut beside) = (TrainOptions::default(), TrainOptions::default());
+    classifying.rule.classifier = Some(0.5);
+    beside.evaluation.authors_beside = Some(true);
+    for (options, needing) in
+        [(classifying, "classifier = 0.5"), (beside, "the authors' protocol (readout, bn, authors-beside)")]
+    {
+        let config = options.resolve().unwrap();
+        let run = Run::create(&place.path().join(needing), &config).unwrap();
+        let error = train(&config, &data, &run, &mut [], &never).unwrap_err().to_string();
+        let why = "learns classes, and the targets of curve are values: expected none, or task = classification";
+        assert_eq!(error, format!("{needing} {why}"));
+    }
 }

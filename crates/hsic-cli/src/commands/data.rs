@@ -96,12 +96,17 @@ fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn split(arguments: &DataSplitArguments) -> anyhow::Result<ExitCode> {
-    let DataSplitArguments { name, label_column, test_fraction, validation, split_seed, json } = arguments;
+    let DataSplitArguments { name, json, .. } = arguments;
     let mut asked = DataOptions {
-        label_column: label_column.clone(),
-        test_fraction: *test_fraction,
-        validation: *validation,
-        split_seed: *split_seed,
+        label_column: arguments.label_column.clone(),
+        test_fraction: arguments.test_fraction,
+        validation: arguments.validation,
+        split_seed: arguments.split_seed,
+        missing: arguments.missing,
+        drop: arguments.drop.clone(),
+        header: arguments.header,
+        encoding: arguments.encoding,
+        task: arguments.task,
         ..DataOptions::default()
     };
     let mut faults = Faults::default();
@@ -110,6 +115,7 @@ fn split(arguments: &DataSplitArguments) -> anyhow::Result<ExitCode> {
         return Err(ConfigError::Faults(faults.0).into());
     }
     let division = on_threads(None, || division(known_as(name), &load))??;
+    notes::print(&division.notes);
     if *json {
         printer::json(&division)?;
     } else {

@@ -74,6 +74,10 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
         Ok::<_, Error>((predictor, found))
     })??;
     anyhow::ensure!(
+        !unformatted || predictor.value_readout().is_none(),
+        "unformatted = true: expected not given for a run that learned values, which has no units of classes"
+    );
+    anyhow::ensure!(
         top == 1 || predictor.value_readout().is_none(),
         "top = {top}: expected 1 for a run that learned values, which have no order of classes"
     );

@@ -60,6 +60,9 @@ fn a_count_is_learned_as_a_value_and_the_user_is_told() {
     assert_eq!(written.lines().nth(1), Some(&*format!("rows.csv,0,{}", told[0])));
     assert_eq!(written.lines().next(), Some("file,row,value"));
     assert!(place.fails("predict r rows.csv --top 2").contains("top = 2: expected 1 for a run that learned values"));
+    assert!(
+        place.fails("predict r rows.csv --unformatted").contains("unformatted = true: expected not given for a run")
+    );
 
     // What is about classes alone is refused by name.
     assert!(place.fails("format r").contains("format training learns classes, and the targets of t are values"));

@@ -32,9 +32,16 @@ fn send(child: &Child, signal: &str) {
     assert!(status.expect("kill runs").success());
 }
 
-/// What the process says in its end, and how long that took from now.
-fn ended(child: Child) -> (Output, Duration) {
+/// What the process says in its end, and how long that took from now. One that does not hear is killed, which is too late:
+/// so it goes where signals were ignored already, as behind `nohup`.
+fn ended(mut child: Child) -> (Output, Duration) {
     let start = Instant::now();
+    while child.try_wait().expect("its state").is_none() {
+        if start.elapsed() > 4 * SOON {
+            child.kill().expect("it is ours");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
     let output = child.wait_with_output().expect("its end");
     (output, start.elapsed())
 }

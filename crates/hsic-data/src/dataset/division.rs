@@ -2,60 +2,24 @@
 
 use serde::Serialize;
 
-use super::data::Dataset;
-use super::error::DatasetError;
-use super::form::Form;
-use super::given::Given;
-use super::load::given;
-use super::parts::{Drawn, first, hold_out, split};
-use super::source::LoadOptions;
-use super::targets::{Classes, Quantities, Targets};
+use super::notes::Note;
 
 /// Rows of a table, from 0, the first line of names not counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Division {
     /// Those that are trained on, in the order of the training part.
     pub train: Vec<usize>,
     /// Those that judge, in the order of the part that does.
     pub test: Vec<usize>,
-}
-
-/// The rows that [`load`](super::load()) makes the two parts of, by the same options.
-///
-/// # Errors
-/// `NotDivided` for data that are no table, or have a test part; as [`load`](super::load()).
-pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, DatasetError> {
-    let not_divided = || DatasetError::NotDivided { name: name_or_path.to_owned() };
-    if !Form::of(name_or_path).is_some_and(Form::may_be_table) {
-        return Err(not_divided());
-    }
-    let whole = LoadOptions { train_size: None, test_size: None, standardization: None, ..options.clone() };
-    let Given { train: Dataset { targets, .. }, test: None, .. } = given(name_or_path, &whole, &[])? else {
-        return Err(not_divided());
-    };
-    // Rows with values are drawn as if of one class.
-    let (labels, classes) = match targets {
-        Targets::Classes(Classes { labels, names }) => (labels, names.len()),
-        Targets::Values(Quantities { values, .. }) => (vec![0; values.len()], 1),
-    };
-    let drawn = Drawn { seed: options.split_seed, fraction: options.test_fraction, rows: labels.len() };
-    let (train, test) = split(&labels, classes, drawn)?;
-    let train = first(train, "training", options.train_size)?;
-    let test = first(test, "test", options.test_size)?;
-    if options.validation == 0.0 {
-        return Ok(Division { train, test });
-    }
-    let drawn = Drawn { seed: options.split_seed, fraction: options.validation, rows: train.len() };
-    let of: Vec<u16> = train.iter().map(|&row| labels[row]).collect();
-    let (kept, held) = hold_out(&of, classes, drawn)?;
-    let rows = |places: Vec<usize>| places.into_iter().map(|place| train[place]).collect();
-    Ok(Division { train: rows(kept), test: rows(held) })
+    /// What should be said of rows that are in neither part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::dataset::{Samples, load};
+    use crate::dataset::Note;
+    use crate::dataset::{LoadOptions, Missing, Samples, division, load};
 
     #[test]
     fn rows_are_those_that_are_loaded_in_their_order() {
@@ -81,6 +45,16 @@ mod tests {
                 assert_eq!(found, *rows);
             }
         }
+        // Rows that are left out keep their numbers from those after them.
+        let gaps = "x,y,port,kind\n0,1,n,a\n1,1,s,\n2,,n,a\n3,1,s,b\n4,1,n,b\n5,1,n,a\n6,1,s,b\n";
+        std::fs::write(&path, gaps).unwrap();
+        let dropping = LoadOptions { missing: Missing::Drop, ..LoadOptions::default() };
+        let found = division(place, &dropping).unwrap();
+        let mut rows = [found.train, found.test].concat();
+        rows.sort_unstable();
+        assert_eq!(rows, [0, 3, 4, 5, 6]);
+        let columns = vec!["y".to_owned()];
+        assert_eq!(found.notes, [Note::LabelsMissing { rows: 1 }, Note::RowsMissing { rows: 1, columns }]);
         let error = division("digits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(error, "digits: its rows are not divided by a seed: expected a table without a test part");
     }

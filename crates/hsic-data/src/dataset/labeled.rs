@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::arrays::{Features, Rows};
+use super::division::Division;
 use super::encoding::Encoding;
 use super::notes::Note;
 use super::parts::{Drawn, first};
@@ -23,28 +24,13 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
     let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
     let Decided { train: targets, test: of_test, note } = decide(path, &train, test.as_ref(), options)?;
     origin.notes.extend(note);
-    let seed = options.split_seed;
-    let (train_rows, test_rows) = match &of_test {
-        Some(of_test) => ((0..targets.rows()).collect(), (0..of_test.rows()).collect()),
-        None => {
-            let drawn = Drawn { seed, fraction: options.test_fraction, rows: targets.rows() };
-            origin.split = Some(drawn);
-            targets.split(drawn)?
-        }
-    };
-    let mut train_rows: Vec<usize> = first(train_rows, "training", options.train_size)?;
-    let mut test_rows: Vec<usize> = first(test_rows, "test", options.test_size)?;
-    let (mut test_part, mut test_targets) = match (&test, &of_test) {
-        (Some(test), Some(of_test)) => (test, of_test),
+    let divided = divide(&targets, of_test.as_ref(), options)?;
+    (origin.split, origin.validation) = (divided.split, divided.validation);
+    let (train_rows, test_rows) = (divided.train, divided.test);
+    let (test_part, test_targets) = match (&test, &of_test) {
+        (Some(test), Some(of_test)) if divided.validation.is_none() => (test, of_test),
         _ => (&train, &targets),
     };
-    if options.validation > 0.0 {
-        let drawn = Drawn { seed, fraction: options.validation, rows: train_rows.len() };
-        (train_rows, test_rows) = targets.hold_out(&train_rows, drawn)?;
-        origin.validation = Some(drawn);
-        (test_part, test_targets) = (&train, &targets);
-    }
-
     let (train_targets, test_targets) = (targets.pick(&train_rows), test_targets.pick(&test_rows));
     let scale = match options.target_scale {
         None => train_targets.scale(path)?,
@@ -98,6 +84,58 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetE
     };
     let of = |(samples, shape), targets: TargetColumn| dataset(path, samples, shape, targets.targets(scale));
     Ok(Split { train: of(train_values, train_targets), test: of(test_values, test_targets), standardization, origin })
+}
+
+/// Which rows of a file are trained on and which judge.
+struct Divided {
+    /// Of the training part.
+    train: Vec<usize>,
+    /// Of the file's own test part, where it has one and nothing is held out; else of the same rows as the training part.
+    test: Vec<usize>,
+    split: Option<Drawn>,
+    validation: Option<Drawn>,
+}
+
+fn divide(
+    targets: &TargetColumn,
+    of_test: Option<&TargetColumn>,
+    options: &LoadOptions,
+) -> Result<Divided, DatasetError> {
+    let (seed, mut drawn, mut held_out) = (options.split_seed, None, None);
+    let (train, test) = match of_test {
+        Some(of_test) => ((0..targets.rows()).collect(), (0..of_test.rows()).collect()),
+        None => {
+            let draw = Drawn { seed, fraction: options.test_fraction, rows: targets.rows() };
+            drawn = Some(draw);
+            targets.split(draw)?
+        }
+    };
+    let mut train: Vec<usize> = first(train, "training", options.train_size)?;
+    let mut test: Vec<usize> = first(test, "test", options.test_size)?;
+    if options.validation > 0.0 {
+        let draw = Drawn { seed, fraction: options.validation, rows: train.len() };
+        (train, test) = targets.hold_out(&train, draw)?;
+        held_out = Some(draw);
+    }
+    Ok(Divided { train, test, split: drawn, validation: held_out })
+}
+
+/// The rows of the file, from 0, that [`load`] trains on and that judge, with what is to be said of those that were left out;
+/// `None` where a test part of the file's own judges.
+pub(super) fn division(path: &Path, options: &LoadOptions) -> Result<Option<Division>, DatasetError> {
+    let TableFile { train, test, notes, .. } = read(path, options, None)?;
+    let Decided { train: targets, test: of_test, .. } = decide(path, &train, test.as_ref(), options)?;
+    if of_test.is_some() {
+        return Ok(None);
+    }
+    let divided = divide(&targets, None, options)?;
+    let of_file = |rows: Vec<usize>| match &train.features {
+        Source::Columns(columned) => rows.into_iter().map(|row| columned.table.file_row(row)).collect(),
+        Source::Rows(_) => rows,
+    };
+    let left_out = |note: &Note| matches!(note, Note::LabelsMissing { .. } | Note::RowsMissing { .. });
+    let notes = notes.into_iter().filter(left_out).collect();
+    Ok(Some(Division { train: of_file(divided.train), test: of_file(divided.test), notes }))
 }
 
 /// Loads a table as it is, for a network that knows classes of these names, or that learned values: one class or more, the

@@ -6,6 +6,7 @@ use super::array_fault::ArrayFault;
 use super::checkup::checkup;
 use super::content::Content;
 use super::data::Split;
+use super::division::Division;
 use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
@@ -97,6 +98,18 @@ pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Res
         Place::Folder(path) => folder::images(path)?.given(options),
         Place::Archive(path, kind, name) => archive::images(path, kind, name)?.given(options),
     }
+}
+
+/// The rows that [`load`] makes the two parts of, by the same options.
+///
+/// # Errors
+/// `NotDivided` for data that are no table, or have a test part; as [`load`].
+pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, DatasetError> {
+    let rows = match Place::of(name_or_path)? {
+        Place::Table(path) => labeled::division(path, options)?,
+        _ => None,
+    };
+    rows.ok_or_else(|| DatasetError::NotDivided { name: name_or_path.to_owned() })
 }
 
 /// What the data of that name or at that path are, without keeping them: the content that [`load`] notes.

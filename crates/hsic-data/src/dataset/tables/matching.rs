@@ -99,7 +99,7 @@ mod tests {
 
     fn table(names: &[&str], named: bool) -> RawTable {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        RawTable { names, named: named.then_some(Named::Plainly), columns: Vec::new(), rows: 0 }
+        RawTable { names, named: named.then_some(Named::Plainly), columns: Vec::new(), rows: 0, kept: None }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct RawTable {
     pub(crate) named: Option<Named>,
     pub(crate) columns: Vec<RawColumn>,
     pub(crate) rows: usize,
+    /// Which rows of the file these are, from 0, where some were left out.
+    pub(crate) kept: Option<Vec<usize>>,
 }
 
 /// Says of a table that has its names alone which columns hold texts, whatever those look like.
@@ -121,7 +123,7 @@ impl RawTable {
             Some(_) => distinct(first),
             None => (0..first.len()).map(unnamed).collect(),
         };
-        let mut table = Self { names, named, columns: Vec::new(), rows: 0 };
+        let mut table = Self { names, named, columns: Vec::new(), rows: 0, kept: None };
         let texts = known.texts.map_or_else(Vec::new, |texts| texts(&table));
         let evidence = looks.iter().map(Look::evidence).fold(Evidence::default(), Evidence::and);
         let mut readers = Vec::with_capacity(looks.len());
@@ -174,6 +176,7 @@ impl RawTable {
             names: columns.names().map_or_else(|| (0..cols).map(unnamed).collect(), |names| distinct(names.to_vec())),
             columns: Vec::new(),
             rows,
+            kept: None,
         };
         let texts = texts.map_or_else(Vec::new, |texts| texts(&table));
         let read = |index| match columns.column(index) {
@@ -199,7 +202,13 @@ impl RawTable {
                 }
             };
         }
-        self.rows = kept.iter().filter(|&&kept| kept).count();
+        let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).map(|row| self.file_row(row)).collect();
+        (self.rows, self.kept) = (rows.len(), Some(rows));
+    }
+
+    /// The row of the file, from 0, that a row of the table is.
+    pub(crate) fn file_row(&self, row: usize) -> usize {
+        self.kept.as_ref().map_or(row, |kept| kept[row])
     }
 
     /// The column that a file is expected to have, or what is amiss.

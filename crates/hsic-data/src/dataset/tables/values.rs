@@ -97,7 +97,7 @@ impl<'t> Encoded<'t> {
                     let scaled = standardization.map_or(*value, |numbers| numbers.scaled(column, *value));
                     *sample = scaled as f32;
                     if !sample.is_finite() {
-                        let (path, row) = (self.path.to_owned(), rows[row]);
+                        let (path, row) = (self.path.to_owned(), self.table.file_row(rows[row]));
                         return Err(DatasetError::NotFinite { path, row, column: place, value: scaled });
                     }
                 }
