@@ -2,7 +2,7 @@
 //!
 //! [`load`] gives what a network is trained on and what judges it, [`given`](given()) what another network is to be judged on,
 //! [`content`](content()) says what data are. Each takes the name of a source in [`SOURCES`] or the path of a folder of images, of an archive of one (`.zip`,
-//! `.tar`, `.tar.gz`, `.tar.xz`), or of a table (`.csv`, `.npy`, `.npz`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
+//! `.tar`, `.tar.gz`, `.tar.xz`), or of a table (`.csv`, `.npy`, `.npz`, `.parquet`). Every file is treated as untrusted: sizes in headers are checked before memory is taken, and whatever is wrong is a
 //! [`DatasetError`] that names the file, the value and what was expected.
 
 mod archive;
@@ -34,6 +34,7 @@ mod normalization;
 mod notes;
 mod npy;
 mod npz;
+mod parquet;
 mod part_folders;
 mod parts;
 mod picture;

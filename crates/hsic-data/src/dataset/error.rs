@@ -15,7 +15,7 @@ use crate::names::{did_you_mean, one_of};
 #[non_exhaustive]
 pub enum DatasetError {
     /// Neither a registered name nor a path of a table or of a folder.
-    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy or .npz file{}", known.join(", "), did_you_mean(name, known))]
+    #[error("no data set is called {name}: expected {}, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy, .npz or .parquet file{}", known.join(", "), did_you_mean(name, known))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -31,7 +31,7 @@ pub enum DatasetError {
         known: Vec<&'static str>,
     },
     /// A file whose kind is not known.
-    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy or .npz", path.display())]
+    #[error("{}: expected a folder of images or a file that ends in .zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy, .npz or .parquet", path.display())]
     FileKind {
         /// The file.
         path: PathBuf,
@@ -191,6 +191,25 @@ pub enum DatasetError {
         column: usize,
         /// What stands there.
         value: f64,
+    },
+    /// A file whose reader is an optional feature that the program was built without.
+    #[error(
+        "{}: read by the optional feature {feature}, without which this program was built: expected another kind of file, or cargo install --path crates/hsic-cli --locked --features {feature}",
+        path.display()
+    )]
+    Feature {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A file that is no Parquet file, or is damaged.
+    #[error("{}: no whole Parquet file: {why}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What its reader says.
+        why: String,
     },
     /// An integer that double precision cannot hold.
     #[error("{}: integer {value} at index {index}, expected one that double precision holds exactly", path.display())]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::array_fault::ArrayFault;
 use super::layout::Layout;
-use super::npy::{self, Stored};
-use super::table::{Kind, Table, Values, from_stored, kind, only, read_file, read_values};
+use super::npy::Stored;
+use super::table::{Kind, Table, Values, from_stored, kind, read_values, stored};
 use super::{DatasetError, Shape};
 
 /// [`read_values`], for samples of sizes `shape`. Where those are images, an array of images has its rows channel by channel
@@ -15,11 +15,10 @@ use super::{DatasetError, Shape};
 /// # Errors
 /// Those of [`read_values`]; `Array` for images of other sizes.
 pub fn read_samples(path: &Path, shape: Shape) -> Result<(Table, Values), DatasetError> {
-    let (place, content) = match kind(path) {
-        Some(Kind::Npy) => (path.to_owned(), npy::parse(path, &read_file(path)?)?),
-        Some(Kind::Npz) => only(path)?,
-        _ => return read_values(path),
-    };
+    if !matches!(kind(path), Some(Kind::Npy | Kind::Npz)) {
+        return read_values(path);
+    }
+    let (place, content) = stored(path)?;
     let images = shape.channels > 1 || shape.height > 1;
     let layout = match &content {
         Stored::Plain(array) if images => Layout::of(&array.shape),

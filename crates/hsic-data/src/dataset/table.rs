@@ -1,4 +1,4 @@
-//! Tables of numbers: `.csv`, `.npy`, `.npz`.
+//! Tables of numbers: `.csv`, `.npy`, `.npz`, `.parquet`.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -9,6 +9,7 @@ use super::array_fault::ArrayFault;
 use super::columns::Columns;
 use super::npy::{self, Entries, Stored};
 use super::npz::Archive;
+use super::parquet;
 use super::roles::samples;
 use super::standard_input::{is_standard_input, text_bytes};
 use super::table_fault::TableFault;
@@ -47,6 +48,7 @@ pub(super) enum Kind {
     Text,
     Npy,
     Npz,
+    Parquet,
 }
 
 /// The kind that a file's name claims. What comes by standard input is text.
@@ -61,7 +63,10 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
     } else if ends(&[".npy"]) {
         Some(Kind::Npy)
     } else {
-        ends(&[".npz"]).then_some(Kind::Npz)
+        [(".npz", Kind::Npz), (".parquet", Kind::Parquet)]
+            .into_iter()
+            .find(|(ending, _)| ends(&[ending]))
+            .map(|(_, kind)| kind)
     }
 }
 
@@ -85,6 +90,7 @@ pub(super) fn without_ending(path: &Path) -> String {
 ///   first line gives names if it is not like those below it. Numbers may have a decimal comma where that is plain.
 /// - `.npy`: a row is an index of the first dimension; one dimension is one column, further ones lie end to end. Of
 ///   records, each field is a column, of its name.
+/// - `.parquet`, by the feature of that name: a column each.
 /// - `.npz`: the only array, or `x`, or another usual name of samples if one array has such a name.
 ///
 /// # Errors
@@ -116,12 +122,10 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
             let table = of_numbers(path, &RawTable::of_text(path, &text, Known::default())?, None)?;
             Ok((table, Values::Text))
         }
-        Some(Kind::Npy) => from_stored(path, npy::parse(path, &read_file(path)?)?),
-        Some(Kind::Npz) => {
-            let (place, content) = only(path)?;
+        _ => {
+            let (place, content) = stored(path)?;
             from_stored(&place, content)
         }
-        None => Err(DatasetError::FileKind { path: path.to_owned() }),
     }
 }
 
@@ -179,8 +183,21 @@ fn open_file(path: &Path) -> Result<BufReader<File>, DatasetError> {
     Ok(BufReader::new(file))
 }
 
+/// What a file that is no text holds, with its place; of an archive the array of samples.
+///
+/// # Errors
+/// `FileKind`; whatever is wrong with the file.
+pub(super) fn stored(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
+    match kind(path) {
+        Some(Kind::Npy) => Ok((path.to_owned(), npy::parse(path, &read_file(path)?)?)),
+        Some(Kind::Npz) => only(path),
+        Some(Kind::Parquet) => Ok((path.to_owned(), parquet::parse(path, &read_file(path)?)?)),
+        Some(Kind::Text) | None => Err(DatasetError::FileKind { path: path.to_owned() }),
+    }
+}
+
 /// The array of samples in an archive, with its place.
-pub(super) fn only(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
+fn only(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
     let mut archive = Archive::open(path, open_file(path)?)?;
     let names = archive.names();
     match samples(&names) {
@@ -281,6 +298,7 @@ mod tests {
             ("b.c.csv.gz", Some(Kind::Text), "b.c"),
             ("b.npy", Some(Kind::Npy), "b"),
             ("b.NPZ", Some(Kind::Npz), "b"),
+            ("b.parquet", Some(Kind::Parquet), "b"),
             ("iris.data", Some(Kind::Text), "iris"),
             ("b.xlsx", None, "b"),
         ] {

@@ -55,6 +55,14 @@ pub enum TableFault {
         /// What stands there.
         text: String,
     },
+    /// A column whose cells are no single values.
+    #[error(
+        "column {name}: its cells are lists, records or bytes, expected numbers, truth values or text: leave it out of the file"
+    )]
+    Nested {
+        /// The column.
+        name: String,
+    },
     /// Numbers that could be read in two ways.
     #[error(
         "line {line}, column {column}: {text:?} may have a decimal comma or a mark between thousands, expected numbers of one reading: write them without marks between thousands"

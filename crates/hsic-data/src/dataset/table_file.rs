@@ -15,6 +15,7 @@ use super::labels::{ClassLabels, RawLabels};
 use super::notes::Note;
 use super::npy::{self, Stored};
 use super::npz::Archive;
+use super::parquet;
 use super::source::{LoadOptions, TableColumns};
 use super::standard_input::{is_standard_input, text_bytes};
 use super::suspicious;
@@ -137,6 +138,7 @@ fn read_one(
                 Kind::Text => reading.text(path, &bytes),
                 Kind::Npy => reading.stored(path, npy::parse(path, &bytes)?),
                 Kind::Npz => reading.archive(path, &bytes),
+                Kind::Parquet => reading.stored(path, parquet::parse(path, &bytes)?),
             }
         },
     );

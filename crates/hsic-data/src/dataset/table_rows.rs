@@ -10,7 +10,7 @@ use super::notes::Note;
 use super::npy;
 use super::standard_input::text_bytes;
 use super::standardization::Standardization;
-use super::table::{Kind, kind, only, read_file, tabs};
+use super::table::{Kind, kind, stored, tabs};
 use super::table_file::expected;
 use super::tables::header::Header;
 use super::tables::matching::{matched, texts};
@@ -43,12 +43,10 @@ pub fn read_columns(
             let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
             (path.to_owned(), RawTable::of_text(path, &text, known)?)
         }
-        Some(Kind::Npy) => of_stored(path.to_owned(), npy::parse(path, &read_file(path)?)?, &texts)?,
-        Some(Kind::Npz) => {
-            let (place, stored) = only(path)?;
-            of_stored(place, stored, &texts)?
+        _ => {
+            let (place, content) = stored(path)?;
+            of_stored(place, content, &texts)?
         }
-        None => return Err(DatasetError::FileKind { path: path.to_owned() }),
     };
     let found = matched(encoding, &table, label(&table));
     let found = found.map_err(|fault| DatasetError::Table { path: place.clone(), fault })?;

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::DatasetError;
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
-use super::npy::{self, Entries, Stored};
+use super::npy::{Entries, Stored};
 use super::standard_input::text_bytes;
-use super::table::{Kind, Table, check_finite, from_stored, kind, only, read_file, tabs};
+use super::table::{Kind, Table, check_finite, from_stored, kind, stored, tabs};
 use super::table_fault::TableFault;
 use super::tables::cells::Cells;
 use super::tables::raw::{Known, Place, RawColumn, RawTable};
@@ -42,9 +42,7 @@ pub struct Coded {
 pub fn read_words(path: &Path, columns: WordColumns) -> Result<Coded, DatasetError> {
     let (place, content) = match kind(path) {
         Some(Kind::Text) => return of_text(path, columns),
-        Some(Kind::Npy) => (path.to_owned(), npy::parse(path, &read_file(path)?)?),
-        Some(Kind::Npz) => only(path)?,
-        None => return Err(DatasetError::FileKind { path: path.to_owned() }),
+        _ => stored(path)?,
     };
     of_stored(&place, content)
 }

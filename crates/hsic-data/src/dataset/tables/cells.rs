@@ -32,12 +32,25 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// None yet, with room for so many: columns that grow side by side leave holes in memory.
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self::Bytes(Vec::with_capacity(rows))
+    }
+
     /// How many there are, gaps included.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Whole(whole) => whole.len(),
             Self::Doubles(doubles) => doubles.len(),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.capacity(),
+            Self::Whole(whole) => whole.capacity(),
+            Self::Doubles(doubles) => doubles.capacity(),
         }
     }
 
@@ -62,14 +75,16 @@ impl Numbers {
         match self {
             Self::Bytes(bytes) if f64::from(byte).to_bits() == number.to_bits() => bytes.push(byte),
             Self::Bytes(bytes) if fits => {
-                let mut all: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte)).collect();
+                let mut all = Vec::with_capacity(bytes.capacity());
+                all.extend(bytes.iter().map(|&byte| i32::from(byte)));
                 all.push(whole);
                 *self = Self::Whole(all);
             }
             Self::Whole(all) if fits => all.push(whole),
             Self::Doubles(all) => all.push(number),
             _ => {
-                let mut all: Vec<f64> = (0..self.len()).map(|row| self.get(row)).collect();
+                let mut all = Vec::with_capacity(self.capacity());
+                all.extend((0..self.len()).map(|row| self.get(row)));
                 all.push(number);
                 *self = Self::Doubles(all);
             }
@@ -136,6 +151,13 @@ impl WordBuilder {
     /// Of which so many different ones are kept at the most.
     pub(crate) fn new(most: Option<usize>) -> Self {
         Self { most, ..Self::default() }
+    }
+
+    /// The same with room for so many cells.
+    pub(crate) fn with_capacity(most: Option<usize>, rows: usize) -> Self {
+        let mut builder = Self::new(most);
+        builder.words.codes.reserve_exact(rows);
+        builder
     }
 
     /// Adds a word, or a gap.

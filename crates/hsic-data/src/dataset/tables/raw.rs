@@ -78,7 +78,9 @@ impl RawTable {
         let wrong = |fault| DatasetError::Table { path: path.to_owned(), fault };
         let mut first: Option<(usize, Vec<String>)> = None;
         let (mut looks, mut again, mut short) = (Vec::<Look>::new(), Vec::<bool>::new(), false);
+        let mut lines = 0;
         text.records(path, |byte, record| {
+            lines += 1;
             let Some((_, names)) = &mut first else {
                 first = Some((byte, record.iter().map(str::to_owned).collect()));
                 return Ok(());
@@ -130,9 +132,9 @@ impl RawTable {
         for (column, look) in looks.iter().enumerate() {
             let kind = look.kind(text.separator, evidence);
             readers.push(match kind {
-                _ if texts.contains(&column) => CellReader::words(known.early),
-                Kind::Numbers(decimal) => CellReader::Numbers(decimal, Numbers::default()),
-                Kind::Words { .. } => CellReader::words(known.early),
+                _ if texts.contains(&column) => CellReader::words(known.early, lines),
+                Kind::Numbers(decimal) => CellReader::Numbers(decimal, Numbers::with_capacity(lines)),
+                Kind::Words { .. } => CellReader::words(known.early, lines),
                 Kind::Ambiguous(byte, number) => {
                     let line = text.line(byte);
                     return Err(wrong(TableFault::Ambiguous { line, column: column + 1, text: number }));
@@ -229,8 +231,8 @@ enum CellReader {
 }
 
 impl CellReader {
-    fn words(early: bool) -> Self {
-        Self::Words(WordBuilder::new(Some(MOST_WORDS + 1)), early)
+    fn words(early: bool, rows: usize) -> Self {
+        Self::Words(WordBuilder::with_capacity(Some(MOST_WORDS + 1), rows), early)
     }
 
     fn push(&mut self, cell: &str) {
@@ -265,8 +267,8 @@ fn of_texts(texts: &[String], as_text: bool) -> RawColumn {
     let place = |(row, text): (usize, String)| Place { line: row as u64 + 1, text };
     let kind = look.kind(b',', Evidence::default());
     let mut reader = match kind {
-        Kind::Numbers(decimal) if !as_text => CellReader::Numbers(decimal, Numbers::default()),
-        _ => CellReader::words(false),
+        Kind::Numbers(decimal) if !as_text => CellReader::Numbers(decimal, Numbers::with_capacity(texts.len())),
+        _ => CellReader::words(false, texts.len()),
     };
     texts.iter().for_each(|text| reader.push(text.trim()));
     let word = match kind {
