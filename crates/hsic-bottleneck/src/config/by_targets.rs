@@ -5,6 +5,9 @@ use hsic_data::dataset::TargetKind;
 use super::TrainOptions;
 use super::given::Unread;
 
+/// Hidden widths, of every method.
+const WIDTHS: &str = "256x2";
+
 /// Weight of nHSIC(Z, Y).
 const BETA: f64 = 50.0;
 
@@ -16,13 +19,18 @@ const DROPOUT: f64 = 0.3;
 
 impl TrainOptions {
     /// These options for targets of a kind: what is not given and has another default for them is filled in. Of classes
-    /// nothing is; `hsic` learns values with beta 50, a rate of 1e-2 and a dropout of 0.3.
+    /// nothing is; the network that learns values has two hidden blocks of 256, and `hsic` a beta of 50, a rate of 1e-2 and a
+    /// dropout of 0.3.
     ///
     /// A value tells a block more of each row than a class does, noise included, which the line that reads the values takes
     /// for signal: it is chosen on the rows that the blocks have seen. Dropout keeps them from it. The numbers were chosen
     /// on held-out training rows of two tables (docs/results.md).
     #[must_use]
     pub fn for_targets(mut self, targets: TargetKind) -> Self {
+        let named = self.network.model.is_some() || self.network.widths.is_some() || !self.blocks.is_empty();
+        if targets == TargetKind::Values && !named {
+            self.network.widths = Some(WIDTHS.to_owned());
+        }
         let hsic = self.objective.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case("hsic"));
         if targets == TargetKind::Values && hsic {
             self.objective.beta.get_or_insert(BETA);
@@ -68,6 +76,10 @@ mod tests {
         assert_eq!(formatted.unread_for(TargetKind::Values)[0].key, "format-epochs");
         let mut other = TrainOptions::default();
         other.objective.method = Some("backprop".to_owned());
-        assert_eq!(other.clone().for_targets(TargetKind::Values), other);
+        let config = other.for_targets(TargetKind::Values).resolve().unwrap();
+        assert_eq!((config.entrance.dropout, config.widths.map(|widths| widths.len())), (0.0, Some(2)));
+        let mut deep = TrainOptions::default();
+        deep.network.model = Some("residual-mlp".to_owned());
+        assert_eq!(deep.for_targets(TargetKind::Values).resolve().unwrap().widths, None);
     }
 }

@@ -74,7 +74,12 @@ fn each_fault_of_a_folder_names_the_file_and_what_was_expected() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().to_str().unwrap();
     let error = |options: &LoadOptions| load(path, options).unwrap_err().to_string().replace(path, "DIR");
-    assert_eq!(error(&options()), "DIR: 0 folders, expected 2 to 65536, one for the images of each class");
+    let none = "DIR: 0 folders, expected 2 to 65536, one for the images of each class";
+    assert_eq!(error(&options()), none);
+    std::fs::write(root.path().join("flowers.csv"), "a,b\n").unwrap();
+    let table = "; flowers.csv is a table: give its own path, unpacked or as .csv.gz";
+    assert_eq!(error(&options()), format!("{none}{table}"));
+    std::fs::remove_file(root.path().join("flowers.csv")).unwrap();
     write(root.path(), "train/a/1.png", &[1, 2]);
     fs::create_dir_all(root.path().join("train/b")).unwrap();
     assert_eq!(

@@ -538,12 +538,14 @@ pub enum DatasetError {
         found: Vec<String>,
     },
     /// A folder that holds too few or too many folders of images.
-    #[error("{}: {found} folders, expected 2 to 65536, one for the images of each class", path.display())]
+    #[error("{}: {found} folders, expected 2 to 65536, one for the images of each class{}", path.display(), lone_table(table.as_deref()))]
     ClassFolders {
         /// The folder.
         path: PathBuf,
         /// Folders in it.
         found: usize,
+        /// A table that lies in it.
+        table: Option<String>,
     },
     /// A class whose name is no text.
     #[error("{}: the folder's name is not UTF-8, expected the name of a class", path.display())]
@@ -551,6 +553,11 @@ pub enum DatasetError {
         /// The folder.
         path: PathBuf,
     },
+}
+
+/// The remedy where a table lies among what should be folders of images.
+fn lone_table(table: Option<&str>) -> String {
+    table.map_or_else(String::new, |name| format!("; {name} is a table: give its own path, unpacked or as .csv.gz"))
 }
 
 fn join(paths: &[PathBuf]) -> String {

@@ -16,6 +16,7 @@ use super::part_folders::{PartFolders, unwrapped};
 use super::parts::{Drawn, first, hold_out, split};
 use super::picture::is_image;
 use super::survey::{Contents, Frame, Image, Survey};
+use super::table;
 use super::tree::{Disk, Tree};
 use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Split, Targets};
 
@@ -191,7 +192,7 @@ impl<T: Tree> Images<T> {
         let own: BTreeSet<String> = tree.class_folders(&root)?.into_iter().collect();
         let mut all = own.clone();
         if own.len() < fewest {
-            return Err(DatasetError::ClassFolders { path: root, found: own.len() });
+            return Err(DatasetError::ClassFolders { table: a_table(tree, &root)?, path: root, found: own.len() });
         }
         for part in test.iter().chain(&validation) {
             for label in tree.class_folders(part)? {
@@ -202,7 +203,7 @@ impl<T: Tree> Images<T> {
             }
         }
         if all.len() > MOST_CLASSES {
-            return Err(DatasetError::ClassFolders { path: root, found: all.len() });
+            return Err(DatasetError::ClassFolders { path: root, found: all.len(), table: None });
         }
         let names: Vec<String> = all.into_iter().collect();
         let own: Vec<bool> = names.iter().map(|name| own.contains(name)).collect();
@@ -285,6 +286,14 @@ fn missing(images: &[Image], needed: &[bool]) -> Option<usize> {
     let mut found = vec![false; needed.len()];
     images.iter().for_each(|image| found[usize::from(image.label)] = true);
     needed.iter().zip(found).position(|(&needed, found)| needed && !found)
+}
+
+/// The name of a table that lies in a folder, or that an archive is called after.
+fn a_table(tree: &impl Tree, root: &Path) -> Result<Option<String>, DatasetError> {
+    let inside = tree.entries(root)?.into_iter();
+    // An archive of one table is called after it, as `data.csv.zip`.
+    let found = inside.chain([root.with_extension("")]).find(|path| table::kind(path).is_some());
+    Ok(found.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())))
 }
 
 /// Images that lie directly in a folder of classes.

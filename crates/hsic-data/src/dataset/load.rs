@@ -209,7 +209,7 @@ mod tests {
         let error = load("mnits", &LoadOptions::default()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy or .npz file; did you mean mnist?"
+            "no data set is called mnits: expected digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of images, of a .zip, .tar, .tar.gz or .tar.xz of one, or of a .csv, .tsv, .npy, .npz or .parquet file; did you mean mnist?"
         );
     }
 

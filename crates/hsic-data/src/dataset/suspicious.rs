@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::notes::Note;
-use super::tables::cells::{Cells, Numbers};
+use super::tables::cells::Cells;
 use super::tables::raw::RawTable;
 
 /// Fewest rows of which anything is said: in a few, a column is often this or that by chance.
@@ -54,7 +54,7 @@ fn names_rows(table: &RawTable, column: usize) -> bool {
     let rows = table.rows;
     match &table.columns[column].cells {
         Cells::Words(words) => words.list().len() == rows || words.more(),
-        Cells::Numbers(Numbers::Doubles(_)) => false,
+        Cells::Numbers(numbers) if !numbers.are_whole() => false,
         Cells::Numbers(numbers) => {
             let there = || (0..rows).map(|row| numbers.get(row)).filter(|number| !number.is_nan());
             let (least, most) =

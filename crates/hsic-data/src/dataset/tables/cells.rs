@@ -11,16 +11,20 @@ const NO_WORD: u32 = u32::MAX;
 /// A word beyond those that are kept.
 const OTHER_WORD: u32 = u32::MAX - 1;
 
-/// A cell of whole numbers without a number.
-const NO_WHOLE: i32 = i32::MIN;
+/// A cell of numbers of 32 bits without a number.
+const NO_UNITS: i32 = i32::MIN;
+
+/// Units of a number with so many places after the mark. A whole number divided by one of these is the double that is
+/// nearest to what the text says, because both are exact doubles and a quotient is rounded once.
+const UNITS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
 
 /// Numbers, of which NaN says that there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Numbers {
     /// Whole numbers from 0 to 255, without a gap.
     Bytes(Vec<u8>),
-    /// Whole numbers of 32 bits.
-    Whole(Vec<i32>),
+    /// Numbers with so many places after the mark, as whole numbers of 32 bits.
+    Decimal(usize, Vec<i32>),
     /// Any numbers.
     Doubles(Vec<f64>),
 }
@@ -41,15 +45,20 @@ impl Numbers {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Whole(whole) => whole.len(),
+            Self::Decimal(_, units) => units.len(),
             Self::Doubles(doubles) => doubles.len(),
         }
+    }
+
+    /// Whether all are whole numbers of 32 bits.
+    pub(crate) fn are_whole(&self) -> bool {
+        matches!(self, Self::Bytes(_) | Self::Decimal(0, _))
     }
 
     fn capacity(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.capacity(),
-            Self::Whole(whole) => whole.capacity(),
+            Self::Decimal(_, units) => units.capacity(),
             Self::Doubles(doubles) => doubles.capacity(),
         }
     }
@@ -58,9 +67,9 @@ impl Numbers {
     pub(crate) fn get(&self, row: usize) -> f64 {
         match self {
             Self::Bytes(bytes) => f64::from(bytes[row]),
-            Self::Whole(whole) => match whole[row] {
-                NO_WHOLE => f64::NAN,
-                number => f64::from(number),
+            Self::Decimal(places, units) => match units[row] {
+                NO_UNITS => f64::NAN,
+                number => f64::from(number) / UNITS[*places],
             },
             Self::Doubles(doubles) => doubles[row],
         }
@@ -69,26 +78,39 @@ impl Numbers {
     /// Adds a number, exactly, or a gap.
     pub(crate) fn push(&mut self, number: f64) {
         let byte = number as u8;
-        let whole = if number.is_nan() { NO_WHOLE } else { number as i32 };
-        // -0 is no whole number: it would lose its sign.
-        let fits = f64::from(whole).to_bits() == number.to_bits() && whole != NO_WHOLE || number.is_nan();
         match self {
-            Self::Bytes(bytes) if f64::from(byte).to_bits() == number.to_bits() => bytes.push(byte),
-            Self::Bytes(bytes) if fits => {
-                let mut all = Vec::with_capacity(bytes.capacity());
-                all.extend(bytes.iter().map(|&byte| i32::from(byte)));
-                all.push(whole);
-                *self = Self::Whole(all);
+            Self::Bytes(bytes) if f64::from(byte).to_bits() == number.to_bits() => return bytes.push(byte),
+            Self::Decimal(places, all) => {
+                if let Some(units) = units(number, *places) {
+                    return all.push(units);
+                }
             }
-            Self::Whole(all) if fits => all.push(whole),
-            Self::Doubles(all) => all.push(number),
-            _ => {
-                let mut all = Vec::with_capacity(self.capacity());
-                all.extend((0..self.len()).map(|row| self.get(row)));
-                all.push(number);
-                *self = Self::Doubles(all);
+            Self::Doubles(all) => return all.push(number),
+            Self::Bytes(_) => {}
+        }
+        if !self.widen(number) {
+            let mut all = Vec::with_capacity(self.capacity());
+            all.extend((0..self.len()).map(|row| self.get(row)));
+            all.push(number);
+            *self = Self::Doubles(all);
+        }
+    }
+
+    /// Adds a number with the fewest places after the mark that hold it and all before it; false if 32 bits do not.
+    fn widen(&mut self, number: f64) -> bool {
+        let least = if let Self::Decimal(places, _) = self { *places + 1 } else { 0 };
+        let found = (least..UNITS.len()).find_map(|places| Some((places, units(number, places)?)));
+        let Some((places, last)) = found else { return false };
+        let mut all = Vec::with_capacity(self.capacity());
+        for row in 0..self.len() {
+            match units(self.get(row), places) {
+                Some(units) => all.push(units),
+                None => return false,
             }
         }
+        all.push(last);
+        *self = Self::Decimal(places, all);
+        true
     }
 
     /// Numbers from elsewhere.
@@ -97,6 +119,15 @@ impl Numbers {
         values.into_iter().for_each(|value| numbers.push(value));
         numbers
     }
+}
+
+/// A number in units of so many places, if 32 bits hold it to the bit; -0 would lose its sign.
+fn units(number: f64, places: usize) -> Option<i32> {
+    if number.is_nan() {
+        return Some(NO_UNITS);
+    }
+    let units = (number * UNITS[places]).round_ties_even() as i32;
+    (units != NO_UNITS && (f64::from(units) / UNITS[places]).to_bits() == number.to_bits()).then_some(units)
 }
 
 /// Words, each by its place in a list.
@@ -224,9 +255,14 @@ mod tests {
             numbers
         };
         assert!(matches!(kept(&[0.0, 255.0, 7.0]), Numbers::Bytes(_)));
-        assert!(matches!(kept(&[0.0, 256.0, -1.0]), Numbers::Whole(_)));
-        assert!(matches!(kept(&[0.0, f64::NAN, 3.0, f64::from(i32::MAX)]), Numbers::Whole(_)));
-        for odd in [0.5, -0.0, 2_147_483_648.0, f64::from(i32::MIN), f64::INFINITY, 1e300] {
+        assert!(matches!(kept(&[0.0, 256.0, -1.0]), Numbers::Decimal(0, _)));
+        assert!(matches!(kept(&[0.0, f64::NAN, 3.0, f64::from(i32::MAX)]), Numbers::Decimal(0, _)));
+        assert!(kept(&[0.0, f64::NAN, 300.0]).are_whole() && !kept(&[0.0, 0.5]).are_whole());
+        assert!(matches!(kept(&[7.0, 0.1, -0.25, f64::NAN, 2000.0]), Numbers::Decimal(2, _)));
+        assert!(matches!(kept(&[0.000_001, 0.7]), Numbers::Decimal(6, _)));
+        // More than 32 bits at as many places.
+        assert!(matches!(kept(&[30_000.0, 0.1, 0.000_001]), Numbers::Doubles(_)));
+        for odd in [1.0 / 3.0, 1e-7, -0.0, 2_147_483_648.0, f64::from(i32::MIN), f64::INFINITY, 1e300] {
             assert!(matches!(kept(&[1.0, f64::NAN, odd, 2.0]), Numbers::Doubles(_)), "{odd}");
         }
     }
