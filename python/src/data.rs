@@ -6,7 +6,7 @@ use hsic_bottleneck::dataset::{
     Dataset, Origin, Quantities, Samples, Shape, Split, Standardization, TargetScale, Targets, load,
 };
 use hsic_bottleneck::run::Run;
-use numpy::{PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

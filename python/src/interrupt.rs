@@ -70,7 +70,7 @@ pub(crate) fn run_and_hear<R: Send, E: Send>(
                         None => hear(py, event).and_then(|on| py.check_signals().map(|()| on)),
                         Some(_) => Ok(false),
                     };
-                    drop(answer.send(()));
+                    let _the_work_may_have_ended = answer.send(());
                     went_well
                 }
                 Err(RecvTimeoutError::Timeout) if raised.is_none() => py.check_signals().map(|()| true),
