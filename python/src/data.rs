@@ -96,7 +96,10 @@ fn targets(
 ) -> PyResult<Targets> {
     let y = y.as_array();
     if y.len() != rows {
-        return Err(PyValueError::new_err(format!("x has {rows} rows and y has {}: expected the same number", y.len())));
+        return Err(PyValueError::new_err(format!(
+            "x has {rows} rows and y has {}: expected the same number",
+            y.len()
+        )));
     }
     match names {
         Some(names) => {
@@ -114,12 +117,7 @@ fn targets(
     }
 }
 
-fn part(
-    values: &mut [f64],
-    columns: usize,
-    standardization: Option<&Standardization>,
-    targets: Targets,
-) -> Dataset {
+fn part(values: &mut [f64], columns: usize, standardization: Option<&Standardization>, targets: Targets) -> Dataset {
     if let Some(standardization) = standardization {
         values.chunks_exact_mut(columns).for_each(|row| standardization.apply(row));
     }

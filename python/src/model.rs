@@ -53,9 +53,8 @@ impl Model {
     #[pyo3(signature = (x: "numpy.ndarray", threads) -> "numpy.ndarray")]
     fn probabilities<'py>(&self, py: Python<'py>, x: Table<'_>, threads: usize) -> PyResult<Bound<'py, PyAny>> {
         let classes = self.0.provenance().classes();
-        let of = |tile: &[f32]| {
-            self.0.predict(tile).into_iter().flat_map(|told| told.probabilities).collect::<Vec<f64>>()
-        };
+        let of =
+            |tile: &[f32]| self.0.predict(tile).into_iter().flat_map(|told| told.probabilities).collect::<Vec<f64>>();
         let rows = self.rows(&x)?;
         let found = run(py, threads, |_| self.tiled(&rows, classes, of))?;
         Ok(PyArray1::from_vec(py, found).reshape([x.rows(), classes])?.into_any())
@@ -87,9 +86,12 @@ impl Model {
         let at_rest = AtRest::new(self.0.networks(), if all { FormatInput::All } else { FormatInput::Last });
         let columns = at_rest.columns();
         let rows = self.rows(&x)?;
-        let found = run(py, threads, |_| self.tiled(&rows, columns, |tile| {
-            AtRest::new(self.0.networks(), if all { FormatInput::All } else { FormatInput::Last }).features(TILE, tile)
-        }))?;
+        let found = run(py, threads, |_| {
+            self.tiled(&rows, columns, |tile| {
+                AtRest::new(self.0.networks(), if all { FormatInput::All } else { FormatInput::Last })
+                    .features(TILE, tile)
+            })
+        })?;
         Ok(PyArray1::from_vec(py, found).reshape([x.rows(), columns])?.into_any())
     }
 

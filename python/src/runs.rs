@@ -3,21 +3,24 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use hsic_bottleneck::config::{Sizes, TrainOptions};
 use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::{Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, load, source};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::write_atomically;
-use hsic_bottleneck::log::Observer;
+use hsic_bottleneck::judge::monitor::MonitorReport;
+use hsic_bottleneck::log::{EpochReport, Observer, TimelineReport};
 use hsic_bottleneck::methods::Methods;
+use hsic_bottleneck::provenance::Provenance;
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::summary::Summary;
 use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Elsewhere, VALIDATION, entries_named, training_rows};
 use hsic_lab::draw;
 use hsic_lab::figure::run_page::{RunReport, plots};
 use hsic_lab::figure::{Planned, Watcher};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::fault::of_training;
 use crate::interrupt::{Teller, run_and_hear};
@@ -30,18 +33,22 @@ pub(crate) fn read_run(folder: PathBuf) -> PyResult<String> {
     let report = RunReport::read(&run).map_err(of_training)?;
     let data = if run.has_data() { Some(run.data().map_err(of_training)?) } else { None };
     let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
-    let told = json!({
-        "config": &report.config.options,
-        "data": data,
-        "summary": &report.summary,
-        "epochs": &report.epochs,
-        "monitor": &report.monitor,
-        "format": &report.format,
-        "timelines": &report.timelines,
-        "warnings": warnings,
-        "sigmas": report.members.iter().map(|(sigma, _)| sigma).collect::<Vec<_>>(),
-    });
-    Ok(told.to_string())
+    let RunReport { config, summary, epochs, monitor, format, timelines, .. } = &report;
+    let told = Told { config: &config.options, data, summary, epochs, monitor, format, timelines, warnings };
+    serde_json::to_string(&told).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+/// What a folder tells.
+#[derive(Serialize)]
+struct Told<'r> {
+    config: &'r TrainOptions,
+    data: Option<Provenance>,
+    summary: &'r Option<Summary>,
+    epochs: &'r [EpochReport],
+    monitor: &'r [MonitorReport],
+    format: &'r [f64],
+    timelines: &'r [TimelineReport],
+    warnings: Vec<String>,
 }
 
 /// Figures of a run: titles and SVG.
@@ -55,7 +62,9 @@ pub(crate) fn run_figures(folder: PathBuf) -> PyResult<Vec<(String, String)>> {
 /// Checks a record of a training that was made elsewhere and gives it back as it is written.
 #[pyfunction]
 pub(crate) fn check_elsewhere(text: &str) -> PyResult<String> {
-    Elsewhere::from_json(text).map(|elsewhere| elsewhere.to_json()).map_err(|error| PyValueError::new_err(error.to_string()))
+    Elsewhere::from_json(text)
+        .map(|elsewhere| elsewhere.to_json())
+        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Tells which training begins, and listens to none of its steps.
@@ -134,9 +143,8 @@ pub(crate) fn compare(
         save(&folder, &record)?;
         Ok::<_, Error>(Ok(Some(record)))
     };
-    let heard = |py: Python<'_>, (label, done, all): (String, usize, usize)| {
-        hear.call1(py, (label, done, all))?.extract(py)
-    };
+    let heard =
+        |py: Python<'_>, (label, done, all): (String, usize, usize)| hear.call1(py, (label, done, all))?.extract(py);
     let record = run_and_hear(py, settings.threads(), work, heard)?.map_err(of_training)?.map_err(wrong)?;
     let text = |record: ComparisonRecord| {
         serde_json::to_string(&record).map_err(|error| PyRuntimeError::new_err(error.to_string()))

@@ -214,7 +214,8 @@ pub(crate) fn learn_part(
 #[pyfunction]
 pub(crate) fn conclude_parts(py: Python<'_>, data: &Data, folder: PathBuf, threads: usize) -> PyResult<String> {
     let run = Run::open(&folder).map_err(of_training)?;
-    let config = TrainConfig { threads: Some(threads).filter(|&threads| threads > 0), ..run.config().map_err(of_training)? };
+    let config =
+        TrainConfig { threads: Some(threads).filter(|&threads| threads > 0), ..run.config().map_err(of_training)? };
     conclude_run(py, &config, &data.0, &run)
 }
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,20 @@ from ._columns import Columns
 from ._listening import scalars
 from ._statistics import _threads
 from ._tables import table
+
+
+class Temporary:
+    """A folder that goes when nothing holds it any more, or the process that made it ends."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="hsic-"))
+        weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(path: Path, process: int) -> None:
+    # A forked child that ends leaves its parent's folder.
+    if os.getpid() == process:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class Figures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from . import _hsic
 from ._columns import Columns
 from ._listening import Listener
 from ._progress import Bar, Progress
-from ._runs import Figures, Run
+from ._runs import Figures, Run, Temporary
 
 
 def train(
@@ -56,8 +55,8 @@ def train(
         beside = sorted(set(options) - {"threads", "epochs"}) + (["config"] if config else []) + (["force"] if force else [])
         if beside:
             raise TypeError(f"{', '.join(beside)} beside resume: expected none but threads and epochs, since the run's own are used")
-    keep = tempfile.TemporaryDirectory(prefix="hsic-") if folder is None else None
-    place = Path(keep.name) / "run" if keep else Path(folder or "")
+    keep = Temporary() if folder is None else None
+    place = keep.path / "run" if keep else Path(folder or "")
     if not resume:
         options["dataset"] = source(data, place)
     settings = settings_of(options, config)
@@ -103,8 +102,8 @@ def compare(
         if name not in allowed:
             raise TypeError(f"there is no option {name} of a comparison: expected those of data and network, and threads{_near(name, allowed)}; "
                             "a method's own stand behind its name, as hsic:beta=100")
-    keep = tempfile.TemporaryDirectory(prefix="hsic-") if folder is None else None
-    place = Path(keep.name) / "comparison" if keep else Path(folder or "")
+    keep = Temporary() if folder is None else None
+    place = keep.path / "comparison" if keep else Path(folder or "")
     options["dataset"] = source(data, place)
     named = methods if isinstance(methods, str) else ",".join(methods)
     sizes = [int(batch_size)] if isinstance(batch_size, (int, np.integer)) else [int(size) for size in batch_size]

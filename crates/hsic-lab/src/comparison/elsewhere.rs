@@ -221,8 +221,11 @@ mod tests {
         for (from, to, told) in [
             ("\"version\": 1", "\"version\": 2", "version = 2: expected 1"),
             ("\"seed\": 9", "\"seed\": 4", "runs[1].seed = 4: expected a seed of its own"),
-            ("\"test_accuracy\": 0.75, \"seconds\": 5.0, \"peak", "\"test_accuracy\": 97.5, \"seconds\": 5.0, \"peak",
-             "runs[1].test_accuracy = 97.5: expected a fraction, 0 to 1"),
+            (
+                "\"test_accuracy\": 0.75, \"seconds\": 5.0, \"peak",
+                "\"test_accuracy\": 97.5, \"seconds\": 5.0, \"peak",
+                "runs[1].test_accuracy = 97.5: expected a fraction, 0 to 1",
+            ),
             ("\"seconds\": 2.0", "\"seconds\": -2.0", "runs[1].epochs[0].seconds = -2: expected a finite number >= 0"),
             ("\"label\"", "\"lable\"", "unknown field `lable`"),
         ] {
