@@ -35,9 +35,16 @@ python stubs.py "$stubs" python/hsic/_hsic.pyi
 python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
 echo "built and installed in $((SECONDS - start)) s"
 
-# Outside this folder, whose `python/hsic` has no compiled part.
-cd "$target"
-python -m mypy --config-file "$OLDPWD/pyproject.toml" --cache-dir "$target/mypy" -p hsic
-python -m mypy.stubtest hsic._hsic
-cd "$OLDPWD"
-python -m pytest "$@"
+# Types are checked beside the tests, outside this folder, whose `python/hsic` has no compiled part.
+types() {
+    cd "$target"
+    python -m mypy --config-file "$OLDPWD/pyproject.toml" --cache-dir "$target/mypy" -p hsic && python -m mypy.stubtest hsic._hsic
+}
+(types > "$target/python-types.log" 2>&1) &
+checked=$!
+told=0
+python -m pytest "$@" || told=$?
+wait "$checked" || told=$?
+cat "$target/python-types.log"
+echo "the Python package took $((SECONDS - start)) s"
+exit "$told"

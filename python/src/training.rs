@@ -163,17 +163,17 @@ fn told(summary: &impl serde::Serialize) -> PyResult<String> {
 }
 
 /// One pass over rows that come by and by, into a folder that is new or holds what the passes before it learned: at a rate that
-/// does not fall. `pass` counts them, from 0. Gives the rows of a batch.
+/// does not fall. `passes` were made before. Gives the rows of a batch.
 #[pyfunction]
 pub(crate) fn learn_part(
     py: Python<'_>,
     settings: &Settings,
     data: &Data,
     folder: PathBuf,
-    pass: u64,
+    passes: u64,
 ) -> PyResult<usize> {
     let (run, config);
-    if pass == 0 {
+    if passes == 0 {
         let sized = settings.asked()?.for_data(&data.0).map_err(of_training)?;
         run = Run::create(&folder, &sized).map_err(of_training)?;
         run.record_data(&data.0).map_err(of_training)?;
@@ -195,7 +195,7 @@ pub(crate) fn learn_part(
         position.dead.resize(session.network().blocks().len(), false);
         let batches = batches(&config);
         let steps = batches.steps(train.rows());
-        for_each_batch(train, &batches, pass * steps..(pass + 1) * steps, |_, batch| {
+        for_each_batch(train, &batches, passes * steps..(passes + 1) * steps, |_, batch| {
             session.step(batch, config.learning_rate.peak)?;
             position.step += 1;
             Ok::<_, Error>(std::ops::ControlFlow::Continue(()))

@@ -49,7 +49,7 @@ def test_the_notebook():
     pytest.importorskip("sklearn")
     cells = json.loads(PAGE.with_suffix(".ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    assert len(code) >= 10 and all(not cell.get("outputs") for cell in cells)
+    assert len(code) >= 9 and all(not cell.get("outputs") for cell in cells)
     names = {}
     for number, source in enumerate(code):
         exec(compile(source, f"{PAGE.stem}.ipynb, code {number}", "exec"), names)

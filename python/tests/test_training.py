@@ -104,10 +104,12 @@ def test_values_are_learned_and_read():
     draw = np.random.default_rng(2)
     x = draw.normal(size=(400, 3))
     y = 10 + 3 * np.sin(x[:, 0])
-    run = hsic.train((x, y), widths="32", epochs=20, progress=False, task="regression")
+    run = hsic.train(((x[:300], y[:300]), (x[300:], y[300:])), widths="32", progress=False, task="regression")
     assert list(run.metrics)[-4:] == ["train_r2", "train_rmse", "test_r2", "test_rmse"]
-    found = run.predict(x)
-    assert 1 - ((found - y) ** 2).sum() / ((y - y.mean()) ** 2).sum() > 0.8
+    missed, spread = run.predict(x[300:]) - y[300:], y[300:] - y[300:].mean()
+    r2 = 1 - (missed**2).sum() / (spread**2).sum()
+    # What the training said of the same rows, which it computed in other portions: sums in single precision.
+    assert abs(r2 - run.summary["test_r2"]) < 1e-5 and r2 > 0.7
     with pytest.raises(ValueError, match="the run learned values, which have no probabilities"):
         run.predict_proba(x)
 

@@ -65,6 +65,13 @@ class _Network(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    #: The files of the run, by their paths in its folder.
+    _files: dict[str, bytes]
+    _model: _hsic.Model | None
+    #: Of what `partial_fit` has seen: some of the rows with what is to be learned of them, and how many there were.
+    _sample: tuple[NDArray[Any], NDArray[np.float64]] | None
+    _seen: int
+
     def fit(self, X: Any, y: Any) -> Any:
         """Trains a new network on rows X with targets y."""
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_min_samples=2, **self._checks())
@@ -83,7 +90,7 @@ class _Network(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         records = [scalars(record) for record in listener.epochs]
         self.loss_curve_ = [float(np.mean(record["loss"])) for record in listener.epochs]
         self.n_iter_ = len(records)
-        self._sample = self._seen = None
+        self._sample, self._seen = None, 0
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -163,8 +170,8 @@ class _Network(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 place = Path(folder) / "run"
                 self._put(place)
                 if "summary.json" not in self._files:
-                    rows, targets = self._sample
-                    data = _hsic.Data.of_rows((rows, targets), None, self._names(), self.standardize, place)
+                    assert self._sample is not None
+                    data = _hsic.Data.of_rows(self._sample, None, self._names(), self.standardize, place)
                     _hsic.conclude_parts(data, place, _threads(self.n_jobs))
                 self._keep(place)
         model = self._model
