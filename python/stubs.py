@@ -10,7 +10,7 @@ from pathlib import Path
 def stub(text: str) -> str:
     """Annotations that Rust gives as text become types, and what they name is imported."""
     text = re.sub(r'(: |-> )"([^"\n]+)"', r"\1\2", text)
-    return text.replace("\nfrom typing", "\nimport numpy\nfrom typing", 1)
+    return text.replace("\nfrom typing", "\nimport numpy\nimport typing\nfrom typing", 1)
 
 
 def main() -> None:

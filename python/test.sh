@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the package into a virtual environment of its own, as a user does, and tests it there: stubs, types, doctests, tests.
 # Skipped, with a word, where there is no Python 3.10 or newer, or the tests' packages cannot be had. Arguments go to pytest.
-# PYTHON=/path/to/python3 chooses the interpreter; HSIC_WRITE_STUBS=1 writes the stubs anew. Tests of PyTorch and JAX run where
-# the environment has them: target/python-venv/bin/pip install torch jax.
+# PYTHON=/path/to/python3 chooses the interpreter; HSIC_WRITE_STUBS=1 writes the stubs anew; HSIC_LONG=1 asks for the tests that
+# take a minute. Tests of PyTorch, JAX and matplotlib run where the environment has them:
+# target/python-venv/bin/python -m pip install torch jax matplotlib.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 skip() {
@@ -22,6 +23,8 @@ if ! cmp -s requirements-test.txt "$venv/installed.txt"; then
     cp requirements-test.txt "$venv/installed.txt"
 fi
 export PATH=$venv/bin:$PATH
+# The command, beside whose files and bits those of the package are held where it has been built.
+[ -x "$target/release/hsic" ] && export HSIC_COMMAND=${HSIC_COMMAND:-$target/release/hsic}
 start=$SECONDS
 cargo fmt --check
 # Stubs come from the signatures in Rust, out of the library that is built here; what is installed has them.
@@ -32,9 +35,16 @@ python stubs.py "$stubs" python/hsic/_hsic.pyi
 python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
 echo "built and installed in $((SECONDS - start)) s"
 
-# Outside this folder, whose `python/hsic` has no compiled part.
-cd "$target"
-python -m mypy --config-file "$OLDPWD/pyproject.toml" --cache-dir "$target/mypy" -p hsic
-python -m mypy.stubtest hsic._hsic
-cd "$OLDPWD"
-python -m pytest "$@"
+# Types are checked beside the tests, outside this folder, whose `python/hsic` has no compiled part.
+types() {
+    cd "$target"
+    python -m mypy --config-file "$OLDPWD/pyproject.toml" --cache-dir "$target/mypy" -p hsic && python -m mypy.stubtest hsic._hsic
+}
+(types > "$target/python-types.log" 2>&1) &
+checked=$!
+told=0
+python -m pytest "$@" || told=$?
+wait "$checked" || told=$?
+cat "$target/python-types.log"
+echo "the Python package took $((SECONDS - start)) s"
+exit "$told"

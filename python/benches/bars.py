@@ -1,7 +1,8 @@
-"""What the package is held to, measured: `python benches/bars.py [loss|mnist|hyppo|import|all] [--data FOLDER] [--rounds N]`.
+"""What the package is held to, measured: `python benches/bars.py [NAME ...] [--data FOLDER] [--rounds N]`; -h has the names.
 
 Rivals are timed in turns with ours, in one process; medians are told, and the load of the machine beside them. `loss` and `mnist`
-need PyTorch, `hyppo` needs hyppo; `mnist` reads MNIST's four files from FOLDER/mnist (or HSIC_DATA/mnist).
+need PyTorch, `hyppo` and `dcor` the packages of these names, `digits` scikit-learn; `mnist` reads MNIST's four files from
+FOLDER/mnist (or HSIC_DATA/mnist).
 """
 
 import argparse
@@ -23,10 +24,10 @@ import numpy as np  # noqa: E402
 import hsic  # noqa: E402
 
 
-def interleaved(rounds, **works):
-    """Medians in milliseconds of several works, one after another in each round."""
+def interleaved(rounds, warm=True, **works):
+    """Medians in milliseconds of several works, one after another in each round; after one more round if `warm`."""
     times = {name: [] for name in works}
-    for work in works.values():
+    for work in works.values() if warm else ():
         work()
     for _ in range(rounds):
         for name, work in works.items():
@@ -137,9 +138,17 @@ def mnist(arguments):
         layers = []
         for inputs, outputs in zip(widths, widths[1:]):
             layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs, affine=False), nn.ReLU()]
-        trainer = LocalTrainer(nn.Sequential(*layers), lambda p: torch.optim.SGD(p, lr=arguments.rate))
         train, test = (torch.utils.data.TensorDataset(*parts[part]) for part in ("train", "t10k"))
+        if arguments.validate:
+            # To choose a rate: the last 10,000 training rows judge.
+            rows = torch.arange(len(train))
+            train, test = (torch.utils.data.Subset(train, part.tolist()) for part in (rows[:-10_000], rows[-10_000:]))
         loader = torch.utils.data.DataLoader(train, batch_size=256, shuffle=True)
+        trainer = LocalTrainer(
+            nn.Sequential(*layers),
+            lambda p: torch.optim.SGD(p, lr=arguments.rate),
+            scheduler=lambda own: torch.optim.lr_scheduler.CosineAnnealingLR(own, T_max=len(loader)),
+        )
         start = time.perf_counter()
         trainer.fit(loader, epochs=1)
         took = time.perf_counter() - start
@@ -156,32 +165,89 @@ def hyppo(arguments):
     x = draw.normal(size=(1000, 5))
     y = x[:, :1] ** 2 + draw.normal(size=(1000, 1))
 
-    def theirs():
-        Hsic().test(x, y, reps=1000, workers=2, auto=False)
+    def theirs(rows=1000, reps=1000):
+        Hsic().test(x[:rows], y[:rows], reps=reps, workers=2, auto=False)
 
     def ours():
         hsic.test(x, y, permutations=1000, n_jobs=2)
 
-    theirs()  # compiles
-    found = interleaved(max(1, arguments.rounds // 20), ours=ours, hyppo=theirs)
+    theirs(50, 10)  # compiles
+    ours()
+    found = interleaved(max(1, arguments.rounds // 50), warm=False, ours=ours, hyppo=theirs)
     print(f"test of 1,000 rows, 1,000 permutations, 2 threads: ours {found['ours']:.0f} ms, hyppo {found['hyppo']:.0f} ms, "
           f"1/{found['hyppo'] / found['ours']:.0f}")
 
 
+def dcor(arguments):
+    """The permutation test beside that of distance covariance, as dcor's users call it."""
+    import warnings
+
+    from dcor.independence import distance_covariance_test
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(1000, 5))
+    y = x[:, :1] ** 2 + draw.normal(size=(1000, 1))
+
+    def theirs():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            distance_covariance_test(x, y, num_resamples=1000, random_state=0)
+
+    ours = lambda: hsic.test(x, y, permutations=1000, n_jobs=2)  # noqa: E731
+    ours()
+    found = interleaved(max(1, arguments.rounds // 50), warm=False, ours=ours, dcor=theirs)
+    print(f"test of 1,000 rows, 1,000 permutations: ours on 2 threads {found['ours']:.0f} ms, dcor {found['dcor']:.0f} ms, "
+          f"1/{found['dcor'] / found['ours']:.0f}")
+
+
+def digits(arguments):
+    """Estimators with their defaults on scikit-learn's digits, five folds, beside back-propagation by scikit-learn."""
+    import warnings
+
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from hsic.sklearn import HSICClassifier
+
+    warnings.simplefilter("ignore")
+    x, y = load_digits(return_X_y=True)
+    rivals = {
+        "HSICClassifier()": HSICClassifier,
+        "HSICClassifier(widths='64x2')": lambda: HSICClassifier(widths="64x2"),
+        "StandardScaler, MLPClassifier()": lambda: make_pipeline(StandardScaler(), MLPClassifier(random_state=0)),
+    }
+    scores, seconds = {name: [] for name in rivals}, {name: [] for name in rivals}
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(x, y):
+        for name, make in rivals.items():
+            start = time.perf_counter()
+            model = make().fit(x[train], y[train])
+            seconds[name].append(time.perf_counter() - start)
+            scores[name].append(model.score(x[test], y[test]))
+    for name in rivals:
+        print(f"digits, five folds, {name}: {100 * statistics.mean(scores[name]):.2f} %, {statistics.median(seconds[name]):.2f} s a fit")
+
+
 def imports(arguments):
-    """What `import hsic` takes beyond NumPy, a new process each time."""
-    def seconds(code):
-        script = f"import time; start = time.perf_counter(); {code}; print(time.perf_counter() - start)"
-        return float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+    """What `import hsic` takes beyond NumPy, a new process each time: on the clock, and of the processor, which no load adds to."""
+    def milliseconds(code):
+        script = "import time; clock, cpu = time.perf_counter(), time.process_time(); "
+        script += f"{code}; print(time.perf_counter() - clock, time.process_time() - cpu)"
+        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        return [1e3 * float(seconds) for seconds in told.split()]
 
-    both = [(seconds("import numpy"), seconds("import numpy, hsic")) for _ in range(max(3, arguments.rounds // 5))]
-    alone, whole = (1e3 * statistics.median(times) for times in zip(*both))
-    package = Path(hsic.__file__).parent
-    compiled = sum(path.stat().st_size for path in package.glob("_hsic*.so"))
-    print(f"import numpy {alone:.0f} ms, with hsic {whole:.0f} ms: {whole - alone:.0f} ms more; compiled part {compiled / 1e6:.1f} MB")
+    milliseconds("import numpy, hsic")  # writes byte code
+    both = [(milliseconds("import numpy"), milliseconds("import numpy, hsic")) for _ in range(max(3, arguments.rounds // 5))]
+    compiled = sum(path.stat().st_size for path in Path(hsic.__file__).parent.glob("_hsic*.so"))
+    for index, name in enumerate(("clock", "processor")):
+        alone, whole = (statistics.median(times[which][index] for times in both) for which in (0, 1))
+        print(f"import numpy {alone:.0f} ms, with hsic {whole:.0f} ms: {whole - alone:.0f} ms more ({name})")
+    print(f"compiled part {compiled / 1e6:.1f} MB")
 
 
-BARS = {"loss": loss, "mnist": mnist, "hyppo": hyppo, "import": imports}
+BARS = {"loss": loss, "mnist": mnist, "hyppo": hyppo, "dcor": dcor, "digits": digits, "import": imports}
 
 
 def main():
@@ -190,6 +256,7 @@ def main():
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HSIC_DATA", "data")))
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--validate", action="store_true", help="mnist: judge on held-out training rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, hsic {hsic.__version__}, {os.cpu_count()} cores, load "

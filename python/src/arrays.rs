@@ -24,6 +24,31 @@ impl Table<'_> {
             Self::Double(_) => "float64",
         }
     }
+
+    /// Rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.sizes()[0]
+    }
+
+    /// Columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.sizes()[1]
+    }
+
+    fn sizes(&self) -> &[usize] {
+        match self {
+            Self::Single(array) => array.shape(),
+            Self::Double(array) => array.shape(),
+        }
+    }
+
+    /// The entries row by row, in double precision.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        match self {
+            Self::Single(array) => array.as_array().iter().map(|&value| f64::from(value)).collect(),
+            Self::Double(array) => array.as_array().iter().copied().collect(),
+        }
+    }
 }
 
 /// Two tables that are not of one type.

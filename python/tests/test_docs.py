@@ -3,23 +3,29 @@
 import doctest
 import importlib
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+MODULES = ["hsic._statistics", "hsic._objective", "hsic._assignment", "hsic._columns", "hsic._training", "hsic.sklearn"]
+
+pytestmark = pytest.mark.filterwarnings("ignore::hsic.HsicWarning")
 
 
-@pytest.mark.parametrize("name", ["hsic._statistics", "hsic._objective", "hsic._assignment"])
+@pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
+    if name == "hsic.sklearn":
+        pytest.importorskip("sklearn")
     module = importlib.import_module(name)
     found = doctest.testmod(module)
     assert found.attempted > 0 and found.failed == 0
 
 
 def test_the_page_as_far_as_its_packages_are_there():
-    missing = [name for name in ("torch", "jax", "pandas") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("torch", "jax", "pandas", "sklearn") if importlib.util.find_spec(name) is None]
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len(blocks) >= 8
     # A block that needs a package that is not there is left out, and so is what builds on it.
@@ -37,3 +43,13 @@ def test_the_page_as_far_as_its_packages_are_there():
     assert runner.failures == 0 and runner.tries > 10
     assert missing or left_out == 0
     assert ran >= 3
+
+
+def test_the_notebook():
+    pytest.importorskip("sklearn")
+    cells = json.loads(PAGE.with_suffix(".ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) >= 9 and all(not cell.get("outputs") for cell in cells)
+    names = {}
+    for number, source in enumerate(code):
+        exec(compile(source, f"{PAGE.stem}.ipynb, code {number}", "exec"), names)

@@ -9,6 +9,7 @@
 //! stood.
 
 mod budget;
+mod elsewhere;
 mod entry;
 mod record;
 mod search;
@@ -32,6 +33,7 @@ use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 use settings::Settings;
 
 pub use budget::Budget;
+pub use elsewhere::{Elsewhere, ElsewhereError, EpochElsewhere, RunElsewhere};
 pub use entry::{Entry, entries_named};
 pub use record::{ComparisonRecord, MethodRow, Trial};
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _hsic
 from ._tables import _on_cpu, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class HsicWarning(RuntimeWarning):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from ._tables import Table, pair, table
 Kernel = Literal["gaussian", "laplacian", "linear", "cosine", "delta"]
 Estimator = Literal["nhsic", "hsic-biased", "hsic-biased-m1", "hsic-unbiased", "cka", "cka-debiased"]
 Width = Union[float, Literal["median"]]
-Seed = Union[int, np.integer, np.random.Generator, np.random.RandomState]
+if TYPE_CHECKING:
+    # NumPy loads its generators when they are asked for, which takes longer than all of this package.
+    Seed = Union[int, np.integer, np.random.Generator, np.random.RandomState]
 
 _WIDE = ("gaussian", "laplacian")
 
@@ -274,10 +277,11 @@ def _threads(n_jobs: int | None) -> int:
 def _seed(random_state: Seed | None) -> int:
     if random_state is None:
         return 0
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(0, 2**64, dtype=np.uint64))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(0, 2**64, dtype=np.uint64))
+    if "numpy.random" in sys.modules:
+        if isinstance(random_state, np.random.Generator):
+            return int(random_state.integers(0, 2**64, dtype=np.uint64))
+        if isinstance(random_state, np.random.RandomState):
+            return int(random_state.randint(0, 2**64, dtype=np.uint64))
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool) and 0 <= random_state < 2**64:
         return int(random_state)
     raise ValueError(f"random_state = {random_state}: expected a whole number from 0 to 2^64 - 1, or a generator of NumPy's")

@@ -142,6 +142,8 @@ class LocalTrainer:
         model: its children are the blocks if all of them are `nn.Sequential`; otherwise a block begins at every child that has
             a matrix of weights, and children without one belong to the block before them (to the first, if none is before).
         optimizer: makes the optimizer of a block from its parameters, as `lambda p: torch.optim.SGD(p, 2e-3)`.
+        scheduler: makes the schedule of an optimizer's learning rate, as
+            `lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=steps)`; it goes on with every batch.
         classes: number of classes; by default the outputs of the last block, if labels are whole numbers.
         sigma, sigma_labels, beta, epsilon, x_weight: as for `Batch`; x_weight = 0 leaves the input's term out.
 
@@ -154,6 +156,7 @@ class LocalTrainer:
         model: nn.Sequential,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         *,
+        scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None,
         classes: int | None = None,
         sigma: float = 5.0,
         sigma_labels: float | None = None,
@@ -164,6 +167,7 @@ class LocalTrainer:
         self.model = model
         self.blocks = blocks_of(model)
         self.optimizers = [optimizer([p for p in block.parameters() if p.requires_grad]) for block in self.blocks]
+        self.schedulers = [scheduler(own) for own in self.optimizers] if scheduler is not None else []
         self.classes = classes
         self.class_of_unit: np.ndarray | None = None
         self._options: dict[str, Any] = {"sigma": sigma, "sigma_labels": sigma_labels, "beta": beta, "epsilon": epsilon,
@@ -186,6 +190,8 @@ class LocalTrainer:
             optimizer.step()
             losses.append(float(loss.detach()))
             h = z.detach()
+        for schedule in self.schedulers:
+            schedule.step()
         return losses
 
     def fit(self, loader: Iterable[tuple[Tensor, Tensor]], epochs: int = 1) -> list[list[float]]:

@@ -13,7 +13,11 @@ pub struct Standardization {
 
 impl Standardization {
     /// Of a table of rows x `columns` values, row-major.
-    pub(super) fn of(values: &[f64], columns: usize) -> Self {
+    ///
+    /// # Panics
+    /// If there are no columns, or no rows.
+    #[must_use]
+    pub fn of(values: &[f64], columns: usize) -> Self {
         let rows = values.len() / columns;
         let column = |c: usize| values[c..].iter().step_by(columns).copied();
         let (means, deviations) = (0..columns)

@@ -88,6 +88,9 @@ pub struct MethodRow {
     pub commands: Vec<String>,
     /// Why there is no accuracy, or not one of each seed.
     pub failure: Option<String>,
+    /// Seeds of the trainings, where they are not those of the comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
 }
 
 /// A rate that was tried.
@@ -124,13 +127,14 @@ impl ComparisonRecord {
                 .to_owned();
         for row in &self.rows {
             for (index, accuracy) in row.test_accuracy.iter().enumerate() {
+                let seeds = if row.seeds.is_empty() { &self.seeds } else { &row.seeds };
                 let memory = row.peak_memory_bytes.get(index).map_or_else(String::new, u64::to_string);
                 let line = [
                     row.label().to_owned(),
                     row.learning_rate.map_or_else(String::new, |rate| rate.to_string()),
                     row.batch_size.to_string(),
                     row.epochs.to_string(),
-                    self.seeds[index].to_string(),
+                    seeds[index].to_string(),
                     accuracy.to_string(),
                     row.seconds[index].to_string(),
                     row.milliseconds_per_step[index].to_string(),
@@ -231,11 +235,24 @@ impl Comparison {
     /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
     pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<ComparisonRecord>, Error> {
         while let Some((planned, _)) = self.next()? {
-            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
+            if self.train_here(&planned, watcher, stop)? == Settled::Interrupted {
                 return Ok(None);
             }
         }
         self.record("in a program").map(Some)
+    }
+
+    /// Carries a training out in this process.
+    ///
+    /// # Errors
+    /// As those of [`train`](Self::train).
+    pub fn train_here(
+        &self,
+        planned: &Planned,
+        watcher: &mut dyn Watcher,
+        stop: &AtomicBool,
+    ) -> Result<Settled, Error> {
+        self.train(planned, watcher, &|run| self.store.train_here(run, stop), stop)
     }
 
     /// The row before its final trainings.
