@@ -19,6 +19,7 @@ pub mod judged;
 pub mod lock;
 pub mod log;
 mod means;
+pub mod pilot;
 pub mod position;
 pub mod predict;
 pub mod prelude;

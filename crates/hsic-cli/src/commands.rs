@@ -16,6 +16,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod running;
+mod share;
 mod test;
 mod train;
 

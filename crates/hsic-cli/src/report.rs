@@ -396,6 +396,7 @@ pub(crate) mod tests {
             validation: 0.1,
             machine,
             rows: vec![learned, failed],
+            missing: Vec::new(),
             plot: Plot::default(),
         }
     }

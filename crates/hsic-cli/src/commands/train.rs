@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
@@ -17,7 +18,7 @@ use crate::notes;
 use crate::printer::{self, Progress};
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
-    let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
+    let TrainArguments { options, config, run, force, resume, pilot, quiet, json } = arguments;
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
         Some(path) => {
@@ -29,7 +30,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             (config, asked, Place::New(run))
         }
     };
+    let begin = Instant::now();
     let data = on_threads(config.threads, || load(&config))??;
+    let loading = begin.elapsed().as_secs_f64();
     let config = match asked {
         Some(asked) => {
             Unread::refuse(asked.unread_for(data.train.kind()))?;
@@ -45,6 +48,15 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     config.check_data(&data.train)?;
     if let (Place::New(_), false) = (&place, named) {
         notes::of_the_network(&config);
+    }
+    if pilot {
+        let found = hsic_bottleneck::pilot::pilot(&config, &data)?.with_once(loading);
+        if json {
+            printer::json(&found)?;
+        } else {
+            printer::pilot(&found)?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let run = match place {
         Place::Old { run, epochs } => {
