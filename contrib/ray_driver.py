@@ -9,6 +9,7 @@ RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper=1: without it a tr
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -16,23 +17,36 @@ import time
 import ray
 
 
-def plan(command):
+def carried_out(command, folder):
+    """What a command prints and what it says of itself. Its exit status is not asked for: Ray has its processes ignore how
+    their children end, which a program must not inherit, since it waits for its own."""
+
+    def heard():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard, check=False
+    )
+    return done.stdout, done.stderr.strip()
+
+
+def plan(command, folder):
     """The lines of a plan."""
-    told = subprocess.run([*command, "--plan"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    told, said = carried_out([*command, "--plan"], folder)
+    if not told:
+        raise RuntimeError(f"{shlex.join(command)} --plan: {said}")
     return [json.loads(line) for line in told.splitlines()]
 
 
 @ray.remote(max_retries=5, retry_exceptions=True)
 def train(command, folder):
     """Carries out one training; what it says is an error's text if it fails."""
-    done = subprocess.run(
-        [*shlex.split(command), "--quiet", "--json"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    if done.returncode != 0:
+    told, said = carried_out([*shlex.split(command), "--quiet", "--json"], folder)
+    if not told:
         # One that lost its worker may hold the folder for a moment longer.
         time.sleep(2)
-        raise RuntimeError(f"{command}: exit {done.returncode}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+        raise RuntimeError(f"{command}: {said or 'killed'}")
+    return json.loads(told)
 
 
 def wave(jobs, folder, finished=lambda told: None):
@@ -55,13 +69,16 @@ def main(command):
     """Wave after wave, until nothing is left or nothing more comes of it."""
     folder, before = os.getcwd(), None
     while True:
-        jobs = plan(command)
+        jobs = plan(command, folder)
         open_jobs = [job["id"] for job in jobs if job["state"] in ("ready", "waiting")]
         if not any(job["state"] == "ready" for job in jobs) or open_jobs == before:
             break
         wave(jobs, folder, lambda told: print(f"{told['id']}: {told['state']}", file=sys.stderr))
         before = open_jobs
-    return subprocess.run([*command, "--gather"], check=False).returncode
+    told, said = carried_out([*command, "--gather"], folder)
+    print(told, end="")
+    print(said, file=sys.stderr)
+    return 0 if told and "not finished: " not in said else 1
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ SlurmdParameters=config_overrides
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
-ReturnToService=2
+ReturnToService=0
 JobRequeue=1
 KillWait=5
 SlurmctldPidFile=$work/slurmctld.pid
@@ -65,6 +65,7 @@ started+=($!)
 for node in n1 n2; do
     slurmd -D -N $node > "$work/slurmd-$node.out" 2>&1 &
     started+=($!)
+    second=$!
 done
 for _ in $(seq 30); do
     [ "$(sinfo -h -t idle -o %D 2> /dev/null)" = 2 ] && break
@@ -92,6 +93,8 @@ sabotage() {
     sleep 3
     echo "trial: node n2 goes away"
     scontrol update nodename=n2 state=down reason=trial
+    sleep 2
+    kill "$second"
 }
 sabotage &
 started+=($!)

@@ -26,6 +26,8 @@ pub mod prelude;
 pub mod reconstruction;
 pub mod reformat;
 pub mod run;
+pub mod stages;
+mod state_files;
 pub mod summary;
 mod tensor_file;
 pub mod threads;

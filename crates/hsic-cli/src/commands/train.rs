@@ -9,15 +9,19 @@ use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
-use hsic_bottleneck::trainer::{Outcome, train};
+use hsic_bottleneck::trainer::Outcome;
+
+use anyhow::anyhow;
 
 use super::eval::load;
 use super::running::{Signals, interrupted};
 use crate::args::TrainArguments;
+use crate::engine::Engine;
 use crate::notes;
 use crate::printer::{self, Progress};
 
-pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+/// Trains by an engine.
+pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Result<ExitCode> {
     let TrainArguments { options, config, run, force, resume, pilot, quiet, json } = arguments;
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
@@ -40,13 +44,14 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
         None => config,
     };
-    if let Place::New(_) = place {
+    let leads = engine.leads();
+    if let (Place::New(_), true) = (&place, leads) {
         notes::print(&data.origin.notes);
     }
     // Before there is a folder.
     let config = config.for_data(&data)?;
     config.check_data(&data.train)?;
-    if let (Place::New(_), false) = (&place, named) {
+    if let (Place::New(_), false, true) = (&place, named, leads) {
         notes::of_the_network(&config);
     }
     if pilot {
@@ -58,32 +63,24 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let run = match place {
-        Place::Old { run, epochs } => {
-            if let Some(epochs) = epochs {
-                run.extend(epochs)?;
-            }
-            run
-        }
-        Place::New(Some(path)) => {
-            if force {
-                Run::clear(&path)?;
-            }
-            Run::create(&path, &config)?
-        }
-        Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
+    engine.check(&config, &data).map_err(|error| anyhow!(error))?;
+    let run = if leads { Some(made(place, &config, force)?) } else { None };
+    let path = engine.meet(run.as_ref().map(Run::path)).map_err(|error| anyhow!(error))?;
+    let run = match run {
+        Some(run) => run,
+        None => Run::open(&path)?,
     };
     // As it is kept: with the epochs of a longer training, and with paths that a later command finds.
     let config = TrainConfig { threads: config.threads, ..run.config()? };
     let folder = run.path().to_owned();
     let signals = Signals::listen(move || printer::go_on(&folder))?;
-    let (mut progress, mut saves) = (Progress::new(quiet, config.judged_on()).of(run.path()), signals.saves());
-    let outcome = on_threads(config.threads, || {
-        let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
-        train(&config, &data, &run, &mut observers, signals.stop())
-    })?;
+    let (mut progress, mut saves) =
+        (Progress::new(quiet || !leads, config.judged_on()).of(run.path()), signals.saves());
+    let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
+    let outcome = engine.train(&config, &data, &run, &mut observers, signals.stop());
     progress.finish();
     match outcome? {
+        Outcome::Finished(_) | Outcome::Interrupted { .. } if !leads => Ok(ExitCode::SUCCESS),
         Outcome::Finished(summary) => {
             if json {
                 printer::json(&*summary)?
@@ -97,6 +94,25 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             Ok(interrupted())
         }
     }
+}
+
+/// The run's folder, made or taken up.
+fn made(place: Place, config: &TrainConfig, force: bool) -> anyhow::Result<Run> {
+    Ok(match place {
+        Place::Old { run, epochs } => {
+            if let Some(epochs) = epochs {
+                run.extend(epochs)?;
+            }
+            run
+        }
+        Place::New(Some(path)) => {
+            if force {
+                Run::clear(&path)?;
+            }
+            Run::create(&path, config)?
+        }
+        Place::New(None) => Run::create_numbered(Path::new("runs"), config)?,
+    })
 }
 
 /// The configuration of flags and a file, none of which is read by nothing, and the options that were given, unless they are

@@ -26,7 +26,10 @@ fn waves_of_one_training_after_the_other_end_with_the_tables() {
     let place = Place::new();
     let contrib = contrib();
     // What a scheduler does, in a folder whose name a shell would change: the plan's command is read as it was meant.
-    place.write("carry.sh", &format!("for n in $(seq $2); do sh '{0}/job.sh' \"$1\" $n || exit 1; done\n", contrib.display()));
+    place.write(
+        "carry.sh",
+        &format!("for n in $(seq $2); do sh '{0}/job.sh' \"$1\" $n || exit 1; done\n", contrib.display()),
+    );
     let compare = COMPARE.replace("--output parts", "--output \"it's \\$HOME\"");
     let output = shell(&place, &format!("sh '{}/waves.sh' 'sh carry.sh' hsic {compare}", contrib.display()));
     assert!(output.status.success(), "{}", stderr(&output));
