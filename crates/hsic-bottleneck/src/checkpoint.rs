@@ -4,8 +4,7 @@ use std::fs;
 
 use hsic_learn::session::Session;
 use hsic_learn::update::UpdateState;
-use hsic_nn::network::LearnerState;
-use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::learner::{LearnerState, StateMismatch};
 use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
@@ -13,22 +12,16 @@ use crate::config::TrainConfig;
 use crate::files::FileError;
 use crate::position::Position;
 use crate::run::Run;
+use crate::state_files::{CHECKPOINT, Counts, LEARNER_PARTS, STAGES, tensors_of};
 use crate::tensor_file;
-
-pub(crate) const CHECKPOINT: &str = "checkpoint/state.safetensors";
-
-/// Tensors of a learner.
-const LEARNER_PARTS: [&str; 4] = ["parameters", "statistics", "first", "second"];
 
 /// The position with the optimizers' step counts, as the file holds them.
 #[derive(Serialize, Deserialize)]
 struct State {
     #[serde(flatten)]
     position: Position,
-    optimizer_steps: Vec<u64>,
-    /// Of what the method trains beside each block.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    learner_steps: Vec<Vec<u64>>,
+    #[serde(flatten)]
+    counts: Counts,
 }
 
 impl Run {
@@ -39,29 +32,14 @@ impl Run {
     pub fn save_checkpoint(&self, position: &Position, session: &dyn Session) -> Result<(), FileError> {
         let path = self.file(CHECKPOINT);
         let record = session.state();
-        let mut tensors: Vec<_> = tensor_file::stored(session.weights()).collect();
-        for (block, state) in record.optimizers.iter().enumerate() {
-            for (part, values) in [("first", &state.first), ("second", &state.second)] {
-                tensors.push((format!("optimizer.{block}.{part}"), vec![values.len()], values[..].into()));
-            }
-        }
-        for (block, learners) in record.learners.iter().enumerate() {
-            for (index, learner) in learners.iter().enumerate() {
-                let parts =
-                    [&learner.parameters, &learner.statistics, &learner.optimizer.first, &learner.optimizer.second];
-                for (part, values) in LEARNER_PARTS.into_iter().zip(parts) {
-                    tensors.push((format!("learner.{block}.{index}.{part}"), vec![values.len()], values[..].into()));
-                }
-            }
-        }
-        let optimizer_steps = record.optimizers.iter().map(|state| state.steps).collect();
-        let steps = |learners: &Vec<LearnerState>| learners.iter().map(|learner| learner.optimizer.steps).collect();
-        let learner_steps = record.learners.iter().map(steps).collect();
-        let state = State { position: position.clone(), optimizer_steps, learner_steps };
+        let blocks = record.optimizers.len().max(record.learners.len());
+        let (tensors, counts) = tensors_of(session.weights(), &record, 0..blocks);
+        let state = State { position: position.clone(), counts };
         let state = serde_json::to_string(&state).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
         fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
-        tensor_file::save(&path, tensors, Some(&state))
+        tensor_file::save(&path, tensors, Some(&state))?;
+        self.forget_stages()
     }
 
     /// Takes up the saved state: the network's tensors, the method's state, and where training stands. `None` if no
@@ -70,12 +48,19 @@ impl Run {
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
     pub fn load_checkpoint(&self, session: &mut dyn Session) -> Result<Option<Position>, FileError> {
-        let path = self.file(CHECKPOINT);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let mut stored = tensor_file::load(&path)?;
-        let State { position, optimizer_steps, learner_steps } = self.state(stored.state.as_deref())?;
+        let (path, mut stored, position, counts) = match self.stage_list()? {
+            Some(list) => {
+                let (stored, counts) = self.joined(&list)?;
+                (self.file(STAGES), stored, list.position, counts)
+            }
+            None if !self.file(CHECKPOINT).exists() => return Ok(None),
+            None => {
+                let stored = tensor_file::load(&self.file(CHECKPOINT))?;
+                let State { position, counts } = self.state(stored.state.as_deref())?;
+                (self.file(CHECKPOINT), stored, position, counts)
+            }
+        };
+        let Counts { optimizer_steps, learner_steps } = counts;
         let blocks = session.block_parameters();
         let sums = position.epoch_sums.len().max(position.epoch_measured.len());
         if optimizer_steps.len() != blocks.len() || position.dead.len() != blocks.len() || sums > blocks.len() {
@@ -138,6 +123,9 @@ impl Run {
     }
 
     fn own_saved_steps(&self) -> Result<u64, FileError> {
+        if let Some(list) = self.stage_list()? {
+            return Ok(list.position.step);
+        }
         let path = self.file(CHECKPOINT);
         if !path.exists() {
             return Ok(0);

@@ -240,7 +240,7 @@ fn parameters_at_once(config: &TrainConfig, members: Members<'_>, beside: &[usiz
 }
 
 /// Peak resident memory of this process, where the system tells (Linux).
-fn peak_memory_bytes() -> Option<u64> {
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use hsic_data::fault::Fault;
 
-use crate::checkpoint::CHECKPOINT;
 use crate::config::{ConfigError, Restarts, TrainOptions};
 use crate::error::Error;
 use crate::files::{FileError, write_atomically};
 use crate::run::{CONFIG, NEXT, RESULTS, Run, RunError, SUMMARY, WHOLE};
+use crate::state_files::CHECKPOINT;
 use crate::summary::Summary;
 
 impl Run {
@@ -44,7 +44,7 @@ impl Run {
             return Err(ConfigError::Faults(vec![fault]).into());
         }
         let checkpoint = self.file(CHECKPOINT);
-        if !checkpoint.is_file() {
+        if !checkpoint.is_file() && self.stage_list()?.is_none() {
             return Err(FileError::malformed(&checkpoint, "nothing", "the state at the end of training").into());
         }
         let Restarts(mut restarts) = config.restarts;

@@ -16,6 +16,7 @@ pub(crate) struct Means {
 }
 
 /// Means of an epoch, by block.
+#[derive(Default)]
 pub(crate) struct EpochMeans {
     pub(crate) loss: Vec<f64>,
     /// Those that have a name.

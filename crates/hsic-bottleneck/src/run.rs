@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
 use crate::lock::{LOCK, LockError, RunLock, lock};
+use crate::state_files::is_stage;
 use crate::tensor_file;
 
 /// What can be wrong with a run's folder.
@@ -238,13 +239,14 @@ impl Run {
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         for entry in own {
             let known: Option<&[&str]> = match entry.file_name().and_then(|name| name.to_str()) {
-                Some("checkpoint") => Some(&["state.safetensors"]),
+                Some("checkpoint") => Some(&["state.safetensors", "stages.json"]),
                 Some(NEXT) => Some(RESULTS),
                 _ => None,
             };
             if let Some(known) = known.filter(|_| is_folder(&entry)) {
                 let inside = entries(&entry)?;
-                if let Some(foreign) = inside.iter().find(|file| !is_named(file, known)) {
+                let is_own = |file: &PathBuf| is_named(file, known) || is_stage_file(file);
+                if let Some(foreign) = inside.iter().find(|file| !is_own(file)) {
                     return Err(RunError::Foreign { path: foreign.clone() });
                 }
                 files.extend(inside);
@@ -572,6 +574,13 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 /// Whether this is a folder, and no link to one.
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Whether this is the state of some blocks, whole or in the making: a file, and no link.
+fn is_stage_file(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file && is_stage(name.strip_suffix(PART).unwrap_or(name))
 }
 
 /// Whether this is a file, and no link, of one of these names, whole or in the making.

@@ -390,6 +390,11 @@ impl Training {
         session.diverged().map_or(Ok(()), |block| Err(StepError::Diverged { block }.into()))
     }
 
+    /// What an evaluation after an epoch finds, for its time.
+    pub(crate) fn evaluated(&self, session: &dyn Session, data: &Split) -> Result<(), Error> {
+        self.epoch(session, data, EpochMeans::default(), (1, 1), (0.0, 0.0)).map(drop)
+    }
+
     /// The report after an epoch, `done` steps of `steps` an epoch.
     fn epoch(
         &self,

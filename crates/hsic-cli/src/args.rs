@@ -1,6 +1,9 @@
 //! Flags. The training flags come from the same structs as the TOML keys.
 
+use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -63,6 +66,9 @@ pub(crate) struct TrainArguments {
     /// many epochs in all
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub(crate) resume: Option<PathBuf>,
+    /// Make 20 steps, say how long the training will take and how much memory, and leave nothing
+    #[arg(long, conflicts_with_all = ["run", "resume"])]
+    pub(crate) pilot: bool,
     /// No progress bar and no epoch lines
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -292,9 +298,11 @@ pub(crate) enum TestMethod {
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
     /// First table
-    pub(crate) x: PathBuf,
+    #[arg(required_unless_present = "gather")]
+    pub(crate) x: Option<PathBuf>,
     /// Second table
-    pub(crate) y: PathBuf,
+    #[arg(required_unless_present = "gather")]
+    pub(crate) y: Option<PathBuf>,
     /// Kernel of both tables, of median width [default: gaussian for numbers, delta for words]
     #[arg(long, value_enum)]
     pub(crate) kernel: Option<KernelName>,
@@ -307,12 +315,39 @@ pub(crate) struct TestArguments {
     /// Seed of the permutations [default: 0]
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Only the permutations of this range, numbered from 0: 0..500 on one machine and 500..1000 on another are a test of
+    /// 1000. Prints the part as JSON, for --gather
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["permutations", "json"])]
+    pub(crate) range: Option<PermutationRange>,
+    /// Add up the parts of a test that --range printed into these files, in the place of tables
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["x", "y", "kernel", "method", "permutations", "seed", "range", "threads"])]
+    pub(crate) gather: Vec<PathBuf>,
     /// Threads, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Permutations `A..B`, numbered from 0, B left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PermutationRange(pub(crate) Range<u64>);
+
+impl fmt::Display for PermutationRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.0.start, self.0.end)
+    }
+}
+
+impl FromStr for PermutationRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ends =
+            text.split_once("..").and_then(|(start, end)| Some(start.trim().parse().ok()?..end.trim().parse().ok()?));
+        ends.filter(|range| !range.is_empty()).map(Self).ok_or_else(|| "expected A..B with A < B, as 0..500".to_owned())
+    }
 }
 
 /// List, describe, check and fetch data sets
@@ -477,6 +512,22 @@ pub(crate) struct DataFetchArguments {
     pub(crate) json: bool,
 }
 
+/// How the trainings of a command are divided among machines (docs/clusters.md).
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct ShareArguments {
+    /// Print a line of JSON for each training, and train nothing: id, state, needs, command, run, threads, memory in bytes,
+    /// seconds
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) plan: bool,
+    /// Carry out the training of this id in the plan, in this process, and nothing else
+    #[arg(long, value_name = "ID")]
+    pub(crate) only: Option<String>,
+    /// Make tables and figures of what is finished, name what is missing (exit 1), and train nothing
+    #[arg(long)]
+    pub(crate) gather: bool,
+}
+
 /// Stands for every figure.
 pub(crate) const ALL: &str = "all";
 
@@ -508,8 +559,10 @@ pub(crate) struct ReproduceArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Exit with 1 if a value lies outside its band
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["plan", "only"])]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) share: ShareArguments,
     /// Threads, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -558,6 +611,8 @@ pub(crate) struct CompareArguments {
     /// [default: comparison/DATASET-MODEL-FINGERPRINT]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) share: ShareArguments,
     /// No bars
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -12,7 +12,7 @@ use hsic_bottleneck::config::{
     TrainingOptions,
 };
 
-use crate::args::Arguments;
+use crate::args::{Arguments, TrainArguments};
 
 /// Options of a verb that `-h` shows, where it has more than a screen holds; `--help` shows all.
 const SHORT: &[(&str, &[&str])] = &[
@@ -115,6 +115,43 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) ->
         let told = number(&error, &command, &arguments);
         told.map_or_else(|| Fault::Line(Box::new(error)), Fault::Number)
     })
+}
+
+/// A program's verb `train`: the options of `hsic train`, and its own beside them.
+#[derive(clap::Parser)]
+struct Program<O: clap::Args> {
+    #[command(subcommand)]
+    verb: Verb<O>,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb<O: clap::Args> {
+    /// Train a network and save the run, as hsic train does
+    Train(Box<WithOwn<O>>),
+}
+
+#[derive(clap::Args)]
+struct WithOwn<O: clap::Args> {
+    #[command(flatten)]
+    own: O,
+    #[command(flatten)]
+    train: TrainArguments,
+}
+
+/// What the command line of a program that trains by an engine of its own asks for: as [`parse`], of its one verb.
+pub(crate) fn parse_train<O: clap::Args>(
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+) -> Result<(TrainArguments, O), Fault> {
+    let arguments = joined(arguments.into_iter().map(Into::into));
+    let mut command = Program::<O>::command().mut_subcommands(arranged);
+    let parsed = command.try_get_matches_from_mut(&arguments);
+    match parsed.and_then(|matches| Program::<O>::from_arg_matches(&matches)) {
+        Ok(Program { verb: Verb::Train(both) }) => Ok((both.train, both.own)),
+        Err(error) => {
+            let told = number(&error, &command, &arguments);
+            Err(told.map_or_else(|| Fault::Line(Box::new(error)), Fault::Number))
+        }
+    }
 }
 
 /// Why a command line is not carried out.

@@ -16,17 +16,19 @@ mod predict;
 mod report;
 mod reproduce;
 mod running;
+mod share;
 mod test;
-mod train;
+pub(crate) mod train;
 
 use std::process::ExitCode;
 
 use crate::args::{Arguments, Command};
+use crate::engine::Here;
 
 /// Carries out what was asked.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Train(arguments) => train::run(*arguments),
+        Command::Train(arguments) => train::run(*arguments, &Here),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Importance(arguments) => importance::run(*arguments),
         Command::Predict(arguments) => predict::run(arguments),

@@ -11,6 +11,7 @@
 mod budget;
 mod elsewhere;
 mod entry;
+mod jobs;
 mod record;
 mod search;
 mod settings;
@@ -167,7 +168,7 @@ impl Comparison {
         for entry in &self.entries {
             let plan = self.plan(entry)?;
             let pilots = if self.budget.needs_pilot() { self.batches.len() } else { 0 };
-            count += pilots + plan.trials.len().max(self.least_trials(entry)) + self.seeds.len();
+            count += pilots + plan.trials().max(self.least_trials(entry)) + self.seeds.len();
         }
         Ok(count)
     }
@@ -192,8 +193,7 @@ impl Comparison {
         let mut settled = 0;
         for entry in &self.entries {
             let plan = self.plan(entry)?;
-            let known = plan.pilots.iter().chain(&plan.trials).chain(&plan.finals);
-            for planned in known {
+            for planned in plan.known() {
                 if self.is_open(planned)? {
                     return Ok(Some((planned.clone(), settled)));
                 }
@@ -302,38 +302,20 @@ impl Comparison {
         self.options.data.validation.unwrap_or(VALIDATION)
     }
 
-    /// All trainings of an entry that are known by now.
+    /// All trainings of an entry that are known by now: those that others decide come with these.
     fn plan(&self, entry: &Entry) -> Result<Plan, Error> {
         let mut plan = Plan::default();
         for &batch in &self.batches {
-            let config = self.resolved(entry, batch)?;
-            let (batch_size, default) = (config.batch_size, config.learning_rate.peak);
-            let Some(epochs) = self.epochs(entry, batch, default, &mut plan)? else { return Ok(plan) };
-            let mut leg = Leg { batch, batch_size, epochs: epochs.0, trial_epochs: epochs.1, tried: Vec::new() };
-            if self.least_trials(entry) == 0 {
-                leg.tried.push((default, None));
-                plan.legs.push(leg);
-                continue;
-            }
-            let fixed = entry.options.optimizer.learning_rate.is_some();
-            let next = |tried: &[(f64, Option<f64>)]| match fixed {
-                true => tried.is_empty().then_some(default),
-                false => search::next(default, tried),
-            };
-            while let Some(rate) = next(&leg.tried) {
-                let options = self.on_validation(self.options(entry, batch, rate, leg.trial_epochs)?);
-                let at = if self.batches.len() > 1 { format!(", batch {batch_size}") } else { String::new() };
-                let trial = self.planned(format!("{}{at}, rate {rate}", entry.label), options, TRIAL_SEED)?;
-                let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
-                let settled = accuracy.is_some() || self.store.failure(&trial)?.is_some();
-                plan.trials.push(trial);
-                if !settled {
-                    plan.legs.push(leg);
-                    return Ok(plan);
-                }
-                leg.tried.push((rate, accuracy));
-            }
+            let leg = self.leg(entry, batch)?;
+            let lost = leg.is_lost;
             plan.legs.push(leg);
+            if lost {
+                // What an epoch takes is not to be known.
+                return Ok(plan);
+            }
+        }
+        if plan.legs.iter().any(|leg| leg.is_open) {
+            return Ok(plan);
         }
         plan.chosen = if self.least_trials(entry) == 0 { plan.given() } else { plan.best() };
         if let Some(Chosen { leg, rate, .. }) = plan.chosen {
@@ -346,6 +328,50 @@ impl Comparison {
         Ok(plan)
     }
 
+    /// The search with one size of a batch, as far as it is known by now.
+    fn leg(&self, entry: &Entry, batch: Option<usize>) -> Result<Leg, Error> {
+        let config = self.resolved(entry, batch)?;
+        let (batch_size, default) = (config.batch_size, config.learning_rate.peak);
+        let mut leg = Leg { batch, batch_size, ..Leg::default() };
+        let Some((epochs, trial_epochs)) = self.epochs(entry, batch, default, &mut leg)? else { return Ok(leg) };
+        (leg.epochs, leg.trial_epochs) = (epochs, trial_epochs);
+        if self.least_trials(entry) == 0 {
+            leg.tried.push((default, None));
+            return Ok(leg);
+        }
+        let fixed = entry.options.optimizer.learning_rate.is_some();
+        let next = |tried: &[(f64, Option<f64>)]| match fixed {
+            true => tried.is_empty().then_some(default),
+            false => search::next(default, tried),
+        };
+        // The first rates follow from the default alone; each after them from what all before came to.
+        while !(leg.is_open && leg.tried.len() >= search::FIRST)
+            && let Some(rate) = next(&leg.tried)
+        {
+            let trial = self.planned(
+                self.label(entry, batch_size, rate),
+                self.trial(entry, batch, rate, trial_epochs)?,
+                TRIAL_SEED,
+            )?;
+            let accuracy = self.trained(&trial)?.map(|trained| trained.summary.accuracy());
+            leg.is_open |= accuracy.is_none() && self.store.failure(&trial)?.is_none();
+            leg.trials.push(trial);
+            leg.tried.push((rate, accuracy));
+        }
+        Ok(leg)
+    }
+
+    /// What a trial is called.
+    fn label(&self, entry: &Entry, batch_size: usize, rate: f64) -> String {
+        let at = if self.batches.len() > 1 { format!(", batch {batch_size}") } else { String::new() };
+        format!("{}{at}, rate {rate}", entry.label)
+    }
+
+    /// The options of a trial.
+    fn trial(&self, entry: &Entry, batch: Option<usize>, rate: f64, epochs: u64) -> Result<TrainOptions, ConfigError> {
+        Ok(self.on_validation(self.options(entry, batch, rate, epochs)?))
+    }
+
     fn planned(&self, label: String, options: TrainOptions, seed: u64) -> Result<Planned, Error> {
         self.store.plan(&Training::new(label, options).alone(), seed)
     }
@@ -356,20 +382,23 @@ impl Comparison {
         entry: &Entry,
         batch: Option<usize>,
         rate: f64,
-        plan: &mut Plan,
+        leg: &mut Leg,
     ) -> Result<Option<(u64, u64)>, Error> {
         let seconds = match self.budget {
             Budget::Epochs(epochs) => return Ok(Some((epochs, trial_epochs(epochs)))),
             Budget::Seconds(seconds) => seconds,
         };
-        let options = self.on_validation(self.options(entry, batch, rate, 1)?);
-        let pilot = self.planned(format!("{}, pilot", entry.label), options, TRIAL_SEED)?;
-        // Not trained yet, or it cannot be.
+        let pilot = self.planned(format!("{}, pilot", entry.label), self.trial(entry, batch, rate, 1)?, TRIAL_SEED)?;
         let epochs = match self.trained(&pilot)? {
             Some(trained) => Some(budget::fitting_epochs(&trained, seconds, TRIAL_SHARE)?),
             None => None,
         };
-        plan.pilots.push(pilot);
+        if epochs.is_none() {
+            // Not trained yet, or it cannot be.
+            leg.is_lost = self.store.failure(&pilot)?.is_some();
+            leg.is_open = !leg.is_lost;
+        }
+        leg.pilot = Some(pilot);
         Ok(epochs)
     }
 
@@ -383,8 +412,6 @@ impl Comparison {
 /// The trainings of an entry, as far as earlier ones tell what they are.
 #[derive(Default)]
 struct Plan {
-    pilots: Vec<Planned>,
-    trials: Vec<Planned>,
     /// One a size of a batch, in the order in which they are tried.
     legs: Vec<Leg>,
     /// The best, once all trials are settled.
@@ -393,13 +420,22 @@ struct Plan {
 }
 
 /// The search with one size of a batch.
+#[derive(Default)]
 struct Leg {
     batch: Option<usize>,
     batch_size: usize,
+    /// 0 while a pilot has not told.
     epochs: u64,
     trial_epochs: u64,
-    /// Rates of the trials that are settled, and their accuracies; `None` of one that failed, or was given and not tried.
+    /// Tells what an epoch takes, under a budget of time.
+    pilot: Option<Planned>,
+    trials: Vec<Planned>,
+    /// Rates of the trials and their accuracies; `None` of one that failed, is not settled yet, or was given and not tried.
     tried: Vec<(f64, Option<f64>)>,
+    /// Whether what is here is not settled, so that more may follow from it.
+    is_open: bool,
+    /// Whether the pilot came to no end.
+    is_lost: bool,
 }
 
 /// What the final trainings are made with.
@@ -413,6 +449,18 @@ struct Chosen {
 }
 
 impl Plan {
+    /// Trials of all sizes of a batch that are known by now.
+    fn trials(&self) -> usize {
+        self.legs.iter().map(|leg| leg.trials.len()).sum()
+    }
+
+    /// All that are known by now, in the order in which one process carries them out: what one of them decides comes after
+    /// it.
+    fn known(&self) -> impl Iterator<Item = &Planned> {
+        let pilots = self.legs.iter().filter_map(|leg| leg.pilot.as_ref());
+        pilots.chain(self.legs.iter().flat_map(|leg| &leg.trials)).chain(&self.finals)
+    }
+
     /// The rate of the best accuracy of all, the first of equals.
     fn best(&self) -> Option<Chosen> {
         let all = self.legs.iter().enumerate().filter_map(|(index, leg)| {

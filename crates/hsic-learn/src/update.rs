@@ -1,5 +1,7 @@
 //! One training step of a method.
 
+use std::ops::Range;
+
 use hsic::Scalar;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::StateMismatch;
@@ -7,7 +9,7 @@ use hsic_nn::network::{Learner, LearnerState, Network};
 use hsic_nn::optimizer::OptimizerState;
 use serde::{Deserialize, Serialize};
 
-use crate::error::StepError;
+use crate::error::{BoxError, StepError};
 use crate::objective::Signal;
 use crate::span::Span;
 
@@ -98,6 +100,12 @@ pub trait Update<T: Scalar = f32>: Send {
         false
     }
 
+    /// This method as one that trains some blocks of a network alone, where a block needs its own input and the batch and
+    /// nothing else; `None` where it needs more.
+    fn staged(&mut self) -> Option<&mut dyn Staged<T>> {
+        None
+    }
+
     /// What a checkpoint holds.
     fn state(&self) -> UpdateState<T>;
 
@@ -106,4 +114,30 @@ pub trait Update<T: Scalar = f32>: Send {
     /// # Errors
     /// `StateMismatch` if the record is that of another network or method.
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch>;
+}
+
+/// Takes the outputs of the last of some blocks (m x outputs) and must call its second argument, in which these blocks learn:
+/// meanwhile the outputs can be on their way to the next ones.
+pub type Relay<'r, T> = dyn FnMut(&[T], &mut dyn FnMut()) -> Result<(), BoxError> + 'r;
+
+/// A method that can train some of a network's blocks in one process, while other processes train the others: what it needs of
+/// the blocks before is their outputs, and nothing of those behind.
+///
+/// Steps of all parts of a network, each with the outputs of the one before it for its input, are together the step of
+/// [`Update::step`], to the last bit.
+pub trait Staged<T: Scalar = f32>: Update<T> {
+    /// One step of the blocks of a range alone, at `input` (m x inputs of the first of them; the batch's own rows for the
+    /// first block of the network). What all blocks share is formed from the batch here too. Outputs that `relay` is told are
+    /// those of the weights before the step. Signals of other blocks in the report are empty.
+    ///
+    /// # Errors
+    /// Those of [`Update::step`]; `Own` with what `relay` says.
+    fn step_of(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        part: (Range<usize>, &[T]),
+        learning_rate: f64,
+        relay: &mut Relay<'_, T>,
+    ) -> Result<&StepReport, StepError>;
 }

@@ -21,6 +21,8 @@ pub mod pooled;
 pub mod residual;
 mod spec;
 
+use std::ops::Range;
+
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic_data::dataset::Shape;
@@ -306,6 +308,53 @@ impl<T: Scalar> Network<T> {
         features
     }
 
+    /// Evaluation mode of some blocks alone: from the inputs of the first of them (m x inputs; the samples as they are for the
+    /// first of the network) to the outputs of the last, and if `all` the features of each side by side. One range after
+    /// the other gives the bits of [`features`](Self::features).
+    #[must_use]
+    pub fn infer_blocks(&self, blocks: Range<usize>, m: usize, x: &[T], all: bool) -> (Vec<T>, Vec<T>) {
+        let own = &self.blocks[blocks.clone()];
+        let (Some(first), Some(last)) = (own.first(), own.last()) else { return (x.to_vec(), Vec::new()) };
+        let columns: usize = if all { own.iter().map(|block| self.feature.columns(block.shape())).sum() } else { 0 };
+        let mut outputs = vec![T::ZERO; m * last.outputs()];
+        let mut features = vec![T::ZERO; m * columns];
+        let rows = self.inference_rows();
+        let tiles = outputs.par_chunks_mut(rows * last.outputs()).zip(x.par_chunks(rows * first.inputs()));
+        let outputs_of = |(index, (outputs, x)): (usize, (&mut [T], &[T]))| {
+            let x = if blocks.start == 0 { self.entered(x) } else { x.to_vec() };
+            (index, self.infer_through(own, x, columns, outputs))
+        };
+        let found: Vec<(usize, Vec<T>)> = tiles.enumerate().map(outputs_of).collect();
+        for (index, own) in found {
+            features[index * rows * columns..][..own.len()].copy_from_slice(&own);
+        }
+        (outputs, features)
+    }
+
+    /// The outputs of blocks at `x`, and their features side by side if there are `columns` of them.
+    fn infer_through(&self, blocks: &[Box<dyn Block<T>>], x: Vec<T>, columns: usize, outputs: &mut [T]) -> Vec<T> {
+        let m = x.len() / blocks[0].inputs();
+        let (mut from, mut to, mut own) = (x, Vec::new(), Vec::new());
+        let (mut features, mut start) = (vec![T::ZERO; m * columns], 0);
+        for block in blocks {
+            to.resize(m * block.outputs(), T::ZERO);
+            block.infer(m, &from, &mut to);
+            if columns > 0 {
+                let width = self.feature.columns(block.shape());
+                own.resize(m * width, T::ZERO);
+                self.feature.extract(block.shape(), &to, &mut own);
+                for (features, own) in features.chunks_exact_mut(columns).zip(own.chunks_exact(width)) {
+                    features[start..start + width].copy_from_slice(own);
+                }
+                start += width;
+            }
+            std::mem::swap(&mut from, &mut to);
+            to.clear();
+        }
+        outputs.copy_from_slice(&from);
+        features
+    }
+
     /// Rows that one task evaluates.
     fn inference_rows(&self) -> usize {
         let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
@@ -428,6 +477,28 @@ mod tests {
         assert_ne!(network.tensors(), other.tensors());
         other.set_tensors(&network.tensors());
         assert_eq!(network.tensors(), other.tensors());
+    }
+
+    #[test]
+    fn blocks_in_parts_give_the_bits_of_the_whole() {
+        let network = Network::<f32>::mlp(5, &[4, 3, 6], 2, Activation::Relu, Norm::Batch, 1);
+        let x: Vec<f32> = (0..5 * 600).map(|i| (i as f32 * 0.37).sin()).collect();
+        let parts = |all: bool, cuts: &[usize]| {
+            let (mut from, mut sides) = (x.clone(), Vec::new());
+            for pair in cuts.windows(2) {
+                let (to, features) = network.infer_blocks(pair[0]..pair[1], 600, &from, all);
+                sides.push((features.len() / 600, features));
+                from = to;
+            }
+            let row =
+                |row: usize| sides.iter().flat_map(move |(columns, own)| &own[row * columns..(row + 1) * columns]);
+            let features: Vec<f32> = (0..600).flat_map(row).copied().collect();
+            (from, features)
+        };
+        for cuts in [&[0, 4][..], &[0, 1, 4], &[0, 2, 3, 4], &[0, 2, 2, 4]] {
+            assert_eq!(parts(false, cuts), (network.features(600, &x, false), Vec::new()));
+            assert_eq!(parts(true, cuts), (network.infer(600, &x), network.features(600, &x, true)));
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! The generic ones are compiled where they are called, as far as the caller is optimised. A program that is not, a command
 //! for one, has their full speed by these.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use faer::MatRef;
 
 use crate::error::Error;
 use crate::estimator::{Estimator, Measurement};
-use crate::independence::{self, TestResult};
+use crate::independence::{self, PermutationPart, TestResult};
 use crate::kernel::Kernel;
 
 /// [`Estimator::measure`].
@@ -58,6 +59,22 @@ pub fn permutation_test_until(
     stop: &AtomicBool,
 ) -> Result<TestResult, Error> {
     independence::permutation_test_until(x, y, kernel_x, kernel_y, permutations, seed, stop)
+}
+
+/// [`independence::permutation_part`].
+///
+/// # Errors
+/// Those of [`independence::permutation_part`].
+#[inline(never)]
+pub fn permutation_part(
+    x: MatRef<'_, f64>,
+    y: MatRef<'_, f64>,
+    kernel_x: &Kernel,
+    kernel_y: &Kernel,
+    range: Range<u64>,
+    seed: u64,
+) -> Result<PermutationPart, Error> {
+    independence::permutation_part(x, y, kernel_x, kernel_y, range, seed)
 }
 
 /// [`independence::gamma_test`].

@@ -2,6 +2,7 @@
 //!
 //! The null hypothesis is that x and y are independent; a small p-value speaks against it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use faer::MatRef;
@@ -25,7 +26,7 @@ pub struct TestResult {
 }
 
 /// Permutations that one task evaluates together: a column of L then serves them all from the nearest cache.
-const GROUP: usize = 8;
+const GROUP: u64 = 8;
 /// Bytes a pair of rows that [`Fixed`] takes beside both Gram matrices. The first of these is given back before [`Moved`]
 /// takes twice as many.
 const FIXED_BYTES: usize = 2;
@@ -89,12 +90,81 @@ pub fn permutation_test_until<T: Scalar>(
     stop: &AtomicBool,
 ) -> Result<TestResult, Error> {
     check_positive("permutations", permutations as f64)?;
+    let part = permutation_part_until(x, y, kernel_x, kernel_y, 0..permutations as u64, seed, stop)?;
+    Ok(TestResult { statistic: part.statistic, p_value: p_value(part.reached, permutations as u64) })
+}
+
+/// What a range of the permutations of a test says: parts of one test, made in different places, add up to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PermutationPart {
+    /// Biased HSIC of the samples, the same in every part.
+    pub statistic: f64,
+    /// Permutations of the range whose statistic is at least as large.
+    pub reached: u64,
+}
+
+/// The p-value of a test of so many permutations, of which so many reach the statistic: (1 + reached) / (1 + permutations).
+///
+/// # Examples
+/// ```
+/// assert_eq!(hsic::independence::p_value(49, 999), 0.05);
+/// ```
+#[must_use]
+pub fn p_value(reached: u64, permutations: u64) -> f64 {
+    (reached + 1) as f64 / (permutations + 1) as f64
+}
+
+/// The permutations of a range of those of [`permutation_test`], which are numbered from 0: the sum of `reached` over ranges
+/// that make up `0..permutations` is that of the whole, and [`p_value`] of it is its p.
+///
+/// # Errors
+/// Those of [`permutation_test`]; [`Error::Parameter`] for an empty range.
+/// # Cost
+/// That of a [`permutation_test`] of as many permutations.
+/// # Examples
+/// ```
+/// use hsic::{independence::{p_value, permutation_part, permutation_test}, kernel::Kernel};
+/// let x = faer::Mat::from_fn(40, 1, |i, _| (i as f64).sin());
+/// let y = faer::Mat::from_fn(40, 1, |i, _| (i as f64 * 0.7).cos());
+/// let kernel = Kernel::gaussian_median();
+/// let part = |range| permutation_part(x.as_ref(), y.as_ref(), &kernel, &kernel, range, 1);
+/// let reached = part(0..30)?.reached + part(30..99)?.reached;
+/// let whole = permutation_test(x.as_ref(), y.as_ref(), &kernel, &kernel, 99, 1)?;
+/// assert_eq!(p_value(reached, 99), whole.p_value);
+/// # Ok::<(), hsic::Error>(())
+/// ```
+pub fn permutation_part<T: Scalar>(
+    x: MatRef<'_, T>,
+    y: MatRef<'_, T>,
+    kernel_x: &Kernel,
+    kernel_y: &Kernel,
+    range: Range<u64>,
+    seed: u64,
+) -> Result<PermutationPart, Error> {
+    permutation_part_until(x, y, kernel_x, kernel_y, range, seed, &AtomicBool::new(false))
+}
+
+/// As [`permutation_part`], until another thread sets `stop`; see [`permutation_test_until`].
+///
+/// # Errors
+/// Those of [`permutation_part`], and [`Error::Interrupted`].
+pub fn permutation_part_until<T: Scalar>(
+    x: MatRef<'_, T>,
+    y: MatRef<'_, T>,
+    kernel_x: &Kernel,
+    kernel_y: &Kernel,
+    range: Range<u64>,
+    seed: u64,
+    stop: &AtomicBool,
+) -> Result<PermutationPart, Error> {
+    let count = range.end.saturating_sub(range.start);
+    check_positive("permutations", count as f64)?;
     go_on(stop)?;
     let (k, l) = grams(x, y, kernel_x, kernel_y, 2, FIXED_BYTES)?;
     let statistic = hsic_biased(&k, &l)?;
     if !(varies(&k) && varies(&l)) {
         // Every permutation gives 0.
-        return Ok(TestResult { statistic, p_value: 1.0 });
+        return Ok(PermutationPart { statistic, reached: count });
     }
     go_on(stop)?;
     let fixed = Fixed::new(&k);
@@ -104,21 +174,22 @@ pub fn permutation_test_until<T: Scalar>(
     let identity: Vec<u32> = (0..x.nrows() as u32).collect();
     let observed = permuted(&fixed, &moved, &[identity], stop)?[0];
     let threshold = observed - TIE * fixed.norm * moved.norm / x.nrows() as f64;
-    let reached: Result<usize, Error> = (0..permutations.div_ceil(GROUP))
+    let reached: Result<u64, Error> = (0..count.div_ceil(GROUP))
         .into_par_iter()
         .map(|group| {
             go_on(stop)?;
-            let orders: Vec<Vec<u32>> = (group * GROUP..permutations.min((group + 1) * GROUP))
+            let start = range.start + group * GROUP;
+            let orders: Vec<Vec<u32>> = (start..range.end.min(start + GROUP))
                 .map(|index| {
                     let mut order: Vec<u32> = (0..x.nrows() as u32).collect();
-                    Stream::new(seed, "permutation", index as u64).shuffle(&mut order);
+                    Stream::new(seed, "permutation", index).shuffle(&mut order);
                     order
                 })
                 .collect();
-            Ok(permuted(&fixed, &moved, &orders, stop)?.iter().filter(|&&sum| sum >= threshold).count())
+            Ok(permuted(&fixed, &moved, &orders, stop)?.iter().filter(|&&sum| sum >= threshold).count() as u64)
         })
         .sum();
-    Ok(TestResult { statistic, p_value: (reached? + 1) as f64 / (permutations + 1) as f64 })
+    Ok(PermutationPart { statistic, reached: reached? })
 }
 
 /// Tests independence by matching a gamma distribution to the mean and variance of m HSIC under independence.

@@ -26,7 +26,10 @@ pub use error::Error;
 pub use estimator::{Estimator, Measurement};
 pub use faer;
 pub use gram::Gram;
-pub use independence::{TestResult, gamma_test, permutation_test, permutation_test_until};
+pub use independence::{
+    PermutationPart, TestResult, gamma_test, permutation_part, permutation_part_until, permutation_test,
+    permutation_test_until,
+};
 pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use labels::LabelFactor;
 pub use objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};

@@ -23,6 +23,7 @@ mod prediction;
 mod regression;
 mod runs;
 mod schedules;
+mod stages;
 mod statistics;
 mod three_blocks;
 mod timeline;

@@ -3,21 +3,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, source};
 use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::{METHODS, Methods};
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Settled, VALIDATION, entries_named, training_rows};
 use hsic_lab::draw;
-use hsic_lab::figure::flags;
+use hsic_lab::figure::{Planned, flags};
 use hsic_lab::shell::quoted;
 
 use super::launch::launch;
 use super::running::{Signals, interrupted};
+use super::share::{gathered, only, path_flag, plan};
 use crate::args::CompareArguments;
 use crate::notes;
 use crate::printer::{self, ReproductionBars};
@@ -81,6 +84,27 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         METHODS.iter().filter(|method| method.values).map(|method| method.name).collect::<Vec<_>>().join(", ")
     );
 
+    let share = &arguments.share;
+    if share.plan {
+        let command = format!("{command}{}", path_flag("output", comparison.folder()));
+        return plan(&comparison.jobs()?, &command, comparison.folder(), arguments.threads);
+    }
+    if let Some(id) = &share.only {
+        // The training reads its own.
+        drop(data);
+        let mut carry = |planned: &Planned, observers: &mut [&mut dyn Observer], stop: &AtomicBool| {
+            Ok(comparison.train_within(planned, observers, stop)? == Settled::Done)
+        };
+        let failure = |planned: &Planned| Ok(comparison.failure(planned)?);
+        return only(&comparison.jobs()?, id, (arguments.quiet, arguments.json), &mut carry, &failure);
+    }
+    if share.gather {
+        let record = comparison.record(&command)?;
+        comparison.note()?;
+        told(&record, comparison.folder(), arguments.json)?;
+        return Ok(gathered(&record.missing));
+    }
+
     let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
     let stop = signals.stop();
     let program = std::env::current_exe().context("the program's own path")?;
@@ -96,14 +120,14 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         }
     }
     bars.finish();
-    let record = comparison.record(&command)?;
-    save(comparison.folder(), &record)?;
-    if arguments.json {
-        printer::json(&record)?;
-    } else {
-        printer::comparison(&record, comparison.folder())?;
-    }
+    told(&comparison.record(&command)?, comparison.folder(), arguments.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what a comparison came to, and prints it.
+fn told(record: &ComparisonRecord, folder: &Path, json: bool) -> anyhow::Result<()> {
+    save(folder, record)?;
+    if json { printer::json(record) } else { printer::comparison(record, folder) }
 }
 
 /// Where a comparison goes that is not told: other data of the same name, or other settings, have a folder of their own.

@@ -60,7 +60,7 @@ pub(super) fn launch(program: &Path, run: &Run, threads: Option<usize>, stop: &A
 }
 
 /// The error in what a training said: warnings may stand before it.
-fn reason(said: &str) -> &str {
+pub(super) fn reason(said: &str) -> &str {
     const ERROR: &str = "error: ";
     let start = said.rfind(&format!("\n{ERROR}")).map_or(0, |end| end + 1);
     said[start..].trim_start_matches(ERROR)

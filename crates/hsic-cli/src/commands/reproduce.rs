@@ -2,18 +2,21 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
+use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::names::same;
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::Outcome;
 use hsic_lab::draw;
 use hsic_lab::figure::record::FigureRecord;
-use hsic_lab::figure::{FIGURES, Figure, Profile, Reproduction, Scope, Sources};
+use hsic_lab::figure::{FIGURES, Figure, Planned, Profile, Reproduction, Scope, Sources};
 use serde::Serialize;
 
 use super::launch::launch;
 use super::running::{Signals, interrupted};
+use super::share::{gathered, only, path_flag, plan, some_path_flag};
 use crate::args::{ALL, ReproduceArguments};
 
 use crate::printer::{self, ReproductionBars};
@@ -53,14 +56,43 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
     let seeds: Vec<u64> = (1..=arguments.seeds).collect();
     let scope = Scope { profile: arguments.profile, seeds: seeds.clone(), sources };
     let output = arguments.output.unwrap_or_else(|| Path::new("reproduction").join(arguments.profile.name()));
+    let reproduction = Reproduction::new(&output, scope);
+    let share = &arguments.share;
+    if share.plan {
+        let threads = arguments.threads.map_or_else(String::new, |threads| format!(" --threads {threads}"));
+        let command = format!(
+            "hsic reproduce {} --profile {} --seeds {}{}{}{threads}",
+            arguments.figure,
+            arguments.profile.name(),
+            arguments.seeds,
+            some_path_flag("data-dir", arguments.data_dir.as_ref()),
+            path_flag("output", &output)
+        );
+        return plan(&reproduction.jobs(&figures)?, &command, &output, arguments.threads);
+    }
+    if let Some(id) = &share.only {
+        let mut carry = |planned: &Planned, observers: &mut [&mut dyn Observer], stop: &AtomicBool| {
+            let outcome = on_threads(arguments.threads, || reproduction.train_within(planned, observers, stop))??;
+            Ok(matches!(outcome, Outcome::Finished(_)))
+        };
+        let jobs = reproduction.jobs(&figures)?;
+        return only(&jobs, id, (arguments.quiet, arguments.json), &mut carry, &|_| Ok(None));
+    }
+    let mut missing = Vec::new();
     let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
     let stop = signals.stop();
     let program = std::env::current_exe().context("the program's own path")?;
-    let reproduction = Reproduction::new(&output, scope);
     let records = on_threads(arguments.threads, || {
         let mut bars = ReproductionBars::new(arguments.quiet, reproduction.missing(&figures)?.len());
         let mut records = Vec::new();
         for &figure in &figures {
+            if share.gather {
+                let open = reproduction.missing(&[figure])?;
+                if !open.is_empty() {
+                    missing.extend(open.into_iter().map(|planned| planned.folder));
+                    continue;
+                }
+            }
             for planned in reproduction.missing(&[figure])? {
                 let outcome = reproduction.train(
                     &planned,
@@ -90,6 +122,9 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         printer::reproduction_interrupted();
         return Ok(interrupted());
     };
+    // Figures share trainings.
+    missing.sort();
+    missing.dedup();
     let values = checked(&records);
     let outside = values.iter().filter(|value| !value.holds).count();
     if arguments.json {
@@ -98,6 +133,10 @@ pub(crate) fn run(arguments: ReproduceArguments) -> anyhow::Result<ExitCode> {
         printer::json(&Reproduced { output: &output, profile, seeds: &seeds, figures, values, outside })?;
     } else {
         printer::reproduction(&values, arguments.profile.judges(), &output)?;
+    }
+    if share.gather {
+        let code = gathered(&missing);
+        return Ok(if missing.is_empty() { ended(arguments.check, outside) } else { code });
     }
     Ok(ended(arguments.check, outside))
 }

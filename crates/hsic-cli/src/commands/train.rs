@@ -2,22 +2,27 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
-use hsic_bottleneck::trainer::{Outcome, train};
+use hsic_bottleneck::trainer::Outcome;
+
+use anyhow::anyhow;
 
 use super::eval::load;
 use super::running::{Signals, interrupted};
 use crate::args::TrainArguments;
+use crate::engine::Engine;
 use crate::notes;
 use crate::printer::{self, Progress};
 
-pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
-    let TrainArguments { options, config, run, force, resume, quiet, json } = arguments;
+/// Trains by an engine.
+pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Result<ExitCode> {
+    let TrainArguments { options, config, run, force, resume, pilot, quiet, json } = arguments;
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
         Some(path) => {
@@ -29,7 +34,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             (config, asked, Place::New(run))
         }
     };
+    let begin = Instant::now();
     let data = on_threads(config.threads, || load(&config))??;
+    let loading = begin.elapsed().as_secs_f64();
     let config = match asked {
         Some(asked) => {
             Unread::refuse(asked.unread_for(data.train.kind()))?;
@@ -37,41 +44,43 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         }
         None => config,
     };
-    if let Place::New(_) = place {
+    let leads = engine.leads();
+    if let (Place::New(_), true) = (&place, leads) {
         notes::print(&data.origin.notes);
     }
     // Before there is a folder.
     let config = config.for_data(&data)?;
     config.check_data(&data.train)?;
-    if let (Place::New(_), false) = (&place, named) {
+    if let (Place::New(_), false, true) = (&place, named, leads) {
         notes::of_the_network(&config);
     }
-    let run = match place {
-        Place::Old { run, epochs } => {
-            if let Some(epochs) = epochs {
-                run.extend(epochs)?;
-            }
-            run
+    if pilot {
+        let found = hsic_bottleneck::pilot::pilot(&config, &data)?.with_once(loading);
+        if json {
+            printer::json(&found)?;
+        } else {
+            printer::pilot(&found)?;
         }
-        Place::New(Some(path)) => {
-            if force {
-                Run::clear(&path)?;
-            }
-            Run::create(&path, &config)?
-        }
-        Place::New(None) => Run::create_numbered(Path::new("runs"), &config)?,
+        return Ok(ExitCode::SUCCESS);
+    }
+    engine.check(&config, &data).map_err(|error| anyhow!(error))?;
+    let run = if leads { Some(made(place, &config, force)?) } else { None };
+    let path = engine.meet(run.as_ref().map(Run::path)).map_err(|error| anyhow!(error))?;
+    let run = match run {
+        Some(run) => run,
+        None => Run::open(&path)?,
     };
     // As it is kept: with the epochs of a longer training, and with paths that a later command finds.
     let config = TrainConfig { threads: config.threads, ..run.config()? };
     let folder = run.path().to_owned();
     let signals = Signals::listen(move || printer::go_on(&folder))?;
-    let (mut progress, mut saves) = (Progress::new(quiet, config.judged_on()).of(run.path()), signals.saves());
-    let outcome = on_threads(config.threads, || {
-        let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
-        train(&config, &data, &run, &mut observers, signals.stop())
-    })?;
+    let (mut progress, mut saves) =
+        (Progress::new(quiet || !leads, config.judged_on()).of(run.path()), signals.saves());
+    let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
+    let outcome = engine.train(&config, &data, &run, &mut observers, signals.stop());
     progress.finish();
     match outcome? {
+        Outcome::Finished(_) | Outcome::Interrupted { .. } if !leads => Ok(ExitCode::SUCCESS),
         Outcome::Finished(summary) => {
             if json {
                 printer::json(&*summary)?
@@ -85,6 +94,25 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
             Ok(interrupted())
         }
     }
+}
+
+/// The run's folder, made or taken up.
+fn made(place: Place, config: &TrainConfig, force: bool) -> anyhow::Result<Run> {
+    Ok(match place {
+        Place::Old { run, epochs } => {
+            if let Some(epochs) = epochs {
+                run.extend(epochs)?;
+            }
+            run
+        }
+        Place::New(Some(path)) => {
+            if force {
+                Run::clear(&path)?;
+            }
+            Run::create(&path, config)?
+        }
+        Place::New(None) => Run::create_numbered(Path::new("runs"), config)?,
+    })
 }
 
 /// The configuration of flags and a file, none of which is read by nothing, and the options that were given, unless they are

@@ -6,6 +6,7 @@ use std::path::Path;
 use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::judge::values::Score;
 use hsic_bottleneck::judged::{Judged, Rows};
+use hsic_bottleneck::pilot::Pilot;
 use hsic_bottleneck::summary::{Summary, ValueSummary};
 use hsic_lab::shell::quoted;
 
@@ -31,6 +32,22 @@ pub(crate) fn left(what: &str, remedy: &str) {
 /// A path as a shell reads it back.
 fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
+}
+
+/// What a training will take.
+pub(crate) fn pilot(pilot: &Pilot) -> anyhow::Result<()> {
+    Ok(line(&wrapped(&piloted(pilot), 2, width()))?)
+}
+
+fn piloted(pilot: &Pilot) -> String {
+    let memory = pilot.memory_bytes.map_or(String::new(), |bytes| format!(" and {} MB", bytes.div_ceil(1_000_000)));
+    let steps = counted(pilot.steps_per_epoch * pilot.epochs, "step");
+    format!(
+        "{steps} of {:.2} ms, {} in all: about {} s{memory}",
+        1e3 * pilot.seconds_per_step,
+        counted(pilot.epochs, "epoch"),
+        significant(pilot.seconds, 2)
+    )
 }
 
 /// The result of a training.
@@ -275,6 +292,21 @@ mod tests {
         let text = summarized(&summary, false, 200);
         assert!(text.contains("\nresidual-mlp on fashion-mnist by hsic, 1,234,567 parameters\n"), "{text}");
         assert!(text.contains("\n1 step of 5.68 ms in 12.3 s on 1 thread, 123 MB at the peak\n"), "{text}");
+    }
+
+    #[test]
+    fn a_pilot_says_what_the_training_takes() {
+        let pilot = Pilot {
+            steps: 20,
+            steps_per_epoch: 235,
+            seconds_per_step: 0.004_12,
+            seconds_per_evaluation: 0.3,
+            seconds_once: 5.0,
+            epochs: 5,
+            seconds: 11.34,
+            memory_bytes: Some(500_000_001),
+        };
+        assert_eq!(piloted(&pilot), "1,175 steps of 4.12 ms, 5 epochs in all: about 11 s and 501 MB");
     }
 
     fn of_test(format_accuracy: Option<f64>, formatted: bool) -> Summary {

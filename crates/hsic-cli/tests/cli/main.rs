@@ -11,8 +11,11 @@ mod importance;
 mod life;
 mod options;
 mod own_tables;
+mod plan;
 mod predict;
 mod protocols;
+#[cfg(unix)]
+mod recipes;
 mod regression;
 mod report;
 mod reproduce;

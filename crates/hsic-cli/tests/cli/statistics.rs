@@ -138,3 +138,48 @@ fn words_where_numbers_are_due_are_told() {
     assert!(error.contains("both.csv: columns of words beside columns of numbers, expected one kind"), "{error}");
     assert_eq!(place.json("test both.csv words.csv --kernel delta --json")["rows"], 3);
 }
+
+#[test]
+fn ranges_of_permutations_add_up_to_the_test() {
+    let place = Place::new();
+    let table = |f: &dyn Fn(f64) -> f64| (0..40).map(|i| format!("{}\n", f(f64::from(i)))).collect::<String>();
+    place.write("x.csv", &table(&|i| i.sin()));
+    place.write("y.csv", &table(&|i| (i * i * 0.7 + 1.0).sin()));
+    let whole = place.json("test x.csv y.csv --permutations 200 --seed 5 --json");
+    let part = |range: &str, seed: u32| {
+        let output = place.run(&format!("test x.csv y.csv --range {range} --seed {seed} --threads 1"));
+        assert!(output.status.success(), "{}", crate::stderr(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    // Ends that are no multiples of what is evaluated together.
+    for (index, range) in ["0..3", "3..101", "101..200"].into_iter().enumerate() {
+        place.write(&format!("{index}.json"), &part(range, 5));
+    }
+    let added = place.json("test --gather 2.json 0.json 1.json --json");
+    assert_eq!(added, whole);
+    // The p of 201 equally likely orders: a count of them.
+    let reached = (0..3).map(|index| {
+        let text = std::fs::read_to_string(place.path(&format!("{index}.json"))).expect("a part");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["reached"].as_u64().expect("a count")
+    });
+    let reached: u64 = reached.sum();
+    assert!(reached > 0);
+    assert_eq!(added["p_value"].as_f64(), Some((1 + reached) as f64 / 201.0));
+    let text = String::from_utf8(place.run("test --gather 0.json 1.json 2.json").stdout).expect("text");
+    assert!(text.ends_with(" (200 permutations)\n"), "{text}");
+
+    let error = place.fails("test --gather 0.json 2.json");
+    assert!(
+        error.contains("2.json: permutations 101..200 after those up to 3, expected those before them too"),
+        "{error}"
+    );
+    let error = place.fails("test --gather 0.json 1.json 1.json");
+    assert!(error.contains("1.json: permutations 3..101 after those up to 101, expected each once"), "{error}");
+    place.write("other.json", &part("3..101", 6));
+    let error = place.fails("test --gather 0.json other.json");
+    assert!(error.contains("other.json: a part of another test than 0.json"), "{error}");
+    let error = place.fails("test --gather x.csv");
+    assert!(error.contains("x.csv: ") && error.contains("expected what --range prints"), "{error}");
+    assert!(place.fails("test x.csv y.csv --range 5..5").contains("expected A..B with A < B, as 0..500"));
+    assert!(place.fails("test x.csv y.csv --range 0..5 --method gamma").contains("range = 0..5: expected not given"));
+}

@@ -252,6 +252,7 @@ mod tests {
             budget: "2epochs".parse().unwrap(),
             seeds: vec![1],
             validation: 0.1,
+            missing: Vec::new(),
             machine: Machine::default(),
             rows: Vec::new(),
             plot: Plot { panels: vec![panel("time"), panel("memory")], ..Plot::default() },

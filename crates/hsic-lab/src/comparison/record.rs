@@ -36,6 +36,9 @@ pub struct ComparisonRecord {
     pub machine: Machine,
     /// A row a method, in the order of the command.
     pub rows: Vec<MethodRow>,
+    /// What a plan calls the trainings that are not settled, in a record of what is finished by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Accuracy over time, and against memory.
     pub plot: Plot,
 }
@@ -66,6 +69,10 @@ pub struct MethodRow {
     pub at_edge: bool,
     /// Epochs of a final training.
     pub epochs: u64,
+    /// Seeds of the final trainings that came to an end, in the order of what follows; empty in records of earlier versions,
+    /// where they are the first of the comparison's.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
     /// Test accuracies, fractions, by seed.
     pub test_accuracy: Vec<f64>,
     /// Seconds of training, evaluation included, by seed.
@@ -88,9 +95,6 @@ pub struct MethodRow {
     pub commands: Vec<String>,
     /// Why there is no accuracy, or not one of each seed.
     pub failure: Option<String>,
-    /// Seeds of the trainings, where they are not those of the comparison.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seeds: Vec<u64>,
 }
 
 /// A rate that was tried.
@@ -185,7 +189,7 @@ impl ComparisonRecord {
 type Curve = Vec<Vec<(f64, f64)>>;
 
 impl Comparison {
-    /// What the comparison came to, all of whose trainings are settled.
+    /// What the comparison came to, as far as its trainings are settled; `missing` names those that are not.
     ///
     /// # Errors
     /// `Run` for a run that is not there or damaged.
@@ -224,6 +228,7 @@ impl Comparison {
             validation: self.validation(),
             machine: Machine::here(),
             rows,
+            missing: self.missing()?,
             plot,
         })
     }
@@ -259,18 +264,22 @@ impl Comparison {
     fn row(&self, entry: &Entry, plan: &Plan) -> Result<MethodRow, Error> {
         let (method, chosen) = (entry.method, plan.chosen);
         let mut failure = None;
-        for pilot in &plan.pilots {
+        for pilot in plan.legs.iter().filter_map(|leg| leg.pilot.as_ref()) {
             failure = failure.or(self.store.failure(pilot)?);
         }
         let mut trials = Vec::new();
-        if self.least_trials(entry) > 0 {
-            let tried = plan.legs.iter().flat_map(|leg| leg.tried.iter().map(|&tried| (leg.batch_size, tried)));
-            for (planned, (batch_size, (learning_rate, accuracy))) in plan.trials.iter().zip(tried) {
+        for leg in &plan.legs {
+            for (planned, &(learning_rate, accuracy)) in leg.trials.iter().zip(&leg.tried) {
                 let reason = self.store.failure(planned)?;
+                if accuracy.is_none() && reason.is_none() {
+                    // Not trained yet.
+                    continue;
+                }
                 if chosen.is_none() && failure.is_none() {
                     failure.clone_from(&reason);
                 }
                 let command = planned.training.command(planned.seed);
+                let batch_size = leg.batch_size;
                 trials.push(Trial { learning_rate, batch_size, accuracy, failure: reason, command });
             }
         }
@@ -296,6 +305,7 @@ impl Comparison {
 }
 
 fn note(row: &mut MethodRow, planned: &Planned, summary: &Summary) {
+    row.seeds.push(planned.seed);
     row.test_accuracy.push(summary.accuracy());
     row.seconds.push(summary.seconds);
     row.milliseconds_per_step.push(summary.milliseconds_per_step);
@@ -378,6 +388,7 @@ mod tests {
                 validation: 0.1,
                 machine: Machine::here(),
                 rows: Vec::new(),
+                missing: Vec::new(),
                 plot: Plot::default(),
             };
             record.search()

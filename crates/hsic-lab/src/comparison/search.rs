@@ -4,6 +4,9 @@
 /// Trials of a method whose best rate lies between others.
 pub(super) const TRIALS: usize = 4;
 
+/// Trials whose rates follow from the default alone.
+pub(super) const FIRST: usize = 3;
+
 /// Most trials of a method: by then the rates are a factor of 1024 from the default on one side.
 pub(super) const MOST_TRIALS: usize = 8;
 
@@ -14,7 +17,7 @@ const FACTOR: f64 = 4.0;
 /// these lies at an end, the next one beyond it, else half-way (by factors) towards its better neighbor; then beyond the
 /// end for as long as the best lies there. `None` when all trials are done.
 pub(super) fn next(default: f64, tried: &[(f64, Option<f64>)]) -> Option<f64> {
-    let first = [default / FACTOR, default, default * FACTOR];
+    let first: [f64; FIRST] = [default / FACTOR, default, default * FACTOR];
     if let Some(&rate) = first.get(tried.len()) {
         return Some(rate);
     }

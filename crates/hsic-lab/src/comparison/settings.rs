@@ -1,5 +1,7 @@
 //! What a folder compares on: data and settings, noted when it is begun, so that no table mixes two of them.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 
 use hsic_bottleneck::config::TrainOptions;
@@ -79,7 +81,8 @@ impl Settings {
         }
     }
 
-    /// Notes them in a folder, if they are not there yet.
+    /// Notes them in a folder, if they are not there yet. Several processes may do so at once, as jobs of a cluster that
+    /// begin together.
     ///
     /// # Errors
     /// `Io`.
@@ -90,7 +93,10 @@ impl Settings {
         }
         let text = serde_json::to_string_pretty(self).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         std::fs::create_dir_all(folder).map_err(|source| FileError::Io { path: folder.into(), source })?;
-        Ok(write_atomically(&path, text.as_bytes())?)
+        // Each of them writes a file of its own, and the names of all become one: what is in them is the same.
+        let own = folder.join(format!("{SETTINGS}.{:016x}", RandomState::new().build_hasher().finish()));
+        write_atomically(&own, text.as_bytes())?;
+        Ok(std::fs::rename(&own, &path).map_err(|source| FileError::Io { path, source })?)
     }
 
     /// In what those of a folder differ from these: what the folder has, what is asked for.

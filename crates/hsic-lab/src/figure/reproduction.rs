@@ -12,10 +12,12 @@ use hsic_bottleneck::dataset::{Content, source, stem};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::trainer::Outcome;
 use serde::Serialize;
 
+use super::job::{Job, JobState};
 use super::record::{FigureRecord, Machine, RunRecord};
 use super::store::{Launch, Planned, Store, Watcher};
 use super::trained::{Trained, Trainings};
@@ -137,6 +139,47 @@ impl Reproduction {
         self.store.train(planned, watcher, launch, stop)
     }
 
+    /// The trainings of some figures, each once, under the names of their runs' folders.
+    ///
+    /// # Errors
+    /// As those of [`missing`](Self::missing).
+    pub fn jobs(&self, figures: &[&dyn Figure]) -> Result<Vec<Job>, Error> {
+        let mut jobs: Vec<Job> = Vec::new();
+        for figure in figures {
+            let plan = self.plan(*figure)?;
+            self.check_data(&contents(&plan))?;
+            for planned in plan {
+                if jobs.iter().any(|job| job.id == planned.folder) {
+                    continue;
+                }
+                let finished = self.store.finished(&planned)?.is_some();
+                jobs.push(Job {
+                    id: planned.folder.clone(),
+                    state: if finished { JobState::Done } else { JobState::Ready },
+                    needs: Vec::new(),
+                    run: Some(self.store.path(&planned)),
+                    like: planned.training.seeded(planned.seed),
+                    planned: Some(planned),
+                    given_seconds: None,
+                });
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Carries a training out in this process, whatever its place, from where it was interrupted if it was.
+    ///
+    /// # Errors
+    /// What training says.
+    pub fn train_within(
+        &self,
+        planned: &Planned,
+        observers: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        self.store.train_within(planned, observers, stop)
+    }
+
     /// What a figure shows of its trainings, all of which are finished.
     ///
     /// # Errors
@@ -220,7 +263,6 @@ fn contents(plan: &[Planned]) -> BTreeMap<String, Content> {
 #[cfg(test)]
 mod tests {
     use hsic_bottleneck::config::OptimizerName;
-    use hsic_bottleneck::log::Observer;
     use hsic_bottleneck::run::Run;
 
     use super::*;

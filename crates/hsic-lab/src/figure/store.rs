@@ -162,15 +162,36 @@ impl Store {
         }
     }
 
+    /// Carries a training out in this process, whatever its place, from where it was interrupted if it was.
+    ///
+    /// # Errors
+    /// What training says; `Failed` with why it cannot go on: it is noted, and the training not tried again.
+    pub(crate) fn train_within(
+        &self,
+        planned: &Planned,
+        observers: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Outcome, Error> {
+        let config = self.config(planned)?;
+        let run = match self.open(planned)? {
+            Some(run) => run,
+            None => Run::create(&self.path(planned), &config)?,
+        };
+        self.train_run(&run, observers, stop)
+    }
+
     /// Trains a run in this process, and says whether it is finished.
     ///
     /// # Errors
-    /// `Failed` with what training says: it is noted, and the training not tried again.
+    /// As [`train_within`](Self::train_within).
     pub(crate) fn train_here(&self, run: &Run, stop: &AtomicBool) -> Result<bool, Error> {
+        Ok(matches!(self.train_run(run, &mut [], stop)?, Outcome::Finished(_)))
+    }
+
+    fn train_run(&self, run: &Run, observers: &mut [&mut dyn Observer], stop: &AtomicBool) -> Result<Outcome, Error> {
         let config = run.config_among(&self.methods)?;
         let data = self.data.load(&config)?;
-        match train(&config, &data, run, &mut [], stop) {
-            Ok(outcome) => Ok(matches!(outcome, Outcome::Finished(_))),
+        match train(&config, &data, run, observers, stop) {
             Err(Error::Step(error)) => {
                 let mut said = error.to_string();
                 let mut source = std::error::Error::source(&error);
@@ -180,7 +201,7 @@ impl Store {
                 }
                 Err(RunError::Failed { path: run.path().into(), said }.into())
             }
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 

@@ -116,10 +116,16 @@ pub(super) fn command(options: &TrainOptions) -> String {
     format!("hsic train{}", flags(options))
 }
 
-/// Every option that is given, as a flag with its value, each after a blank.
+/// Every option that is given, as a flag with its value, each after a blank, as a shell reads it.
 #[must_use]
 pub fn flags(options: &TrainOptions) -> String {
-    let mut flags = String::new();
+    arguments(options).iter().map(|word| format!(" {}", quoted(word))).collect()
+}
+
+/// Every option that is given, as a flag and its value in turn.
+#[must_use]
+pub fn arguments(options: &TrainOptions) -> Vec<String> {
+    let mut words = Vec::new();
     if let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) {
         for (key, value) in stages.iter().filter_map(|(_, stage)| stage.as_table()).flatten() {
             let value = match value {
@@ -127,10 +133,10 @@ pub fn flags(options: &TrainOptions) -> String {
                 toml::Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
-            flags.push_str(&format!(" --{key} {}", quoted(&value)));
+            words.extend([format!("--{key}"), value]);
         }
     }
-    flags
+    words
 }
 
 /// Data sets that are loaded, each once. Only the newest is kept: trainings come data set by data set.

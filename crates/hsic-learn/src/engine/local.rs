@@ -6,6 +6,8 @@
 //! (convolutions), it does so in fixed parts that are joined in order. So neither the number of threads nor their timing
 //! can move a bit.
 
+mod staged;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -25,7 +27,7 @@ use crate::error::StepError;
 use crate::objective::{ByRule, Objective, Pace, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{Schedule, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
+use crate::update::{Schedule, Staged, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -462,6 +464,13 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
 
     fn learns_values(&self) -> bool {
         self.objective.learns_values()
+    }
+
+    fn staged(&mut self) -> Option<&mut dyn Staged<T>> {
+        match self.order {
+            UpdateOrder::Jacobi => Some(self),
+            UpdateOrder::GaussSeidel => None,
+        }
     }
 
     fn state(&self) -> UpdateState<T> {

@@ -1,0 +1,39 @@
+//! The command `hsic-mpi`: `mpirun -n 4 hsic-mpi train ...` spreads the blocks of one network over processes.
+//!
+//! A process has some blocks in a row, a stage. Outputs of its last block go on to the next stage as soon as they are there,
+//! while its own blocks learn; nothing comes back, since by the methods that this is for a block needs its own input and the
+//! batch and nothing else. So a stage works on the step after that of the stage behind it, and the bits are those of one
+//! process. Every process reads the data and forms every batch itself.
+//!
+//! Ranks count stages from behind: rank 0 has the last one, where outputs are judged. It keeps the run's folder, and hears
+//! from the others what their blocks tell of themselves.
+
+mod cuts;
+mod engine;
+mod exchange;
+mod link;
+mod saver;
+mod stage;
+mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::cuts::Stages;
+use crate::engine::Mpi;
+
+/// What `hsic-mpi train` reads beside the options of `hsic train`.
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Blocks of each process, the first of the network first, as 2,2,3; or auto: as even as twelve steps of them show
+    #[arg(long, value_name = "N,...|auto", default_value = "auto")]
+    stages: Stages,
+    /// Seconds that a process waits for another's sign of life, >= 1, before it ends all of them
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    step_timeout: u64,
+}
+
+/// Carries out a command line, the program's name first, as one of the processes that MPI started.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
+    hsic_cli::train::<Options>(arguments, |options| Ok(Box::new(Mpi::start(options.stages, options.step_timeout)?)))
+}
