@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hsic::{Approximation, Bottleneck};
+use hsic::{Approximation, Bottleneck, LabelFit};
 use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,10 @@ options! {
         x_weight: f64,
         /// Ridge as a fraction of the batch, > 0 [default: 1e-5]
         epsilon: f64,
+        /// How nHSIC(Z, Y) judges the fit to the labels: in-sample, by the rows it is made with, or leave-one-out, each row
+        /// by the fit that the others make, which is one minus an error and at most 1 [default: in-sample]
+        #[serde(default, with = "as_text")]
+        label_fit: LabelFit,
         /// What keeps large batches affordable: exact; blocks:B (mean over B rows at a time), nystroem:R (R landmark
         /// rows), fourier:R (R random waves); their cost grows as the batch, not as its cube [default: exact]
         #[serde(default, with = "as_text")]
@@ -55,6 +59,7 @@ impl ObjectiveOptions {
             epsilon: *self.epsilon.get_or_insert(usual.epsilon),
             beta: *self.beta.get_or_insert(usual.beta),
             x_weight: *self.x_weight.get_or_insert(usual.x_weight),
+            label_fit: *self.label_fit.get_or_insert_default(),
         };
         for &sigma in &sigmas {
             faults.positive("sigma", sigma);
@@ -66,7 +71,10 @@ impl ObjectiveOptions {
         faults.positive("epsilon", bottleneck.epsilon);
         faults.not_negative("beta", bottleneck.beta);
         faults.not_negative("x-weight", bottleneck.x_weight);
-        ObjectivePlan { sigmas, bottleneck, approximation: *self.approximation.get_or_insert_default() }
+        let approximation = *self.approximation.get_or_insert_default();
+        let fits = approximation.check_fit(bottleneck.label_fit).is_ok();
+        faults.check("label-fit", bottleneck.label_fit, fits, "in-sample, or approximation = exact or blocks:B");
+        ObjectivePlan { sigmas, bottleneck, approximation }
     }
 }
 
@@ -329,19 +337,25 @@ pub enum Inverse {
     Reconstruct,
 }
 
-/// An approximation in TOML: its text.
+/// What has a text, in TOML.
 mod as_text {
-    use hsic::Approximation;
+    use std::fmt::Display;
+    use std::str::FromStr;
+
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(form: &Option<Approximation>, to: S) -> Result<S::Ok, S::Error> {
-        match form {
-            Some(form) => to.collect_str(form),
+    pub(super) fn serialize<V: Display, S: Serializer>(value: &Option<V>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
             None => to.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Approximation>, D::Error> {
+    pub(super) fn deserialize<'de, V, D>(from: D) -> Result<Option<V>, D::Error>
+    where
+        V: FromStr<Err = String>,
+        D: Deserializer<'de>,
+    {
         String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
     }
 }

@@ -33,7 +33,7 @@ use std::str::FromStr;
 use faer::{Mat, MatMut, MatRef};
 
 use crate::error::Error;
-use crate::objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};
+use crate::objective::{BatchOperator, Bottleneck, Evaluation, LabelFit, Terms, Workspace};
 use crate::scalar::Scalar;
 use crate::targets::Targets;
 
@@ -77,6 +77,21 @@ impl Approximation {
             }
         };
         if valid { Ok(()) } else { Err(Error::Parameter { name, value: value as f64, expected }) }
+    }
+}
+
+impl Approximation {
+    /// Checks that a fit to the labels can be had in this form.
+    ///
+    /// # Errors
+    /// `LeaveOneOut` for one row left out at a time in a form that is not made of the kernel itself.
+    pub fn check_fit(self, fit: LabelFit) -> Result<(), Error> {
+        match self {
+            Self::Nystroem(_) | Self::Fourier(_) if fit == LabelFit::LeaveOneOut => {
+                Err(Error::LeaveOneOut { approximation: self })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -190,6 +205,7 @@ impl<T: Scalar> ApproximateOperator<T> {
     ) -> Result<Self, Error> {
         options.check()?;
         approximation.check()?;
+        approximation.check_fit(options.label_fit)?;
         let features = |map| FeatureOperator::new(x, targets, options, map);
         Ok(Self(match approximation {
             Approximation::Exact => {

@@ -5,6 +5,7 @@ use std::fmt;
 use faer::MatRef;
 use thiserror::Error;
 
+use crate::approximation::Approximation;
 use crate::scalar::Scalar;
 
 /// A reason why a figure cannot be computed from what was given.
@@ -102,6 +103,12 @@ pub enum Error {
     /// Another thread asked for the work to stop before its result was there.
     #[error("stopped before the result was there")]
     Interrupted,
+    /// Leaving one row out is not defined for an approximation of the kernel by few columns.
+    #[error("leave-one-out with {approximation}: expected exact or blocks:B")]
+    LeaveOneOut {
+        /// The approximation.
+        approximation: Approximation,
+    },
     /// The quotient is 0/0: one of the samples carries no dependence with itself.
     #[error("{estimator} is 0/0: {argument} has no variation that the kernel can see")]
     Undefined {

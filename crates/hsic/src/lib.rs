@@ -32,7 +32,7 @@ pub use independence::{
 };
 pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use labels::LabelFactor;
-pub use objective::{BatchOperator, Bottleneck, Evaluation, Terms, Workspace};
+pub use objective::{BatchOperator, Bottleneck, Evaluation, LabelFit, Terms, Workspace};
 pub use ridge::Ridge;
 pub use scalar::Scalar;
 pub use targets::Targets;

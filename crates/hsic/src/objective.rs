@@ -20,6 +20,7 @@
 //! values cost nothing. About 2.7 m^3 operations and 3 m^2 d, where T M T from dense matrices takes 4 m^3 and more.
 //! Keeping the two terms apart also keeps beta R_Y's rounding (beta = 500) out of R_X.
 
+mod left_out;
 pub(crate) mod passes;
 mod statement;
 
@@ -38,7 +39,9 @@ use crate::sums::grown;
 use crate::targets::Targets;
 use crate::view::{rows, rows_mut, stride};
 
-pub use statement::{Bottleneck, Terms};
+pub use statement::{Bottleneck, LabelFit, Terms};
+
+use left_out::CenteredTargets;
 
 use passes::{
     bring_into_range, center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian,
@@ -101,6 +104,8 @@ pub struct BatchOperator<T> {
     x_factor: Vec<T>,
     x_trace: f64,
     labels: LabelFactor<T>,
+    /// What is fitted where one row is left out at a time.
+    centered: Option<CenteredTargets<T>>,
 }
 
 impl<T: Scalar> BatchOperator<T> {
@@ -165,7 +170,8 @@ impl<T: Scalar> BatchOperator<T> {
         let options = Bottleneck { x_weight: if x.is_some() { options.x_weight } else { 0.0 }, ..options };
         let labels = LabelFactor::of(targets, options.sigma_labels, options.epsilon)?;
         let rows = targets.rows();
-        let mut operator = Self { options, rows, x_factor: Vec::new(), x_trace: 0.0, labels };
+        let centered = (options.label_fit == LabelFit::LeaveOneOut).then(|| CenteredTargets::of(targets));
+        let mut operator = Self { options, rows, x_factor: Vec::new(), x_trace: 0.0, labels, centered };
         if let Some(x) = x {
             check_shape("x", x, 2)?;
             check_rows("x", x.nrows(), targets.name(), rows)?;
@@ -201,6 +207,9 @@ impl<T: Scalar> BatchOperator<T> {
         check_shape("x", x, 2)?;
         check_rows("x", x.nrows(), targets.name(), targets.rows())?;
         self.labels.fill_of(targets, self.options.sigma_labels, self.options.epsilon)?;
+        if let Some(centered) = &mut self.centered {
+            centered.fill(targets);
+        }
         self.rows = x.nrows();
         self.take_input(x, workspace)
     }
@@ -225,6 +234,7 @@ impl<T: Scalar> BatchOperator<T> {
             x_factor: Vec::new(),
             x_trace: 0.0,
             labels: self.labels.in_double(),
+            centered: None,
         };
         double.factor_input(in_double(x).as_ref(), &mut Workspace::default())?;
         self.x_trace = double.x_trace;
@@ -331,6 +341,7 @@ impl<T: Scalar> BatchOperator<T> {
                     x_factor: self.x_factor.iter().map(|entry| entry.to_f64()).collect(),
                     x_trace: self.x_trace,
                     labels: self.labels.in_double(),
+                    centered: self.centered.as_ref().map(CenteredTargets::in_double),
                 };
                 let evaluation = double.evaluate(in_double(z).as_ref())?;
                 for j in 0..z.ncols() {
@@ -355,7 +366,8 @@ impl<T: Scalar> BatchOperator<T> {
         assert_eq!((gradient.nrows(), gradient.ncols()), (z.nrows(), z.ncols()), "the gradient has the shape of z");
         let (m, d, ld) = (self.rows, z.ncols(), stride(self.rows));
         let u = self.labels.u();
-        let classes = u.ncols();
+        // Columns of the targets' buffers: one row left out at a time needs two products side by side.
+        let classes = self.centered.as_ref().map_or(u.ncols(), |centered| 3 * centered.columns());
         let ridge = self.options.epsilon * m as f64;
         let exponent = inverse_root("z", z, self.options.sigma, ridge, classes, workspace)?;
         if !exponent.varies {
@@ -373,6 +385,20 @@ impl<T: Scalar> BatchOperator<T> {
             let back = rows_mut(&mut workspace.product, m, m, ld);
             lower_transpose_times_lower(back, rows(&workspace.ridged, m, m, ld), inverse);
             center_lines(&mut workspace.product, m, m, ld);
+        }
+        if let Some(centered) = &self.centered {
+            // G of the X term lies in the place of P before the product of the next term is formed.
+            let mut g = rows_mut(&mut workspace.ridged, m, m, ld);
+            if with_x {
+                let back = rows(&workspace.product, m, m, ld).transpose();
+                outer_lower(g.rb_mut(), Accum::Replace, back, back, T::of(ridge * self.options.x_weight));
+            } else {
+                g.fill(T::ZERO);
+            }
+            terms.y = centered.add_gradient(self.options.beta, ridge, m, workspace);
+            terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
+            self.gradient_of(gradient, &exponent, d, workspace);
+            return Ok(terms);
         }
         let mut q = rows_mut(&mut workspace.labels, m, classes, classes);
         lower_times(q.rb_mut(), inverse, u);
@@ -392,6 +418,13 @@ impl<T: Scalar> BatchOperator<T> {
         let accum = if with_x { Accum::Add } else { Accum::Replace };
         outer_lower(g, accum, back, back, T::of(-ridge * self.options.beta));
 
+        self.gradient_of(gradient, &exponent, d, workspace);
+        Ok(terms)
+    }
+
+    /// dL/dZ from G = dL/dK, which `workspace.ridged` holds.
+    fn gradient_of(&self, gradient: MatMut<'_, T>, exponent: &Exponent, d: usize, workspace: &mut Workspace<T>) {
+        let (m, ld) = (self.rows, stride(self.rows));
         let sums = &mut workspace.sums[..m];
         laplacian(&mut workspace.ridged, &workspace.kernel, sums, m, ld);
         product(
@@ -401,7 +434,6 @@ impl<T: Scalar> BatchOperator<T> {
             rows(&workspace.centered, m, d, d),
             T::of(-4.0 * exponent.factor * exponent.scale),
         );
-        Ok(terms)
     }
 }
 

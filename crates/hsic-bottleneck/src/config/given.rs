@@ -200,7 +200,7 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
-        fields: &["beta", "x_weight", "approximation"],
+        fields: &["beta", "x_weight", "approximation", "label_fit"],
         unread: |config, field| by_method(config, reads(config, field), readers(field)),
     },
     Condition {

@@ -64,6 +64,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
         epsilon: number("epsilon"),
         beta: number("beta"),
         x_weight: number("x_weight"),
+        ..Bottleneck::default()
     };
     let mut worst: BTreeMap<String, f64> = BTreeMap::new();
     for case in &reference.cases {

@@ -62,7 +62,7 @@ pub static METHOD: Method = Method {
 
 /// Options that the objective reads, in `hsic-local` too.
 pub(super) const READS: &[&str] =
-    &["sigma", "sigma_labels", "beta", "x_weight", "epsilon", "approximation", "x", "classifier"];
+    &["sigma", "sigma_labels", "beta", "x_weight", "epsilon", "approximation", "label_fit", "x", "classifier"];
 
 /// The options that are HSIC's own.
 #[derive(Clone, Copy, Debug)]
@@ -330,7 +330,8 @@ mod tests {
     const LABELS: [usize; 6] = [0, 1, 0, 1, 1, 0];
 
     fn objective(x_weight: f64) -> HsicObjective {
-        let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight };
+        let options =
+            Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight, ..Bottleneck::default() };
         HsicObjective::new(options).unwrap()
     }
 

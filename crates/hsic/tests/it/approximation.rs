@@ -4,10 +4,18 @@
 use faer::Mat;
 use hsic::random::Stream;
 use hsic::{
-    ApproximateOperator, ApproximateWorkspace, Approximation, BatchOperator, Bottleneck, Error, Evaluation, Scalar,
+    ApproximateOperator, ApproximateWorkspace, Approximation, BatchOperator, Bottleneck, Error, Evaluation, LabelFit,
+    Scalar,
 };
 
-const MILD: Bottleneck = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight: 1.0 };
+const MILD: Bottleneck = Bottleneck {
+    sigma: 1.0,
+    sigma_labels: 1.0,
+    epsilon: 1e-2,
+    beta: 3.0,
+    x_weight: 1.0,
+    label_fit: LabelFit::InSample,
+};
 
 const FORMS: [Approximation; 4] =
     [Approximation::Exact, Approximation::Blocks(11), Approximation::Nystroem(9), Approximation::Fourier(12)];

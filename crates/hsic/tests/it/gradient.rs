@@ -2,7 +2,7 @@
 
 use faer::Mat;
 use hsic::random::Stream;
-use hsic::{BatchOperator, Bottleneck, Error, Scalar, Targets, Workspace};
+use hsic::{BatchOperator, Bottleneck, Error, LabelFit, Scalar, Targets, Workspace};
 use proptest::prelude::*;
 
 use crate::reference::reference;
@@ -28,7 +28,14 @@ fn operator<T: Scalar>(sample: &Sample, options: Bottleneck) -> BatchOperator<T>
     BatchOperator::new(x.as_ref(), &sample.labels, classes, options).unwrap()
 }
 
-const MILD: Bottleneck = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, x_weight: 1.0 };
+const MILD: Bottleneck = Bottleneck {
+    sigma: 1.0,
+    sigma_labels: 1.0,
+    epsilon: 1e-2,
+    beta: 3.0,
+    x_weight: 1.0,
+    label_fit: LabelFit::InSample,
+};
 
 #[test]
 fn it_agrees_with_central_differences() {

@@ -9,6 +9,7 @@ mod gradient;
 mod hard_inputs;
 mod independence;
 mod invariants;
+mod left_out;
 mod reference;
 mod ridge;
 mod values;

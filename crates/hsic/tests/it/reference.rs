@@ -38,7 +38,7 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn options(&self) -> Bottleneck {
         let Self { sigma, sigma_labels, epsilon, beta, x_weight, .. } = *self;
-        Bottleneck { sigma, sigma_labels, epsilon, beta, x_weight }
+        Bottleneck { sigma, sigma_labels, epsilon, beta, x_weight, ..Bottleneck::default() }
     }
 }
 

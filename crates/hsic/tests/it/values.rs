@@ -3,10 +3,18 @@
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};
 use hsic::random::Stream;
 use hsic::{
-    ApproximateOperator, Approximation, BatchOperator, Bottleneck, Error, LabelFactor, Scalar, Targets, Workspace,
+    ApproximateOperator, Approximation, BatchOperator, Bottleneck, Error, LabelFactor, LabelFit, Scalar, Targets,
+    Workspace,
 };
 
-const MILD: Bottleneck = Bottleneck { sigma: 1.0, sigma_labels: 0.7, epsilon: 1e-2, beta: 3.0, x_weight: 0.8 };
+const MILD: Bottleneck = Bottleneck {
+    sigma: 1.0,
+    sigma_labels: 0.7,
+    epsilon: 1e-2,
+    beta: 3.0,
+    x_weight: 0.8,
+    label_fit: LabelFit::InSample,
+};
 
 struct Sample {
     x: Mat<f64>,
