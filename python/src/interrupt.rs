@@ -64,26 +64,20 @@ pub(crate) fn run_and_hear<R: Send, E: Send>(
         loop {
             let event;
             (event, told) = py.detach(move || (told.recv_timeout(LISTEN), told));
-            let went_well = match event {
-                Ok(event) => {
-                    let went_well = match raised {
-                        None => hear(py, event).and_then(|on| py.check_signals().map(|()| on)),
-                        Some(_) => Ok(false),
-                    };
-                    let _the_work_may_have_ended = answer.send(());
-                    went_well
-                }
-                Err(RecvTimeoutError::Timeout) if raised.is_none() => py.check_signals().map(|()| true),
-                Err(RecvTimeoutError::Timeout) => Ok(false),
+            let (waits, went_well) = match event {
+                Ok(event) if raised.is_none() => (true, hear(py, event).and_then(|on| py.check_signals().map(|()| on))),
+                Ok(_) => (true, Ok(false)),
+                Err(RecvTimeoutError::Timeout) if raised.is_none() => (false, py.check_signals().map(|()| true)),
+                Err(RecvTimeoutError::Timeout) => (false, Ok(false)),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            match went_well {
-                Ok(true) => {}
-                Ok(false) => flag.store(true, Ordering::Relaxed),
-                Err(error) => {
-                    flag.store(true, Ordering::Relaxed);
-                    raised = Some(error);
-                }
+            // Before the work goes on, which looks at the flag then.
+            if !matches!(went_well, Ok(true)) {
+                flag.store(true, Ordering::Relaxed);
+            }
+            raised = raised.or(went_well.err());
+            if waits {
+                let _the_work_may_have_ended = answer.send(());
             }
         }
         let result = worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));

@@ -36,7 +36,6 @@ SMALL = {"widths": "32,32"}
         pytest.param(HSICClassifier(), marks=LONG),
         pytest.param(HSICRegressor(), marks=LONG),
         pytest.param(HSICClassifier(method="hsic-local"), marks=LONG),
-        pytest.param(HSICClassifier(method="backprop"), marks=LONG),
     ],
     ids=repr,
 )

@@ -9,6 +9,12 @@ import time
 
 import pytest
 
+# Whoever runs the tests may ignore the signal, as what is started in the background of a script does.
+HEARS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
 LONG = """
 import numpy as np, hsic
 x, y = np.random.default_rng(0).normal(size=(2, {rows}))
@@ -31,11 +37,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", hsic.test(x[:30], y[:30], permutations=9).rows, flush=True)
 """
-    # Whoever runs the tests may ignore the signal, as what is started in the background of a script does.
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, preexec_fn=heard
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", HEARS + script], stdout=subprocess.PIPE, text=True) as process:
         late = threading.Timer(60, process.kill)
         late.start()
         try:
