@@ -368,6 +368,7 @@ pub(crate) mod tests {
             batch_size: 256,
             at_edge: true,
             epochs: 5,
+            seeds: vec![1, 2],
             test_accuracy: vec![0.97, 0.98],
             seconds: vec![10.0, 12.0],
             milliseconds_per_step: vec![4.0, 5.0],
