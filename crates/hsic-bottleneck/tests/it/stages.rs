@@ -152,9 +152,12 @@ fn trained(config: &TrainConfig, data: &Split, steps: u64) -> (Network, Box<dyn 
     (network, update)
 }
 
-/// Blocks and where their tensors are: weight, bias and two statistics a block, the last block without these.
-fn parts() -> [StagePart; 2] {
-    [StagePart { blocks: 0..1, tensors: 0..4 }, StagePart { blocks: 1..4, tensors: 4..14 }]
+/// Blocks and where their tensors are: weight, bias and two statistics of the first block, then the rest.
+fn parts(network: &Network) -> [StagePart; 2] {
+    [
+        StagePart { blocks: 0..1, tensors: 0..4 },
+        StagePart { blocks: 1..network.blocks().len(), tensors: 4..network.tensors().len() },
+    ]
 }
 
 /// A run whose state after five steps two stages saved.
@@ -163,12 +166,13 @@ fn saved(method: &Method, data: &Split) -> (tempfile::TempDir, Run, TrainConfig)
     let config = config(method, |_| {});
     let run = Run::create(&folder.path().join("r"), &config).expect("a run");
     let (mut network, mut update) = trained(&config, data, 5);
+    let parts = parts(&network);
     let session = OnCpu::new(&mut network, &mut *update);
-    for part in parts() {
-        run.save_stage(5, &session, &part).expect("saved");
+    for part in &parts {
+        run.save_stage(5, &session, part).expect("saved");
     }
     let position = Position { step: 5, dead: vec![false; 4], seconds: 1.5, ..Position::default() };
-    run.save_stages(&position, &parts().map(|part| part.blocks)).expect("noted");
+    run.save_stages(&position, &parts.map(|part| part.blocks)).expect("noted");
     (folder, run, config)
 }
 
@@ -192,11 +196,12 @@ fn states_of_stages_come_back_as_that_of_the_whole_and_give_way_to_it() {
         };
         assert_eq!(names(), ["state.safetensors"]);
         // And the other way round; files of a cut that is no more are removed with it.
+        let parts = parts(&network);
+        let whole = StagePart { blocks: 0..4, tensors: 0..parts[1].tensors.end };
         let session = OnCpu::new(&mut network, &mut *other);
-        for part in parts() {
-            run.save_stage(6, &session, &part).expect("saved");
+        for part in &parts {
+            run.save_stage(6, &session, part).expect("saved");
         }
-        let whole = StagePart { blocks: 0..4, tensors: 0..14 };
         run.save_stage(7, &session, &whole).expect("saved");
         run.save_stages(&Position { step: 7, ..position }, &[whole.blocks]).expect("noted");
         let mut left = names();
