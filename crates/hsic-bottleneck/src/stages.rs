@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{FileError, write_atomically};
 use crate::position::Position;
 use crate::run::Run;
-use crate::state_files::{CHECKPOINT, Counts, STAGE, STAGES, is_stage, stage_name, tensors_of};
+use crate::state_files::{CHECKPOINT, Counts, STAGES, is_stage, stage_name, stage_start, tensors_of};
 use crate::tensor_file::{self, Stored};
 
 /// Some blocks in a row of a network, and where their tensors are among [`Session::weights`].
@@ -49,7 +49,7 @@ impl Run {
     }
 
     /// Notes that the states of all stages after the step of `position` are saved: from now on training goes on from there.
-    /// An earlier state of a whole network is removed.
+    /// An earlier state of a whole network is removed, and states of stages that were cut in another way.
     ///
     /// # Errors
     /// `Io`.
@@ -59,7 +59,10 @@ impl Run {
         let list = StageList { position, stages: stages.iter().map(|stage| [stage.start, stage.end]).collect() };
         let text = serde_json::to_string(&list).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         write_atomically(&path, text.as_bytes())?;
-        remove(&self.file(CHECKPOINT))
+        remove(&self.file(CHECKPOINT))?;
+        // Stages of another cut are those of processes that are no more.
+        let known: Vec<String> = stages.iter().map(stage_start).collect();
+        self.each_stage(|name| !known.iter().any(|start| name.starts_with(start)))
     }
 
     /// Removes the files of some blocks that are of steps before this one.
@@ -67,7 +70,7 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn forget_stages_before(&self, step: u64, blocks: &Range<usize>) -> Result<(), FileError> {
-        let start = format!("{STAGE}{}-{}-", blocks.start, blocks.end);
+        let start = stage_start(blocks);
         self.each_stage(|name| {
             let of = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".safetensors"));
             of.and_then(|of| of.parse::<u64>().ok()).is_some_and(|of| of < step)

@@ -15,14 +15,19 @@ pub(crate) const CHECKPOINT: &str = "checkpoint/state.safetensors";
 pub(crate) const STAGES: &str = "checkpoint/stages.json";
 
 /// Starts the name of a stage's file.
-pub(crate) const STAGE: &str = "stage-";
+const STAGE: &str = "stage-";
 
 /// Tensors of a learner.
 pub(crate) const LEARNER_PARTS: [&str; 4] = ["parameters", "statistics", "first", "second"];
 
 /// The name of a stage's file in `checkpoint/`.
 pub(crate) fn stage_name(blocks: &Range<usize>, step: u64) -> String {
-    format!("{STAGE}{}-{}-{step}.safetensors", blocks.start, blocks.end)
+    format!("{}{step}.safetensors", stage_start(blocks))
+}
+
+/// Starts the names of the files of one stage.
+pub(crate) fn stage_start(blocks: &Range<usize>) -> String {
+    format!("{STAGE}{}-{}-", blocks.start, blocks.end)
 }
 
 /// Whether a file of `checkpoint/` is one of a stage.

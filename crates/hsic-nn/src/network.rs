@@ -298,14 +298,8 @@ impl<T: Scalar> Network<T> {
     /// Evaluation mode: the outputs, or the features of `all` blocks side by side, rows in parallel.
     #[must_use]
     pub fn features(&self, m: usize, x: &[T], all: bool) -> Vec<T> {
-        let columns = self.feature_columns(all);
-        let mut features = vec![T::ZERO; m * columns];
-        let rows = self.inference_rows();
-        features
-            .par_chunks_mut(rows * columns)
-            .zip(x.par_chunks(rows * self.inputs()))
-            .for_each(|(features, x)| self.infer_tile(x, all, features));
-        features
+        let (outputs, features) = self.infer_blocks(0..self.blocks.len(), m, x, all);
+        if all { features } else { outputs }
     }
 
     /// Evaluation mode of some blocks alone: from the inputs of the first of them (m x inputs; the samples as they are for the
@@ -319,23 +313,25 @@ impl<T: Scalar> Network<T> {
         let mut outputs = vec![T::ZERO; m * last.outputs()];
         let mut features = vec![T::ZERO; m * columns];
         let rows = self.inference_rows();
-        let tiles = outputs.par_chunks_mut(rows * last.outputs()).zip(x.par_chunks(rows * first.inputs()));
-        let outputs_of = |(index, (outputs, x)): (usize, (&mut [T], &[T]))| {
-            let x = if blocks.start == 0 { self.entered(x) } else { x.to_vec() };
-            (index, self.infer_through(own, x, columns, outputs))
+        // Without features each tile has an empty part of them.
+        let parts: Vec<&mut [T]> = match columns {
+            0 => (0..m.div_ceil(rows)).map(|_| &mut [][..]).collect(),
+            _ => features.chunks_mut(rows * columns).collect(),
         };
-        let found: Vec<(usize, Vec<T>)> = tiles.enumerate().map(outputs_of).collect();
-        for (index, own) in found {
-            features[index * rows * columns..][..own.len()].copy_from_slice(&own);
-        }
+        let tiles = outputs.par_chunks_mut(rows * last.outputs()).zip(x.par_chunks(rows * first.inputs())).zip(parts);
+        tiles.for_each(|((outputs, x), features)| {
+            let x = if blocks.start == 0 { self.entered(x) } else { x.to_vec() };
+            self.infer_tile(own, x, outputs, features);
+        });
         (outputs, features)
     }
 
-    /// The outputs of blocks at `x`, and their features side by side if there are `columns` of them.
-    fn infer_through(&self, blocks: &[Box<dyn Block<T>>], x: Vec<T>, columns: usize, outputs: &mut [T]) -> Vec<T> {
+    /// The outputs of some blocks at `x`, and their features side by side if there is room for them.
+    fn infer_tile(&self, blocks: &[Box<dyn Block<T>>], x: Vec<T>, outputs: &mut [T], features: &mut [T]) {
         let m = x.len() / blocks[0].inputs();
+        let columns = features.len() / m;
         let (mut from, mut to, mut own) = (x, Vec::new(), Vec::new());
-        let (mut features, mut start) = (vec![T::ZERO; m * columns], 0);
+        let mut start = 0;
         for block in blocks {
             to.resize(m * block.outputs(), T::ZERO);
             block.infer(m, &from, &mut to);
@@ -352,7 +348,6 @@ impl<T: Scalar> Network<T> {
             to.clear();
         }
         outputs.copy_from_slice(&from);
-        features
     }
 
     /// Rows that one task evaluates.
@@ -369,30 +364,6 @@ impl<T: Scalar> Network<T> {
             x.chunks_exact_mut(self.inputs()).for_each(|row| label.neutral(row));
         }
         x
-    }
-
-    fn infer_tile(&self, x: &[T], all: bool, features: &mut [T]) {
-        let m = x.len() / self.inputs();
-        let columns = features.len() / m;
-        let (mut from, mut to, mut own) = (self.entered(x), Vec::new(), Vec::new());
-        let mut start = 0;
-        for (index, block) in self.blocks.iter().enumerate() {
-            to.resize(m * block.outputs(), T::ZERO);
-            block.infer(m, &from, &mut to);
-            if all {
-                let width = self.feature.columns(block.shape());
-                own.resize(m * width, T::ZERO);
-                self.feature.extract(block.shape(), &to, &mut own);
-                for (features, own) in features.chunks_exact_mut(columns).zip(own.chunks_exact(width)) {
-                    features[start..start + width].copy_from_slice(own);
-                }
-                start += width;
-            } else if index + 1 == self.blocks.len() {
-                features.copy_from_slice(&to);
-            }
-            std::mem::swap(&mut from, &mut to);
-            to.clear();
-        }
     }
 
     /// The layers of one flat `Sequential` that evaluates it, in their order.

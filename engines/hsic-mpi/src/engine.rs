@@ -106,7 +106,7 @@ impl Engine for Mpi {
         // From the root: processes may have been started elsewhere.
         let own = run.map(std::path::absolute).transpose()?;
         let bytes = own.map(|path| path.to_string_lossy().into_owned().into_bytes()).unwrap_or_default();
-        Ok(String::from_utf8(self.link.from_last(bytes))?.into())
+        Ok(String::from_utf8(self.link.told_by_last(bytes))?.into())
     }
 
     fn failed(&self, tell: &mut dyn FnMut()) {
@@ -160,7 +160,7 @@ fn cuts(
                 false => Vec::new(),
             };
             let told: Vec<u8> = own.iter().flat_map(|count| (*count as u64).to_le_bytes()).collect();
-            let told = link.from_last(told);
+            let told = link.told_by_last(told);
             told.as_chunks::<8>().0.iter().map(|&bytes| u64::from_le_bytes(bytes) as usize).collect()
         }
     };

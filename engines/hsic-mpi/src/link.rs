@@ -95,7 +95,7 @@ impl Link {
     }
 
     /// Gives all stages the bytes of the last one.
-    pub(crate) fn from_last(&self, bytes: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn told_by_last(&self, bytes: Vec<u8>) -> Vec<u8> {
         let world = SimpleCommunicator::world();
         let _waiting = self.watch.waits(None);
         let root = world.process_at_rank(0);

@@ -273,7 +273,6 @@ impl Session for Stage<'_> {
 
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError> {
         let (link, own, m) = (self.link, self.blocks(), batch.rows());
-        let began = now();
         if link.is_first() {
             // The same for all stages, whenever they come to this step.
             self.last_step.store(self.asked.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -283,6 +282,8 @@ impl Session for Stage<'_> {
             let last = self.incoming.pop().is_some_and(|mark| mark != 0.0);
             self.last_step.store(last, Ordering::Relaxed);
         }
+        // What was waited for is no part of the step.
+        let began = now();
         let input = if link.is_first() { &batch.x[..] } else { &self.incoming[..] };
         let mark = f32::from(u8::from(self.last_step.load(Ordering::Relaxed)));
         let outgoing = &mut self.outgoing;

@@ -13,6 +13,19 @@ const SMALL: &str =
 /// The methods whose blocks need their input and the batch alone.
 const STAGED: [&str; 8] = ["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
 
+/// Holds the arguments of the command that the program is started for.
+const ARGUMENTS: &str = "HSIC_ARGUMENTS";
+
+/// No test by itself: what a process does that [`Place::hsic`] starts. A command listens for signals once a process.
+#[test]
+fn the_command_itself() {
+    if let Ok(arguments) = std::env::var(ARGUMENTS) {
+        let words = ["hsic"].into_iter().chain(arguments.split_whitespace()).map(str::to_owned);
+        let code = hsic_cli::run(words);
+        assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
+    }
+}
+
 struct Place(TempDir);
 
 impl Place {
@@ -24,12 +37,18 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// `hsic train` in this process.
+    /// `hsic train` in a process of its own.
     fn alone(&self, options: &str, run: &str) {
-        let path = self.path(run);
-        let words = ["hsic", "train"].into_iter().chain(options.split_whitespace()).map(str::to_owned);
-        let code = hsic_cli::run(words.chain(["--run".to_owned(), path.to_string_lossy().into_owned()]));
-        assert!(path.join("summary.json").exists(), "{options}: {code:?}");
+        self.hsic(&format!("train {options} --run {run}"));
+    }
+
+    /// The command `hsic`: this program, started once more as [`the_command_itself`].
+    fn hsic(&self, arguments: &str) {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Command::new(program);
+        command.args(["the_command_itself", "--exact"]).env(ARGUMENTS, arguments).current_dir(self.0.path());
+        let output = command.output().expect("the command");
+        assert!(output.status.success(), "{arguments}: {}", stderr(&output));
     }
 
     /// `mpirun -n processes hsic-mpi train`.
@@ -120,7 +139,7 @@ fn one_process_maps_the_authors_readout_values_and_dropout_give_the_same_bits() 
     for (name, processes, options) in [
         ("one", 1, SMALL.to_owned()),
         ("conv", 3, "--train-size 120 --test-size 40 --model conv --widths 4,6,8 --batch-size 40 --epochs 1 --format-input all --format-epochs 2 --threads 2 --quiet".to_owned()),
-        ("authors", 2, format!("{SMALL} --bn authors --readout authors --format-epochs 0")),
+        ("authors", 2, format!("{} --bn authors --readout authors", SMALL.replace("--format-epochs 2", "--format-epochs 0"))),
         ("anew", 2, format!("{SMALL} --dropout 0.2 --between rms --norm-statistics anew --schedule sequential --stages 1,4")),
         ("values", 2, format!("--dataset {} --task regression --widths 8x3 --batch-size 16 --epochs 2 --threads 1 --quiet", values.display())),
     ] {
@@ -157,7 +176,7 @@ fn the_records_draw_every_block_on_the_threads_of_its_stage() {
             .fold(f64::INFINITY, f64::min)
     };
     assert!(begin(0) < begin(2) && begin(2) < begin(3) && begin(3) < begin(4), "{spans:?}");
-    hsic_cli::run(["hsic".to_owned(), "report".to_owned(), place.path("run").to_string_lossy().into_owned()]);
+    place.hsic("report run");
     let page = std::fs::read_to_string(place.path("run/report.html")).expect("a page");
     assert!(page.contains("thread 3"));
 }
@@ -245,13 +264,7 @@ fn a_training_whose_process_was_killed_goes_on_with_any_number_of_processes() {
         let output = place.run(processes, &format!("--resume {run} --quiet"));
         assert!(output.status.success(), "{}", stderr(&output));
     }
-    let path = place.path("alone");
-    hsic_cli::run(
-        ["hsic", "train", "--quiet", "--resume"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([path.to_string_lossy().into_owned()]),
-    );
+    place.hsic("train --quiet --resume alone");
     for run in ["four", "two", "alone"] {
         assert_the_same(&place.path("whole"), &place.path(run));
     }

@@ -10,6 +10,10 @@ use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::network::Network;
+use hsic_bottleneck::position::Position;
+use hsic_bottleneck::run::Run;
+use hsic_bottleneck::session::OnCpu;
+use hsic_bottleneck::stages::StagePart;
 use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 
 const STEPS: u64 = 12;
@@ -137,4 +141,99 @@ fn what_the_way_of_the_outputs_says_ends_the_step_after_the_blocks_have_learned(
     let error = update.staged().unwrap().step_of(&mut network, &batch, (0..2, &batch.x), 1e-3, &mut cut).unwrap_err();
     assert_eq!(error.to_string(), "the cable is cut");
     assert_ne!(numbers(&network, 0..2), before);
+}
+
+/// Trained for some steps: what is saved of it has something in every part.
+fn trained(config: &TrainConfig, data: &Split, steps: u64) -> (Network, Box<dyn Update>) {
+    let (mut network, mut update) = made(config, data);
+    for step in 0..steps {
+        update.step(&mut network, &batch(data, step), 1e-3).expect("a step");
+    }
+    (network, update)
+}
+
+/// Blocks and where their tensors are: weight, bias and two statistics of the first block, then the rest.
+fn parts(network: &Network) -> [StagePart; 2] {
+    [
+        StagePart { blocks: 0..1, tensors: 0..4 },
+        StagePart { blocks: 1..network.blocks().len(), tensors: 4..network.tensors().len() },
+    ]
+}
+
+/// A run whose state after five steps two stages saved.
+fn saved(method: &Method, data: &Split) -> (tempfile::TempDir, Run, TrainConfig) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(method, |_| {});
+    let run = Run::create(&folder.path().join("r"), &config).expect("a run");
+    let (mut network, mut update) = trained(&config, data, 5);
+    let parts = parts(&network);
+    let session = OnCpu::new(&mut network, &mut *update);
+    for part in &parts {
+        run.save_stage(5, &session, part).expect("saved");
+    }
+    let position = Position { step: 5, dead: vec![false; 4], seconds: 1.5, ..Position::default() };
+    run.save_stages(&position, &parts.map(|part| part.blocks)).expect("noted");
+    (folder, run, config)
+}
+
+#[test]
+fn states_of_stages_come_back_as_that_of_the_whole_and_give_way_to_it() {
+    let data = digits();
+    // One without learners beside its blocks, and one with.
+    for method in METHODS.iter().filter(|method| ["hsic", "mono-forward"].contains(&method.name)) {
+        let (_folder, run, config) = saved(method, &data);
+        let (expected, update) = trained(&config, &data, 5);
+        let (mut network, mut other) = made(&config, &data);
+        let mut session = OnCpu::new(&mut network, &mut *other);
+        let position = run.load_checkpoint(&mut session).expect("a state").expect("there is one");
+        assert_eq!((position.step, position.seconds, run.saved_steps(&config).expect("steps")), (5, 1.5, 5));
+        assert!(session.network().tensors() == expected.tensors(), "{}", method.name);
+        run.save_checkpoint(&position, &session).expect("saved");
+        assert!(other.state() == update.state(), "{}", method.name);
+        let names = || -> Vec<String> {
+            let entries = std::fs::read_dir(run.path().join("checkpoint")).expect("a folder");
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(names(), ["state.safetensors"]);
+        // And the other way round; files of a cut that is no more are removed with it.
+        let parts = parts(&network);
+        let whole = StagePart { blocks: 0..4, tensors: 0..parts[1].tensors.end };
+        let session = OnCpu::new(&mut network, &mut *other);
+        for part in &parts {
+            run.save_stage(6, &session, part).expect("saved");
+        }
+        run.save_stage(7, &session, &whole).expect("saved");
+        run.save_stages(&Position { step: 7, ..position }, &[whole.blocks]).expect("noted");
+        let mut left = names();
+        left.sort();
+        assert_eq!(left, ["stage-0-4-7.safetensors", "stages.json"]);
+        Run::clear(run.path()).expect("a folder of a run and nothing else");
+        assert!(!run.path().join("checkpoint").exists());
+    }
+}
+
+#[test]
+fn states_of_stages_that_are_damaged_are_told() {
+    let data = digits();
+    let (_folder, run, config) = saved(METHODS[0], &data);
+    let list = run.path().join("checkpoint/stages.json");
+    let whole = std::fs::read_to_string(&list).expect("a list");
+    let told = || {
+        let (mut network, mut update) = made(&config, &data);
+        run.load_checkpoint(&mut OnCpu::new(&mut network, &mut *update)).expect_err("a fault").to_string()
+    };
+    for (from, to, expected) in [
+        ("[1,4]", "[2,4]", "stages.json: blocks 2 to 4 after those up to 1, expected every block once, in order"),
+        ("[0,1],[1,4]", "[0,1]", "stages.json: state of 1 blocks, expected 4, those of the network"),
+        ("\"step\":5", "\"step\":6", "stage-0-1-6.safetensors"),
+        ("{", "", "stages.json: "),
+    ] {
+        assert!(whole.contains(from), "{whole}");
+        std::fs::write(&list, whole.replacen(from, to, 1)).expect("written");
+        assert!(told().contains(expected), "{}", told());
+    }
+    std::fs::write(&list, &whole).expect("written");
+    std::fs::write(run.path().join("checkpoint/stage-1-4-5.safetensors"), b"half").expect("written");
+    let error = told();
+    assert!(error.contains("stage-1-4-5.safetensors: ") && error.ends_with("expected a safetensors file"), "{error}");
 }

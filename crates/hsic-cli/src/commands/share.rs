@@ -135,7 +135,7 @@ pub(super) fn only(
             Some(share) if share > 0.0 => JudgedOn::Validation,
             _ => JudgedOn::Test,
         };
-        let (mut progress, mut saves) = (Progress::new(quiet, judged_on).of(run), signals.saves());
+        let (mut progress, mut saves) = (Progress::new(quiet, judged_on).of(run).of_many(), signals.saves());
         let finished = {
             let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
             carry(planned, &mut observers, signals.stop())

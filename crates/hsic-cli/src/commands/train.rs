@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
         Some(path) => {
-            let (config, place) = resumed(options, &path)?;
+            let (config, place) = resumed(options, &path, engine.leads())?;
             (config, None, place)
         }
         None => {
@@ -146,7 +146,7 @@ enum Place {
 }
 
 /// The configuration that a run was started with: it alone makes the result the one of an uninterrupted run.
-fn resumed(mut options: TrainOptions, path: &Path) -> anyhow::Result<(TrainConfig, Place)> {
+fn resumed(mut options: TrainOptions, path: &Path, leads: bool) -> anyhow::Result<(TrainConfig, Place)> {
     let (threads, epochs) = (options.training.threads.take(), options.training.epochs.take());
     anyhow::ensure!(
         options == TrainOptions::default(),
@@ -154,8 +154,10 @@ fn resumed(mut options: TrainOptions, path: &Path) -> anyhow::Result<(TrainConfi
         path.display()
     );
     let run = Run::open(path)?;
-    // Said before the data are loaded; another process may still come first.
-    drop(run.lock()?);
+    if leads {
+        // Said before the data are loaded; another process may still come first.
+        drop(run.lock()?);
+    }
     let mut config = run.config()?;
     run.read_as_recorded(&mut config)?;
     if threads.is_some() {

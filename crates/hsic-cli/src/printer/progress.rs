@@ -39,6 +39,12 @@ impl Progress {
         Self { run: Some(run.to_owned()), ..self }
     }
 
+    /// This, for a training of a comparison or a reproduction: what a single training would be warned of, and its remedies,
+    /// are none of these.
+    pub(crate) fn of_many(self) -> Self {
+        Self { mute: true, ..self }
+    }
+
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
