@@ -5,7 +5,6 @@ use std::fmt;
 use faer::MatRef;
 use thiserror::Error;
 
-use crate::approximation::Approximation;
 use crate::scalar::Scalar;
 
 /// A reason why a figure cannot be computed from what was given.
@@ -107,7 +106,7 @@ pub enum Error {
     #[error("leave-one-out with {approximation}: expected exact or blocks:B")]
     LeaveOneOut {
         /// The approximation.
-        approximation: Approximation,
+        approximation: &'static str,
     },
     /// The quotient is 0/0: one of the samples carries no dependence with itself.
     #[error("{estimator} is 0/0: {argument} has no variation that the kernel can see")]

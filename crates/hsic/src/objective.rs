@@ -41,7 +41,7 @@ use crate::view::{rows, rows_mut, stride};
 
 pub use statement::{Bottleneck, LabelFit, Terms};
 
-use left_out::CenteredTargets;
+use left_out::{CenteredTargets, Room};
 
 use passes::{
     bring_into_range, center_and_ridge, center_lines, center_lower, center_rows, exponentiate, laplacian,
@@ -395,7 +395,9 @@ impl<T: Scalar> BatchOperator<T> {
             } else {
                 g.fill(T::ZERO);
             }
-            terms.y = centered.add_gradient(self.options.beta, ridge, m, workspace);
+            let Workspace { factor, product, labels, labels_back, ridged, .. } = &mut *workspace;
+            let room = Room { factor, product, labels, labels_back, gradient: ridged };
+            terms.y = centered.add_gradient(self.options.beta, ridge, m, room);
             terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
             self.gradient_of(gradient, &exponent, d, workspace);
             return Ok(terms);

@@ -21,12 +21,25 @@
 use faer::prelude::ReborrowMut;
 use faer::{Accum, MatRef};
 
-use super::Workspace;
 use super::passes::{center_lines, transpose_times_self_lower};
 use crate::product::{lower_times, lower_transpose_times, outer_lower};
 use crate::scalar::Scalar;
 use crate::targets::Targets;
 use crate::view::{rows, rows_mut, stride};
+
+/// Memory of an evaluation that the fit works in, rows m x stride(m).
+pub(super) struct Room<'w, T> {
+    /// N.
+    pub(super) factor: &'w [T],
+    /// Written.
+    pub(super) product: &'w mut [T],
+    /// m x 3 k, written.
+    pub(super) labels: &'w mut [T],
+    /// 3 k rows of stride(m), written.
+    pub(super) labels_back: &'w mut [T],
+    /// What the gradient is added to.
+    pub(super) gradient: &'w mut [T],
+}
 
 /// Targets less their means, m x k: one-hot classes, or values.
 #[derive(Clone, Debug)]
@@ -81,18 +94,17 @@ impl<T: Scalar> CenteredTargets<T> {
         }
     }
 
-    /// The fit J of the kernel whose inverse Cholesky factor N (B = N'N), made with the ridge c, `workspace.factor` holds; -`weight` dJ/dK is added
-    /// to the lower half of `workspace.ridged`. 0, and nothing is added, where all rows have one target.
+    /// The fit J of the kernel whose inverse Cholesky factor N (B = N'N), made with the ridge c, `room.factor` holds; -`weight` dJ/dK is added to
+    /// the lower half of `room.gradient`. 0, and nothing is added, where all rows have one target.
     ///
     /// # Cost
-    /// 4/3 m^3 + O(k m^2) operations: B, and B diag(w) B by its lower half. `workspace.product` and the labels' buffers, of
-    /// 3 k columns, are written.
-    pub(super) fn add_gradient(&self, weight: f64, ridge: f64, m: usize, workspace: &mut Workspace<T>) -> f64 {
+    /// 4/3 m^3 + O(k m^2) operations: B, and B diag(w) B by its lower half.
+    pub(super) fn add_gradient(&self, weight: f64, ridge: f64, m: usize, room: Room<'_, T>) -> f64 {
         if self.square == 0.0 {
             return 0.0;
         }
         let (k, ld) = (self.columns, stride(m));
-        let Workspace { factor, product: inverse, labels, labels_back, ridged, .. } = workspace;
+        let Room { factor, product: inverse, labels, labels_back, gradient } = room;
         let n: MatRef<'_, T> = rows(factor, m, m, ld);
         // B, both halves.
         transpose_times_self_lower(rows_mut(inverse, m, m, ld), n);
@@ -135,7 +147,7 @@ impl<T: Scalar> CenteredTargets<T> {
             center_lines(lines, k, m, ld);
         }
         let share = weight / self.square;
-        let mut g = rows_mut(ridged, m, m, ld);
+        let mut g = rows_mut(gradient, m, m, ld);
         let roots = rows(inverse, m, m, ld).transpose();
         outer_lower(g.rb_mut(), Accum::Add, roots, roots, T::of(2.0 * share));
         let (fitted, solved) = (rows(fitted_back, k, m, ld).transpose(), rows(rest, k, m, ld).transpose());
