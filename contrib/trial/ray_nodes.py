@@ -56,9 +56,11 @@ def trainings():
             continue
 
 
+killed = {}
+
+
 def sabotage():
-    """Kills four binaries, and takes a node away."""
-    killed = {}
+    """Kills four binaries."""
     while len(killed) < 4 and not over.is_set():
         for pid, run in list(trainings()):
             if run not in killed and len(killed) < 4:
@@ -66,21 +68,27 @@ def sabotage():
                 killed[run] = pid
                 print(f"trial: killed {pid} of {os.path.basename(run)}", flush=True)
         time.sleep(0.5)
-    while len(results) < 5:
-        time.sleep(0.2)
-    print("trial: a node goes away", flush=True)
-    cluster.remove_node(node, allow_graceful=False)
-    time.sleep(3)
-    cluster.add_node(num_cpus=1, memory=2_000_000_000, object_store_memory=80_000_000)
+
+
+def heard(told):
+    """After five results a node goes away, and another joins. Ray takes nodes from the main thread alone."""
+    results.append(told)
+    if len(results) == 5:
+        print("trial: a node goes away", flush=True)
+        cluster.remove_node(node, allow_graceful=False)
+        time.sleep(3)
+        cluster.add_node(num_cpus=1, memory=2_000_000_000, object_store_memory=80_000_000)
+        print("trial: another has joined", flush=True)
 
 
 saboteur = threading.Thread(target=sabotage, daemon=True)
 saboteur.start()
 begin = time.time()
 command = [*COMMAND, "--output", "parts"]
-ray_driver.wave(ray_driver.plan(command, work), work, results.append)
+ray_driver.wave(ray_driver.plan(command, work), work, heard)
 over.set()
 saboteur.join()
+assert len(killed) == 4, f"only {len(killed)} binaries were killed"
 print(f"trial: {len(results)} trainings after {time.time() - begin:.0f} s", flush=True)
 ray.shutdown()
 cluster.shutdown()

@@ -12,7 +12,7 @@ part() {
     echo "== $((SECONDS - start)) s"
 }
 part apt-get update -qq
-part apt-get install -y -qq --no-install-recommends libopenmpi-dev openmpi-bin libclang-dev iproute2 procps > "$work/apt.log"
+part apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 libopenmpi-dev openmpi-bin libclang-dev iproute2 procps
 part cargo build --release -p hsic-cli
 hsic=$PWD/target/release/hsic
 engines=$PWD/engines/Cargo.toml
