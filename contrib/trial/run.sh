@@ -12,8 +12,7 @@ part() {
     echo "== $((SECONDS - start)) s"
 }
 part apt-get update -qq
-part apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 slurmctld slurmd slurm-client munge parallel procps python3-venv \
-   
+part apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 slurmctld slurmd slurm-client munge parallel procps python3-venv
 part python3 -m venv "$work/venv"
 part "$work/venv/bin/pip" install -q 'ray[default]==2.60.0'
 part cargo build --release -p hsic-cli
