@@ -52,7 +52,7 @@ impl Operator {
         beta: f64,
         x_weight: f64,
     ) -> PyResult<Self> {
-        let options = Bottleneck { sigma, sigma_labels, epsilon, beta, x_weight };
+        let options = Bottleneck { sigma, sigma_labels, epsilon, beta, x_weight, ..Bottleneck::default() };
         let labels = labels.map(|labels| classes_of(&labels, classes)).transpose()?;
         let labels = labels.as_deref();
         Ok(Self(if double {
