@@ -379,7 +379,7 @@ fn tables_that_train_on_nonsense_are_refused() {
     }
     let (_folder, path) = file("t.xlsx", "1,a\n");
     let error = load(&path, &options).unwrap_err().to_string();
-    let endings = ".zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy or .npz";
+    let endings = ".zip, .tar, .tar.gz, .tar.xz, .csv, .tsv (also with .gz), .txt, .data, .npy, .npz or .parquet";
     assert!(
         error.ends_with(&format!("t.xlsx: expected a folder of images or a file that ends in {endings}")),
         "{error}"
