@@ -4,13 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_INCREMENTAL=0 DEBIAN_FRONTEND=noninteractive
-work=$(mktemp -d)
-part() {
-    echo "== $*"
-    local start=$SECONDS
-    "$@"
-    echo "== $((SECONDS - start)) s"
-}
+. .ci/part
 part apt-get update -qq
 part apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 libopenmpi-dev openmpi-bin libclang-dev iproute2 procps
 part cargo build --release -p hsic-cli

@@ -397,7 +397,7 @@ impl<T: Scalar> BatchOperator<T> {
             }
             let Workspace { factor, product, labels, labels_back, ridged, .. } = &mut *workspace;
             let room = Room { factor, product, labels, labels_back, gradient: ridged };
-            terms.y = centered.add_gradient(self.options.beta, ridge, m, room);
+            terms.y = centered.add_gradient(self.options.beta, m, room);
             terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
             self.gradient_of(gradient, &exponent, d, workspace);
             return Ok(terms);

@@ -94,12 +94,12 @@ impl<T: Scalar> CenteredTargets<T> {
         }
     }
 
-    /// The fit J of the kernel whose inverse Cholesky factor N (B = N'N), made with the ridge c, `room.factor` holds; -`weight` dJ/dK is added to
+    /// The fit J of the kernel whose inverse Cholesky factor N (B = N'N) `room.factor` holds; -`weight` dJ/dK is added to
     /// the lower half of `room.gradient`. 0, and nothing is added, where all rows have one target.
     ///
     /// # Cost
     /// 4/3 m^3 + O(k m^2) operations: B, and B diag(w) B by its lower half.
-    pub(super) fn add_gradient(&self, weight: f64, ridge: f64, m: usize, room: Room<'_, T>) -> f64 {
+    pub(super) fn add_gradient(&self, weight: f64, m: usize, room: Room<'_, T>) -> f64 {
         if self.square == 0.0 {
             return 0.0;
         }
@@ -113,15 +113,16 @@ impl<T: Scalar> CenteredTargets<T> {
                 inverse[j * ld + i] = inverse[i * ld + j];
             }
         }
+        // Without what the constant direction has of it, 1/(c m) in every entry, its rounding included: the diagonal is d.
+        center_lines(inverse, m, m, ld);
         let (half, rest) = labels.split_at_mut(m * k);
         let (fitted, residuals) = rest.split_at_mut(m * k);
         // C = N' (N Y), then G.
         lower_times(rows_mut(half, m, k, k), n, rows(&self.values, m, k, k));
         lower_transpose_times(rows_mut(fitted, m, k, k), n, rows(half, m, k, k));
-        let constant = 1.0 / (ridge * m as f64);
         let mut missed = 0.0;
         for i in 0..m {
-            let own = inverse[i * ld + i].to_f64() - constant;
+            let own = inverse[i * ld + i].to_f64();
             let row = i * k..(i + 1) * k;
             let mut square = 0.0;
             for (c, g) in fitted[row.clone()].iter().zip(&mut residuals[row]) {
@@ -138,7 +139,6 @@ impl<T: Scalar> CenteredTargets<T> {
         lower_times(rows_mut(half, m, k, k), n, rows(residuals, m, k, k));
         lower_transpose_times(rows_mut(residuals, m, k, k), n, rows(half, m, k, k));
         // A is centered, so is its gradient: each factor is, over its rows.
-        center_lines(inverse, m, m, ld);
         let (fitted_back, rest) = labels_back.split_at_mut(k * ld);
         for (lines, columns) in [(&mut *fitted_back, &*fitted), (&mut rest[..k * ld], &*residuals)] {
             for (row, values) in columns[..m * k].chunks_exact(k).enumerate() {
