@@ -13,7 +13,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut};
 
 use crate::error::Error;
-use crate::product::{outer_lower, product};
+use crate::product::{lower_times, outer_lower, product, times_lower, times_lower_transpose};
 use crate::scalar::{Scalar, vectorize};
 use crate::view::rows_mut;
 
@@ -71,11 +71,11 @@ fn halve<T: Scalar>(
     let (here, rest) = scratch.split_at_mut(h * h.max(n - h));
     halve(a11, w11.rb_mut(), (least, offset), rest)?;
     let mut l21 = rows_mut(here, n - h, h, h);
-    product(l21.rb_mut(), Accum::Replace, a21.rb(), w11.rb().transpose(), T::ONE);
+    times_lower_transpose(l21.rb_mut(), a21.rb(), w11.rb());
     outer_lower(a22.rb_mut(), Accum::Add, l21.rb(), l21.rb(), -T::ONE);
-    product(a21.rb_mut(), Accum::Replace, l21.rb(), w11.rb(), -T::ONE);
+    times_lower(a21.rb_mut(), l21.rb(), w11.rb(), -T::ONE);
     halve(a22, w22.rb_mut(), (least, offset + h), rest)?;
-    product(w21.rb_mut(), Accum::Replace, w22.rb(), a21.rb(), T::ONE);
+    lower_times(w21.rb_mut(), w22.rb(), a21.rb());
     Ok(())
 }
 

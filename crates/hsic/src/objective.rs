@@ -82,7 +82,7 @@ impl<T: Scalar> Workspace<T> {
             + (m * classes).saturating_sub(self.labels.len())
             + (stride(m) * classes).saturating_sub(self.labels_back.len());
         memory::check(m, more as u64 * size_of::<T>() as u64)?;
-        grown(&mut self.centered, m * d);
+        grown(&mut self.centered, m * stride(d));
         grown(&mut self.sums, m);
         grown(&mut self.diagonal, m);
         for buffer in [&mut self.kernel, &mut self.ridged, &mut self.factor, &mut self.product] {
@@ -369,6 +369,7 @@ impl<T: Scalar> BatchOperator<T> {
         // Columns of the targets' buffers: one row left out at a time needs two products side by side.
         let classes = self.centered.as_ref().map_or(u.ncols(), |centered| 3 * centered.columns());
         let ridge = self.options.epsilon * m as f64;
+
         let exponent = inverse_root("z", z, self.options.sigma, ridge, classes, workspace)?;
         if !exponent.varies {
             gradient.fill(T::ZERO);
@@ -410,7 +411,6 @@ impl<T: Scalar> BatchOperator<T> {
         center_lines(&mut workspace.labels_back, classes, m, ld);
         terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
 
-        // G, in the place of P.
         let mut g = rows_mut(&mut workspace.ridged, m, m, ld);
         if with_x {
             let back = rows(&workspace.product, m, m, ld).transpose();
@@ -433,7 +433,7 @@ impl<T: Scalar> BatchOperator<T> {
             gradient,
             Accum::Replace,
             rows(&workspace.ridged, m, m, ld),
-            rows(&workspace.centered, m, d, d),
+            rows(&workspace.centered, m, d, stride(d)),
             T::of(-4.0 * exponent.factor * exponent.scale),
         );
     }
@@ -469,16 +469,16 @@ fn inverse_root<T: Scalar>(
 ) -> Result<Exponent, Error> {
     let (m, d, ld) = (v.nrows(), v.ncols(), stride(v.nrows()));
     workspace.reserve(m, d, classes)?;
-    let spread = center_rows(v, &mut workspace.centered, &mut workspace.sums);
+    let spread = center_rows(v, &mut workspace.centered, stride(d), &mut workspace.sums);
     let mut exponent = Exponent { factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
     if !spread.varies {
         check_finite(argument, v)?;
         return Ok(exponent);
     }
-    let centered = &mut workspace.centered[..m * d];
+    let centered = &mut workspace.centered[..m * stride(d)];
     exponent.scale = bring_into_range(centered, spread.largest);
     exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
-    let centered = rows(centered, m, d, d);
+    let centered = rows(centered, m, d, stride(d));
     outer_lower(rows_mut(&mut workspace.kernel, m, m, ld), Accum::Replace, centered, centered, T::ONE);
     let diagonal = &mut workspace.diagonal[..m];
     for (i, entry) in diagonal.iter_mut().enumerate() {

@@ -67,7 +67,9 @@ class Batch:
             raise TypeError(f"z is of type {z.dtype}: expected floats")
         # Half the digits are too few for the ridge.
         exact = z.dtype if z.dtype in (torch.float32, torch.float64) else torch.float32
-        flat = z.to(exact).reshape(len(z), z[:1].numel()).contiguous()
+        flat = z.to(exact)
+        if z.ndim != 2 or not flat.is_contiguous():
+            flat = flat.reshape(len(z), z[:1].numel()).contiguous()
         if z.device.type == "cpu":
             terms, found = self._of_engine().evaluate(flat.numpy())
             gradient = torch.from_numpy(found)

@@ -257,7 +257,7 @@ impl<T: Scalar> FeatureOperator<T> {
         let (sigma, count) = (self.options.sigma, self.map.count(m));
         grown(&mut memory.centered, m * d);
         grown(&mut memory.features, m * stride(count));
-        let spread = center_rows(v, &mut memory.centered, &mut memory.sums);
+        let spread = center_rows(v, &mut memory.centered, d, &mut memory.sums);
         // A column with an entry that is not finite has no finite mean.
         if !memory.sums[..d].iter().all(|mean| mean.is_finite()) {
             check_finite(argument, v)?;

@@ -52,18 +52,18 @@ pub(crate) struct Spread {
     pub(crate) varies: bool,
 }
 
-/// Copies `v` to `centered` (row-major) less its column means. Any constant would do, as distances do not see it; the
-/// means make the entries, and with them the rounding of D, smallest.
-pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means: &mut Vec<T>) -> Spread {
+/// Copies `v` to `centered` (row-major, `ld` entries from row to row) less its column means. Any constant would do, as
+/// distances do not see it; the means make the entries, and with them the rounding of D, smallest.
+pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], ld: usize, means: &mut Vec<T>) -> Spread {
     let (m, d) = (v.nrows(), v.ncols());
     let means = grown(means, d);
-    let centered = &mut centered[..m * d];
+    let centered = &mut centered[..m * ld];
     let share = T::of(1.0 / m as f64);
     let (mut raw, mut largest) = (T::ZERO, T::ZERO);
     // Rows that are contiguous are read where they lie.
     let source = v.transpose().try_as_col_major();
     if source.is_none() {
-        rows_mut(centered, m, d, d).copy_from(v);
+        rows_mut(centered, m, d, ld).copy_from(v);
     }
     vectorize(
         #[inline(always)]
@@ -72,19 +72,26 @@ pub(crate) fn center_rows<T: Scalar>(v: MatRef<'_, T>, centered: &mut [T], means
             for i in 0..m {
                 let row = match source {
                     Some(source) => source.col(i).as_slice(),
-                    None => &centered[i * d..(i + 1) * d],
+                    None => &centered[i * ld..i * ld + d],
                 };
                 for (mean, &value) in means.iter_mut().zip(row) {
                     *mean = value.mul_add(share, *mean);
                 }
                 raw = Scalar::max(raw, vec_max(row));
             }
-            for (i, row) in centered.chunks_exact_mut(d).enumerate() {
-                if let Some(source) = source {
-                    row.copy_from_slice(source.col(i).as_slice());
-                }
-                for (value, &mean) in row.iter_mut().zip(means.iter()) {
-                    *value -= mean;
+            for (i, row) in centered.chunks_exact_mut(ld).enumerate() {
+                let row = &mut row[..d];
+                match source {
+                    Some(source) => {
+                        for ((entry, &value), &mean) in row.iter_mut().zip(source.col(i).as_slice()).zip(means.iter()) {
+                            *entry = value - mean;
+                        }
+                    }
+                    None => {
+                        for (value, &mean) in row.iter_mut().zip(means.iter()) {
+                            *value -= mean;
+                        }
+                    }
                 }
                 largest = Scalar::max(largest, vec_max(row));
             }
