@@ -24,7 +24,7 @@ mod _hsic {
     #[pymodule_export]
     use crate::objective::Operator;
     #[pymodule_export]
-    use crate::runs::{check_elsewhere, compare, read_run, run_figures};
+    use crate::runs::{check_elsewhere, compare, list_runs, read_run, run_figures};
     #[pymodule_export]
     use crate::settings::Settings;
     #[pymodule_export]

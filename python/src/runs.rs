@@ -18,6 +18,7 @@ use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Elsewhere, VALI
 use hsic_lab::draw;
 use hsic_lab::figure::run_page::{RunReport, plots};
 use hsic_lab::figure::{Planned, Watcher};
+use hsic_lab::runs::{Condition, ConditionError, check_keys, runs};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -36,6 +37,20 @@ pub(crate) fn read_run(folder: PathBuf) -> PyResult<String> {
     let RunReport { config, summary, epochs, monitor, format, timelines, .. } = &report;
     let told = Told { config: &config.options, data, summary, epochs, monitor, format, timelines, warnings };
     serde_json::to_string(&told).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+/// The runs below a folder that fulfil all conditions, as JSON.
+#[pyfunction]
+pub(crate) fn list_runs(py: Python<'_>, folder: PathBuf, conditions: Vec<String>) -> PyResult<String> {
+    let conditions: Vec<Condition> = conditions
+        .iter()
+        .map(|text| text.parse().map_err(|error: ConditionError| PyValueError::new_err(error.to_string())))
+        .collect::<PyResult<_>>()?;
+    let mut found = py.detach(|| runs(&folder)).map_err(of_training)?;
+    check_keys(conditions.iter().map(Condition::key), &found)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    found.retain(|run| conditions.iter().all(|condition| condition.holds(run)));
+    serde_json::to_string(&found).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
 /// What a folder tells.

@@ -295,3 +295,21 @@ def test_nothing_is_trained_into_a_path_that_is_a_file(tmp_path):
     Path(tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         hsic.train("digits", folder=tmp_path / "file", **SMALL)
+
+
+def test_runs_below_a_folder_are_listed(tmp_path):
+    trained = [hsic.train("digits", folder=tmp_path / "deep" / f"run{seed}", seed=seed, **SMALL) for seed in (2, 10)]
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.toml").write_text("no table")
+    found = hsic.runs(tmp_path)
+    assert [Path(run["run"]).name for run in found] == ["broken", "run2", "run10"]
+    assert [run["state"] for run in found] == ["unreadable", "finished", "finished"]
+    assert [run["accuracy"] for run in found[1:]] == [run.summary["format_accuracy"] for run in trained]
+    assert found[1]["options"]["batch-size"] == 50
+    assert hsic.runs(tmp_path, "seed>=3") == hsic.runs(str(tmp_path), ["seed=10", "state=finished"]) == found[2:]
+    with pytest.raises(ValueError, match="acuracy: no such key.*did you mean accuracy"):
+        hsic.runs(tmp_path, "acuracy>0.5")
+    with pytest.raises(ValueError, match="expected a key"):
+        hsic.runs(tmp_path, "accuracy")
+    with pytest.raises(OSError, match="nowhere"):
+        hsic.runs(tmp_path / "nowhere")

@@ -49,6 +49,24 @@ impl Drop for RunLock {
     }
 }
 
+/// Whether a process works in a folder. Nothing is written, and one that only asks keeps nobody out for longer than the question
+/// takes; where files cannot be locked nobody is known to.
+pub(crate) fn is_held(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join(LOCK)) else { return false };
+    // Who holds it is written in it; a lock that was let go is empty, and a process that was killed left its name.
+    if file.metadata().is_ok_and(|found| found.len() == 0) {
+        return false;
+    }
+    match file.try_lock_shared() {
+        Ok(()) => {
+            drop(file.unlock());
+            false
+        }
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
+    }
+}
+
 /// Keeps other processes out of a folder.
 ///
 /// # Errors
@@ -88,13 +106,17 @@ mod tests {
     fn a_folder_is_held_by_one_at_a_time_and_who_holds_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let held = lock(folder.path()).unwrap();
-        assert!(held.is_held());
+        assert!(held.is_held() && is_held(folder.path()));
         let LockError::InUse { by } = lock(folder.path()).unwrap_err() else { panic!("expected a lock") };
         if cfg!(unix) {
             assert!(by.starts_with(&format!("process {} (", std::process::id())), "{by}");
         }
         drop(held);
         assert_eq!(fs::read(folder.path().join(LOCK)).unwrap(), b"");
+        assert!(!is_held(folder.path()));
+        // What a killed process leaves.
+        fs::write(folder.path().join(LOCK), "process 1 (hsic train)\n").unwrap();
+        assert!(!is_held(folder.path()));
         drop(lock(folder.path()).unwrap());
         // A copy of the file, as a process has that was started while the folder was held, keeps nobody out afterwards.
         let held = lock(folder.path()).unwrap();

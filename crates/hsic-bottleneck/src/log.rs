@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use hsic_learn::error::BoxError;
@@ -338,6 +338,28 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, FileError> {
     };
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     text[..whole].lines().enumerate().map(read).collect()
+}
+
+/// The last epoch in a `metrics.jsonl`, looked for from its end; `None` where none is done, or none is among the last
+/// 256 KiB.
+///
+/// # Errors
+/// `Io`.
+pub fn last_epoch(path: &Path) -> Result<Option<EpochReport>, FileError> {
+    const TAIL: u64 = 256 << 10;
+    let io = |source| FileError::Io { path: path.into(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let length = file.metadata().map_err(io)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes).map_err(io)?;
+    // The first line may have begun before these bytes, the last may be half written: neither is a record.
+    let records = bytes.split(|&byte| byte == b'\n').rev().filter_map(|line| serde_json::from_slice(line).ok());
+    Ok(records.filter_map(|record| if let Record::Epoch(epoch) = record { Some(epoch) } else { None }).next())
 }
 
 /// Appends records to `metrics.jsonl`, a line each.

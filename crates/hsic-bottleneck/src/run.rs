@@ -1,6 +1,6 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`, of values
-//! `line.safetensors` and `values.json`; `lock` while a process works in it.
+//! `line.safetensors` and `values.json`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
-use crate::lock::{LOCK, LockError, RunLock, lock};
+use crate::lock::{LOCK, LockError, RunLock, is_held, lock};
 use crate::state_files::is_stage;
 use crate::tensor_file;
 
@@ -83,7 +83,8 @@ pub enum RunError {
     },
 }
 
-pub(crate) const CONFIG: &str = "config.toml";
+/// The options of a run.
+pub const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
 /// The table that came by standard input.
 const DATA_CSV: &str = "data.csv";
@@ -92,6 +93,8 @@ pub const METRICS: &str = "metrics.jsonl";
 /// What a finished training came to.
 pub const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// The error by which a training ended.
+const FAILURE: &str = "failure.txt";
 
 /// The folder in which the results of a longer training come to be.
 pub(crate) const NEXT: &str = "next";
@@ -113,6 +116,7 @@ const FILES: &[&str] = &[
     LINE,
     VALUES,
     SUMMARY,
+    FAILURE,
     REPORT_HTML,
     REPORT_MARKDOWN,
     LOCK,
@@ -147,7 +151,7 @@ pub(crate) const DECODER: &str = "decoder.safetensors";
 pub(crate) const RECONSTRUCTIONS: &str = "reconstructions.json";
 
 /// Starts the name of a folder that holds one of several networks.
-const MEMBER: &str = "sigma-";
+pub const MEMBER: &str = "sigma-";
 
 /// A run's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,6 +201,38 @@ impl Run {
             LockError::InUse { by } => RunError::InUse { path: self.path.clone(), by },
             LockError::File(error) => error.into(),
         })
+    }
+
+    /// Whether a process works in the folder: trains in it, or trains its softmax layer.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        is_held(&self.path)
+    }
+
+    /// Why the last training into the folder ended before its time, if it did by an error.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        fs::read_to_string(self.file(FAILURE)).ok()
+    }
+
+    /// Keeps why training ended.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(crate) fn note_failure(&self, said: &str) -> Result<(), FileError> {
+        write_atomically(&self.file(FAILURE), said.as_bytes())
+    }
+
+    /// Forgets why an earlier training ended.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(crate) fn forget_failure(&self) -> Result<(), FileError> {
+        let path = self.file(FAILURE);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FileError::Io { path, source }),
+            _ => Ok(()),
+        }
     }
 
     fn at(path: &Path) -> Self {

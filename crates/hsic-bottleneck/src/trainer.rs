@@ -50,7 +50,7 @@ impl Outcome {
 ///
 /// # Errors
 /// `Step` if training diverges (the last checkpoint, before it, stays), `TooSmall`, `Run` if the folder cannot be written or
-/// another process works in it.
+/// another process works in it. All but the last are kept in the folder as `failure.txt`, until it is trained in again.
 pub fn train(
     config: &TrainConfig,
     data: &Split,
@@ -59,14 +59,21 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
     let _held = run.lock()?;
-    let config = &sized(config, data, run)?;
-    on_threads(config.threads, || {
-        if config.sigmas.len() > 1 {
-            train_combined(config, data, run, observers, stop)
-        } else {
-            train_one(config, data, run, observers, stop)
-        }
-    })?
+    run.forget_failure()?;
+    let trained = sized(config, data, run).and_then(|config| {
+        on_threads(config.threads, || {
+            if config.sigmas.len() > 1 {
+                train_combined(&config, data, run, observers, stop)
+            } else {
+                train_one(&config, data, run, observers, stop)
+            }
+        })?
+    });
+    if let Err(error) = &trained {
+        // Where this cannot be written either, what ended the training is the error that matters.
+        drop(run.note_failure(&format!("{error}\n")));
+    }
+    trained
 }
 
 /// The configuration with batch and epochs for these data, which the run keeps: a resumed training does not ask again.

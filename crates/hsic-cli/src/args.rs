@@ -1,5 +1,7 @@
 //! Flags. The training flags come from the same structs as the TOML keys.
 
+mod runs;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use hsic_bottleneck::export::ExportFormat;
 use hsic_bottleneck::importance::ImportanceOptions;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
+
+pub(crate) use runs::{RunsArguments, RunsCommand, RunsDiffArguments};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]
@@ -32,6 +36,7 @@ pub(crate) enum Command {
     Predict(PredictArguments),
     Export(ExportArguments),
     Report(ReportArguments),
+    Runs(RunsArguments),
     Measure(MeasureArguments),
     Test(TestArguments),
     Data(DataArguments),

@@ -16,6 +16,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod running;
+mod runs;
 mod share;
 mod test;
 pub(crate) mod train;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Format(arguments) => format::run(*arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Runs(arguments) => runs::run(&arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),

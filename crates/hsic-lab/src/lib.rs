@@ -3,4 +3,5 @@
 pub mod comparison;
 pub mod draw;
 pub mod figure;
+pub mod runs;
 pub mod shell;

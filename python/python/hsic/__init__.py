@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from . import sklearn as sklearn
     from . import torch as torch
     from ._listening import Callback, EarlyStopping
-    from ._runs import Figures, Run, read_run
+    from ._runs import Figures, Run, read_run, runs
     from ._training import Comparison, compare, train, write_elsewhere
 
 __version__ = "0.1.0"
@@ -37,6 +37,7 @@ __all__ = [
     "local_loss_and_gradient",
     "measure",
     "read_run",
+    "runs",
     "test",
     "train",
     "write_elsewhere",
@@ -49,6 +50,7 @@ _LATER = {
     "Figures": "_runs",
     "Run": "_runs",
     "read_run": "_runs",
+    "runs": "_runs",
     "Comparison": "_training",
     "compare": "_training",
     "train": "_training",

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,21 @@ class Run:
 def read_run(path: str | Path) -> Run:
     """Opens the folder of a run, finished or not."""
     return Run(path)
+
+
+def runs(folder: str | Path = "runs", where: str | Iterable[str] = ()) -> list[dict[str, Any]]:
+    """The runs at and below a folder, as `hsic runs --json` lists them; a frame of pandas takes the list as it is.
+
+    Args:
+        folder: holds runs at whatever depth.
+        where: conditions that are to hold at once, as "method=hsic" or "accuracy>90%".
+
+    Each has its `run` (the folder, which `read_run` opens), `state` (running, stopped, finished, failed or unreadable), what is
+    known of its data, network, method, seed, epochs, accuracy (a fraction) or r2, seconds, and its `options`.
+    """
+    conditions = [where] if isinstance(where, str) else list(where)
+    found: list[dict[str, Any]] = json.loads(_hsic.list_runs(Path(folder), conditions))
+    return found
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -19,6 +19,7 @@ mod recipes;
 mod regression;
 mod report;
 mod reproduce;
+mod runs;
 #[cfg(unix)]
 mod signals;
 mod statistics;

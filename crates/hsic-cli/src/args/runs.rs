@@ -1,0 +1,57 @@
+//! Flags of `hsic runs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hsic_lab::runs::Condition;
+
+/// List the runs below a folder: what each was to be, how far it came and what it came to
+///
+/// A run is running (a process works in its folder), stopped (train --resume takes it up), finished, failed (with the error
+/// that ended it) or unreadable. The accuracy is the one that training told last: of the softmax layer where there is one, of
+/// the last epoch where training has not ended. Keys are those of --json and the names of options, with hyphens or
+/// underscores.
+///
+/// Example: hsic runs --where method=hsic --where 'accuracy>90%' --sort=-accuracy
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct RunsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+    /// Folder that holds runs, at whatever depth [default: runs/ and comparison/]
+    pub(crate) folder: Option<PathBuf>,
+    /// Only runs whose KEY has that VALUE, with one of = != < <= > >=; more than one is to hold at once
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    pub(crate) conditions: Vec<Condition>,
+    /// Order by a key, with - before it from the largest; runs without a value come last [default: run]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// One line for all runs that have the same values under these keys: how many, mean and range of their figures
+    #[arg(long, value_name = "KEY,...", value_delimiter = ',')]
+    pub(crate) group: Vec<String>,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print lines of commas in place of the table
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    Diff(RunsDiffArguments),
+}
+
+/// Show in what two runs differ: options, data, where they ran, results
+///
+/// Example: hsic runs diff runs/digits-mlp-hsic-seed1 runs/digits-mlp-hsic-seed2
+#[derive(Debug, Args)]
+pub(crate) struct RunsDiffArguments {
+    /// Folder of a run
+    pub(crate) first: PathBuf,
+    /// Folder of another
+    pub(crate) second: PathBuf,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,88 @@
+//! `hsic runs`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use hsic_bottleneck::run::Run;
+use hsic_lab::runs::{Group, ListedRun, check_keys, difference, group, runs, sort};
+use serde::Serialize;
+
+use crate::args::{RunsArguments, RunsCommand, RunsDiffArguments};
+use crate::printer;
+
+/// Where training and comparisons put runs of which nobody says where.
+const PLACES: &[&str] = &["runs", "comparison"];
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct List<'l> {
+    runs: &'l [ListedRun],
+}
+
+/// What `--json` prints with `--group`.
+#[derive(Serialize)]
+struct Groups<'l> {
+    groups: &'l [Group],
+}
+
+pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
+    if let Some(RunsCommand::Diff(arguments)) = &arguments.command {
+        return diff(arguments);
+    }
+    let mut found = Vec::new();
+    for folder in folders(arguments.folder.as_deref())? {
+        found.extend(runs(&folder)?);
+    }
+    let order = arguments.sort.as_deref().map(|key| (key.trim_start_matches('-'), key.starts_with('-')));
+    let asked = arguments.conditions.iter().map(hsic_lab::runs::Condition::key);
+    let asked = asked.chain(order.map(|(key, _)| key)).chain(arguments.group.iter().map(String::as_str));
+    check_keys(asked, &found)?;
+    found.retain(|run| arguments.conditions.iter().all(|condition| condition.holds(run)));
+    if let Some((key, descending)) = order {
+        sort(&mut found, key, descending);
+    }
+    if arguments.group.is_empty() {
+        if arguments.json {
+            printer::json(&List { runs: &found })?;
+        } else if arguments.csv {
+            printer::bytes(&printer::run_list_csv(&found)?)?;
+        } else {
+            printer::run_list(&found)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let groups = group(&found, &arguments.group);
+    if arguments.json {
+        printer::json(&Groups { groups: &groups })?;
+    } else if arguments.csv {
+        printer::bytes(&printer::run_groups_csv(&groups, &arguments.group)?)?;
+    } else {
+        printer::run_groups(&groups, &arguments.group)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folders that are looked through.
+fn folders(given: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    if let Some(folder) = given {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let found: Vec<PathBuf> = PLACES.iter().map(PathBuf::from).filter(|place| place.is_dir()).collect();
+    ensure!(
+        !found.is_empty(),
+        "no runs/ or comparison/ here, expected the folder of some runs, or runs made by: hsic train"
+    );
+    Ok(found)
+}
+
+fn diff(arguments: &RunsDiffArguments) -> anyhow::Result<ExitCode> {
+    let (first, second) = (Run::open(&arguments.first)?, Run::open(&arguments.second)?);
+    let found = difference(&first, &second)?;
+    if arguments.json {
+        printer::json(&found)?;
+    } else {
+        printer::run_difference(&found, [first.path(), second.path()])?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
