@@ -38,7 +38,7 @@ impl Run {
         let state = serde_json::to_string(&state).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
         fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
-        tensor_file::save(&path, tensors, Some(&state))?;
+        tensor_file::save_sealed(&path, tensors, &state)?;
         self.forget_stages()
     }
 

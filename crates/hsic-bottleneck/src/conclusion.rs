@@ -123,6 +123,10 @@ pub fn conclude(
         summary.follow(earlier);
     }
     run.write_json(SUMMARY, &summary)?;
+    // What lies aside is sealed where it has taken its place.
+    if !run.aside {
+        run.seal()?;
+    }
     Ok(Some(summary))
 }
 
@@ -156,6 +160,10 @@ fn conclude_values(
         summary.follow(earlier);
     }
     run.write_json(SUMMARY, &summary)?;
+    // What lies aside is sealed where it has taken its place.
+    if !run.aside {
+        run.seal()?;
+    }
     Ok(Some(summary))
 }
 

@@ -31,6 +31,8 @@ use hsic_nn::network::{PYRAMID, Width};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
+use crate::files::FileError;
+
 pub use checkpoints::CheckpointRule;
 pub use hsic_data::stage::DataOptions;
 pub use hsic_learn::judge::options::{EvaluationOptions, FormatOptions};
@@ -62,6 +64,9 @@ pub enum ConfigError {
         /// Line, key and what was expected.
         message: String,
     },
+    /// The file is not the one that training left.
+    #[error(transparent)]
+    Changed(#[from] FileError),
     /// Values outside their ranges.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<Fault>),

@@ -28,6 +28,16 @@ pub enum FileError {
         /// What should be.
         expected: String,
     },
+    /// A file of a run is not what training left.
+    #[error("{}: was changed since training left it: its SHA-256 is {found}, expected {expected}", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What it was.
+        expected: String,
+    },
 }
 
 impl FileError {

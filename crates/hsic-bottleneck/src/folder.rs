@@ -23,6 +23,7 @@ impl<'r> Folder<'r> {
     /// # Errors
     /// `Io` with the path.
     pub fn open(run: &'r Run, bytes: u64) -> Result<Self, FileError> {
+        run.unseal()?;
         Ok(Self { run, metrics: MetricsFile::open(&run.file(METRICS), bytes)? })
     }
 }

@@ -23,7 +23,7 @@ impl Run {
     /// being trained to, and for a run of several sigmas; `Malformed` without a checkpoint to go on from; `Io`.
     pub fn extend(&self, epochs: u64) -> Result<(), Error> {
         self.settle()?;
-        let mut options = TrainOptions::read(&self.file(CONFIG))?.as_stored();
+        let mut options = self.options()?.as_stored();
         let config = options.clone().resolve()?;
         if !self.is_finished() {
             return Err(RunError::Unfinished { path: self.path.clone() }.into());
@@ -52,6 +52,7 @@ impl Run {
         options.training.restarts = Some(Restarts(restarts));
         options.training.epochs = Some(epochs);
         let text = toml::to_string(&options).map_err(|error| self.malformed(CONFIG, error, "valid settings"))?;
+        self.unseal()?;
         Ok(write_atomically(&self.file(CONFIG), text.as_bytes())?)
     }
 
@@ -101,6 +102,7 @@ impl Run {
             return Ok(());
         }
         let names: Vec<String> = run.read_json(WHOLE, "a list of files")?;
+        run.unseal()?;
         let io = |path: &PathBuf| {
             let path = path.clone();
             move |source| FileError::Io { path, source }
@@ -120,7 +122,7 @@ impl Run {
         if folder.is_dir() {
             fs::remove_dir_all(&folder).map_err(io(&folder))?;
         }
-        Ok(())
+        run.seal()
     }
 
     /// Whether results are being taken from aside: those of the run are then of two trainings.

@@ -326,7 +326,13 @@ pub enum Record {
 /// # Errors
 /// `Io`; `Malformed` with the line.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, FileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    records_of(path, &bytes)
+}
+
+/// The records in what a file holds.
+pub(crate) fn records_of(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| FileError::malformed(path, error, "a record a line"))?;
     let read = |(index, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| {
             // The parser counts lines within what it is given, and none where a key is missing.

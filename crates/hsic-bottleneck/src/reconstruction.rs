@@ -64,7 +64,7 @@ impl Reconstructions {
     /// # Errors
     /// `Io`; `Malformed` if images are not of the size that is told.
     pub fn read(run: &Run) -> Result<Option<Self>, FileError> {
-        if !run.file(RECONSTRUCTIONS).exists() {
+        if !run.has(RECONSTRUCTIONS)? {
             return Ok(None);
         }
         let read: Self = run.read_json(RECONSTRUCTIONS, "images and what was drawn of them")?;
@@ -119,7 +119,7 @@ pub(crate) fn save(
     test: &Dataset,
 ) -> Result<(), FileError> {
     let Some(decoder) = trained(network, learners) else { return Ok(()) };
-    tensor_file::save(&run.file(DECODER), tensor_file::stored(decoder.stored_tensors()), None)?;
+    run.save_tensors(DECODER, tensor_file::stored(decoder.stored_tensors()), None)?;
     run.write_json(RECONSTRUCTIONS, &draw(network, &decoder, test))
 }
 

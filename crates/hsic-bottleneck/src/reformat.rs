@@ -41,5 +41,6 @@ pub fn format_finished(
     summary.judged_on = config.judged_on();
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;
+    run.seal()?;
     Ok(Some((summary, formatted.epochs)))
 }

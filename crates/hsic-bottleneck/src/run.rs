@@ -19,8 +19,9 @@ use thiserror::Error;
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
 use crate::lock::{LOCK, LockError, RunLock, is_held, lock};
+use crate::log::{Record, records_of};
 use crate::state_files::is_stage;
-use crate::tensor_file;
+use crate::tensor_file::{self, Stored, Values};
 
 /// What can be wrong with a run's folder.
 #[derive(Debug, Error)]
@@ -85,14 +86,16 @@ pub enum RunError {
 
 /// The options of a run.
 pub const CONFIG: &str = "config.toml";
-const DATA: &str = "data.json";
+pub(crate) const DATA: &str = "data.json";
 /// The table that came by standard input.
-const DATA_CSV: &str = "data.csv";
+pub(crate) const DATA_CSV: &str = "data.csv";
 /// The records of training, a line each.
 pub const METRICS: &str = "metrics.jsonl";
 /// What a finished training came to.
 pub const SUMMARY: &str = "summary.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// SHA-256 of the files of a finished run.
+pub(crate) const DIGESTS: &str = "digests.json";
 /// The error by which a training ended.
 const FAILURE: &str = "failure.txt";
 
@@ -121,6 +124,7 @@ const FILES: &[&str] = &[
     REPORT_MARKDOWN,
     LOCK,
     WHOLE,
+    DIGESTS,
 ];
 
 /// What a finished training leaves, the summary last.
@@ -404,6 +408,9 @@ impl Run {
     /// # Errors
     /// [`ConfigError`] naming file and key.
     pub fn options(&self) -> Result<TrainOptions, ConfigError> {
+        if self.is_sealed() {
+            self.content(CONFIG)?;
+        }
         TrainOptions::read(&self.file(CONFIG))
     }
 
@@ -419,6 +426,7 @@ impl Run {
         options.format.format_batch_size = format.format_batch_size;
         options.data.shift = config.options.data.shift;
         let text = toml::to_string(&options).map_err(|error| self.malformed(CONFIG, error, "valid settings"))?;
+        self.unseal()?;
         write_atomically(&self.file(CONFIG), text.as_bytes())
     }
 
@@ -494,17 +502,16 @@ impl Run {
     pub fn write_json<V: Serialize>(&self, name: &str, value: &V) -> Result<(), FileError> {
         let mut text = serde_json::to_string(value).map_err(|error| self.malformed(name, error, "JSON"))?;
         text.push('\n');
+        self.unseal()?;
         write_atomically(&self.file(name), text.as_bytes())
     }
 
     /// Reads a value from JSON.
     ///
     /// # Errors
-    /// `Io`; `Malformed` with line and column.
+    /// `Io`; `Malformed` with line and column; `Changed` if it is not what training left.
     pub fn read_json<V: DeserializeOwned>(&self, name: &str, expected: &str) -> Result<V, FileError> {
-        let path = self.file(name);
-        let text = fs::read_to_string(&path).map_err(|source| FileError::Io { path, source })?;
-        serde_json::from_str(&text).map_err(|error| self.malformed(name, error, expected))
+        serde_json::from_slice(&self.content(name)?).map_err(|error| self.malformed(name, error, expected))
     }
 
     /// Saves the network's tensors under PyTorch's names.
@@ -512,7 +519,7 @@ impl Run {
     /// # Errors
     /// `Io`.
     pub fn save_weights(&self, weights: Vec<StoredTensor<'_, f32>>) -> Result<(), FileError> {
-        tensor_file::save(&self.file(WEIGHTS), tensor_file::stored(weights), None)
+        self.save_tensors(WEIGHTS, tensor_file::stored(weights), None)
     }
 
     /// The run of one of several networks, in a folder of this run's: taken up if it is there, made if not.
@@ -542,7 +549,37 @@ impl Run {
         ];
         let path = self.file(FORMAT);
         let state = serde_json::to_string(&input).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
-        tensor_file::save(&path, tensors, Some(&state))
+        self.save_tensors(FORMAT, tensors, Some(&state))
+    }
+
+    /// Saves tensors, and a text beside them, under a name of the run's.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(crate) fn save_tensors<'a, V: Into<Values<'a>>>(
+        &self,
+        name: &str,
+        tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
+        state: Option<&str>,
+    ) -> Result<(), FileError> {
+        self.unseal()?;
+        tensor_file::save(&self.file(name), tensors, state)
+    }
+
+    /// The tensors under a name of the run's.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` for what is no file of tensors; `Changed` if it is not what training left.
+    pub(crate) fn tensors(&self, name: &str) -> Result<Stored, FileError> {
+        tensor_file::read(&self.file(name), self.content(name)?)
+    }
+
+    /// All records of training; none before the first.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` with the line; `Changed` if they are not what training left.
+    pub fn records(&self) -> Result<Vec<Record>, FileError> {
+        if self.has(METRICS)? { records_of(&self.file(METRICS), &self.content(METRICS)?) } else { Ok(Vec::new()) }
     }
 
     /// The layer of format training and what it sees, if there was any.
@@ -551,10 +588,10 @@ impl Run {
     /// `Io`; `Malformed` naming what is missing, of another shape or not finite.
     pub fn load_format(&self) -> Result<Option<(FormatInput, SoftmaxLayer)>, FileError> {
         let path = self.file(FORMAT);
-        if !path.exists() {
+        if !self.has(FORMAT)? {
             return Ok(None);
         }
-        let stored = tensor_file::load(&path)?;
+        let stored = self.tensors(FORMAT)?;
         let input = stored.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
         let input =
             input.ok_or_else(|| FileError::malformed(&path, "no word of what it sees", "\"last\" or \"all\""))?;
@@ -575,7 +612,7 @@ impl Run {
     /// `Io`; `Malformed` naming the tensor that is missing, foreign, of another shape or not finite.
     pub fn load_weights(&self, network: &mut Network) -> Result<(), FileError> {
         let path = self.file(WEIGHTS);
-        let stored = tensor_file::load(&path)?;
+        let stored = self.tensors(WEIGHTS)?;
         tensor_file::restore(&path, network, stored.tensors)
     }
 

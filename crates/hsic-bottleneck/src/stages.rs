@@ -45,7 +45,7 @@ impl Run {
         let weights = session.weights().into_iter().skip(part.tensors.start).take(part.tensors.len()).collect();
         let (tensors, counts) = tensors_of(weights, &record, part.blocks.clone());
         let counts = serde_json::to_string(&counts).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
-        tensor_file::save(&path, tensors, Some(&counts))
+        tensor_file::save_sealed(&path, tensors, &counts)
     }
 
     /// Notes that the states of all stages after the step of `position` are saved: from now on training goes on from there.

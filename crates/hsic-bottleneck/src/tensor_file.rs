@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use hsic_data::dataset::{Content, ContentHasher};
 use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 
@@ -17,6 +18,8 @@ pub(crate) struct Stored {
     pub(crate) tensors: HashMap<String, NamedTensor<f32>>,
     /// What stands beside them, as text.
     pub(crate) state: Option<String>,
+    /// Whether the file carries the SHA-256 of itself, which was found to be right.
+    pub(crate) sealed: bool,
 }
 
 /// A tensor's entries, from a list or from where a network keeps them.
@@ -46,6 +49,28 @@ pub(crate) fn save<'a, V: Into<Values<'a>>>(
     save_with(path, tensors, &metadata)
 }
 
+/// [`save`], with the SHA-256 of the file in the file: that of its bytes with [`UNSEALED`] in the place of the digest.
+pub(crate) fn save_sealed<'a, V: Into<Values<'a>>>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Vec<usize>, V)>,
+    state: &str,
+) -> Result<(), FileError> {
+    save_with(path, tensors, &[(SEAL, UNSEALED), ("state", state)])
+}
+
+/// The key of a file's own digest.
+const SEAL: &str = "sha256";
+
+/// Stands for a digest that is not known yet.
+const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Where the digest lies in a header that has one; within a text quotes would be escaped.
+fn digest_at(header: &[u8]) -> Option<usize> {
+    let key = format!("\"{SEAL}\":\"");
+    let at = header.windows(key.len()).position(|window| window == key.as_bytes())? + key.len();
+    (header.get(at + UNSEALED.len()) == Some(&b'"')).then_some(at)
+}
+
 /// [`save`], with texts by name beside the tensors.
 pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
     path: &Path,
@@ -59,15 +84,28 @@ pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
         let mut header = header(&tensors, metadata)?.into_bytes();
         header.resize(header.len().next_multiple_of(8), b' ');
         let mut file = BufWriter::with_capacity(1 << 20, File::create(aside)?);
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
+        let seal = metadata.iter().any(|&(_, text)| text == UNSEALED).then(|| digest_at(&header)).flatten();
+        let mut digest = ContentHasher::default();
+        let mut write = |bytes: &[u8]| {
+            if seal.is_some() {
+                digest.add(bytes);
+            }
+            file.write_all(bytes)
+        };
+        write(&(header.len() as u64).to_le_bytes())?;
+        write(&header)?;
         for (_, _, values) in &tensors {
             match values {
-                Values::Slice(values) => file.write_all(bytemuck::cast_slice(values))?,
-                Values::Stored(tensor) => file.write_all(bytemuck::cast_slice(&tensor.values()))?,
+                Values::Slice(values) => write(bytemuck::cast_slice(values))?,
+                Values::Stored(tensor) => write(bytemuck::cast_slice(&tensor.values()))?,
             }
         }
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+        let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        if let Some(at) = seal {
+            file.seek(SeekFrom::Start((size_of::<u64>() + at) as u64))?;
+            file.write_all(digest.content().sha256.as_bytes())?;
+        }
+        file.sync_all()
     })
 }
 
@@ -103,9 +141,25 @@ pub(crate) fn views(tensors: &[NamedTensor<f32>]) -> impl Iterator<Item = (Strin
 
 /// Reads a file; sizes that its header claims are checked against its length before memory is taken.
 pub(crate) fn load(path: &Path) -> Result<Stored, FileError> {
-    let bytes = fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+    read(path, fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?)
+}
+
+/// [`load`] of what a file holds.
+pub(crate) fn read(path: &Path, mut bytes: Vec<u8>) -> Result<Stored, FileError> {
     let malformed = |error: safetensors::SafeTensorError| FileError::malformed(path, error, "a safetensors file");
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
+    let (length, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
+    let expected = header.metadata().as_ref().and_then(|metadata| metadata.get(SEAL)).cloned();
+    if let Some(expected) = &expected {
+        // The digest is of the bytes around it.
+        let start = size_of::<u64>();
+        let at = digest_at(&bytes[start..start + length]);
+        let at = at.ok_or_else(|| FileError::malformed(path, format_args!("{SEAL} {expected}"), "a SHA-256"))?;
+        bytes[start + at..][..UNSEALED.len()].copy_from_slice(UNSEALED.as_bytes());
+        let found = Content::of(&bytes).sha256;
+        if found != *expected {
+            return Err(FileError::Changed { path: path.into(), found, expected: expected.clone() });
+        }
+    }
     let state = header.metadata().as_ref().and_then(|metadata| metadata.get("state")).cloned();
     let mut tensors = HashMap::new();
     for (key, view) in SafeTensors::deserialize(&bytes).map_err(malformed)?.iter() {
@@ -120,7 +174,7 @@ pub(crate) fn load(path: &Path) -> Result<Stored, FileError> {
         let tensor = NamedTensor { name: key.to_owned(), shape: view.shape().to_vec(), values };
         tensors.insert(key.to_owned(), tensor);
     }
-    Ok(Stored { tensors, state })
+    Ok(Stored { tensors, state, sealed: expected.is_some() })
 }
 
 /// The tensors of a file in the order of a network's, which are of just these names and shapes.

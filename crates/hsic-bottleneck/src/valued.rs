@@ -123,7 +123,7 @@ fn save(run: &Run, readout: &ValueReadout) -> Result<(), FileError> {
                 ("weight".to_owned(), vec![1, line.weights.len()], &line.weights[..]),
                 ("bias".to_owned(), vec![1], std::slice::from_ref(&line.intercept)),
             ];
-            tensor_file::save(&run.file(LINE), tensors, None)?;
+            run.save_tensors(LINE, tensors, None)?;
             Stored::Line(line.fitted)
         }
     };
@@ -140,7 +140,7 @@ pub(crate) fn load(run: &Run, columns: usize) -> Result<ValueReadout, FileError>
         Stored::Line(fitted) => fitted,
     };
     let path = run.file(LINE);
-    let stored = tensor_file::load(&path)?;
+    let stored = run.tensors(LINE)?;
     let values = |name: &str, length: usize| {
         let tensor = stored.tensors.get(name).filter(|tensor| tensor.values.len() == length);
         let expected = format!("{length} numbers, a column of the features each");

@@ -17,7 +17,7 @@ use hsic_bottleneck::importance::ImportanceOptions;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
 
-pub(crate) use runs::{RunsArguments, RunsCommand, RunsDiffArguments};
+pub(crate) use runs::{RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]

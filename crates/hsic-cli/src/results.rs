@@ -1,8 +1,10 @@
 //! What commands come to, for the printer and `--json`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, Quantities, Shape, SourceColumn};
+use hsic_bottleneck::digests::Verdict;
 use hsic_bottleneck::method::Outputs;
 use hsic_lab::figure::plot::Value;
 use serde::Serialize;
@@ -205,4 +207,13 @@ pub(crate) struct Written {
     pub(crate) claims: usize,
     pub(crate) claims_failed: usize,
     pub(crate) claims_not_judged: usize,
+}
+
+/// What `hsic runs verify` says of a run.
+#[derive(Serialize)]
+pub(crate) struct Verified {
+    /// The run.
+    pub(crate) run: PathBuf,
+    /// What became of its files, by name.
+    pub(crate) files: BTreeMap<String, Verdict>,
 }

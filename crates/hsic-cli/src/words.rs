@@ -5,7 +5,9 @@ use std::error::Error as StdError;
 use std::path::Path;
 
 use hsic_bottleneck::Error;
+use hsic_bottleneck::config::ConfigError;
 use hsic_bottleneck::dataset::{ArrayFault, DatasetError, TableFault};
+use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
 use hsic_bottleneck::step_error::ObjectiveError;
@@ -47,6 +49,11 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         }
         _ => {}
     }
+    if is_changed(error) {
+        return Some(
+            "; put the file back that was there, or remove digests.json of the run if you changed it yourself".into(),
+        );
+    }
     let run = match error.downcast_ref() {
         Some(Error::Run(run)) => run,
         _ => error.downcast_ref()?,
@@ -61,6 +68,16 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         }
         _ => None,
     }
+}
+
+/// Whether an error is that a file of a run is not what training left.
+fn is_changed(error: &(dyn StdError + 'static)) -> bool {
+    let file = match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
+        (Some(Error::Run(RunError::File(file))), ..) | (_, Some(RunError::File(file)), _) => Some(file),
+        (Some(Error::Config(ConfigError::Changed(file))), ..) | (.., Some(ConfigError::Changed(file))) => Some(file),
+        _ => error.downcast_ref(),
+    };
+    matches!(file, Some(FileError::Changed { .. }))
 }
 
 /// Whether a file's ending is that of tables in a form that is not read.

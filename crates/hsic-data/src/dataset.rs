@@ -61,7 +61,7 @@ mod words;
 pub use crate::shape::Shape;
 pub use array_fault::ArrayFault;
 pub use arrays::ImageArrays;
-pub use content::Content;
+pub use content::{Content, ContentHasher};
 pub use data::{Dataset, Origin, Samples, Split};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use division::Division;

@@ -11,6 +11,7 @@ mod cifar;
 mod clipping;
 mod conclusion;
 mod datasets;
+mod digests;
 mod division;
 mod encode;
 mod folders;

@@ -40,6 +40,23 @@ pub(crate) struct RunsArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     Diff(RunsDiffArguments),
+    Verify(RunsVerifyArguments),
+}
+
+/// Hold the files of runs with the SHA-256 that training wrote down; exit 1 if one is changed or missing
+///
+/// Every file of a finished run is listed in its digests.json, and a checkpoint carries its own digest. They are looked at
+/// whenever a file is opened; this looks at all of them. Runs of earlier versions have none: their files are unknown.
+///
+/// Example: hsic runs verify runs
+#[derive(Debug, Args)]
+pub(crate) struct RunsVerifyArguments {
+    /// Folders of runs, or that hold runs
+    #[arg(required = true, value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Print one JSON object in place of the lines
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Show in what two runs differ: options, data, where they ran, results

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use hsic_bottleneck::digests::Verdict;
 use hsic_bottleneck::run::Run;
 use hsic_lab::runs::{Group, ListedRun, check_keys, difference, group, runs, sort};
 use serde::Serialize;
 
-use crate::args::{RunsArguments, RunsCommand, RunsDiffArguments};
+use crate::args::{RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
 use crate::printer;
+use crate::results::Verified;
 
 /// Where training and comparisons put runs of which nobody says where.
 const PLACES: &[&str] = &["runs", "comparison"];
@@ -27,9 +29,14 @@ struct Groups<'l> {
 }
 
 pub(crate) fn run(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
-    if let Some(RunsCommand::Diff(arguments)) = &arguments.command {
-        return diff(arguments);
+    match &arguments.command {
+        None => list(arguments),
+        Some(RunsCommand::Diff(arguments)) => diff(arguments),
+        Some(RunsCommand::Verify(arguments)) => verify(arguments),
     }
+}
+
+fn list(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
     let mut found = Vec::new();
     for folder in folders(arguments.folder.as_deref())? {
         found.extend(runs(&folder)?);
@@ -85,4 +92,23 @@ fn diff(arguments: &RunsDiffArguments) -> anyhow::Result<ExitCode> {
         printer::run_difference(&found, [first.path(), second.path()])?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(arguments: &RunsVerifyArguments) -> anyhow::Result<ExitCode> {
+    let mut found = Vec::new();
+    for folder in &arguments.folders {
+        let listed = runs(folder)?;
+        ensure!(!listed.is_empty(), "{}: no run, expected the folder of one or one that holds some", folder.display());
+        for run in listed {
+            let files = Run::open(&run.run)?.verify()?.into_iter().collect();
+            found.push(Verified { run: run.run, files });
+        }
+    }
+    if arguments.json {
+        printer::json(&serde_json::json!({ "runs": found }))?;
+    } else {
+        printer::runs_verified(&found)?;
+    }
+    let wrong = |verdict: &Verdict| matches!(verdict, Verdict::Changed | Verdict::Missing);
+    Ok(ExitCode::from(u8::from(found.iter().any(|run| run.files.values().any(wrong)))))
 }

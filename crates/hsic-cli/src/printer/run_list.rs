@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use hsic_bottleneck::digests::Verdict;
 use hsic_lab::runs::{Change, Difference, Group, ListedRun, Spread};
 use serde_json::Value;
 
 use super::output::line;
 use super::tables::table;
 use super::text::{counted, from_here, width, wrapped};
+use crate::results::Verified;
 
 /// Letters of a value that a line shows.
 const LONGEST: usize = 60;
@@ -53,7 +55,12 @@ fn listed(runs: &[ListedRun], width: usize) -> String {
     let mut text = if runs.is_empty() { String::new() } else { table(&rows, width) };
     for run in runs {
         if let Some(said) = &run.said {
-            let told = format!("{}: {}: {said}", from_here(&run.run.display().to_string()), run.state.name());
+            // What is said of a file names it, and with it the run.
+            let place = from_here(&run.run.display().to_string());
+            let told = match said.starts_with(&place) {
+                true => said.clone(),
+                false => format!("{place}: {}: {said}", run.state.name()),
+            };
             text.push_str(&wrapped(&told, 2, width));
             text.push('\n');
         }
@@ -179,4 +186,26 @@ fn differing(found: &Difference, runs: [&Path; 2], width: usize) -> String {
         text.push_str(&table(&rows, width));
     }
     text
+}
+
+/// What `hsic runs verify` shows: a line a run, and one for each file that is not as training left it.
+pub(crate) fn runs_verified(found: &[Verified]) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for run in found {
+        let of = |verdict| run.files.values().filter(|&&found| found == verdict).count();
+        let intact = counted(of(Verdict::Intact) as u64, "file");
+        text.push_str(&format!("{}: {intact} intact", from_here(&run.run.display().to_string())));
+        for verdict in [Verdict::Changed, Verdict::Missing, Verdict::Unknown] {
+            if of(verdict) > 0 {
+                text.push_str(&format!(", {} {}", of(verdict), verdict.name()));
+            }
+        }
+        text.push('\n');
+        for (name, verdict) in &run.files {
+            if matches!(verdict, Verdict::Changed | Verdict::Missing) {
+                text.push_str(&format!("  {name}: {}\n", verdict.name()));
+            }
+        }
+    }
+    Ok(line(text.trim_end())?)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{Place, stderr};
 
-const SMALL: &str = "--train-size 100 --test-size 50 --widths 8 --batch-size 25 --format-epochs 1 --threads 1 --quiet";
+const SMALL: &str = "--train-size 400 --test-size 100 --widths 16 --batch-size 25 --format-epochs 1 --quiet";
 
 /// The runs that are listed, by the last part of their paths.
 fn names(listed: &Value) -> Vec<String> {
@@ -76,7 +76,7 @@ fn every_run_below_a_folder_is_a_line_whatever_its_state() {
     assert_eq!((&of("sigma-5")["member"], &of("several")["member"]), (&true.into(), &false.into()));
 
     let told = text(&place, "runs");
-    assert!(told.lines().next().unwrap().starts_with("run ") && told.ends_with("11 runs\n"), "{told}");
+    assert!(told.starts_with("run\n       state ") && told.ends_with("11 runs\n"), "{told}");
     assert!(told.contains("failed: ") && told.lines().all(|line| line.chars().count() <= 80), "{told}");
     let lines = text(&place, "runs --csv");
     assert_eq!(lines.lines().count(), 12);
@@ -102,12 +102,14 @@ fn runs_are_chosen_ordered_and_taken_together_by_their_keys() {
     assert_eq!(chosen("--where method!=hsic"), ["frozen1"]);
     assert_eq!(chosen("--where method=hsic --where seed>=2"), ["hsic2"]);
     assert_eq!(chosen("--where batch-size=25 --where batch_size<26 --where seed<=1"), ["frozen1", "hsic1"]);
-    let between = accuracy("hsic1").min(accuracy("hsic2"));
-    assert!(accuracy("frozen1") < between, "{all}");
-    let least = format!("--where accuracy>={between}");
-    assert_eq!(chosen(&least), ["hsic1", "hsic2"]);
-    assert_eq!(chosen(&format!("--where accuracy<{}%", 100.0 * between)), ["frozen1"]);
-    let mut expected = vec!["frozen1", "hsic1", "hsic2"];
+    let known = ["frozen1", "hsic1", "hsic2"];
+    let middle = accuracy("hsic1");
+    let those =
+        |holds: &dyn Fn(f64) -> bool| known.into_iter().filter(|name| holds(accuracy(name))).collect::<Vec<_>>();
+    assert_eq!(chosen(&format!("--where accuracy>={middle}")), those(&|found| found >= middle));
+    assert_eq!(chosen(&format!("--where accuracy<{}%", 100.0 * (middle + 1e-9))), those(&|found| found <= middle));
+    assert_eq!(chosen(&format!("--where accuracy>{middle}")), those(&|found| found > middle));
+    let mut expected = known;
     expected.sort_by(|a, b| accuracy(b).total_cmp(&accuracy(a)));
     assert_eq!(chosen("--sort=-accuracy"), expected);
     // No run has an R2.
@@ -117,7 +119,7 @@ fn runs_are_chosen_ordered_and_taken_together_by_their_keys() {
     let hsic = groups.as_array().unwrap().iter().find(|group| group["of"]["method"] == "hsic").unwrap();
     let mean = (accuracy("hsic1") + accuracy("hsic2")) / 2.0;
     assert_eq!((hsic["runs"].as_u64(), hsic["accuracy"]["mean"].as_f64()), (Some(2), Some(mean)));
-    assert_eq!(hsic["accuracy"]["least"].as_f64(), Some(between));
+    assert_eq!(hsic["accuracy"]["least"].as_f64(), Some(accuracy("hsic1").min(accuracy("hsic2"))));
     let told = text(&place, "runs --group method,dataset");
     assert!(told.starts_with("method  dataset  runs") && told.contains("\nhsic      digits     2"), "{told}");
     assert!(
@@ -138,18 +140,42 @@ fn runs_are_chosen_ordered_and_taken_together_by_their_keys() {
 #[test]
 fn two_runs_are_held_side_by_side() {
     let place = Place::new();
-    place.run(&format!("train {SMALL} --epochs 1 --run a"));
-    place.run(&format!("train {SMALL} --epochs 1 --sigma 2 --split-seed 2 --run b"));
+    place.run(&format!("train {SMALL} --epochs 1 --threads 1 --run a"));
+    place.run(&format!("train {SMALL} --epochs 1 --sigma 2 --threads 2 --run b"));
     let found = place.json("runs diff a b --json");
     let keys = |part: &str| -> Vec<String> {
         found[part].as_array().unwrap().iter().map(|change| change["key"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(keys("options"), ["split-seed", "sigma"]);
-    assert_eq!(found["options"][1], serde_json::json!({"key": "sigma", "first": 5.0, "second": 2.0}));
+    assert_eq!(keys("options"), ["sigma", "threads"]);
+    assert_eq!(found["options"][0], serde_json::json!({"key": "sigma", "first": 5.0, "second": 2.0}));
     assert!(keys("environment").contains(&"seconds".to_owned()));
     assert!(keys("results").iter().all(|key| !["run", "seconds", "seed"].contains(&key.as_str())), "{found}");
     let told = text(&place, "runs diff a b");
-    assert!(told.starts_with("options     a  b\nsplit-seed  1  2\nsigma     5.0  2.0\n"), "{told}");
+    assert!(told.starts_with("options    a    b\nsigma    5.0  2.0\nthreads    1    2\n"), "{told}");
     assert!(text(&place, "runs diff a a").starts_with("options: the same\ndata: the same\n"));
     assert!(place.fails("runs diff a c").contains("c: no config.toml, expected a run's folder"));
+}
+
+#[test]
+fn a_changed_file_is_found_and_refused() {
+    let place = Place::new();
+    place.run(&format!("train {SMALL} --epochs 1 --run runs/a"));
+    place.run(&format!("train {SMALL} --epochs 1 --sigma 1,5 --run runs/b"));
+    let told = text(&place, "runs verify runs");
+    assert_eq!(told.lines().count(), 4, "{told}");
+    assert!(told.starts_with("runs/a: 8 files intact\n") && !told.contains("unknown"), "{told}");
+    let mut readout = fs::read(place.path("runs/b/readout.json")).unwrap();
+    readout[20] ^= 1;
+    fs::write(place.path("runs/b/readout.json"), readout).unwrap();
+    fs::remove_file(place.path("runs/b/sigma-5/weights.safetensors")).unwrap();
+    let output = place.run("runs verify runs/a runs/b");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(", 1 changed\n  readout.json: changed\n"), "{told}");
+    assert!(told.contains(", 1 missing\n  weights.safetensors: missing\n"), "{told}");
+    let error = place.fails("eval runs/b");
+    assert!(error.contains("weights.safetensors"), "{error}");
+    fs::copy(place.path("runs/a/weights.safetensors"), place.path("runs/b/sigma-5/weights.safetensors")).unwrap();
+    let error = place.fails("eval runs/b").replace('\n', " ");
+    assert!(error.contains("was changed since training left it") && error.contains("remove digests.json"), "{error}");
 }

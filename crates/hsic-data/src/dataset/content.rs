@@ -19,6 +19,27 @@ pub struct Content {
     pub sha256: String,
 }
 
+/// Finds out what content is while it comes, a piece at a time.
+#[derive(Clone, Debug, Default)]
+pub struct ContentHasher {
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl ContentHasher {
+    /// Takes the next piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.digest.update(piece);
+        self.bytes += piece.len() as u64;
+    }
+
+    /// What all pieces are, one behind the other.
+    #[must_use]
+    pub fn content(self) -> Content {
+        Content { bytes: self.bytes, sha256: hexadecimal(&self.digest.finalize()) }
+    }
+}
+
 impl Content {
     /// Of what lies in memory.
     #[must_use]
@@ -28,10 +49,9 @@ impl Content {
 
     /// Of pieces that follow one another.
     pub(super) fn of_pieces(pieces: &[&[u8]]) -> Self {
-        let mut digest = Sha256::new();
-        pieces.iter().for_each(|piece| digest.update(piece));
-        let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { bytes, sha256: hexadecimal(&digest.finalize()) }
+        let mut hasher = ContentHasher::default();
+        pieces.iter().for_each(|piece| hasher.add(piece));
+        hasher.content()
     }
 
     /// Of all that a reader gives.

@@ -3,9 +3,9 @@
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::monitor::MonitorReport;
-use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning, read_records};
+use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning};
 use hsic_bottleneck::reconstruction::{Reconstruction, Reconstructions};
-use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
+use hsic_bottleneck::run::{Run, SUMMARY};
 use hsic_bottleneck::summary::{JudgedOn, Summary};
 use hsic_bottleneck::valued::ValuePairs;
 
@@ -74,9 +74,7 @@ impl RunReport {
             reconstructions: Reconstructions::read(run)?,
             members,
         };
-        let metrics = run.file(METRICS);
-        let records = if metrics.exists() { read_records(&metrics)? } else { Vec::new() };
-        for record in records {
+        for record in run.records()? {
             match record {
                 Record::Epoch(epoch) => report.epochs.push(epoch),
                 Record::Monitor(monitor) => report.monitor.push(monitor),

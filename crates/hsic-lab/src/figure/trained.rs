@@ -14,7 +14,7 @@ use hsic_bottleneck::judge::monitor::MonitorReport;
 use hsic_bottleneck::log::{EpochReport, Record};
 use hsic_bottleneck::methods::Methods;
 use hsic_bottleneck::network::Network;
-use hsic_bottleneck::run::{METRICS, Run, SUMMARY};
+use hsic_bottleneck::run::{Run, SUMMARY};
 use hsic_bottleneck::summary::Summary;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -214,7 +214,7 @@ impl<'a> Trained<'a> {
     /// # Errors
     /// `Io`; `Malformed` with the line.
     pub fn records(&self) -> Result<Vec<Record>, Error> {
-        Ok(hsic_bottleneck::log::read_records(&self.run.file(METRICS))?)
+        Ok(self.run.records()?)
     }
 
     /// The reports after each epoch.
