@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hsic_data::fault::Fault;
 
-use crate::config::{ConfigError, Restarts, TrainOptions};
+use crate::config::{ConfigError, Restarts};
 use crate::error::Error;
 use crate::files::{FileError, write_atomically};
 use crate::run::{CONFIG, NEXT, RESULTS, Run, RunError, SUMMARY, WHOLE};
@@ -135,6 +135,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TrainOptions;
     use crate::run::READOUT;
 
     fn run() -> (tempfile::TempDir, Run) {

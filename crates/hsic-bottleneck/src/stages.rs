@@ -107,7 +107,7 @@ impl Run {
 
     /// All stages of a list as the one file that they stand for.
     pub(crate) fn joined(&self, list: &StageList) -> Result<(Stored, Counts), FileError> {
-        let mut all = Stored { tensors: HashMap::new(), state: None };
+        let mut all = Stored { tensors: HashMap::new(), state: None, sealed: true };
         let (mut counts, mut next) = (Counts::default(), 0);
         for &[start, end] in &list.stages {
             let path = self.file("checkpoint").join(stage_name(&(start..end), list.position.step));

@@ -9,7 +9,6 @@ use crate::config::TrainConfig;
 use crate::error::Error;
 use crate::files::FileError;
 use crate::run::{LINE, READOUT, Run, VALUES};
-use crate::tensor_file;
 
 /// Pairs that are kept for the report, at the most, evenly spaced.
 const PAIRS: usize = 1000;

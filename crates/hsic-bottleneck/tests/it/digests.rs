@@ -122,14 +122,14 @@ fn what_changed_is_told_and_what_training_writes_anew_is_right() {
     *other.last_mut().unwrap() ^= 1;
     fs::write(run.file("weights.safetensors"), &other).unwrap();
     assert_eq!(verdict(&run, "weights.safetensors"), Some(Verdict::Changed));
-    let error = Predictor::open(&run).unwrap_err();
+    let error = Predictor::open(&run).err().unwrap();
     assert!(matches!(error, Error::Run(RunError::File(FileError::Changed { .. }))), "{error}");
     fs::write(run.file("weights.safetensors"), weights).unwrap();
     // A softmax layer that is gone is not a run without one.
     let layer = fs::read(run.file("format.safetensors")).unwrap();
     fs::remove_file(run.file("format.safetensors")).unwrap();
     assert_eq!(verdict(&run, "format.safetensors"), Some(Verdict::Missing));
-    assert!(Predictor::open(&run).unwrap_err().to_string().contains("format.safetensors: no such file, expected"));
+    assert!(Predictor::open(&run).err().unwrap().to_string().contains("format.safetensors: no such file, expected"));
     fs::write(run.file("format.safetensors"), layer).unwrap();
     // A new layer, and a longer training, are sealed anew.
     let settings = run.config().unwrap().format;
