@@ -555,9 +555,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = Run::create(folder.path(), &report().config).unwrap();
         let line = serde_json::to_string(&Record::Epoch(epoch(1, 2, true))).unwrap();
-        std::fs::write(run.file(METRICS), format!("{line}\n{line}\n{}", &line[..9])).unwrap();
+        std::fs::write(run.file(hsic_bottleneck::run::METRICS), format!("{line}\n{line}\n{}", &line[..9])).unwrap();
         assert_eq!(RunReport::read(&run).unwrap().epochs.len(), 2);
-        std::fs::write(run.file(METRICS), format!("{line}\n{}\n", &line[..9])).unwrap();
+        std::fs::write(run.file(hsic_bottleneck::run::METRICS), format!("{line}\n{}\n", &line[..9])).unwrap();
         let error = RunReport::read(&run).unwrap_err().to_string();
         assert!(error.contains("metrics.jsonl: line 2 column 9: EOF while parsing"), "{error}");
         assert!(error.ends_with("expected a record a line"), "{error}");
