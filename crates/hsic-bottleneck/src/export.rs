@@ -6,6 +6,9 @@
 //!
 //! The same run gives the same bytes.
 
+mod onnx;
+mod wire;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -21,6 +24,8 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::files::{FileError, replace};
 use crate::tensor_file;
+
+pub use onnx::{OnnxError, onnx};
 
 /// How tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

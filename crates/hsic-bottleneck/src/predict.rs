@@ -183,6 +183,22 @@ impl Predictor {
         }
     }
 
+    /// How values are read, and their unit; `None` if the run learned classes.
+    pub(crate) fn values_read(&self) -> Option<(&ValueReadout, TargetScale)> {
+        match &self.told {
+            Told::Classes(..) => None,
+            Told::Values(readout, scale) => Some((readout, *scale)),
+        }
+    }
+
+    /// How the units of the last block are read; `None` if the run learned values.
+    pub(crate) fn readout(&self) -> Option<&Readout> {
+        match &self.told {
+            Told::Classes(readout, _) => Some(readout),
+            Told::Values(..) => None,
+        }
+    }
+
     /// The values of m samples, m x columns as [`Predictor::read`] gives them, in the unit of the target; `None` if the run
     /// learned classes.
     ///

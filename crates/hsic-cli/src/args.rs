@@ -12,7 +12,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, Task, TextEncoding};
-use hsic_bottleneck::export::ExportFormat;
 use hsic_bottleneck::importance::ImportanceOptions;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
@@ -194,11 +193,24 @@ pub(crate) struct PredictArguments {
     pub(crate) json: bool,
 }
 
-/// Write a finished run's tensors to one file for other programs
+/// What other programs read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Tensors in the safetensors format
+    Safetensors,
+    /// Tensors in NumPy's archive: an uncompressed zip with a .npy for each
+    Npz,
+    /// The whole way from a sample to its class or value, as an ONNX graph
+    Onnx,
+}
+
+/// Write a finished run to one file for other programs: its tensors, or all of it as an ONNX graph
 ///
 /// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
 /// 1.running_mean, 1.running_var, 3.weight, ... in float32. The softmax layer of a run is the last Linear, or, where it sees
 /// all blocks, format.weight and format.bias on their features side by side. The same run gives the same bytes.
+/// An ONNX graph takes the values of samples as they are (pixels of 0 to 255; rows in the units of the training file) and gives
+/// probabilities and classes, or values.
 ///
 /// Example: hsic export runs/digits-mlp-hsic-seed1 --format npz --output weights.npz
 #[derive(Debug, Args)]
@@ -207,7 +219,7 @@ pub(crate) struct ExportArguments {
     pub(crate) run: PathBuf,
     /// Format of the file
     #[arg(long, value_enum)]
-    pub(crate) format: ExportFormat,
+    pub(crate) format: FileFormat,
     /// Leave out the softmax layer of format training
     #[arg(long)]
     pub(crate) unformatted: bool,

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use hsic_bottleneck::export::{ExportFormat, Input, export};
+use hsic_bottleneck::export::{ExportFormat, Input, export, onnx};
 use hsic_bottleneck::judge::values::ValueReadout;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 
-use crate::args::ExportArguments;
+use crate::args::{ExportArguments, FileFormat};
 use crate::printer;
 
 pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
@@ -16,6 +16,15 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(force || !output.exists(), "{}: exists: expected a new file, or --force", output.display());
     // Loaded, not copied: what is exported has been checked.
     let predictor = Predictor::open(&Run::open(&run)?)?;
+    let format = match format {
+        FileFormat::Onnx => {
+            onnx(&predictor, unformatted, &run, &output)?;
+            printer::told(&format!("note: {}", told_of_graph(&predictor)));
+            return Ok(ExitCode::SUCCESS);
+        }
+        FileFormat::Safetensors => ExportFormat::Safetensors,
+        FileFormat::Npz => ExportFormat::Npz,
+    };
     let [network] = predictor.networks() else {
         anyhow::bail!("{}: holds several networks: expected one of its folders sigma-*", run.display());
     };
@@ -38,6 +47,33 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     export(network, layer, Some(&input), format, &output)?;
     printer::told(&format!("note: {}", told(&input, format, &run)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What goes into an exported graph and what comes out.
+fn told_of_graph(predictor: &Predictor) -> String {
+    let record = predictor.provenance();
+    let input = Input::of(record);
+    let encoded = input.encoding.as_ref().is_some_and(|encoding| !encoding.is_plain());
+    let shape = record.shape;
+    let sample = match (shape.height > 1, input.pixels, encoded) {
+        (true, true, _) => format!("pixels of 0 to 255, {} x {} x {}", shape.channels, shape.height, shape.width),
+        (true, false, _) => format!("an image, {} x {} x {}", shape.channels, shape.height, shape.width),
+        (false, true, _) => format!("{} pixels of 0 to 255", record.columns()),
+        (false, false, false) => format!("the {} values of a row", record.columns()),
+        (false, false, true) => {
+            format!(
+                "{} numbers: the columns of the table with words and gaps encoded (metadata, input)",
+                record.columns()
+            )
+        }
+    };
+    let scaled =
+        if input.normalization.is_some() || input.standardization.is_some() { ", scaled in the graph" } else { "" };
+    let given = match record.target {
+        Some(_) => "value, in its unit",
+        None => "probabilities and class (its name: metadata, classes)",
+    };
+    format!("input x is {sample}{scaled}, in float32; outputs are {given}")
 }
 
 /// What a user of the exported tensors has to do to the values of a sample, and where the numbers for that are.
