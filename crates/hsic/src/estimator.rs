@@ -306,8 +306,18 @@ impl Centering {
                 (0..m).map(shift).collect()
             }
             Self::Unbiased => {
-                let sums: Vec<f64> =
-                    gram.sums().iter().enumerate().map(|(j, sum)| sum - gram.column(j)[j].to_f64()).collect();
+                // Sums without the diagonal, not sums less it: where the kernel is narrow, an entry off the diagonal is
+                // smaller than the rounding of the 1 on it.
+                let mut sums = vec![0.0; m];
+                for j in 0..m {
+                    let below = &gram.column(j)[j + 1..];
+                    let mut own = 0.0;
+                    for (sum, value) in sums[j + 1..].iter_mut().zip(below) {
+                        own += value.to_f64();
+                        *sum += value.to_f64();
+                    }
+                    sums[j] += own;
+                }
                 let n = m as f64;
                 let half = sums.iter().sum::<f64>() / (2.0 * (n - 1.0) * (n - 2.0));
                 sums.iter().map(|sum| sum / (n - 2.0) - half).collect()

@@ -82,7 +82,7 @@ impl<T: Scalar> Workspace<T> {
             + (m * classes).saturating_sub(self.labels.len())
             + (stride(m) * classes).saturating_sub(self.labels_back.len());
         memory::check(m, more as u64 * size_of::<T>() as u64)?;
-        grown(&mut self.centered, m * stride(d));
+        grown(&mut self.centered, m * spacing(d));
         grown(&mut self.sums, m);
         grown(&mut self.diagonal, m);
         for buffer in [&mut self.kernel, &mut self.ridged, &mut self.factor, &mut self.product] {
@@ -433,7 +433,7 @@ impl<T: Scalar> BatchOperator<T> {
             gradient,
             Accum::Replace,
             rows(&workspace.ridged, m, m, ld),
-            rows(&workspace.centered, m, d, stride(d)),
+            rows(&workspace.centered, m, d, spacing(d)),
             T::of(-4.0 * exponent.factor * exponent.scale),
         );
     }
@@ -447,6 +447,12 @@ pub(crate) fn is_single<T: Scalar>() -> bool {
 /// A copy of a matrix in double precision.
 pub(crate) fn in_double<T: Scalar>(v: MatRef<'_, T>) -> Mat<f64> {
     Mat::from_fn(v.nrows(), v.ncols(), |i, j| v[(i, j)].to_f64())
+}
+
+/// Distance between the centered rows of a sample. Wide rows are set apart as those of square matrices are; narrow ones lie side
+/// by side, so that a single column is one piece.
+fn spacing(d: usize) -> usize {
+    if d < 64 { d } else { stride(d) }
 }
 
 /// How a sample's kernel was formed: K = E + 1 with E = expm1(-factor D'), D' of rows times `scale`.
@@ -469,16 +475,16 @@ fn inverse_root<T: Scalar>(
 ) -> Result<Exponent, Error> {
     let (m, d, ld) = (v.nrows(), v.ncols(), stride(v.nrows()));
     workspace.reserve(m, d, classes)?;
-    let spread = center_rows(v, &mut workspace.centered, stride(d), &mut workspace.sums);
+    let spread = center_rows(v, &mut workspace.centered, spacing(d), &mut workspace.sums);
     let mut exponent = Exponent { factor: 0.5 / (sigma * sigma * d as f64), scale: 1.0, varies: spread.varies };
     if !spread.varies {
         check_finite(argument, v)?;
         return Ok(exponent);
     }
-    let centered = &mut workspace.centered[..m * stride(d)];
+    let centered = &mut workspace.centered[..m * spacing(d)];
     exponent.scale = bring_into_range(centered, spread.largest);
     exponent.factor = (exponent.factor / exponent.scale / exponent.scale).min(T::LARGEST);
-    let centered = rows(centered, m, d, stride(d));
+    let centered = rows(centered, m, d, spacing(d));
     outer_lower(rows_mut(&mut workspace.kernel, m, m, ld), Accum::Replace, centered, centered, T::ONE);
     let diagonal = &mut workspace.diagonal[..m];
     for (i, entry) in diagonal.iter_mut().enumerate() {

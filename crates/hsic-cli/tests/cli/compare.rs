@@ -1,6 +1,6 @@
 //! Methods side by side, and what is told of each.
 
-use crate::{Place, bytes};
+use crate::{Place, bytes, unseal};
 
 const SMALL: &str = "compare --methods hsic,backprop,frozen --budget 4epochs --seeds 2 --train-size 300 --test-size 60 \
                      --widths 24x2 --batch-size 50 --output out";
@@ -132,6 +132,7 @@ fn a_training_made_under_other_defaults_is_not_taken_for_this_one() {
             let text = String::from_utf8(bytes(&path)).expect("text");
             assert!(text.contains(change.0), "{text}");
             std::fs::write(&path, text.replacen(change.0, change.1, 1)).expect("written");
+            unseal(&path);
         }
         let error = place.fails(command);
         assert!(error.contains("config.toml: other options, expected those of frozen"), "{error}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hsic::random::Stream;
 use serde_json::Value;
 
-use crate::{Place, bytes, stderr};
+use crate::{Place, bytes, stderr, unseal};
 
 /// Much of the time goes into files: a checkpoint after each of 40 steps, 10 an epoch.
 const SMALL: &str = "--train-size 300 --test-size 50 --widths 16x2 --batch-size 32 --epochs 4 --momentum 0.9 \
@@ -219,6 +219,7 @@ fn damaged_and_foreign_files_of_a_run_are_named() {
         ("\"name\"", "name", "expected the record of a run's data"),
     ] {
         fs::write(&data, record.replace(from, to)).unwrap();
+        unseal(&data);
         let error = place.fails("train --resume r");
         assert!(error.starts_with("error: r/data.json: ") && error.contains(expected), "{error}");
     }

@@ -79,7 +79,7 @@ fn every_run_below_a_folder_is_a_line_whatever_its_state() {
     assert!(told.starts_with("run\n       state ") && told.ends_with("11 runs\n"), "{told}");
     assert!(told.contains("failed: ") && told.lines().all(|line| line.chars().count() <= 80), "{told}");
     let lines = text(&place, "runs --csv");
-    assert_eq!(lines.lines().count(), 12);
+    assert_eq!(csv::Reader::from_reader(lines.as_bytes()).records().count(), 11);
     assert!(lines.starts_with("run,state,said,member,dataset,model,method,seed,epochs,"), "{lines}");
     // What goes on again is no failure any more.
     place.run(&format!("train {SMALL} --epochs 1 --method backprop --run runs/failed --force"));
@@ -121,7 +121,7 @@ fn runs_are_chosen_ordered_and_taken_together_by_their_keys() {
     assert_eq!((hsic["runs"].as_u64(), hsic["accuracy"]["mean"].as_f64()), (Some(2), Some(mean)));
     assert_eq!(hsic["accuracy"]["least"].as_f64(), Some(accuracy("hsic1").min(accuracy("hsic2"))));
     let told = text(&place, "runs --group method,dataset");
-    assert!(told.starts_with("method  dataset  runs") && told.contains("\nhsic      digits     2"), "{told}");
+    assert!(told.starts_with("method  dataset  runs") && told.contains("\nhsic     digits     2         2"), "{told}");
     assert!(
         text(&place, "runs --group dataset,method --csv").starts_with("dataset,method,runs,finished,accuracy_mean")
     );

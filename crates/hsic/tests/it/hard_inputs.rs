@@ -323,3 +323,33 @@ fn matrices_that_no_memory_holds_are_refused_before_they_are_taken() {
     let operator = BatchOperator::new(x.as_ref(), &labels, 2, Bottleneck::default());
     assert!(matches!(operator.map(drop), Err(Error::Memory { rows, .. }) if rows == m));
 }
+
+/// A U-centred matrix of its definition: zero diagonal, means over what is off it.
+fn u_centred(m: usize, entry: impl Fn(usize, usize) -> f64) -> Mat<f64> {
+    let k = Mat::from_fn(m, m, |i, j| if i == j { 0.0 } else { entry(i, j) });
+    let n = m as f64;
+    let sums: Vec<f64> = (0..m).map(|i| (0..m).map(|j| k[(i, j)]).sum()).collect();
+    let all = sums.iter().sum::<f64>() / ((n - 1.0) * (n - 2.0));
+    let centred = |i: usize, j: usize| k[(i, j)] - (sums[i] + sums[j]) / (n - 2.0) + all;
+    Mat::from_fn(m, m, |i, j| if i == j { 0.0 } else { centred(i, j) })
+}
+
+#[test]
+fn a_kernel_of_nearly_nothing_keeps_its_digits_beside_the_diagonal() {
+    // Off the diagonal at most exp(-27) = 2e-12, which the 1 on it would leave four digits of.
+    let places: [f64; 6] = [0.0, 1.0, 2.05, 3.2, 4.1, 5.15];
+    let targets = [0.3, -1.0, 2.0, 0.5, 0.1, -0.7];
+    let sigma = (1.0f64 / 54.0).sqrt();
+    let x = Mat::from_fn(6, 1, |i, _| places[i]);
+    let y = Mat::from_fn(6, 1, |i, _| targets[i]);
+    let a = u_centred(6, |i, j| (-27.0 * (places[i] - places[j]).powi(2)).exp());
+    let b = u_centred(6, |i, j| targets[i] * targets[j]);
+    let product = |a: &Mat<f64>, b: &Mat<f64>| -> f64 {
+        (0..6).flat_map(|i| (0..6).map(move |j| (i, j))).map(|at| a[at] * b[at]).sum()
+    };
+    let expected = product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt();
+    let kernel = Kernel::Gaussian { bandwidth: hsic::kernel::Bandwidth::unscaled(sigma).unwrap() };
+    let found = Estimator::CkaDebiased.measure(x.as_ref(), y.as_ref(), &kernel, &Kernel::Linear).unwrap().value;
+    // Rounding of the exponents: 27 * 1e-16 for each entry.
+    assert!((found - expected).abs() < 1e-13, "{found} and {expected}");
+}
