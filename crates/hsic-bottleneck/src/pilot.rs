@@ -163,12 +163,13 @@ fn end(config: &TrainConfig, session: &dyn Inference, data: &Split) -> Result<(f
         // The fit of a line of all features grows with the square of the rows.
         let at_rest = AtRest::of(session);
         let fitted = timed(|| Line::fit(&at_rest, &few.train, usize::MAX))?;
-        let told = timed(|| Ok::<_, Error>(ValueReadout::Output.predicted(&at_rest, &few.train, scale, usize::MAX)))?;
+        let told = timed(|| ValueReadout::Output.predicted(&at_rest, &few.train, scale, usize::MAX))?;
         let fits = if config.method.outputs.name_classes() { 0.0 } else { fitted * share * share };
         return Ok((fits + 2.0 * told * share, 0));
     }
     let at_rest = AtRest::of(session).under(&config.protocol);
-    let judged = timed(|| Ok::<_, Error>([&few.train, &few.test].map(|part| at_rest.outputs(part, usize::MAX))))?;
+    let judged =
+        timed(|| [&few.train, &few.test].into_iter().try_for_each(|part| at_rest.outputs(part, usize::MAX).map(drop)))?;
     if config.format.epochs == 0 {
         return Ok((judged * share, 0));
     }

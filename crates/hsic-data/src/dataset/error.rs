@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::array_fault::ArrayFault;
+use super::packed_fault::PackedFault;
 use super::table_fault::TableFault;
 use super::{ImageFault, Shape};
 use crate::names::{did_you_mean, one_of};
@@ -57,6 +58,14 @@ pub enum DatasetError {
         path: PathBuf,
         /// Its reason.
         source: io::Error,
+    },
+    /// A file in which samples are kept packed is not what was written.
+    #[error("{}: {fault}; the data themselves are not touched: expected this file to be deleted, to be made anew from them", path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: PackedFault,
     },
     /// An IDX file of another kind.
     #[error("{}: magic {found:#010x} at byte 0, expected {expected:#010x} ({kind})", path.display())]

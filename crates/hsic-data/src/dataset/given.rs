@@ -71,7 +71,8 @@ fn both(mut first: Dataset, second: &Dataset) -> Dataset {
     match (&mut first.samples, &second.samples) {
         (Samples::Bytes(all), Samples::Bytes(more)) => all.extend_from_slice(more),
         (Samples::Floats(all), Samples::Floats(more)) => all.extend_from_slice(more),
-        _ => unreachable!("both parts of a data set are pixels, or both numbers"),
+        (Samples::Stored(all), Samples::Stored(more)) => all.extend(more),
+        _ => unreachable!("both parts of a data set are pixels, or both numbers, and lie in memory, or both in a file"),
     }
     first.targets.extend(&second.targets);
     first

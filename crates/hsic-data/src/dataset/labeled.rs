@@ -288,7 +288,7 @@ mod tests {
         for part in [&split.train, &split.test] {
             for (index, &label) in part.labels().iter().enumerate() {
                 let mut row = vec![0.0; part.columns()];
-                part.fill_row(index, &mut row);
+                part.fill_row(index, &mut row).unwrap();
                 rows.push((row, part.class_names()[usize::from(label)].clone()));
             }
         }

@@ -74,7 +74,7 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
     };
     name_or_path.clone_into(&mut split.origin.place);
     if source(name_or_path).is_none() {
-        let notes = checkup(&split);
+        let notes = checkup(&split)?;
         split.origin.notes.extend(notes);
     }
     if options.normalize == Normalize::Channel {
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![15; 10], vec![5; 10]));
         let row = |dataset: &Dataset, index: usize| {
             let mut row = vec![0.0; 784];
-            dataset.fill_row(index, &mut row);
+            dataset.fill_row(index, &mut row).unwrap();
             row
         };
         let mut found: Vec<Vec<f32>> = (0..150).map(|i| row(&split.train, i)).collect();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hsic::random::Stream;
 use hsic::sums::paired_chains;
-use hsic_data::dataset::{Dataset, Split};
+use hsic_data::dataset::{Dataset, DatasetError, Split};
 use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -118,12 +118,15 @@ impl SoftmaxLayer {
     }
 
     /// Samples of a data set by class and predicted class.
-    #[must_use]
-    pub fn evaluate(&self, at_rest: &AtRest<'_>, dataset: &Dataset) -> Confusion {
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn evaluate(&self, at_rest: &AtRest<'_>, dataset: &Dataset) -> Result<Confusion, DatasetError> {
         let mut table = Confusion::new(dataset.classes(), self.classes);
-        at_rest
-            .for_each(dataset, usize::MAX, |labels, features| table.add(labels, &self.scores(features), self.classes));
-        table
+        at_rest.for_each(dataset, usize::MAX, |labels, features| {
+            table.add(labels, &self.scores(features), self.classes);
+        })?;
+        Ok(table)
     }
 
     /// This layer on features that come as they are, after it has learned from standardized ones.
@@ -181,10 +184,10 @@ pub fn format(
         at_rest.for_each(dataset, usize::MAX, |rows, values| {
             labels.extend_from_slice(rows);
             features.extend_from_slice(values);
-        });
-        (features, labels)
+        })?;
+        Ok::<_, DatasetError>((features, labels))
     };
-    let ((mut train, labels), (mut test, test_labels)) = (collect(&data.train), collect(&data.test));
+    let ((mut train, labels), (mut test, test_labels)) = (collect(&data.train)?, collect(&data.test)?);
     let (means, deviations) = if settings.standardize {
         let (means, deviations) = moments(&train, columns);
         for row in train.chunks_exact_mut(columns).chain(test.chunks_exact_mut(columns)) {
@@ -366,7 +369,7 @@ mod tests {
                 formatted.test.accuracy()
             );
             // The layer that is kept takes features as they come: only rounding may differ from what was counted.
-            let again = formatted.layer.evaluate(&at_rest, &data.test).accuracy();
+            let again = formatted.layer.evaluate(&at_rest, &data.test).unwrap().accuracy();
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
         }
         assert_eq!(networks[0].tensors(), before);
