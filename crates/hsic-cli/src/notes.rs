@@ -382,13 +382,13 @@ mod tests {
                 "the 10 images in s/val judge in place of the test part",
             ),
             (
-                Note::NoRows { part: "test", classes: vec!["oak".into()] },
+                Note::NoRows { part: "test".into(), classes: vec!["oak".into()] },
                 true,
                 "class oak has no rows in the test part, so that the accuracy says nothing of it (a larger --test-fraction \
                  gives that part more rows)",
             ),
             (
-                Note::NoRows { part: "validation", classes: (0..10).map(|class| format!("c{class}")).collect() },
+                Note::NoRows { part: "validation".into(), classes: (0..10).map(|class| format!("c{class}")).collect() },
                 true,
                 "classes c0, c1, c2, c3, c4, c5, c6, c7 and 2 more have no rows in the validation part, so that the accuracy \
                  says nothing of it (a larger --validation holds more rows out)",
@@ -399,7 +399,7 @@ mod tests {
                 "columns 0, 32 (from 0, without the label) hold one value in the training part: nothing is learned from it",
             ),
             (
-                Note::Shared { part: "test", rows: 10, of: 30 },
+                Note::Shared { part: "test".into(), rows: 10, of: 30 },
                 true,
                 "10 of 30 rows of the test part are in the training part too, so that the accuracy is partly that of \
                  remembering: expected each row once in the file",

@@ -13,15 +13,15 @@ use super::npz::Archive;
 use super::roles::{ArrayNames, choose, is_of_validation};
 use super::table::{Table, check_finite, from_stored};
 use super::tables::cells::Numbers;
-use super::{DatasetError, Shape};
+use super::{DatasetError, Samples, Shape};
 
 /// Values of samples, one sample after another.
 #[derive(Debug, PartialEq)]
 pub(super) enum Features {
     /// Numbers, rows x columns.
     Numbers(Vec<f64>),
-    /// Pixels of 0 to 255, channel by channel.
-    Pixels(Vec<u8>),
+    /// Pixels of 0 to 255, channel by channel; bytes, in memory or in a file.
+    Pixels(Samples),
 }
 
 /// Samples of one size.
@@ -93,7 +93,7 @@ pub(super) fn read<R: Read + Seek>(
         },
     };
     let train = pair(archive, &chosen.x, &chosen.y, images)?;
-    if let Features::Pixels(bytes) = &train.samples.features {
+    if let Features::Pixels(Samples::Bytes(bytes)) = &train.samples.features {
         let largest = bytes.iter().copied().max().unwrap_or(0);
         if largest <= 1 {
             return Err(DatasetError::Array { path: archive.member(&chosen.x), fault: ArrayFault::Dark { largest } });
@@ -162,11 +162,14 @@ pub(super) fn samples(path: &Path, content: Stored, images: ImageArrays) -> Resu
     let Some(layout) = layout else { return Ok(Rows::of_table(from_stored(path, Stored::Plain(array))?.0)) };
     let rows = array.shape[0];
     let features = match array.entries {
-        Entries::Bytes(bytes) => Features::Pixels(layout.planar(bytes)),
-        Entries::Flags(flags) => Features::Pixels(layout.planar(flags.into_iter().map(|flag| 255 * flag).collect())),
+        Entries::Bytes(bytes) => Features::Pixels(Samples::Bytes(layout.planar(bytes).into_owned())),
+        Entries::Flags(flags) => {
+            let bytes: Vec<u8> = flags.into_iter().map(|flag| 255 * flag).collect();
+            Features::Pixels(Samples::Bytes(layout.planar(bytes).into_owned()))
+        }
         entries => {
             let table = from_stored(path, Stored::Plain(Array { shape: array.shape, entries }))?.0;
-            Features::Numbers(layout.planar(table.values))
+            Features::Numbers(layout.planar(table.values).into_owned())
         }
     };
     Ok(Rows { rows, shape: layout.shape, features })

@@ -31,7 +31,7 @@ fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {
     }
     let counts = part.class_names().iter().zip(part.class_counts());
     let classes: Vec<String> = counts.filter(|&(_, count)| count == 0).map(|(class, _)| class.clone()).collect();
-    (!classes.is_empty()).then_some(Note::NoRows { part: name, classes })
+    (!classes.is_empty()).then_some(Note::NoRows { part: name.into(), classes })
 }
 
 /// Columns of a table that hold one value. Pixels at the border of images do so, of which nobody wants to hear.
@@ -71,7 +71,7 @@ fn shared(split: &Split, part: &'static str) -> Result<Option<Note>, DatasetErro
     if !met.is_empty() {
         each_row(&split.test, |row| shared += usize::from(met.contains(&row)))?;
     }
-    Ok((of > 0 && shared as f64 >= SHARED * of as f64).then_some(Note::Shared { part, rows: shared, of }))
+    Ok((of > 0 && shared as f64 >= SHARED * of as f64).then_some(Note::Shared { part: part.into(), rows: shared, of }))
 }
 
 /// Shows of each row a number of 128 bits that two rows share if they are equal, and else by a chance of 2^-128.
@@ -96,6 +96,8 @@ fn each_row(part: &Dataset, mut each: impl FnMut(u128)) -> Result<(), DatasetErr
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::dataset::{Drawn, Origin, Samples, Shape, Targets};
 
@@ -118,7 +120,7 @@ mod tests {
         let all = part(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[0, 1, 2]);
         let one = part(&[7.0, 8.0, 9.0, 1.0], &[0, 0]);
         let missing = |part, classes: &[&str]| Note::NoRows {
-            part,
+            part: Cow::Borrowed(part),
             classes: classes.iter().map(|&class| class.to_owned()).collect(),
         };
         assert_eq!(checkup(&split(all.clone(), all.clone())).unwrap().len(), 1);
@@ -145,7 +147,10 @@ mod tests {
         // One of three and one of four: the row that the training part has twice.
         let three = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0], &[0, 1, 2]);
         let four = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0, 2.0, 1.0], &[0, 1, 2, 0]);
-        assert_eq!(checkup(&split(train.clone(), three)).unwrap(), [Note::Shared { part: "test", rows: 1, of: 3 }]);
+        assert_eq!(
+            checkup(&split(train.clone(), three)).unwrap(),
+            [Note::Shared { part: "test".into(), rows: 1, of: 3 }]
+        );
         assert_eq!(checkup(&split(train, four)).unwrap(), []);
     }
 }

@@ -23,27 +23,18 @@ impl Content {
     /// Of what lies in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_pieces(&[bytes])
-    }
-
-    /// Of pieces that follow one another.
-    pub(super) fn of_pieces(pieces: &[&[u8]]) -> Self {
-        let mut digest = Sha256::new();
-        pieces.iter().for_each(|piece| digest.update(piece));
-        let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { bytes, sha256: hexadecimal(&digest.finalize()) }
+        let mut growing = GrowingContent::default();
+        growing.add(bytes);
+        growing.content()
     }
 
     /// Of all that a reader gives.
     pub(super) fn of_reader(mut reader: impl Read) -> io::Result<Self> {
-        let (mut digest, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
+        let (mut growing, mut buffer) = (GrowingContent::default(), vec![0; 1 << 16]);
         loop {
             match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Self { bytes, sha256: hexadecimal(&digest.finalize()) }),
-                Ok(count) => {
-                    digest.update(&buffer[..count]);
-                    bytes += count as u64;
-                }
+                Ok(0) => return Ok(growing.content()),
+                Ok(count) => growing.add(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -71,6 +62,24 @@ impl Content {
     }
 }
 
+/// The content of what comes piece by piece.
+#[derive(Clone, Default)]
+pub(super) struct GrowingContent {
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl GrowingContent {
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.digest.update(piece);
+        self.bytes += piece.len() as u64;
+    }
+
+    pub(super) fn content(self) -> Content {
+        Content { bytes: self.bytes, sha256: hexadecimal(&self.digest.finalize()) }
+    }
+}
+
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SHA-256 {} of {} bytes", self.sha256, self.bytes)
@@ -93,7 +102,9 @@ mod tests {
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         let expected = Content { bytes: 3, sha256 };
         assert_eq!(Content::of(b"abc"), expected);
-        assert_eq!(Content::of_pieces(&[b"a", b"", b"bc"]), expected);
+        let mut growing = GrowingContent::default();
+        [&b"a"[..], b"", b"bc"].into_iter().for_each(|piece| growing.add(piece));
+        assert_eq!(growing.content(), expected);
         assert_eq!(Content::of_reader(&b"abc"[..]).unwrap(), expected);
         assert_eq!(expected.short(), "ba7816bf");
     }

@@ -1,5 +1,7 @@
 //! Samples with classes or values to be learned, in two parts.
 
+use serde::{Deserialize, Serialize};
+
 use super::content::Content;
 use super::encoding::Encoding;
 use super::error::DatasetError;
@@ -46,6 +48,15 @@ impl Samples {
         }
     }
 
+    /// The samples `rows`, of so many values each.
+    pub(super) fn select(&self, rows: &[usize], columns: usize) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Bytes(picked(bytes, rows, columns)),
+            Self::Floats(floats) => Self::Floats(picked(floats, rows, columns)),
+            Self::Stored(stored) => Self::Stored(stored.select(rows)),
+        }
+    }
+
     /// Whether the values are pixels.
     #[must_use]
     pub fn are_pixels(&self) -> bool {
@@ -61,6 +72,11 @@ impl Samples {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The values of some rows.
+pub(super) fn picked<V: Copy>(values: &[V], rows: &[usize], columns: usize) -> Vec<V> {
+    rows.iter().flat_map(|&row| &values[row * columns..(row + 1) * columns]).copied().collect()
 }
 
 /// Samples with a class each, or a value.
@@ -267,16 +283,9 @@ impl Dataset {
     /// If one of them is not below [`rows`](Self::rows).
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        fn pick<V: Copy>(values: &[V], rows: &[usize], columns: usize) -> Vec<V> {
-            rows.iter().flat_map(|&row| &values[row * columns..(row + 1) * columns]).copied().collect()
-        }
         Self {
             name: self.name.clone(),
-            samples: match &self.samples {
-                Samples::Bytes(bytes) => Samples::Bytes(pick(bytes, rows, self.columns())),
-                Samples::Floats(floats) => Samples::Floats(pick(floats, rows, self.columns())),
-                Samples::Stored(stored) => Samples::Stored(stored.select(rows)),
-            },
+            samples: self.samples.select(rows, self.columns()),
             shape: self.shape,
             targets: self.targets.select(rows),
             normalization: self.normalization.clone(),
@@ -314,7 +323,7 @@ impl Dataset {
 }
 
 /// Where data come from, how they were divided and read, and what is to be said of that.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// Name or path that they were loaded by; empty for data that were made in memory.
     pub place: String,

@@ -1,5 +1,7 @@
 //! How images lie in an array: n x height x width, or n x height x width x channels, or n x channels x height x width.
 
+use std::borrow::Cow;
+
 use crate::shape::Shape;
 
 /// Sizes of the images in an array, and where their channels are.
@@ -25,7 +27,11 @@ impl Layout {
     }
 
     /// Values of an array, channel by channel.
-    pub(super) fn planar<V: Copy>(self, values: Vec<V>) -> Vec<V> {
+    pub(super) fn planar<'v, V: Copy>(self, values: impl Into<Cow<'v, [V]>>) -> Cow<'v, [V]>
+    where
+        [V]: ToOwned<Owned = Vec<V>>,
+    {
+        let values = values.into();
         let Shape { channels, height, width } = self.shape;
         if !self.channels_last || channels == 1 {
             return values;
@@ -36,7 +42,7 @@ impl Layout {
                 planar.extend(image[channel..].iter().step_by(channels));
             }
         }
-        planar
+        planar.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::array_fault::ArrayFault;
+use super::cache::{Cache, PackedFile, ReadFrom};
 use super::checkup::checkup;
 use super::content::Content;
 use super::data::Split;
@@ -10,10 +11,14 @@ use super::division::Division;
 use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
+use super::notes::Note;
+use super::packed_fault::PackedFault;
 use super::source::{DatasetSource, LoadOptions};
 use super::standard_input::is_standard_input;
+use super::store::{Store, stays};
 use super::table_fault::TableFault;
 use super::task::Task;
+use super::verify::files;
 use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table, table_file};
 use crate::names::same;
 
@@ -65,22 +70,65 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         return Err(DatasetError::Table { path: path.clone(), fault });
     }
     place.check(options.task, name_or_path)?;
-    let mut split = match place {
-        // Tables and images are divided before they are looked at.
-        Place::Table(path) => labeled::load(path, options)?,
-        Place::Source(source) => held_out(source.load(options)?, options)?,
-        Place::Folder(path) => folder::images(path)?.load(options)?,
-        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.load(options)?,
+    let mut split = loop {
+        match rows(&place, name_or_path, options) {
+            Err(DatasetError::Packed { fault: PackedFault::Meanwhile, .. }) => {}
+            found => break found?,
+        }
     };
     name_or_path.clone_into(&mut split.origin.place);
-    if source(name_or_path).is_none() {
-        let notes = checkup(&split)?;
-        split.origin.notes.extend(notes);
-    }
     if options.normalize == Normalize::Channel {
         split.normalize()?;
     }
     Ok(split)
+}
+
+/// The rows of both parts: from a packed file that has them, where memory is short of room for them, else from the data.
+fn rows(place: &Place<'_>, name: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+    let (all, cache) = (place.all(options), place.cache(name, options));
+    if let Some((mut split, file, bytes)) = cache.find(&all)?
+        && let Some(free) = stays(bytes, options)
+    {
+        split.origin.notes.push(Note::Packed { file, bytes, free, made: false });
+        return place.cut(split, options);
+    }
+    let mut store = Store::of(&cache, &all);
+    let mut split = match place {
+        // Tables and images are divided before they are looked at.
+        Place::Table(path) => labeled::load(path, &all, &mut store)?,
+        Place::Source(source) => source.load(&all)?,
+        Place::Folder(path) => folder::images(path)?.load(&all, &mut store)?,
+        Place::Archive(path, kind, name) => archive::images(path, *kind, name.clone())?.load(&all, &mut store)?,
+    };
+    store.take(&mut split)?;
+    store.seal()?;
+    if !matches!(place, Place::Source(_)) {
+        let notes = checkup(&split)?;
+        split.origin.notes.extend(notes);
+    }
+    store.finish(&mut split)?;
+    place.cut(split, options)
+}
+
+/// The packed files of a data set, whatever options they were made by, in the folder that is asked for, or beside the data
+/// and in the platform's cache folder.
+///
+/// # Errors
+/// `Unknown` if there is no data set of that name or at that path.
+pub fn packed_files(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFile>, DatasetError> {
+    Ok(Place::of(name_or_path)?.cache(name_or_path, options).files())
+}
+
+/// Deletes the packed files of a data set, those that were never finished among them, and says which they were.
+///
+/// # Errors
+/// `Unknown` if there is no data set of that name or at that path; `Io`.
+pub fn uncache(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFile>, DatasetError> {
+    let files = packed_files(name_or_path, options)?;
+    for PackedFile { path, .. } in &files {
+        std::fs::remove_file(path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
+    }
+    Ok(files)
 }
 
 /// Loads data as they are for a network that was trained on others and knows classes of these names. Nothing is drawn from
@@ -94,7 +142,10 @@ pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Res
     place.check(options.task, name_or_path)?;
     match place {
         Place::Table(path) => labeled::given(path, options, known),
-        Place::Source(source) => Ok(Given::of(source.load(options)?)),
+        Place::Source(_) => {
+            let all = LoadOptions { validation: 0.0, ..options.clone() };
+            Ok(Given::of(rows(&place, name_or_path, &all)?))
+        }
         Place::Folder(path) => folder::images(path)?.given(options),
         Place::Archive(path, kind, name) => archive::images(path, kind, name)?.given(options),
     }
@@ -125,14 +176,6 @@ pub fn content(name_or_path: &str, options: &LoadOptions) -> Result<Content, Dat
     }
 }
 
-/// Holds out a share of the training part, if one is asked for.
-fn held_out(mut split: Split, options: &LoadOptions) -> Result<Split, DatasetError> {
-    if options.validation > 0.0 {
-        split.hold_out(options.validation, options.split_seed)?;
-    }
-    Ok(split)
-}
-
 /// The name of a file or folder without its ending, `.tar.gz` as a whole.
 pub fn stem(path: &Path) -> String {
     if is_standard_input(path) {
@@ -152,6 +195,55 @@ enum Place<'p> {
 }
 
 impl<'p> Place<'p> {
+    /// The options by which all rows are read that [`cut`](Self::cut) takes some of: a data set that is known by its name has
+    /// one packed file, however it is divided.
+    fn all(&self, options: &LoadOptions) -> LoadOptions {
+        match self {
+            Self::Source(source) => {
+                let drawn = source.facts().files.is_empty();
+                LoadOptions {
+                    data_dir: options.data_dir.clone(),
+                    cache: options.cache.clone(),
+                    seed: if drawn { options.seed } else { 0 },
+                    train_size: options.train_size.filter(|_| drawn),
+                    test_size: options.test_size.filter(|_| drawn),
+                    ..LoadOptions::default()
+                }
+            }
+            Self::Folder(_) | Self::Archive(..) | Self::Table(_) => options.clone(),
+        }
+    }
+
+    /// The rows of a data set that the options ask for.
+    fn cut(&self, mut split: Split, options: &LoadOptions) -> Result<Split, DatasetError> {
+        if let Self::Source(_) = self {
+            split.train.keep_first("training", options.train_size)?;
+            split.test.keep_first("test", options.test_size)?;
+            if options.validation > 0.0 {
+                split.hold_out(options.validation, options.split_seed)?;
+            }
+        }
+        Ok(split)
+    }
+
+    /// Where packed files of it may lie.
+    fn cache(&self, name: &str, options: &LoadOptions) -> Cache {
+        let from = match self {
+            Self::Source(source) => match files(*source, options.data_dir.as_deref()) {
+                Ok(files) if !files.is_empty() => ReadFrom::Files(files),
+                // Files that are missing are told when they are read.
+                _ => ReadFrom::Nothing,
+            },
+            Self::Folder(path) => ReadFrom::Folder(path.to_path_buf()),
+            Self::Table(path) if path.is_dir() => ReadFrom::Folder(path.to_path_buf()),
+            Self::Table(path) if is_standard_input(path) => ReadFrom::Input,
+            Self::Archive(path, ..) | Self::Table(path) => ReadFrom::Files(
+                [*path].into_iter().chain(options.test_dataset.as_deref()).map(Path::to_owned).collect(),
+            ),
+        };
+        Cache::of(&stem(Path::new(name)), from, options.cache.as_deref())
+    }
+
     /// Whether what is there may hold what is asked for.
     fn check(&self, task: Task, name: &str) -> Result<(), DatasetError> {
         match self {

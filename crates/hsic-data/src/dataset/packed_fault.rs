@@ -22,6 +22,9 @@ pub enum PackedFault {
         /// How many there are.
         parts: u64,
     },
+    /// Another process has made the file since it was looked for. Whoever loads the data takes that one.
+    #[error("another process made the file meanwhile: expected it to be read")]
+    Meanwhile,
     /// What stands at the end of the file, or does not.
     #[error("{found}, expected {expected}")]
     Form {

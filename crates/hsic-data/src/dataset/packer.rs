@@ -34,6 +34,24 @@ impl Packer {
         self.rows
     }
 
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Bytes of all rows.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::from(self.rows) * self.width() as u64
+    }
+
+    /// Bytes of a row.
+    fn width(&self) -> usize {
+        self.columns * self.element.bytes()
+    }
+
     pub(super) fn element(&self) -> Element {
         self.element
     }
@@ -47,11 +65,11 @@ impl Packer {
     /// # Errors
     /// `Io`; `TooLarge` for more rows than 32 bits count.
     pub(super) fn add(&mut self, mut bytes: &[u8]) -> Result<(), DatasetError> {
-        let width = self.columns * self.element.bytes();
+        let width = self.width();
         assert!(bytes.len().is_multiple_of(width), "rows are added whole");
-        let (more, limit) = ((bytes.len() / width) as u64, u64::from(u32::MAX));
-        let rows = u64::from(self.rows) + more;
-        let large = |_| DatasetError::TooLarge { path: self.file.path().to_owned(), found: rows, limit };
+        let rows = u64::from(self.rows) + (bytes.len() / width) as u64;
+        let (found, limit) = (rows.saturating_mul(width as u64), u64::from(u32::MAX).saturating_mul(width as u64));
+        let large = |_| DatasetError::TooLarge { path: self.file.path().to_owned(), found, limit };
         self.rows = u32::try_from(rows).map_err(large)?;
         while !bytes.is_empty() {
             let fits = bytes.len().min(PART_BYTES as usize - self.part.len());
@@ -92,8 +110,7 @@ impl Packer {
         if !self.part.is_empty() {
             self.end_part()?;
         }
-        let length = u64::from(self.rows) * (self.columns * self.element.bytes()) as u64;
-        self.file.seal((0, length), self.sums.clone());
+        self.file.seal((0, self.bytes()), self.sums.clone());
         Ok(())
     }
 
@@ -124,7 +141,7 @@ impl Packer {
 #[derive(Debug)]
 pub struct Aside {
     packer: Packer,
-    path: PathBuf,
+    named: Named,
 }
 
 impl Aside {
@@ -140,8 +157,9 @@ impl Aside {
             match File::options().create_new(true).read(true).write(true).open(&path) {
                 Ok(file) => {
                     // Where the system allows it the name goes at once, and the file with the process, however that ends.
-                    let path = if cfg!(unix) && fs::remove_file(&path).is_ok() { PathBuf::new() } else { path };
-                    return Ok(Self { packer: Packer::new(samples.path(), file, Element::Float, columns), path });
+                    let named =
+                        Named(if cfg!(unix) && fs::remove_file(&path).is_ok() { None } else { Some(path.clone()) });
+                    return Ok(Self { packer: Packer::new(&path, file, Element::Float, columns), named });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(DatasetError::Io { path, source }),
@@ -165,7 +183,7 @@ impl Aside {
     pub fn read(mut self) -> Result<AsideRows, DatasetError> {
         self.packer.seal()?;
         let rows = self.packer.rows_from(0);
-        Ok(AsideRows { rows, _named: Named(self.path) })
+        Ok(AsideRows { rows, _named: self.named })
     }
 }
 
@@ -197,13 +215,13 @@ impl AsideRows {
 
 /// A file that is deleted when it is no longer needed, if it has a name.
 #[derive(Debug)]
-struct Named(PathBuf);
+struct Named(Option<PathBuf>);
 
 impl Drop for Named {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty() {
+        if let Some(path) = &self.0 {
             // If this fails, a file is left that nobody reads.
-            drop(fs::remove_file(&self.0));
+            drop(fs::remove_file(path));
         }
     }
 }
