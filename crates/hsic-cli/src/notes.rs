@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hsic::error::Amount;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{ImageFit, Note, Sign};
 use hsic_bottleneck::network::PYRAMID;
@@ -111,6 +112,17 @@ fn told(note: &Note) -> String {
                 if *asked { "--image-fit crop|pad|stretch" } else { "--image-size N, --image-fit crop|pad|stretch" };
             format!("{} of {from} (height x width) brought to {to}: {how} ({flags})", images(*count))
         }
+        Note::Packed { file, bytes, free, made } => {
+            let (size, file) = (Amount(*bytes), file.display());
+            let why = match free {
+                Some(free) => {
+                    format!("{size} of samples are more than half of the {} of memory that are free", Amount(*free))
+                }
+                None => format!("{size} of samples are kept in a file, as --cache asks"),
+            };
+            let how = if *made { "they were packed into" } else { "they are read from" };
+            format!("{why}: {how} {file} (hsic data uncache deletes it)")
+        }
         Note::Mixed { gray, colored, channels } => {
             let (gray, colored) = (counted(*gray, "gray image", "gray images"), images(*colored));
             let all = if *channels == 1 { "gray" } else { "color" };
@@ -180,7 +192,7 @@ fn told(note: &Note) -> String {
         }
         Note::NoRows { part, classes } => {
             let (which, have) = if classes.len() == 1 { ("class", "has") } else { ("classes", "have") };
-            let meaning = match *part {
+            let meaning = match &**part {
                 "training" => {
                     "what it is like cannot be learned: leave it out of the file, or put rows of it into that part"
                 }

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::content::Content;
-use super::data::Split;
 use super::error::DatasetError;
-use super::packed::{self, Asked};
+use super::packed::{self, Asked, Whole};
 use super::source::LoadOptions;
 
 /// Ends the name of a packed file.
@@ -97,20 +96,24 @@ impl Cache {
         Ok(Content::of(lines.join("\n").as_bytes()).sha256)
     }
 
-    /// A packed file of these rows, if there is one.
+    /// A packed file of these rows, if there is one; `known` are the classes of a training by which they are to be judged.
     ///
     /// # Errors
-    /// As those of [`packed::open`], of the first file that may be the one.
-    pub(super) fn find(&self, options: &LoadOptions) -> Result<Option<(Split, PathBuf, u64)>, DatasetError> {
+    /// As those of [`packed::read`], of the first file that may be the one.
+    pub(super) fn find(
+        &self,
+        options: &LoadOptions,
+        known: Option<&[String]>,
+    ) -> Result<Option<(Whole, PathBuf, u64)>, DatasetError> {
         let whole = |file: &PackedFile| file.whole;
         let files: Vec<PackedFile> = self.files().into_iter().filter(whole).collect();
         if files.is_empty() {
             return Ok(None);
         }
-        let stamp = self.stamp()?;
+        let wanted = Asked::of(options, known, self.stamp()?);
         for PackedFile { path, .. } in files {
-            if let Some((split, bytes)) = packed::split(&path, options, &stamp)? {
-                return Ok(Some((split, path, bytes)));
+            if let Some((whole, bytes)) = packed::read(&path, &wanted, options)? {
+                return Ok(Some((whole, path, bytes)));
             }
         }
         Ok(None)

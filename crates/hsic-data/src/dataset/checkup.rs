@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 
-use super::data::{Dataset, Piece, Split};
+use super::data::{Dataset, Origin, Piece};
 use super::error::DatasetError;
 use super::notes::Note;
 
@@ -17,12 +17,12 @@ const SHARED: f64 = 1.0 / 3.0;
 ///
 /// # Cost
 /// Each value is looked at once, of the part that judges twice; 16 bytes a row of that part.
-pub(super) fn checkup(split: &Split) -> Result<Vec<Note>, DatasetError> {
-    let judged = if split.origin.validation.is_some() { "validation" } else { "test" };
-    let lacking = [(&split.train, "training"), (&split.test, judged)].map(|(part, name)| lacking(part, name));
+pub(super) fn checkup(train: &Dataset, test: &Dataset, origin: &Origin) -> Result<Vec<Note>, DatasetError> {
+    let judged = if origin.validation.is_some() { "validation" } else { "test" };
+    let lacking = [(train, "training"), (test, judged)].map(|(part, name)| lacking(part, name));
     // Columns of a table whose names are known are told by them, where they are looked at one by one.
-    let constant = if split.origin.encoding.is_none() { constant(&split.train)? } else { None };
-    Ok(lacking.into_iter().flatten().chain(constant).chain(shared(split, judged)?).collect())
+    let constant = if origin.encoding.is_none() { constant(train)? } else { None };
+    Ok(lacking.into_iter().flatten().chain(constant).chain(shared(train, test, judged)?).collect())
 }
 
 fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {
@@ -55,21 +55,21 @@ fn constant(train: &Dataset) -> Result<Option<Note>, DatasetError> {
 }
 
 /// Rows that judge and lie in the training part too, if they are many.
-fn shared(split: &Split, part: &'static str) -> Result<Option<Note>, DatasetError> {
+fn shared(train: &Dataset, test: &Dataset, part: &'static str) -> Result<Option<Note>, DatasetError> {
     let mut known = HashSet::new();
-    each_row(&split.test, |row| {
+    each_row(test, |row| {
         known.insert(row);
     })?;
     // Of each row that judges, whether it was met among those that are trained on.
     let mut met = HashSet::new();
-    each_row(&split.train, |row| {
+    each_row(train, |row| {
         if known.contains(&row) {
             met.insert(row);
         }
     })?;
-    let (mut shared, of) = (0, split.test.rows());
+    let (mut shared, of) = (0, test.rows());
     if !met.is_empty() {
-        each_row(&split.test, |row| shared += usize::from(met.contains(&row)))?;
+        each_row(test, |row| shared += usize::from(met.contains(&row)))?;
     }
     Ok((of > 0 && shared as f64 >= SHARED * of as f64).then_some(Note::Shared { part: part.into(), rows: shared, of }))
 }
@@ -99,7 +99,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::dataset::{Drawn, Origin, Samples, Shape, Targets};
+    use crate::dataset::{Drawn, Samples, Shape, Targets};
 
     fn part(values: &[f32], labels: &[u16]) -> Dataset {
         Dataset {
@@ -111,8 +111,8 @@ mod tests {
         }
     }
 
-    fn split(train: Dataset, test: Dataset) -> Split {
-        Split { train, test, standardization: None, origin: Origin::default() }
+    fn notes(train: &Dataset, test: &Dataset) -> Vec<Note> {
+        checkup(train, test, &Origin::default()).unwrap()
     }
 
     #[test]
@@ -123,22 +123,22 @@ mod tests {
             part: Cow::Borrowed(part),
             classes: classes.iter().map(|&class| class.to_owned()).collect(),
         };
-        assert_eq!(checkup(&split(all.clone(), all.clone())).unwrap().len(), 1);
-        assert_eq!(checkup(&split(all.clone(), one.clone())).unwrap(), [missing("test", &["b", "c"])]);
-        assert_eq!(checkup(&split(one.clone(), all.clone())).unwrap(), [missing("training", &["b", "c"])]);
-        let mut held_out = split(all, one);
-        held_out.origin.validation = Some(Drawn { seed: 1, fraction: 0.4, rows: 5 });
-        assert_eq!(checkup(&held_out).unwrap(), [missing("validation", &["b", "c"])]);
+        assert_eq!(notes(&all, &all).len(), 1);
+        assert_eq!(notes(&all, &one), [missing("test", &["b", "c"])]);
+        assert_eq!(notes(&one, &all), [missing("training", &["b", "c"])]);
+        let validation = Some(Drawn { seed: 1, fraction: 0.4, rows: 5 });
+        let held_out = checkup(&all, &one, &Origin { validation, ..Origin::default() });
+        assert_eq!(held_out.unwrap(), [missing("validation", &["b", "c"])]);
     }
 
     #[test]
     fn columns_of_one_value_are_told_of_tables_alone() {
         let mut train = part(&[1.0, 5.0, 2.0, 5.0, 3.0, 5.0], &[0, 1, 2]);
         let test = part(&[9.0, 6.0, 8.0, 6.0, 7.0, 7.0], &[0, 1, 2]);
-        assert_eq!(checkup(&split(train.clone(), test.clone())).unwrap(), [Note::Constant { columns: vec![1] }]);
+        assert_eq!(notes(&train, &test), [Note::Constant { columns: vec![1] }]);
         train.samples = Samples::Bytes(vec![1, 5, 2, 5, 3, 5]);
         let test = Dataset { samples: Samples::Bytes(vec![9, 6, 8, 6, 7, 7]), ..test };
-        assert_eq!(checkup(&split(train, test)).unwrap(), []);
+        assert_eq!(notes(&train, &test), []);
     }
 
     #[test]
@@ -147,10 +147,7 @@ mod tests {
         // One of three and one of four: the row that the training part has twice.
         let three = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0], &[0, 1, 2]);
         let four = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0, 2.0, 1.0], &[0, 1, 2, 0]);
-        assert_eq!(
-            checkup(&split(train.clone(), three)).unwrap(),
-            [Note::Shared { part: "test".into(), rows: 1, of: 3 }]
-        );
-        assert_eq!(checkup(&split(train, four)).unwrap(), []);
+        assert_eq!(notes(&train, &three), [Note::Shared { part: "test".into(), rows: 1, of: 3 }]);
+        assert_eq!(notes(&train, &four), []);
     }
 }

@@ -136,14 +136,13 @@ impl<T: Tree> Images<T> {
     }
 
     /// The images as they are, of one class or more; the first so many of a part where sizes say so.
-    pub(super) fn given(&self, options: &LoadOptions) -> Result<Given, DatasetError> {
+    pub(super) fn given(&self, options: &LoadOptions, store: &mut Store<'_>) -> Result<Given, DatasetError> {
         let files = self.listed(1, true)?;
         let all = files.paths();
         let Files { names, train, test, validation, mut notes, .. } = files;
         if let Some((folder, images)) = validation {
             notes.push(Note::ValidationPart { folder, images: images.len(), used: false });
         }
-        let store = &mut Store::memory();
         let mut survey = Survey::new(&self.tree, all.len(), store.room());
         let train = self.sound(&mut survey, train, options)?;
         let test = test.map(|test| self.sound(&mut survey, test, options)).transpose()?;
@@ -157,6 +156,9 @@ impl<T: Tree> Images<T> {
         let test = test.map(|test| survey.look(test)).transpose()?;
         let frame = Frame::of(&options.images, &train);
         notes.extend(survey.notes(&[&train, test.as_deref().unwrap_or_default()], &frame, &options.images));
+        let columns = frame.shape.columns();
+        let images = train.len() + test.as_ref().map_or(0, Vec::len);
+        store.decide((images as u64).saturating_mul(columns as u64), Element::Byte, columns)?;
         let train = self.part(train, &survey, &frame, &names, store)?;
         let test = test.map(|test| self.part(test, &survey, &frame, &names, store)).transpose()?;
         Ok(Given { train, test, content: Some(self.content_of(&all, survey.contents)?), notes })

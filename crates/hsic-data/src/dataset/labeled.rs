@@ -142,8 +142,13 @@ pub(super) fn division(path: &Path, options: &LoadOptions) -> Result<Option<Divi
 
 /// Loads a table as it is, for a network that knows classes of these names, or that learned values: one class or more, the
 /// first so many rows of a part where sizes say so, columns as the training saw them and standardized by the numbers that are given.
-pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
-    let TableFile { train, test, content, mut notes } = read(path, options, Some(known), &mut Store::memory())?;
+pub(super) fn given(
+    path: &Path,
+    options: &LoadOptions,
+    known: &[String],
+    store: &mut Store<'_>,
+) -> Result<Given, DatasetError> {
+    let TableFile { train, test, content, mut notes } = read(path, options, Some(known), store)?;
     let Decided { train: targets, test: of_test, .. } = decide_known(path, &train, test.as_ref(), options, known)?;
     let mut part = |labeled: &Labeled, targets: &TargetColumn, name, size| {
         let rows = first((0..targets.rows()).collect(), name, size)?;
@@ -399,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, text).unwrap();
-        given(&path, options, &known.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        given(&path, options, &known.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), &mut Store::memory())
     }
 
     #[test]

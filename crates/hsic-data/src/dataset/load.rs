@@ -6,12 +6,13 @@ use super::array_fault::ArrayFault;
 use super::cache::{Cache, PackedFile, ReadFrom};
 use super::checkup::checkup;
 use super::content::Content;
-use super::data::Split;
+use super::data::{Origin, Split};
 use super::division::Division;
 use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
 use super::notes::Note;
+use super::packed::Whole;
 use super::packed_fault::PackedFault;
 use super::source::{DatasetSource, LoadOptions};
 use super::standard_input::is_standard_input;
@@ -70,12 +71,9 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         return Err(DatasetError::Table { path: path.clone(), fault });
     }
     place.check(options.task, name_or_path)?;
-    let mut split = loop {
-        match rows(&place, name_or_path, options) {
-            Err(DatasetError::Packed { fault: PackedFault::Meanwhile, .. }) => {}
-            found => break found?,
-        }
-    };
+    let Whole { train, test, standardization, origin } = rows(&place, name_or_path, options, None)?;
+    let Some(test) = test else { unreachable!("what is trained on has a part that judges") };
+    let mut split = place.cut(Split { train, test, standardization, origin }, options)?;
     name_or_path.clone_into(&mut split.origin.place);
     if options.normalize == Normalize::Channel {
         split.normalize()?;
@@ -83,31 +81,54 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
     Ok(split)
 }
 
-/// The rows of both parts: from a packed file that has them, where memory is short of room for them, else from the data.
-fn rows(place: &Place<'_>, name: &str, options: &LoadOptions) -> Result<Split, DatasetError> {
+/// All rows that a data set has by these options: from a packed file that has them, where memory is short of room for them,
+/// else from the data. `known` are the classes of a training by which they are to be judged.
+fn rows(place: &Place<'_>, name: &str, options: &LoadOptions, known: Option<&[String]>) -> Result<Whole, DatasetError> {
     let (all, cache) = (place.all(options), place.cache(name, options));
-    if let Some((mut split, file, bytes)) = cache.find(&all)?
-        && let Some(free) = stays(bytes, options)
-    {
-        split.origin.notes.push(Note::Packed { file, bytes, free, made: false });
-        return place.cut(split, options);
+    // A data set that is known by its name is the same whoever asks.
+    let known = known.filter(|_| !matches!(place, Place::Source(_)));
+    loop {
+        if let Some((mut whole, file, bytes)) = cache.find(&all, known)?
+            && let Some(free) = stays(bytes, options)
+        {
+            whole.origin.notes.push(Note::Packed { file, bytes, free, made: false });
+            return Ok(whole);
+        }
+        match read(place, &all, known, Store::of(&cache, &all, known)) {
+            Err(DatasetError::Packed { fault: PackedFault::Meanwhile, .. }) => {}
+            read => return read,
+        }
     }
-    let mut store = Store::of(&cache, &all);
-    let mut split = match place {
+}
+
+fn read(
+    place: &Place<'_>,
+    options: &LoadOptions,
+    known: Option<&[String]>,
+    mut store: Store<'_>,
+) -> Result<Whole, DatasetError> {
+    let mut whole: Whole = match (place, known) {
         // Tables and images are divided before they are looked at.
-        Place::Table(path) => labeled::load(path, &all, &mut store)?,
-        Place::Source(source) => source.load(&all)?,
-        Place::Folder(path) => folder::images(path)?.load(&all, &mut store)?,
-        Place::Archive(path, kind, name) => archive::images(path, *kind, name.clone())?.load(&all, &mut store)?,
+        (Place::Table(path), None) => labeled::load(path, options, &mut store)?.into(),
+        (Place::Table(path), Some(known)) => labeled::given(path, options, known, &mut store)?.into(),
+        (Place::Source(source), _) => source.load(options)?.into(),
+        (Place::Folder(path), None) => folder::images(path)?.load(options, &mut store)?.into(),
+        (Place::Folder(path), Some(_)) => folder::images(path)?.given(options, &mut store)?.into(),
+        (Place::Archive(path, kind, name), None) => {
+            archive::images(path, *kind, name.clone())?.load(options, &mut store)?.into()
+        }
+        (Place::Archive(path, kind, name), Some(_)) => {
+            archive::images(path, *kind, name.clone())?.given(options, &mut store)?.into()
+        }
     };
-    store.take(&mut split)?;
+    store.take(&mut whole)?;
     store.seal()?;
-    if !matches!(place, Place::Source(_)) {
-        let notes = checkup(&split)?;
-        split.origin.notes.extend(notes);
+    if let (None, Some(test), false) = (known, &whole.test, matches!(place, Place::Source(_))) {
+        let notes = checkup(&whole.train, test, &whole.origin)?;
+        whole.origin.notes.extend(notes);
     }
-    store.finish(&mut split)?;
-    place.cut(split, options)
+    store.finish(&mut whole)?;
+    Ok(whole)
 }
 
 /// The packed files of a data set, whatever options they were made by, in the folder that is asked for, or beside the data
@@ -140,15 +161,13 @@ pub fn uncache(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFi
 pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
     let place = Place::of(name_or_path)?;
     place.check(options.task, name_or_path)?;
-    match place {
-        Place::Table(path) => labeled::given(path, options, known),
-        Place::Source(_) => {
-            let all = LoadOptions { validation: 0.0, ..options.clone() };
-            Ok(Given::of(rows(&place, name_or_path, &all)?))
-        }
-        Place::Folder(path) => folder::images(path)?.given(options),
-        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.given(options),
+    let Whole { mut train, mut test, origin, .. } = rows(&place, name_or_path, options, Some(known))?;
+    if let (Place::Source(_), Some(test)) = (&place, &mut test) {
+        train.keep_first("training", options.train_size)?;
+        test.keep_first("test", options.test_size)?;
     }
+    let Origin { content, notes, .. } = origin;
+    Ok(Given { train, test, content, notes })
 }
 
 /// The rows that [`load`] makes the two parts of, by the same options.

@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::ImageArrays;
 use super::data::{Dataset, Origin, Samples, Split};
 use super::error::DatasetError;
+use super::given::Given;
 use super::normalization::Normalize;
 use super::packed_fault::PackedFault;
 use super::packer::Packer;
@@ -40,28 +42,38 @@ pub(super) struct Asked {
     images: String,
     /// What is learned.
     task: String,
-    /// What was given of a training, in the place of what is found out: standardization, encoding, scale, early tables.
-    given: [bool; 4],
+    /// What was given of a training, in the place of what is found out: standardization, encoding, scale, early tables, images
+    /// as rows.
+    given: [bool; 5],
+    /// Whether the rows are to be judged by a training that was; then all options count as they are.
+    judged: bool,
 }
 
 impl Asked {
-    pub(super) fn of(options: &LoadOptions, stamp: String) -> Self {
-        let usual = LoadOptions::default();
-        let fixed = LoadOptions {
-            data_dir: None,
-            cache: None,
-            normalize: Normalize::None,
-            images: usual.images,
-            task: usual.task,
-            standardization: None,
-            encoding: None,
-            target_scale: None,
-            tables: usual.tables,
-            ..options.clone()
+    /// `known` are the classes of a training by which the rows are to be judged.
+    pub(super) fn of(options: &LoadOptions, known: Option<&[String]>, stamp: String) -> Self {
+        let all = LoadOptions { data_dir: None, cache: None, normalize: Normalize::None, ..options.clone() };
+        let fixed = match known {
+            Some(known) => format!("{all:?} {known:?}"),
+            None => {
+                let usual = LoadOptions::default();
+                let fixed = LoadOptions {
+                    images: usual.images,
+                    task: usual.task,
+                    standardization: None,
+                    encoding: None,
+                    target_scale: None,
+                    tables: usual.tables,
+                    image_arrays: usual.image_arrays,
+                    ..all
+                };
+                format!("{fixed:?}")
+            }
         };
         Self {
             stamp,
-            fixed: format!("{fixed:?}"),
+            fixed,
+            judged: known.is_some(),
             images: format!("{:?}", options.images),
             task: format!("{:?}", options.task),
             given: [
@@ -69,6 +81,7 @@ impl Asked {
                 options.encoding.is_some(),
                 options.target_scale.is_some(),
                 options.tables == TableColumns::Numbers,
+                options.image_arrays == ImageArrays::Rows,
             ],
         }
     }
@@ -102,16 +115,18 @@ pub(super) struct Description {
     /// CRC-32 of each part.
     sums: Vec<u32>,
     train: Part,
-    test: Part,
+    test: Option<Part>,
     standardization: Option<Standardization>,
     origin: Origin,
 }
 
 impl Description {
-    /// Whether the rows are those that `options` ask for. What was found out in packing counts as well as what was given.
-    fn serves(&self, options: &LoadOptions, stamp: &str) -> bool {
-        let wanted = Asked::of(options, stamp.to_owned());
+    /// Whether the rows are those that are wanted by `options`. What was found out in packing counts as well as what was given.
+    fn serves(&self, wanted: &Asked, options: &LoadOptions) -> bool {
         let Self { asked, .. } = self;
+        if asked.judged || wanted.judged {
+            return asked == wanted;
+        }
         let images = match &options.images {
             ImagePlan::Recorded { shape, reading } => *shape == self.shape && *reading == self.origin.reading,
             ImagePlan::Found { .. } => wanted.images == asked.images,
@@ -131,6 +146,7 @@ impl Description {
             options.encoding.is_none() || options.encoding == self.origin.encoding,
             options.target_scale.is_none() || options.target_scale == found,
             options.tables == TableColumns::All || self.origin.encoding.is_none(),
+            options.image_arrays == ImageArrays::Images || (self.shape.channels, self.shape.height) == (1, 1),
         ];
         // What was given then and is not now would be found out anew.
         let given = asked.given.iter().zip(wanted.given).zip(same).all(|((&then, now), same)| same && (now || !then));
@@ -144,7 +160,7 @@ impl Description {
         if self.sums.len() as u64 != length.div_ceil(PART_BYTES) {
             return Some(format!("checksums of {} parts of {length} bytes", self.sums.len()));
         }
-        for Part { name, chosen, targets } in [&self.train, &self.test] {
+        for Part { name, chosen, targets } in [&self.train].into_iter().chain(&self.test) {
             if chosen.end() > u64::from(self.rows) || chosen.len() != targets.len() {
                 return Some(format!(
                     "{} targets of {} rows among {} of {name}",
@@ -168,14 +184,34 @@ impl Description {
     }
 }
 
-/// Writes the description of a split whose rows a packer has.
+/// A data set as it is loaded: in two parts, or in one where it is to be judged as a whole.
+pub(super) struct Whole {
+    pub(super) train: Dataset,
+    pub(super) test: Option<Dataset>,
+    pub(super) standardization: Option<Standardization>,
+    pub(super) origin: Origin,
+}
+
+impl From<Split> for Whole {
+    fn from(Split { train, test, standardization, origin }: Split) -> Self {
+        Self { train, test: Some(test), standardization, origin }
+    }
+}
+
+impl From<Given> for Whole {
+    fn from(Given { train, test, content, notes }: Given) -> Self {
+        Self { train, test, standardization: None, origin: Origin { content, notes, ..Origin::default() } }
+    }
+}
+
+/// Writes the description of a data set whose rows a packer has.
 ///
 /// # Errors
 /// `Io`.
 ///
 /// # Panics
-/// If the rows of the split lie elsewhere.
-pub(super) fn describe(packer: &Packer, split: &Split, asked: Asked) -> Result<(), DatasetError> {
+/// If the rows lie elsewhere.
+pub(super) fn describe(packer: &Packer, whole: &Whole, asked: Asked) -> Result<(), DatasetError> {
     let stored = |dataset: &Dataset| match &dataset.samples {
         Samples::Stored(stored) => Part::of(dataset, stored),
         Samples::Bytes(_) | Samples::Floats(_) => panic!("both parts of a data set lie in one file"),
@@ -183,13 +219,13 @@ pub(super) fn describe(packer: &Packer, split: &Split, asked: Asked) -> Result<(
     let description = Description {
         asked,
         element: packer.element(),
-        shape: split.train.shape,
+        shape: whole.train.shape,
         rows: packer.next(),
         sums: packer.sums().to_vec(),
-        train: stored(&split.train),
-        test: stored(&split.test),
-        standardization: split.standardization.clone(),
-        origin: split.origin.clone(),
+        train: stored(&whole.train),
+        test: whole.test.as_ref().map(stored),
+        standardization: whole.standardization.clone(),
+        origin: whole.origin.clone(),
     };
     let malformed =
         |error: serde_json::Error| DatasetError::Io { path: packer.path().to_owned(), source: error.into() };
@@ -244,13 +280,13 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
     Ok((file, description))
 }
 
-/// The split in a packed file, if its rows are those that `options` ask for of files of that stamp.
+/// The data set in a packed file with its bytes, if its rows are those that are wanted by `options`.
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn split(path: &Path, options: &LoadOptions, stamp: &str) -> Result<Option<(Split, u64)>, DatasetError> {
+pub(super) fn read(path: &Path, wanted: &Asked, options: &LoadOptions) -> Result<Option<(Whole, u64)>, DatasetError> {
     let (file, description) = open(path)?;
-    if !description.serves(options, stamp) {
+    if !description.serves(wanted, options) {
         return Ok(None);
     }
     let bytes = description.bytes();
@@ -263,5 +299,5 @@ pub(super) fn split(path: &Path, options: &LoadOptions, stamp: &str) -> Result<O
         targets,
         normalization: None,
     };
-    Ok(Some((Split { train: dataset(train), test: dataset(test), standardization, origin }, bytes)))
+    Ok(Some((Whole { train: dataset(train), test: test.map(dataset), standardization, origin }, bytes)))
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::cache::{Cache, Draft};
-use super::data::{Dataset, Piece, Samples, Split};
+use super::data::{Dataset, Piece, Samples};
 use super::error::DatasetError;
 use super::notes::Note;
-use super::packed::{self, Asked};
+use super::packed::{self, Asked, Whole};
 use super::packed_fault::PackedFault;
 use super::packer::Packer;
 use super::source::LoadOptions;
@@ -18,10 +18,18 @@ const SHARE: u64 = 2;
 /// Where samples go.
 pub(super) struct Store<'c> {
     /// Where a file may be made; `None` where memory is all there is.
-    cache: Option<(&'c Cache, &'c LoadOptions)>,
+    cache: Option<Target<'c>>,
     /// Bytes of memory that were free before anything was read, where the system tells.
     free: Option<u64>,
     file: Option<Writing>,
+}
+
+/// What a file would be made of.
+#[derive(Clone, Copy)]
+struct Target<'c> {
+    cache: &'c Cache,
+    options: &'c LoadOptions,
+    known: Option<&'c [String]>,
 }
 
 /// A file that is being written.
@@ -52,15 +60,15 @@ impl Store<'_> {
 
 impl<'c> Store<'c> {
     /// Samples go to a packed file if the options say so, or if they would take too much memory.
-    pub(super) fn of(cache: &'c Cache, options: &'c LoadOptions) -> Self {
-        Self { cache: Some((cache, options)), free: hsic::memory::available(), file: None }
+    pub(super) fn of(cache: &'c Cache, options: &'c LoadOptions, known: Option<&'c [String]>) -> Self {
+        Self { cache: Some(Target { cache, options, known }), free: hsic::memory::available(), file: None }
     }
 
     /// Bytes that samples in memory may have.
     pub(super) fn room(&self) -> u64 {
         match self.cache {
             None => u64::MAX,
-            Some((_, options)) if options.cache.is_some() => 0,
+            Some(Target { options, .. }) if options.cache.is_some() => 0,
             Some(_) => self.free.map_or(u64::MAX, |free| free / SHARE),
         }
     }
@@ -71,13 +79,13 @@ impl<'c> Store<'c> {
     /// # Errors
     /// `Io` if no file can be made.
     pub(super) fn decide(&mut self, bytes: u64, element: Element, columns: usize) -> Result<(), DatasetError> {
-        let Some((cache, options)) = self.cache else { return Ok(()) };
+        let Some(Target { cache, options, known }) = self.cache else { return Ok(()) };
         if self.file.is_some() || (options.cache.is_none() && bytes <= self.room()) {
             return Ok(());
         }
-        let asked = Asked::of(options, cache.stamp()?);
+        let asked = Asked::of(options, known, cache.stamp()?);
         let draft = cache.make(&asked)?;
-        if draft.waited() && cache.find(options)?.is_some() {
+        if draft.waited() && cache.find(options, known)?.is_some() {
             return Err(DatasetError::Packed { path: draft.path().to_owned(), fault: PackedFault::Meanwhile });
         }
         let packer = Packer::new(draft.path(), draft.empty()?, element, columns);
@@ -104,15 +112,15 @@ impl<'c> Store<'c> {
     ///
     /// # Errors
     /// `Io`.
-    pub(super) fn take(&mut self, split: &mut Split) -> Result<(), DatasetError> {
+    pub(super) fn take(&mut self, whole: &mut Whole) -> Result<(), DatasetError> {
         if self.file.is_some() {
             return Ok(());
         }
-        let element = if split.train.samples.are_pixels() { Element::Byte } else { Element::Float };
-        let values = split.train.samples.len() + split.test.samples.len();
-        self.decide((values * element.bytes()) as u64, element, split.train.columns())?;
+        let element = if whole.train.samples.are_pixels() { Element::Byte } else { Element::Float };
+        let values = whole.train.samples.len() + whole.test.as_ref().map_or(0, |test| test.samples.len());
+        self.decide((values * element.bytes()) as u64, element, whole.train.columns())?;
         let Some(Writing { packer, .. }) = &mut self.file else { return Ok(()) };
-        for part in [&mut split.train, &mut split.test] {
+        for part in [&mut whole.train].into_iter().chain(&mut whole.test) {
             moved(part, packer)?;
         }
         Ok(())
@@ -130,12 +138,12 @@ impl<'c> Store<'c> {
     ///
     /// # Errors
     /// `Io`.
-    pub(super) fn finish(self, split: &mut Split) -> Result<(), DatasetError> {
+    pub(super) fn finish(self, whole: &mut Whole) -> Result<(), DatasetError> {
         let Some(Writing { draft, asked, packer, free }) = self.file else { return Ok(()) };
-        packed::describe(&packer, split, asked)?;
+        packed::describe(&packer, whole, asked)?;
         let file = draft.path().to_owned();
         draft.keep()?;
-        split.origin.notes.push(Note::Packed { file, bytes: packer.bytes(), free, made: true });
+        whole.origin.notes.push(Note::Packed { file, bytes: packer.bytes(), free, made: true });
         Ok(())
     }
 }
