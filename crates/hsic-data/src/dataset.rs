@@ -28,6 +28,7 @@ mod idx;
 mod idx_folder;
 mod labeled;
 mod labels;
+mod large_arrays;
 mod layout;
 mod listing;
 mod load;

@@ -18,6 +18,7 @@ mod images;
 mod judged;
 mod maps;
 mod methods;
+mod packed;
 mod photos;
 mod prediction;
 mod regression;

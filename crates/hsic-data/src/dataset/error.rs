@@ -67,6 +67,14 @@ pub enum DatasetError {
         /// Why.
         fault: PackedFault,
     },
+    /// A file that is read where it lies is no longer what it was when it was loaded.
+    #[error("{}: {fault}; it is read while a network is trained on it: expected it to stay as it is for so long", path.display())]
+    ChangedData {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: PackedFault,
+    },
     /// An IDX file of another kind.
     #[error("{}: magic {found:#010x} at byte 0, expected {expected:#010x} ({kind})", path.display())]
     Magic {

@@ -26,6 +26,11 @@ impl Layout {
         Some(Self { shape: Shape { channels, height, width }, channels_last })
     }
 
+    /// Whether the values of an array lie channel by channel.
+    pub(super) fn is_planar(self) -> bool {
+        !self.channels_last || self.shape.channels == 1
+    }
+
     /// Values of an array, channel by channel.
     pub(super) fn planar<'v, V: Copy>(self, values: impl Into<Cow<'v, [V]>>) -> Cow<'v, [V]>
     where
@@ -33,7 +38,7 @@ impl Layout {
     {
         let values = values.into();
         let Shape { channels, height, width } = self.shape;
-        if !self.channels_last || channels == 1 {
+        if self.is_planar() {
             return values;
         }
         let mut planar = Vec::with_capacity(values.len());

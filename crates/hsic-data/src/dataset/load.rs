@@ -6,7 +6,7 @@ use super::array_fault::ArrayFault;
 use super::cache::{Cache, PackedFile, ReadFrom};
 use super::checkup::checkup;
 use super::content::Content;
-use super::data::{Origin, Split};
+use super::data::{Origin, Samples, Split};
 use super::division::Division;
 use super::error::DatasetError;
 use super::given::Given;
@@ -128,6 +128,12 @@ fn read(
         whole.origin.notes.extend(notes);
     }
     store.finish(&mut whole)?;
+    // Time may pass between the looks at the rows here and the first step.
+    for part in [&whole.train].into_iter().chain(&whole.test) {
+        if let Samples::Stored(stored) = &part.samples {
+            stored.check_again();
+        }
+    }
     Ok(whole)
 }
 

@@ -36,6 +36,15 @@ pub enum Note {
         /// Whether the file was made now; else it was there.
         made: bool,
     },
+    /// Samples are read from the file of the data, where they lie, while they are trained on.
+    Lying {
+        /// The file.
+        file: PathBuf,
+        /// Bytes of all samples.
+        bytes: u64,
+        /// Bytes of memory that were free, of which they would have taken more than half; `None` if that was asked for.
+        free: Option<u64>,
+    },
     /// Gray images among colored ones.
     Mixed {
         /// Gray images.

@@ -100,8 +100,11 @@ struct Part {
 }
 
 impl Part {
-    fn of(dataset: &Dataset, stored: &StoredRows) -> Self {
-        Self { name: dataset.name.clone(), chosen: stored.chosen().clone(), targets: dataset.targets.clone() }
+    /// Of rows that lie in one file.
+    fn of(dataset: &Dataset) -> Option<Self> {
+        let Samples::Stored(stored) = &dataset.samples else { return None };
+        let chosen = stored.chosen()?.clone();
+        Some(Self { name: dataset.name.clone(), chosen, targets: dataset.targets.clone() })
     }
 }
 
@@ -212,10 +215,7 @@ impl From<Given> for Whole {
 /// # Panics
 /// If the rows lie elsewhere.
 pub(super) fn describe(packer: &Packer, whole: &Whole, asked: Asked) -> Result<(), DatasetError> {
-    let stored = |dataset: &Dataset| match &dataset.samples {
-        Samples::Stored(stored) => Part::of(dataset, stored),
-        Samples::Bytes(_) | Samples::Floats(_) => panic!("both parts of a data set lie in one file"),
-    };
+    let stored = |dataset: &Dataset| Part::of(dataset).expect("both parts of a data set lie in one file");
     let description = Description {
         asked,
         element: packer.element(),

@@ -1,13 +1,15 @@
-//! What can be wrong with a file in which samples are kept packed.
+//! What can be wrong with a file that samples are read from.
 
 use thiserror::Error;
 
-/// Why a packed file cannot be used. What helps is always the same: the file is deleted and made anew from the data.
+/// Why a file cannot be read. What helps against a packed one is always the same: it is deleted and made anew from the data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PackedFault {
     /// A part is not what was written.
-    #[error("part {part} of {parts} (from 0, 4 MiB each) was changed since it was written: expected its checksum")]
+    #[error(
+        "part {part} of {parts} (from 0, 4 MiB each) was changed since it was written or loaded: expected its checksum"
+    )]
     Changed {
         /// The part, from 0.
         part: u64,

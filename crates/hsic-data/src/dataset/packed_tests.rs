@@ -1,6 +1,7 @@
 //! Rows in a packed file beside the same rows in memory: the same bits, and whatever was done to the file is told.
 
 use std::fs;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,89 @@ fn images_of_a_file_are_those_of_memory_to_the_last_bit() {
     let mut first = vec![0.0; 4800];
     loaded(&folder, &LoadOptions::default()).unwrap().test.fill_row(0, &mut first).unwrap();
     assert_eq!(row, first);
+}
+
+/// Arrays of bytes as NumPy writes them: name, sizes, values.
+type Arrays<'a> = &'a [(&'a str, &'a [usize], Vec<u8>)];
+
+fn npz(path: &Path, method: zip::CompressionMethod, arrays: Arrays<'_>) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    for (name, sizes, values) in arrays {
+        let sizes: String = sizes.iter().map(|size| format!("{size},")).collect();
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({sizes}), }}\n");
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        let length = (header.len() as u16).to_le_bytes();
+        archive.write_all(&[b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), values].concat()).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+#[test]
+fn arrays_are_read_where_they_lie_and_packed_where_that_cannot_be() {
+    use zip::CompressionMethod::{Deflated, Stored};
+    let root = tempfile::tempdir().unwrap();
+    let (place, labels) =
+        (root.path().join("a.npz"), |rows: usize| (0..rows).map(|row| (row % 5) as u8).collect::<Vec<_>>());
+    let (gray, last): (&[usize], &[usize]) = (&[40, 30], &[20, 20, 3]);
+    for (method, sizes, lies) in [(Stored, gray, true), (Deflated, gray, false), (Stored, last, false)] {
+        let shape = |rows: usize| [&[rows], sizes].concat();
+        let values = |rows: usize| noise(rows * 1200);
+        let [x, x_test] = [5000, 200].map(|rows| (shape(rows), values(rows)));
+        npz(
+            &place,
+            method,
+            &[
+                ("y_test", &[200], labels(200)),
+                ("x_train", &x.0, x.1),
+                ("y_train", &[5000], labels(5000)),
+                ("x_test", &x_test.0, x_test.1),
+            ],
+        );
+        let memory = loaded(&place, &LoadOptions::default()).unwrap();
+        let stored = loaded(&place, &in_file(root.path())).unwrap();
+        assert_same(&stored, &memory, Augmentation { shift: 2, ..Augmentation::default() });
+        let said = |split: &Split| {
+            split.origin.notes.iter().any(|note| matches!(note, Note::Lying { file, .. } if *file == place))
+        };
+        assert_eq!(said(&stored), lies, "{:?}", stored.origin.notes);
+        assert_eq!(packed_files(place.to_str().unwrap(), &in_file(root.path())).unwrap().is_empty(), lies);
+        // The rows of both arrays, one after the other, and some of each.
+        let (all, others) = (stored.part(Part::All), memory.part(Part::All));
+        let [mut row, mut expected] = [(); 2].map(|()| vec![0.0; 3 * 1200]);
+        all.select(&[5199, 0, 5000]).fill_rows(&[2, 0, 1], &mut row, &mut Vec::new()).unwrap();
+        others.fill_rows(&[5000, 5199, 0], &mut expected, &mut Vec::new()).unwrap();
+        assert_eq!(row, expected);
+        uncache(place.to_str().unwrap(), &in_file(root.path())).unwrap();
+    }
+}
+
+#[test]
+fn a_file_of_data_that_changes_while_it_is_read_is_told_and_never_to_be_deleted() {
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().join("a.npz");
+    let labels = |rows: usize| (0..rows).map(|row| (row % 2) as u8).collect::<Vec<_>>();
+    let arrays: Arrays<'_> = &[("x", &[5000, 40, 30], noise(6_000_000)), ("y", &[5000], labels(5000))];
+    npz(&place, zip::CompressionMethod::Stored, arrays);
+    let split = loaded(&place, &in_file(root.path())).unwrap();
+    let mut bytes = fs::read(&place).unwrap();
+    bytes[5_500_000] ^= 1;
+    fs::write(&place, &bytes).unwrap();
+    let mut ended = Vec::new();
+    for row in 0..split.train.rows() {
+        if let Err(error) = split.train.fill_row(row, &mut [0.0; 1200]) {
+            ended.push(error.to_string());
+        }
+    }
+    let expected = "part 1 of 2 (from 0, 4 MiB each) was changed since it was written or loaded: expected its checksum; \
+                    it is read while a network is trained on it: expected it to stay as it is for so long";
+    assert!(ended.len() > 500 && ended.iter().all(|error| error.ends_with(expected)), "{:?}", ended.first());
+    // A file that was spoilt before it is loaded has another sum than its archive says, as in memory.
+    let told = |options: &LoadOptions| {
+        let error = loaded(&place, options).unwrap_err();
+        (error.to_string(), std::error::Error::source(&error).map(ToString::to_string))
+    };
+    assert_eq!(told(&in_file(root.path())), told(&LoadOptions::default()));
 }
 
 #[test]
@@ -225,7 +309,10 @@ fn a_changed_or_cut_file_is_told_by_its_part() {
         "{error}"
     );
     let message = told(error);
-    assert!(message.starts_with("f: part 1 of 3 (from 0, 4 MiB each) was changed since it was written"), "{message}");
+    assert!(
+        message.starts_with("f: part 1 of 3 (from 0, 4 MiB each) was changed since it was written or loaded"),
+        "{message}"
+    );
     assert!(message.ends_with("expected this file to be deleted, to be made anew from them"), "{message}");
     // A training hears of it in the place of the batch.
     let plan = Batches { size: 500, seed: 1, shuffle: false, augmentation: Augmentation::default(), drop_last: false };

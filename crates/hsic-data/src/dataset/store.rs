@@ -73,6 +73,16 @@ impl<'c> Store<'c> {
         }
     }
 
+    /// Whether so many bytes of samples are not to go to memory.
+    pub(super) fn wants(&self, bytes: u64) -> bool {
+        self.cache.is_some() && bytes > self.room()
+    }
+
+    /// Bytes of memory that were free before anything was read, where that decides.
+    pub(super) fn free(&self) -> Option<u64> {
+        self.free.filter(|_| self.cache.is_some_and(|Target { options, .. }| options.cache.is_none()))
+    }
+
     /// Decides where all samples go, of which there are at most so many bytes, by the memory that is free. Said again it
     /// changes nothing.
     ///
@@ -89,7 +99,7 @@ impl<'c> Store<'c> {
             return Err(DatasetError::Packed { path: draft.path().to_owned(), fault: PackedFault::Meanwhile });
         }
         let packer = Packer::new(draft.path(), draft.empty()?, element, columns);
-        let free = self.free.filter(|_| options.cache.is_none());
+        let free = self.free();
         self.file = Some(Writing { draft, asked, packer, free });
         Ok(())
     }
@@ -113,7 +123,7 @@ impl<'c> Store<'c> {
     /// # Errors
     /// `Io`.
     pub(super) fn take(&mut self, whole: &mut Whole) -> Result<(), DatasetError> {
-        if self.file.is_some() {
+        if self.file.is_some() || matches!(whole.train.samples, Samples::Stored(_)) {
             return Ok(());
         }
         let element = if whole.train.samples.are_pixels() { Element::Byte } else { Element::Float };

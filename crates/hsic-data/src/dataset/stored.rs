@@ -52,6 +52,8 @@ pub(super) struct PartedFile {
     /// The file's name once it is whole, for messages.
     path: PathBuf,
     file: File,
+    /// Whether it is the user's own: then it is never to be deleted.
+    given: bool,
     /// Where the first row begins, and how many bytes all rows have; unknown while they are written.
     span: OnceLock<(u64, u64)>,
     parts: OnceLock<Parts>,
@@ -60,7 +62,7 @@ pub(super) struct PartedFile {
 impl PartedFile {
     /// A file that is being written. What is read before it is [sealed](Self::seal) is not checked.
     pub(super) fn growing(path: &Path, file: File) -> Self {
-        Self { path: path.to_owned(), file, span: OnceLock::new(), parts: OnceLock::new() }
+        Self { path: path.to_owned(), file, given: false, span: OnceLock::new(), parts: OnceLock::new() }
     }
 
     /// A file of which `length` bytes from `start` on are rows whose parts have these checksums.
@@ -68,6 +70,11 @@ impl PartedFile {
         let file = Self::growing(path, file);
         file.seal((start, length), sums);
         file
+    }
+
+    /// A file of the user's own, of which `length` bytes from `start` on are rows.
+    pub(super) fn given(path: &Path, file: File, span: (u64, u64), sums: Vec<u32>) -> Self {
+        Self { given: true, ..Self::whole(path, file, span, sums) }
     }
 
     /// Says where the rows are and which checksums their parts have.
@@ -109,21 +116,61 @@ impl PartedFile {
         let mut bytes = vec![0; (length - place).min(PART_BYTES) as usize];
         read_exact_at(&self.file, &mut bytes, start + place).map_err(|error| self.unread(part, error))?;
         if crc32fast::hash(&bytes) != parts.sums[part as usize] {
-            let fault = PackedFault::Changed { part, parts: parts.sums.len() as u64 };
-            return Err(DatasetError::Packed { path: self.path.clone(), fault });
+            return Err(self.fault(PackedFault::Changed { part, parts: parts.sums.len() as u64 }));
         }
         parts.seen[part as usize].store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn fault(&self, fault: PackedFault) -> DatasetError {
+        let path = self.path.clone();
+        if self.given { DatasetError::ChangedData { path, fault } } else { DatasetError::Packed { path, fault } }
     }
 
     fn unread(&self, part: u64, error: io::Error) -> DatasetError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 let parts = self.parts.get().map_or(0, |parts| parts.sums.len() as u64);
-                DatasetError::Packed { path: self.path.clone(), fault: PackedFault::Cut { part, parts } }
+                self.fault(PackedFault::Cut { part, parts })
             }
             _ => DatasetError::Io { path: self.path.clone(), source: error },
         }
+    }
+}
+
+/// Checksums of the parts of rows that come piece by piece.
+#[derive(Default)]
+pub(super) struct GrowingSums {
+    hasher: crc32fast::Hasher,
+    /// Bytes of the last part so far.
+    filled: u64,
+    sums: Vec<u32>,
+}
+
+impl GrowingSums {
+    pub(super) fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let fits = (bytes.len() as u64).min(PART_BYTES - self.filled) as usize;
+            self.hasher.update(&bytes[..fits]);
+            self.filled += fits as u64;
+            bytes = &bytes[fits..];
+            if self.filled == PART_BYTES {
+                self.end_part();
+            }
+        }
+    }
+
+    fn end_part(&mut self) {
+        self.sums.push(std::mem::take(&mut self.hasher).finalize());
+        self.filled = 0;
+    }
+
+    /// One for each part.
+    pub(super) fn sums(mut self) -> Vec<u32> {
+        if self.filled > 0 {
+            self.end_part();
+        }
+        self.sums
     }
 }
 
@@ -190,32 +237,43 @@ impl Chosen {
     }
 }
 
-/// Rows in a file, of which another data set may have others.
+/// Rows of one file.
 #[derive(Clone, Debug)]
-pub struct StoredRows {
+struct Section {
     file: Arc<PartedFile>,
-    element: Element,
-    columns: usize,
     chosen: Chosen,
 }
 
+/// Rows in a file, of which another data set may have others; or in two, one after the other.
+#[derive(Clone, Debug)]
+pub struct StoredRows {
+    element: Element,
+    columns: usize,
+    /// One at the least.
+    sections: Vec<Section>,
+}
+
 impl PartialEq for StoredRows {
-    /// Two are equal if they are the same rows of the same file.
+    /// Two are equal if they are the same rows of the same files.
     fn eq(&self, other: &Self) -> bool {
-        let (file, others) = (self.file.path(), other.file.path());
-        file == others && self.element == other.element && self.chosen == other.chosen
+        let same = |(own, other): (&Section, &Section)| {
+            own.file.path() == other.file.path() && own.file.span == other.file.span && own.chosen == other.chosen
+        };
+        self.element == other.element
+            && self.sections.len() == other.sections.len()
+            && self.sections.iter().zip(&other.sections).all(same)
     }
 }
 
 impl StoredRows {
     pub(super) fn new(file: &Arc<PartedFile>, element: Element, columns: usize, chosen: Chosen) -> Self {
-        Self { file: Arc::clone(file), element, columns, chosen }
+        Self { element, columns, sections: vec![Section { file: Arc::clone(file), chosen }] }
     }
 
-    /// The file that they lie in.
+    /// The file that they lie in, or the first of them.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.file.path()
+        self.sections[0].file.path()
     }
 
     /// What their values are.
@@ -227,7 +285,7 @@ impl StoredRows {
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.chosen.len()
+        self.sections.iter().map(|section| section.chosen.len()).sum()
     }
 
     /// Values in a row.
@@ -236,8 +294,21 @@ impl StoredRows {
         self.columns
     }
 
-    pub(super) fn chosen(&self) -> &Chosen {
-        &self.chosen
+    /// Which rows of the file they are, if it is one.
+    pub(super) fn chosen(&self) -> Option<&Chosen> {
+        match &self.sections[..] {
+            [section] => Some(&section.chosen),
+            _ => None,
+        }
+    }
+
+    /// Lets all parts be checked again when they are next read.
+    pub(super) fn check_again(&self) {
+        for Section { file, .. } in &self.sections {
+            if let Some(parts) = file.parts.get() {
+                parts.seen.iter().for_each(|seen| seen.store(false, Ordering::Release));
+            }
+        }
     }
 
     /// Bytes of a row.
@@ -245,35 +316,65 @@ impl StoredRows {
         self.columns * self.element.bytes()
     }
 
+    /// The section in which the row at a place lies, and the row there.
+    ///
+    /// # Panics
+    /// If the place is not below [`rows`](Self::rows).
+    fn at(&self, mut place: usize) -> (usize, u32) {
+        for (index, section) in self.sections.iter().enumerate() {
+            let rows = section.chosen.len();
+            if place < rows {
+                return (index, section.chosen.at(place));
+            }
+            place -= rows;
+        }
+        panic!("row {place} beyond the last of {}", self.rows());
+    }
+
     /// The rows at these places, in that order.
     pub(super) fn select(&self, places: &[usize]) -> Self {
-        let rows = places.iter().map(|&place| self.chosen.at(place)).collect();
-        Self { chosen: Chosen::List(rows), ..self.clone() }
+        let mut sections: Vec<(usize, Vec<u32>)> = vec![(0, Vec::new())];
+        for &place in places {
+            let (index, row) = self.at(place);
+            match sections.last_mut() {
+                Some((last, rows)) if *last == index || rows.is_empty() => {
+                    *last = index;
+                    rows.push(row);
+                }
+                _ => sections.push((index, vec![row])),
+            }
+        }
+        let section = |(index, rows): (usize, Vec<u32>)| Section {
+            file: Arc::clone(&self.sections[index].file),
+            chosen: Chosen::List(rows),
+        };
+        Self { sections: sections.into_iter().map(section).collect(), ..*self }
     }
 
     /// Keeps the first so many.
-    pub(super) fn truncate(&mut self, rows: usize) {
-        match &mut self.chosen {
-            Chosen::Run { count, .. } => *count = (*count).min(u32::try_from(rows).unwrap_or(u32::MAX)),
-            Chosen::List(list) => list.truncate(rows),
+    pub(super) fn truncate(&mut self, mut rows: usize) {
+        for Section { chosen, .. } in &mut self.sections {
+            match chosen {
+                Chosen::Run { count, .. } => *count = (*count).min(u32::try_from(rows).unwrap_or(u32::MAX)),
+                Chosen::List(list) => list.truncate(rows),
+            }
+            rows -= chosen.len();
         }
     }
 
-    /// These rows, then others of the same file.
-    ///
-    /// # Panics
-    /// If the others lie in another file.
+    /// These rows, then others.
     pub(super) fn extend(&mut self, others: &Self) {
-        assert!(Arc::ptr_eq(&self.file, &others.file), "both parts of a data set lie in one file");
-        self.chosen = match (&self.chosen, &others.chosen) {
-            (Chosen::Run { first, count }, Chosen::Run { first: next, count: more }) if first + count == *next => {
-                Chosen::Run { first: *first, count: count + more }
+        for Section { file, chosen } in &others.sections {
+            match (self.sections.last_mut(), chosen) {
+                (
+                    Some(Section { file: own, chosen: Chosen::Run { first, count } }),
+                    Chosen::Run { first: next, count: more },
+                ) if Arc::ptr_eq(own, file) && *first + *count == *next => {
+                    *count += more;
+                }
+                _ => self.sections.push(Section { file: Arc::clone(file), chosen: chosen.clone() }),
             }
-            (own, others) => {
-                let each = |chosen: &Chosen| (0..chosen.len()).map(|place| chosen.at(place)).collect::<Vec<_>>();
-                Chosen::List([each(own), each(others)].concat())
-            }
-        };
+        }
     }
 
     /// Reads the bytes of the rows at these places, one row after another. Rows that lie side by side are read at once.
@@ -290,22 +391,22 @@ impl StoredRows {
     ) -> Result<(), DatasetError> {
         let width = self.width();
         assert_eq!(out.len(), places.len() * width, "a place for each value");
-        // Rows that were met and are not read yet, from which place of `out` on.
-        let (mut first, mut count, mut begin) = (0u64, 0usize, 0usize);
+        // Rows that were met and are not read yet, of which section, and from which place of `out` on.
+        let (mut section, mut first, mut count, mut begin) = (0, 0u64, 0usize, 0usize);
         for place in places {
-            let row = u64::from(self.chosen.at(place));
-            if count > 0 && row != first + count as u64 {
+            let (of, row) = self.at(place);
+            if count > 0 && (of != section || u64::from(row) != first + count as u64) {
                 let end = begin + count * width;
-                self.file.read(first * width as u64, &mut out[begin..end])?;
+                self.sections[section].file.read(first * width as u64, &mut out[begin..end])?;
                 (count, begin) = (0, end);
             }
             if count == 0 {
-                first = row;
+                (section, first) = (of, u64::from(row));
             }
             count += 1;
         }
         if count > 0 {
-            self.file.read(first * width as u64, &mut out[begin..begin + count * width])?;
+            self.sections[section].file.read(first * width as u64, &mut out[begin..begin + count * width])?;
         }
         Ok(())
     }

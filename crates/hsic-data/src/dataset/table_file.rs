@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use super::arrays::{self, Arrays, Pair, Rows};
+use super::arrays::{self, Arrays, ImageArrays, Pair, Rows};
 use super::columns::Columns;
 use super::content::Content;
 use super::encoding::Encoding;
@@ -12,6 +12,7 @@ use super::error::DatasetError;
 use super::gzip;
 use super::idx_folder;
 use super::labels::{ClassLabels, RawLabels};
+use super::large_arrays;
 use super::notes::Note;
 use super::npy::{self, Stored};
 use super::npz::Archive;
@@ -136,6 +137,13 @@ fn read_one(
         return Ok(TableFile { train: of_pair(train), test: test.map(of_pair), content, notes: Vec::new() });
     }
     let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
+    if kind == Kind::Npz
+        && options.image_arrays == ImageArrays::Images
+        && let Some(parts) = large_arrays::read(path, options.arrays.as_ref(), store)?
+    {
+        let large_arrays::Parts { train, test, content, notes } = parts;
+        return Ok(TableFile { train: of_pair(train), test: test.map(of_pair), content, notes });
+    }
     let bytes = if kind == Kind::Text { text_bytes(path)? } else { read_file(path)? };
     let reading = Reading { options, known, train };
     let (content, parts) = rayon::join(
