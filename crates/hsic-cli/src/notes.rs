@@ -97,6 +97,15 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("column ").unwrap_or(name)
 }
 
+/// Why samples are not read into memory.
+fn not_in_memory(bytes: u64, free: Option<u64>) -> String {
+    let bytes = Amount(bytes);
+    match free {
+        Some(free) => format!("{bytes} of samples are more than half of the {} of memory that are free", Amount(free)),
+        None => format!("{bytes} of samples are not kept in memory, as --cache asks"),
+    }
+}
+
 /// What it says, with the flag that changes it.
 fn told(note: &Note) -> String {
     match note {
@@ -113,15 +122,12 @@ fn told(note: &Note) -> String {
             format!("{} of {from} (height x width) brought to {to}: {how} ({flags})", images(*count))
         }
         Note::Packed { file, bytes, free, made } => {
-            let (size, file) = (Amount(*bytes), file.display());
-            let why = match free {
-                Some(free) => {
-                    format!("{size} of samples are more than half of the {} of memory that are free", Amount(*free))
-                }
-                None => format!("{size} of samples are kept in a file, as --cache asks"),
-            };
             let how = if *made { "they were packed into" } else { "they are read from" };
+            let (why, file) = (not_in_memory(*bytes, *free), file.display());
             format!("{why}: {how} {file} (hsic data uncache deletes it)")
+        }
+        Note::Lying { file, bytes, free } => {
+            format!("{}: they are read from {}, where they lie", not_in_memory(*bytes, *free), file.display())
         }
         Note::Mixed { gray, colored, channels } => {
             let (gray, colored) = (counted(*gray, "gray image", "gray images"), images(*colored));

@@ -119,6 +119,24 @@ impl Cache {
         Ok(None)
     }
 
+    /// What the data are, as a packed file says that was made of the same files; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(super) fn content(&self) -> Result<Option<Content>, DatasetError> {
+        let mut whole = self.files().into_iter().filter(|file| file.whole).peekable();
+        if matches!(self.from, ReadFrom::Nothing) || whole.peek().is_none() {
+            return Ok(None);
+        }
+        let stamp = self.stamp()?;
+        for PackedFile { path, .. } in whole {
+            if let Some(content) = packed::content(&path, &stamp)? {
+                return Ok(Some(content));
+            }
+        }
+        Ok(None)
+    }
+
     /// All packed files of this data set, whatever options they were made by.
     pub(super) fn files(&self) -> Vec<PackedFile> {
         let mut found = Vec::new();
@@ -273,13 +291,19 @@ fn line(path: &Path, lines: &mut Vec<String>) -> Result<(), DatasetError> {
     Ok(())
 }
 
+/// Whether a file is of packed samples by its name: such files may lie among the data and are none of them.
+fn is_packed(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    [ENDING, ASIDE].iter().any(|ending| name.strip_suffix(ending).is_some_and(|name| name.ends_with('.')))
+}
+
 fn walk(folder: &Path, lines: &mut Vec<String>) -> Result<(), DatasetError> {
     let io = |source| DatasetError::Io { path: folder.to_owned(), source };
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
             walk(&path, lines)?;
-        } else if path.exists() {
+        } else if path.exists() && !is_packed(&path) {
             line(&path, lines)?;
         }
     }

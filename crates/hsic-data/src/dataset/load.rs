@@ -188,12 +188,17 @@ pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, D
     rows.ok_or_else(|| DatasetError::NotDivided { name: name_or_path.to_owned() })
 }
 
-/// What the data of that name or at that path are, without keeping them: the content that [`load`] notes.
+/// What the data of that name or at that path are, without keeping them: the content that [`load`] notes. Where a packed file
+/// was made of the same files, by their names, lengths and times, it says so, and they are not read.
 ///
 /// # Errors
 /// Files that are missing or cannot be read.
 pub fn content(name_or_path: &str, options: &LoadOptions) -> Result<Content, DatasetError> {
-    match Place::of(name_or_path)? {
+    let place = Place::of(name_or_path)?;
+    if let Some(content) = place.cache(name_or_path, options).content()? {
+        return Ok(content);
+    }
+    match place {
         Place::Table(path) => table_file::content(path, options),
         Place::Source(source) => source.content(options),
         Place::Folder(path) => folder::images(path)?.content(),

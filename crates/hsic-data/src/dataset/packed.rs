@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::ImageArrays;
+use super::content::Content;
 use super::data::{Dataset, Origin, Samples, Split};
 use super::error::DatasetError;
 use super::given::Given;
@@ -278,6 +279,15 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
         return wrong(found, "as many as the description says: it was cut or changed");
     }
     Ok((file, description))
+}
+
+/// What the data are of which a packed file was made, if those were files of that stamp.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn content(path: &Path, stamp: &str) -> Result<Option<Content>, DatasetError> {
+    let (_, description) = open(path)?;
+    Ok(description.origin.content.filter(|_| description.asked.stamp == stamp))
 }
 
 /// The data set in a packed file with its bytes, if its rows are those that are wanted by `options`.

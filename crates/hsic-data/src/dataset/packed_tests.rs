@@ -248,6 +248,8 @@ fn what_is_asked_of_a_finished_training_is_in_its_file() {
             ..options.clone()
         };
         assert_eq!(packed(&loaded(place, &later).unwrap()), (packed(&trained).0, false), "{}", place.display());
+        let at = place.to_str().unwrap();
+        assert_eq!(content(at, &options).unwrap(), content(at, &LoadOptions::default()).unwrap());
         // Another standardization is another file.
         let means = Standardization { means: vec![1.0; 2], deviations: vec![2.0; 2] };
         if *place == table {
@@ -353,6 +355,15 @@ fn a_changed_or_cut_file_is_told_by_its_part() {
     // The remedy.
     uncache(folder.to_str().unwrap(), &options).unwrap();
     assert!(packed(&loaded(&folder, &options).unwrap()).1);
+}
+
+#[test]
+fn a_packed_file_among_the_data_is_none_of_them() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = images(root.path());
+    let options = LoadOptions { cache: Some(folder.clone()), ..LoadOptions::default() };
+    assert!(packed(&loaded(&folder, &options).unwrap()).1);
+    assert!(!packed(&loaded(&folder, &options).unwrap()).1);
 }
 
 #[test]

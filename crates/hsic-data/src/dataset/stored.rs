@@ -210,6 +210,16 @@ pub(super) enum Chosen {
 }
 
 impl Chosen {
+    /// These rows, in order.
+    fn of(rows: Vec<u32>) -> Self {
+        let (first, count) = (rows.first().copied().unwrap_or(0), rows.len() as u32);
+        if rows.iter().zip(first..).all(|(&row, next)| row == next) {
+            Self::Run { first, count }
+        } else {
+            Self::List(rows)
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Run { count, .. } => *count as usize,
@@ -346,7 +356,7 @@ impl StoredRows {
         }
         let section = |(index, rows): (usize, Vec<u32>)| Section {
             file: Arc::clone(&self.sections[index].file),
-            chosen: Chosen::List(rows),
+            chosen: Chosen::of(rows),
         };
         Self { sections: sections.into_iter().map(section).collect(), ..*self }
     }
