@@ -21,8 +21,8 @@ fn main() -> Result<(), BoxError> {
 
     // Which unit stands for which class is read off the training data, once.
     let at_rest = AtRest::of(&network);
-    let assignment = at_rest.assignment(&data.train);
-    let accuracy = at_rest.accuracy_by(&assignment, &data.test);
+    let assignment = at_rest.assignment(&data.train)?;
+    let accuracy = at_rest.accuracy_by(&assignment, &data.test)?;
     println!("{} steps, {:.1} % in the end", history.steps, 100.0 * accuracy);
     Ok(())
 }

@@ -24,7 +24,7 @@ fn main() -> Result<(), BoxError> {
     let predictor = Predictor::open(&Run::open(&folder)?)?;
     let mut rows = vec![0.0; 3 * data.test.columns()];
     for (index, row) in rows.chunks_exact_mut(data.test.columns()).enumerate() {
-        data.test.fill_row(index, row);
+        data.test.fill_row(index, row)?;
     }
     for (prediction, label) in predictor.predict(&rows).iter().zip(data.test.labels()) {
         let name = &predictor.provenance().class_names[prediction.class];

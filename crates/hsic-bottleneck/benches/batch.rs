@@ -5,7 +5,7 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use hsic::random::Stream;
-use hsic_bottleneck::augment::Augmentation;
+use hsic_bottleneck::augment::{Augmentation, Scratch};
 use hsic_bottleneck::batch::{Batch, epoch_order};
 use hsic_bottleneck::dataset::{Dataset, Normalization, Samples, Shape, Targets};
 
@@ -44,11 +44,9 @@ fn augmented(bencher: Bencher, (m, channels, side): (usize, usize, usize)) {
     dataset.normalization = normalization(&dataset);
     let augmentation = Augmentation { flip: true, shift: 4, cutout: 8 };
     let (columns, order) = (dataset.columns(), epoch_order(ROWS, 1, 0));
-    let (mut x, mut scratch) = (vec![0.0; m * columns], Vec::new());
+    let (mut x, mut scratch) = (vec![0.0; m * columns], Scratch::default());
     bencher.counter(ItemsCount::new(m * columns)).bench_local(|| {
-        for (out, &row) in x.chunks_exact_mut(columns).zip(&order) {
-            augmentation.fill_row(&dataset, (1, 0), row, out, &mut scratch);
-        }
+        augmentation.fill_rows(&dataset, (1, 0), &order[..m], &mut x, &mut scratch).expect("samples in memory");
     });
 }
 
@@ -60,7 +58,7 @@ fn order(bencher: Bencher, rows: usize) {
 
 fn fill(bencher: Bencher, m: usize, dataset: &Dataset) {
     let (mut batch, order) = (Batch::default(), epoch_order(ROWS, 1, 0));
-    bencher.counter(ItemsCount::new(m * dataset.columns())).bench_local(|| batch.fill(dataset, &order[..m]));
+    bencher.counter(ItemsCount::new(m * dataset.columns())).bench_local(|| batch.fill(dataset, &order[..m]).is_ok());
 }
 
 fn dataset(channels: usize, side: usize) -> Dataset {

@@ -63,16 +63,17 @@ pub fn conclude(
     let start = Instant::now();
     let (train, test) = (&data.train, &data.test);
     let at_rest = AtRest::new(members, FormatInput::Last).under(&config.protocol);
-    let table = at_rest.outputs(train, usize::MAX);
+    let table = at_rest.outputs(train, usize::MAX)?;
     let formatted = config.is_formatted();
     let assignment = Assignment::of_outputs(formatted, &table.counts);
     let read = table.counts.assigned(&assignment);
-    run.write_json(READOUT, &Readout::fit(&at_rest, train, assignment.clone()))?;
-    let test_table = at_rest.outputs(test, usize::MAX);
+    run.write_json(READOUT, &Readout::fit(&at_rest, train, assignment.clone())?)?;
+    let test_table = at_rest.outputs(test, usize::MAX)?;
     let beside = config.authors_beside.then(|| {
         let protocol = Protocol::authors(formatted, config.batch_size);
         at_rest.accuracy_under(&protocol, &assignment, test)
     });
+    let beside = beside.transpose()?;
     if stopped() {
         return Ok(None);
     }

@@ -36,7 +36,7 @@ const COMPARED: usize = 500;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImportanceError {
-    /// The rows do not fit the run.
+    /// The rows do not fit the run, or cannot be read.
     #[error(transparent)]
     Run(#[from] Error),
     /// Samples are no rows of a table.
@@ -176,7 +176,8 @@ pub fn importance(
     }
     let truth = Truth::of(predictor, dataset)?;
     let mut x = vec![0.0; rows * width];
-    x.par_chunks_exact_mut(width).enumerate().for_each(|(row, values)| dataset.fill_row(row, values));
+    let filled = x.par_chunks_exact_mut(width).enumerate().try_for_each(|(row, values)| dataset.fill_row(row, values));
+    filled.map_err(Error::from)?;
     let columns = columns(predictor);
     let whole = truth.scores(predictor, &x, width);
 

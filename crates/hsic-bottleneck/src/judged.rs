@@ -54,6 +54,7 @@ pub fn placed(mut options: TrainOptions, asked: &DataOptions) -> TrainOptions {
     }
     options.data.dataset = asked.dataset.clone().or(options.data.dataset);
     options.data.data_dir = asked.data_dir.clone().or(options.data.data_dir);
+    options.data.cache = asked.cache.clone().or(options.data.cache);
     options
 }
 

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hsic_data::dataset::{Dataset, Origin, Split};
+use hsic_data::dataset::{Dataset, Origin, Samples, Split};
 use hsic_learn::error::BoxError;
 use hsic_learn::inference::Inference;
 use hsic_learn::judge::at_rest::{AtRest, Members};
-use hsic_learn::judge::softmax::{FormatSettings, format};
+use hsic_learn::judge::softmax::{FEATURE_BYTES, FormatSettings, format};
 use hsic_learn::judge::values::{Line, ValueReadout};
 use hsic_learn::session::OnCpu;
 use serde::{Deserialize, Serialize};
@@ -163,12 +163,13 @@ fn end(config: &TrainConfig, session: &dyn Inference, data: &Split) -> Result<(f
         // The fit of a line of all features grows with the square of the rows.
         let at_rest = AtRest::of(session);
         let fitted = timed(|| Line::fit(&at_rest, &few.train, usize::MAX))?;
-        let told = timed(|| Ok::<_, Error>(ValueReadout::Output.predicted(&at_rest, &few.train, scale, usize::MAX)))?;
+        let told = timed(|| ValueReadout::Output.predicted(&at_rest, &few.train, scale, usize::MAX))?;
         let fits = if config.method.outputs.name_classes() { 0.0 } else { fitted * share * share };
         return Ok((fits + 2.0 * told * share, 0));
     }
     let at_rest = AtRest::of(session).under(&config.protocol);
-    let judged = timed(|| Ok::<_, Error>([&few.train, &few.test].map(|part| at_rest.outputs(part, usize::MAX))))?;
+    let judged =
+        timed(|| [&few.train, &few.test].into_iter().try_for_each(|part| at_rest.outputs(part, usize::MAX).map(drop)))?;
     if config.format.epochs == 0 {
         return Ok((judged * share, 0));
     }
@@ -182,7 +183,11 @@ fn end(config: &TrainConfig, session: &dyn Inference, data: &Split) -> Result<(f
     let epoch = ((three - one) / 2.0).max(0.0);
     let format = (one - epoch).max(0.0) + config.format.epochs as f64 * epoch;
     // The features of all samples are kept as numbers of four bytes.
-    Ok(((judged + format) * share, 4 * at_rest.columns() as u64 * rows(data) as u64))
+    let bytes = [&data.train, &data.test].map(|part| {
+        let bytes = 4 * at_rest.columns() as u64 * part.rows() as u64;
+        if matches!(part.samples, Samples::Stored(_)) { bytes.min(FEATURE_BYTES) } else { bytes }
+    });
+    Ok(((judged + format) * share, bytes.iter().sum()))
 }
 
 /// Seconds that a piece of work takes.

@@ -83,7 +83,7 @@ impl Predictor {
     ///
     /// let predictor = Predictor::open(&run)?;
     /// let mut row = vec![0.0; 784];
-    /// data.test.fill_row(0, &mut row);
+    /// data.test.fill_row(0, &mut row)?;
     /// let prediction = &predictor.predict(&row)[0];
     /// assert!((prediction.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     /// assert_eq!(prediction.probability, prediction.probabilities[prediction.class]);
@@ -221,7 +221,7 @@ impl Predictor {
             return Err(self.other_task(dataset));
         };
         self.check_columns(dataset)?;
-        let told = readout.predicted(&valued::read_by(readout, &self.networks), dataset, *scale, usize::MAX);
+        let told = readout.predicted(&valued::read_by(readout, &self.networks), dataset, *scale, usize::MAX)?;
         let means = vec![scale.mean; told.len()];
         Ok(ValueEvaluation {
             score: Score::of(&told, &quantities.values),
@@ -357,8 +357,8 @@ impl Predictor {
         let classes = self.check(dataset)?;
         let Told::Classes(readout, format) = &self.told else { return Err(self.other_task(dataset)) };
         let by_class = match format {
-            Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset),
-            None => self.own_outputs().outputs(dataset, usize::MAX).counts.assigned(&readout.assignment),
+            Some((input, layer)) => layer.evaluate(&format_input(&self.config, &self.networks, *input), dataset)?,
+            None => self.own_outputs().outputs(dataset, usize::MAX)?.counts.assigned(&readout.assignment),
         };
         Ok(self.by_run_class(by_class, &classes))
     }
@@ -380,7 +380,7 @@ impl Predictor {
     pub fn unformatted_accuracy(&self, dataset: &Dataset) -> Result<f64, Error> {
         let classes = self.check(dataset)?;
         let Told::Classes(readout, _) = &self.told else { return Err(self.other_task(dataset)) };
-        let table = self.own_outputs().outputs(dataset, usize::MAX);
+        let table = self.own_outputs().outputs(dataset, usize::MAX)?;
         Ok(match self.config.protocol.readout {
             ReadoutProtocol::Authors => table.authors_accuracy(),
             ReadoutProtocol::Fair => self.by_run_class(table.counts.assigned(&readout.assignment), &classes).accuracy(),

@@ -3,12 +3,13 @@
 //! flat PyTorch `Sequential(Linear, ReLU, Linear, ReLU, Linear, Sigmoid)`, and the pairs as `reconstructions.json`.
 
 use hsic_data::batch::Batch;
-use hsic_data::dataset::{Dataset, Shape};
+use hsic_data::dataset::{Dataset, DatasetError, Shape};
 use hsic_learn::judge::assignment::largest;
 use hsic_learn::objective::margin::{decoder, mask};
 use hsic_nn::network::{Block, LearnerState, Network};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::files::FileError;
 use crate::run::{DECODER, RECONSTRUCTIONS, Run};
 use crate::tensor_file;
@@ -111,23 +112,18 @@ fn trained(network: &Network, learners: &[Vec<LearnerState>]) -> Option<Network>
 /// Saves a trained decoder and some pairs of `test` with a run; nothing where no decoder was trained.
 ///
 /// # Errors
-/// `Io`.
-pub(crate) fn save(
-    run: &Run,
-    network: &Network,
-    learners: &[Vec<LearnerState>],
-    test: &Dataset,
-) -> Result<(), FileError> {
+/// `Run` if the folder cannot be written; `Dataset` of samples that lie in a file.
+pub(crate) fn save(run: &Run, network: &Network, learners: &[Vec<LearnerState>], test: &Dataset) -> Result<(), Error> {
     let Some(decoder) = trained(network, learners) else { return Ok(()) };
     run.save_tensors(DECODER, tensor_file::stored(decoder.stored_tensors()), None)?;
-    run.write_json(RECONSTRUCTIONS, &draw(network, &decoder, test))
+    Ok(run.write_json(RECONSTRUCTIONS, &draw(network, &decoder, test)?)?)
 }
 
 /// Draws some samples of a data set from their longest capsules.
-fn draw(network: &Network, decoder: &Network, test: &Dataset) -> Reconstructions {
+fn draw(network: &Network, decoder: &Network, test: &Dataset) -> Result<Reconstructions, DatasetError> {
     let rows = chosen(test);
     let mut batch = Batch::default();
-    batch.fill(test, &rows);
+    batch.fill(test, &rows)?;
     let mut capsules = network.infer(rows.len(), &batch.x);
     let read: Vec<usize> = network.scores(capsules.clone()).chunks_exact(network.units()).map(largest).collect();
     if let Some(dimensions) = network.capsule() {
@@ -143,7 +139,7 @@ fn draw(network: &Network, decoder: &Network, test: &Dataset) -> Reconstructions
         image: bytes(image),
         drawn: bytes(drawn),
     });
-    Reconstructions { shape: test.shape, pairs: pairs.collect() }
+    Ok(Reconstructions { shape: test.shape, pairs: pairs.collect() })
 }
 
 #[cfg(test)]

@@ -184,7 +184,9 @@ impl Run {
         let (dataset, data_dir) = placed(&config.dataset, options.data.data_dir.as_deref());
         options.data.dataset = Some(dataset);
         options.data.data_dir = data_dir;
-        options.data.test_dataset = options.data.test_dataset.map(|test| std::path::absolute(&test).unwrap_or(test));
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        options.data.test_dataset = options.data.test_dataset.map(absolute);
+        options.data.cache = options.data.cache.map(absolute);
         if options.data.dataset.as_deref() == Some(STANDARD_INPUT) {
             let bytes =
                 standard_input().map_err(|error| run.malformed(DATA_CSV, error, "a table by standard input"))?;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use hsic_data::dataset::{Content, ContentHasher};
+use hsic_data::dataset::{Content, GrowingContent};
 use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 
@@ -85,7 +85,7 @@ pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
         header.resize(header.len().next_multiple_of(8), b' ');
         let mut file = BufWriter::with_capacity(1 << 20, File::create(aside)?);
         let seal = metadata.iter().any(|&(_, text)| text == UNSEALED).then(|| digest_at(&header)).flatten();
-        let mut digest = ContentHasher::default();
+        let mut digest = GrowingContent::default();
         let mut write = |bytes: &[u8]| {
             if seal.is_some() {
                 digest.add(bytes);

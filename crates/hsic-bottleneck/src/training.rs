@@ -331,7 +331,7 @@ impl Training {
                 // looked at instead. It is made anew, since a training that is taken up here has not seen it.
                 let short = batch.rows() < self.batch_size && step % steps > 0;
                 if short {
-                    batches.fill(&data.train, step - 1, &mut whole);
+                    batches.fill(&data.train, step - 1, &mut whole)?;
                 }
                 let report = monitor.look(done, session, if short { &whole } else { batch }, &signals)?;
                 tell(listeners, |observer| observer.monitor(&report))?;
@@ -424,16 +424,17 @@ impl Training {
             return Ok(EpochReport { values, ..report });
         }
         let at_rest = AtRest::of(session).under(&self.protocol);
-        let table = at_rest.outputs(&data.train, EPOCH_ROWS);
+        let table = at_rest.outputs(&data.train, EPOCH_ROWS)?;
         let formatted = self.outputs.name_classes();
         let assignment = Assignment::of_outputs(formatted, &table.counts);
         let beside = self.authors_beside.then(|| {
             let protocol = Protocol::authors(formatted, self.batch_size);
             at_rest.accuracy_under(&protocol, &assignment, &data.test)
         });
+        let beside = beside.transpose()?;
         Ok(EpochReport {
             train_accuracy: table.accuracy(&self.protocol, &assignment),
-            test_accuracy: at_rest.accuracy_under(&self.protocol, &assignment, &data.test),
+            test_accuracy: at_rest.accuracy_under(&self.protocol, &assignment, &data.test)?,
             authors_test_accuracy: beside,
             ..report
         })
@@ -452,11 +453,11 @@ impl Training {
             false => ValueReadout::Line(Line::fit(&at_rest, &data.train, LINE_ROWS)?),
         };
         let score = |part: &Dataset, truth: &[f64], limit: usize| {
-            let told = readout.predicted(&at_rest, part, train.scale, limit);
-            Score::of(&told, &truth[..told.len()])
+            let told = readout.predicted(&at_rest, part, train.scale, limit)?;
+            Ok::<_, Error>(Score::of(&told, &truth[..told.len()]))
         };
-        let train = score(&data.train, &train.values, LINE_ROWS);
-        Ok(ValueReport { train, test: score(&data.test, &test.values, usize::MAX) })
+        let train = score(&data.train, &train.values, LINE_ROWS)?;
+        Ok(ValueReport { train, test: score(&data.test, &test.values, usize::MAX)? })
     }
 
     /// Says once when the labels' kernel is so wide that there is nothing to learn from.

@@ -88,7 +88,7 @@ pub(crate) fn conclude(
     save(run, &readout)?;
     let at_rest = read_by(&readout, members);
     let of = |part: &Dataset| readout.predicted(&at_rest, part, train.scale, usize::MAX);
-    let (of_train, of_test) = (of(&data.train), of(&data.test));
+    let (of_train, of_test) = (of(&data.train)?, of(&data.test)?);
     run.write_json(VALUES, &ValuePairs::of(&test.values, &of_test))?;
     Ok(Valued {
         train: Score::of(&of_train, &train.values),

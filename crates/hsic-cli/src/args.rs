@@ -386,6 +386,7 @@ pub(crate) enum DataCommand {
     /// Example: hsic data verify mnist
     Verify(DataNameArguments),
     Fetch(DataFetchArguments),
+    Uncache(DataUncacheArguments),
 }
 
 /// List the data sets known by name: sizes, classes, and where their files are
@@ -412,6 +413,9 @@ pub(crate) struct DataInfoArguments {
     /// Folder that holds the files, or one with the data set's name [default: the platform's data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of packed samples, to be read from there and, where they are not there, packed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Column of a table that holds the label or the value to learn, by name or index from 0 [default: the last]
     #[arg(long)]
     pub(crate) label_column: Option<String>,
@@ -524,6 +528,27 @@ pub(crate) struct DataFetchArguments {
     /// No progress bar
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Delete the files in which a data set's samples are kept packed; the data themselves stay
+///
+/// They lie in the folder that a training was given by --cache, else beside the data or in the platform's cache folder. What
+/// was broken off while it was written goes as well.
+///
+/// Example: hsic data uncache photos
+#[derive(Debug, Args)]
+pub(crate) struct DataUncacheArguments {
+    /// Name or path of the data set, as in training
+    pub(crate) name: String,
+    /// Folder that holds the data set's files, where training was given one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of the packed files [default: that of the data, and the platform's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

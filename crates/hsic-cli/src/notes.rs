@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hsic::error::Amount;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{ImageFit, Note, Sign};
 use hsic_bottleneck::network::PYRAMID;
@@ -96,6 +97,15 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("column ").unwrap_or(name)
 }
 
+/// Why samples are not read into memory.
+fn not_in_memory(bytes: u64, free: Option<u64>) -> String {
+    let bytes = Amount(bytes);
+    match free {
+        Some(free) => format!("{bytes} of samples are more than half of the {} of memory that are free", Amount(free)),
+        None => format!("{bytes} of samples are not kept in memory, as --cache asks"),
+    }
+}
+
 /// What it says, with the flag that changes it.
 fn told(note: &Note) -> String {
     match note {
@@ -110,6 +120,14 @@ fn told(note: &Note) -> String {
             let flags =
                 if *asked { "--image-fit crop|pad|stretch" } else { "--image-size N, --image-fit crop|pad|stretch" };
             format!("{} of {from} (height x width) brought to {to}: {how} ({flags})", images(*count))
+        }
+        Note::Packed { file, bytes, free, made } => {
+            let how = if *made { "they were packed into" } else { "they are read from" };
+            let (why, file) = (not_in_memory(*bytes, *free), file.display());
+            format!("{why}: {how} {file} (hsic data uncache deletes it)")
+        }
+        Note::Lying { file, bytes, free } => {
+            format!("{}: they are read from {}, where they lie", not_in_memory(*bytes, *free), file.display())
         }
         Note::Mixed { gray, colored, channels } => {
             let (gray, colored) = (counted(*gray, "gray image", "gray images"), images(*colored));
@@ -180,7 +198,7 @@ fn told(note: &Note) -> String {
         }
         Note::NoRows { part, classes } => {
             let (which, have) = if classes.len() == 1 { ("class", "has") } else { ("classes", "have") };
-            let meaning = match *part {
+            let meaning = match &**part {
                 "training" => {
                     "what it is like cannot be learned: leave it out of the file, or put rows of it into that part"
                 }
@@ -382,13 +400,13 @@ mod tests {
                 "the 10 images in s/val judge in place of the test part",
             ),
             (
-                Note::NoRows { part: "test", classes: vec!["oak".into()] },
+                Note::NoRows { part: "test".into(), classes: vec!["oak".into()] },
                 true,
                 "class oak has no rows in the test part, so that the accuracy says nothing of it (a larger --test-fraction \
                  gives that part more rows)",
             ),
             (
-                Note::NoRows { part: "validation", classes: (0..10).map(|class| format!("c{class}")).collect() },
+                Note::NoRows { part: "validation".into(), classes: (0..10).map(|class| format!("c{class}")).collect() },
                 true,
                 "classes c0, c1, c2, c3, c4, c5, c6, c7 and 2 more have no rows in the validation part, so that the accuracy \
                  says nothing of it (a larger --validation holds more rows out)",
@@ -399,7 +417,7 @@ mod tests {
                 "columns 0, 32 (from 0, without the label) hold one value in the training part: nothing is learned from it",
             ),
             (
-                Note::Shared { part: "test", rows: 10, of: 30 },
+                Note::Shared { part: "test".into(), rows: 10, of: 30 },
                 true,
                 "10 of 30 rows of the test part are in the training part too, so that the accuracy is partly that of \
                  remembering: expected each row once in the file",

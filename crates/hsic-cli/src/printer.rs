@@ -12,7 +12,7 @@ mod statistics;
 mod tables;
 mod text;
 
-pub(crate) use data::{dataset, datasets, verification};
+pub(crate) use data::{dataset, datasets, uncached, verification};
 pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
 pub(crate) use importance::importance;
 pub(crate) use methods::{method, methods};

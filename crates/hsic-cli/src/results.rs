@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, Quantities, Shape, SourceColumn};
+use hsic_bottleneck::dataset::{CheckedFile, Coding, DropReason, Note, PackedFile, Quantities, Shape, SourceColumn};
 use hsic_bottleneck::digests::Verdict;
 use hsic_bottleneck::method::Outputs;
 use hsic_lab::figure::plot::Value;
@@ -78,6 +78,8 @@ pub(crate) struct Info {
     /// The other columns of a table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) columns: Option<Vec<Column>>,
+    /// Files in which its samples are kept packed, by whatever options.
+    pub(crate) packed: Vec<PackedFile>,
     /// What was chosen for the user, and what was left out.
     pub(crate) notes: Vec<Note>,
 }

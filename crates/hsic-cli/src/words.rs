@@ -10,7 +10,7 @@ use hsic_bottleneck::dataset::{ArrayFault, DatasetError, TableFault};
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::log::Warning;
 use hsic_bottleneck::run::RunError;
-use hsic_bottleneck::step_error::ObjectiveError;
+use hsic_bottleneck::step_error::{ObjectiveError, StepError};
 
 /// What a user of the command can do about an error, to follow its text.
 pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
@@ -21,7 +21,7 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
         return Some(": a random part of both tables gives the same figure but for its noise".into());
     }
     let dataset = match error.downcast_ref() {
-        Some(Error::Dataset(dataset)) => Some(dataset),
+        Some(Error::Dataset(dataset) | Error::Step(StepError::Data(dataset))) => Some(dataset),
         _ => error.downcast_ref(),
     };
     match dataset {
@@ -43,6 +43,9 @@ pub(crate) fn remedy(error: &(dyn StdError + 'static)) -> Option<Cow<'static, st
             return Some("; save it as CSV (in pandas: df.to_csv(\"table.csv\", index=False))".into());
         }
         Some(DatasetError::Table { fault, .. }) => return of_table(fault),
+        Some(DatasetError::Packed { .. }) => {
+            return Some(" (hsic data uncache NAME, with --cache DIR where a training was given that)".into());
+        }
         Some(DatasetError::NoParts { .. }) => return Some(" (--part all)".into()),
         Some(DatasetError::Image { .. } | DatasetError::ImageEnd { .. }) => {
             return Some(" (--skip-broken leaves such files out)".into());
@@ -131,6 +134,8 @@ pub(crate) fn warning(warning: &Warning, run: Option<&Path>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hsic_bottleneck::dataset::PackedFault;
+
     use super::*;
 
     #[test]
@@ -146,6 +151,9 @@ mod tests {
         let missing = || DatasetError::FilesMissing { name: "mnist", files: vec!["a"], directories: vec!["d".into()] };
         let parts = DatasetError::NoParts { name: "d".into(), part: "test" };
         assert_eq!(remedy(&Error::from(parts)).as_deref(), Some(" (--part all)"));
+        let packed = || DatasetError::Packed { path: "p".into(), fault: PackedFault::Cut { part: 1, parts: 2 } };
+        assert!(remedy(&packed()).is_some_and(|words| words.starts_with(" (hsic data uncache NAME")));
+        assert_eq!(remedy(&Error::from(StepError::from(packed()))), remedy(&packed()));
         let sheet = DatasetError::FileKind { path: "a.XLSX".into() };
         assert!(remedy(&sheet).is_some_and(|words| words.starts_with("; save it as CSV")));
         assert_eq!(remedy(&DatasetError::FileKind { path: "a.bin".into() }), None);

@@ -6,7 +6,7 @@
 
 use hsic::random::Stream;
 
-use crate::dataset::{Dataset, Samples, Shape};
+use crate::dataset::{Dataset, DatasetError, Shape};
 use crate::fault::Fault;
 
 /// Which random changes are made; the default makes none.
@@ -19,6 +19,15 @@ pub struct Augmentation {
     /// Side of a square whose values become 0: black, or the training part's mean if channels are normalized. Its
     /// center is any pixel; what lies beyond the border is lost (DeVries and Taylor 2017).
     pub cutout: usize,
+}
+
+/// Memory that is used again from call to call.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// Images as they are.
+    pub(crate) images: Vec<u8>,
+    /// An image as it is changed.
+    changed: Vec<u8>,
 }
 
 /// What is drawn for one sample.
@@ -42,7 +51,7 @@ impl Augmentation {
     #[must_use]
     pub fn faults(&self, dataset: &Dataset) -> Vec<Fault> {
         let side = dataset.shape.height.min(dataset.shape.width);
-        let images = matches!(dataset.samples, Samples::Bytes(_));
+        let images = dataset.samples.are_pixels();
         let mut faults = Vec::new();
         let mut check = |key: &str, value: String, asked: bool, fits: bool, largest: usize| {
             let expected = if !images {
@@ -69,26 +78,45 @@ impl Augmentation {
         Draw { flip, down, right, row, column }
     }
 
-    /// Writes sample `row` of `dataset`, changed as `epoch` has it, to `out`; `scratch` is memory that is used again.
+    /// Writes the samples `rows` of `dataset`, changed as `epoch` has it, to `out`, one after another; `scratch` is memory
+    /// that is used again.
+    ///
+    /// # Errors
+    /// As [`Dataset::fill_row`].
     ///
     /// # Panics
     /// If the samples are no images ([`faults`](Self::faults) tells), or as [`Dataset::fill_row`].
-    pub fn fill_row(
+    pub fn fill_rows(
         &self,
         dataset: &Dataset,
         (seed, epoch): (u64, u64),
-        row: usize,
+        rows: &[usize],
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Result<(), DatasetError> {
+        let Scratch { images, changed } = scratch;
+        let mut out = out.chunks_exact_mut(dataset.columns());
+        dataset.each_image(rows, images, |row, image| {
+            if let Some(out) = out.next() {
+                self.fill(dataset, (seed, epoch, row), image, out, changed);
+            }
+        })
+    }
+
+    /// Writes an image, changed as row `row` is in `epoch`.
+    fn fill(
+        &self,
+        dataset: &Dataset,
+        (seed, epoch, row): (u64, u64, usize),
+        image: &[u8],
         out: &mut [f32],
         scratch: &mut Vec<u8>,
     ) {
-        let Samples::Bytes(bytes) = &dataset.samples else { panic!("only images are changed at random") };
         let shape = dataset.shape;
         let (height, width) = (shape.height, shape.width);
         let draw = self.draw(shape, seed, epoch, row);
-        let columns = dataset.columns();
         scratch.clear();
-        scratch.resize(columns, 0);
-        let image = &bytes[row * columns..][..columns];
+        scratch.resize(image.len(), 0);
         let (from, to) = (overlap(-draw.right, width), overlap(draw.right, width));
         for (from_plane, to_plane) in image.chunks_exact(height * width).zip(scratch.chunks_exact_mut(height * width)) {
             for (y, line) in to_plane.chunks_exact_mut(width).enumerate() {
@@ -121,7 +149,7 @@ fn overlap(by: isize, width: usize) -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Normalization, Targets};
+    use crate::dataset::{Normalization, Samples, Targets};
 
     const SHAPE: Shape = Shape { channels: 2, height: 5, width: 4 };
 
@@ -137,7 +165,7 @@ mod tests {
 
     fn filled(augmentation: Augmentation, dataset: &Dataset, epoch: u64, row: usize) -> Vec<f32> {
         let mut out = vec![9.0; 40];
-        augmentation.fill_row(dataset, (3, epoch), row, &mut out, &mut Vec::new());
+        augmentation.fill_rows(dataset, (3, epoch), &[row], &mut out, &mut Scratch::default()).unwrap();
         out
     }
 
@@ -145,7 +173,7 @@ mod tests {
     fn naive(augmentation: Augmentation, dataset: &Dataset, epoch: u64, row: usize) -> Vec<f32> {
         let draw = augmentation.draw(SHAPE, 3, epoch, row);
         let mut plain = vec![0.0; 40];
-        dataset.fill_row(row, &mut plain);
+        dataset.fill_row(row, &mut plain).unwrap();
         let mut black = vec![0.0; 40];
         dataset.convert(&[0; 40], &mut black);
         let mut out = Vec::new();

@@ -7,8 +7,8 @@ use faer::MatRef;
 use hsic::Scalar;
 use hsic::random::Stream;
 
-use crate::augment::Augmentation;
-use crate::dataset::{Classes, Dataset, Quantities, Targets};
+use crate::augment::{Augmentation, Scratch};
+use crate::dataset::{Classes, Dataset, DatasetError, Quantities, Targets};
 
 /// Batches that wait, ready, for the step.
 const PREPARED: usize = 2;
@@ -71,25 +71,27 @@ pub fn steps_per_epoch(rows: usize, batch_size: usize) -> u64 {
 
 impl Batch<f32> {
     /// Takes the given rows of a data set, in this batch's memory.
-    pub fn fill(&mut self, dataset: &Dataset, rows: &[usize]) {
-        self.prepare(dataset, rows);
-        for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
-            dataset.fill_row(row, values);
-        }
+    ///
+    /// # Errors
+    /// As [`Dataset::fill_row`].
+    pub fn fill(&mut self, dataset: &Dataset, rows: &[usize]) -> Result<(), DatasetError> {
+        self.fill_changed(dataset, rows, &Augmentation::default(), (0, 0), &mut Scratch::default())
     }
 
     /// As [`fill`](Self::fill), each row changed at random as `epoch` has it.
-    fn fill_augmented(
+    fn fill_changed(
         &mut self,
         dataset: &Dataset,
         rows: &[usize],
         augmentation: &Augmentation,
         (seed, epoch): (u64, u64),
-        scratch: &mut Vec<u8>,
-    ) {
+        scratch: &mut Scratch,
+    ) -> Result<(), DatasetError> {
         self.prepare(dataset, rows);
-        for (values, &row) in self.x.chunks_exact_mut(self.columns).zip(rows) {
-            augmentation.fill_row(dataset, (seed, epoch), row, values, scratch);
+        if augmentation.is_none() {
+            dataset.fill_rows(rows, &mut self.x, &mut scratch.images)
+        } else {
+            augmentation.fill_rows(dataset, (seed, epoch), rows, &mut self.x, scratch)
         }
     }
 
@@ -146,29 +148,29 @@ impl Batches {
     ///
     /// # Cost
     /// An order of all rows beside the batch.
-    pub fn fill(&self, dataset: &Dataset, step: u64, batch: &mut Batch) {
+    ///
+    /// # Errors
+    /// As [`Dataset::fill_row`].
+    pub fn fill(&self, dataset: &Dataset, step: u64, batch: &mut Batch) -> Result<(), DatasetError> {
         let steps = self.steps(dataset.rows());
         let (epoch, start) = (step / steps, (step % steps) as usize * self.size);
         let order = self.order(dataset.rows(), epoch);
         let rows = &order[start..(start + self.size).min(dataset.rows())];
-        if self.augmentation.is_none() {
-            batch.fill(dataset, rows);
-        } else {
-            batch.fill_augmented(dataset, rows, &self.augmentation, (self.seed, epoch), &mut Vec::new());
-        }
+        batch.fill_changed(dataset, rows, &self.augmentation, (self.seed, epoch), &mut Scratch::default())?;
         batch.step = step;
+        Ok(())
     }
 }
 
-/// Runs `each` on the batches of a range (counted in steps from the start of training), while the next ones are prepared
-/// on a thread beside it.
+/// Runs `each` on the batches of a range (counted in steps from the start of training), while the next ones are prepared,
+/// and read where they lie in a file, on a thread beside it.
 ///
 /// # Errors
-/// The first that `each` returns; it ends the loop.
+/// The first that `each` returns, or that a row of a batch has when it is that batch's turn; it ends the loop.
 ///
 /// # Panics
 /// If changes are asked for that [`Augmentation::faults`] would name.
-pub fn for_each_batch<E>(
+pub fn for_each_batch<E: From<DatasetError>>(
     dataset: &Dataset,
     batches: &Batches,
     range: Range<u64>,
@@ -177,11 +179,11 @@ pub fn for_each_batch<E>(
     let &Batches { size, seed, augmentation, .. } = batches;
     let steps = batches.steps(dataset.rows());
     std::thread::scope(|scope| {
-        let (ready, prepared) = sync_channel::<(u64, Batch)>(PREPARED);
+        let (ready, prepared) = sync_channel::<(u64, Result<Batch, DatasetError>)>(PREPARED);
         let (used, returned) = sync_channel::<Batch>(PREPARED + 2);
         scope.spawn(move || {
             let mut order = (u64::MAX, Vec::new());
-            let mut scratch = Vec::new();
+            let mut scratch = Scratch::default();
             for step in range {
                 let epoch = step / steps;
                 if order.0 != epoch {
@@ -190,19 +192,17 @@ pub fn for_each_batch<E>(
                 let start = (step % steps) as usize * size;
                 let mut batch = returned.try_recv().unwrap_or_default();
                 let rows = &order.1[start..(start + size).min(dataset.rows())];
-                if augmentation.is_none() {
-                    batch.fill(dataset, rows);
-                } else {
-                    batch.fill_augmented(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
-                }
+                let filled = batch.fill_changed(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
                 batch.step = step;
-                if ready.send((step, batch)).is_err() {
-                    // The loop has ended early.
+                let failed = filled.is_err();
+                if ready.send((step, filled.map(|()| batch))).is_err() || failed {
+                    // The loop has ended early, or ends with what is sent.
                     return;
                 }
             }
         });
         while let Ok((step, batch)) = prepared.recv() {
+            let batch = batch?;
             if each(step, &batch)?.is_break() {
                 break;
             }
@@ -236,7 +236,7 @@ mod tests {
         let mut labels = Vec::new();
         let seen = for_each_batch(&digits, &plan, 0..6, |_, batch| {
             labels.extend(batch.labels.iter().map(|&label| label as u16));
-            Ok::<_, ()>(ControlFlow::Continue(()))
+            Ok::<_, DatasetError>(ControlFlow::Continue(()))
         });
         seen.unwrap();
         assert_eq!(labels, [digits.labels(), digits.labels()].concat());
@@ -258,7 +258,7 @@ mod tests {
             let mut batches = Vec::new();
             let kept = for_each_batch(&digits, plan, 0..2 * plan.steps(50), |_, batch| {
                 batches.push((batch.rows(), batch.labels.clone()));
-                Ok::<_, ()>(ControlFlow::Continue(()))
+                Ok::<_, DatasetError>(ControlFlow::Continue(()))
             });
             kept.unwrap();
             batches
@@ -282,7 +282,7 @@ mod tests {
             for value in values.chain(batch.labels.iter().map(|&label| label as u64)).chain([step]) {
                 hash = (hash ^ value).wrapping_mul(0x0100_0000_01b3);
             }
-            Ok::<_, ()>(ControlFlow::Continue(()))
+            Ok::<_, DatasetError>(ControlFlow::Continue(()))
         })
         .unwrap();
         hash
@@ -297,7 +297,7 @@ mod tests {
             let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation, drop_last: false };
             let collected = for_each_batch(&digits, &plan, range, |_, batch| {
                 all.push(batch.clone());
-                Ok::<_, ()>(ControlFlow::Continue(()))
+                Ok::<_, DatasetError>(ControlFlow::Continue(()))
             });
             collected.unwrap();
             all
@@ -321,9 +321,9 @@ mod tests {
             let plan = Batches { size: 32, seed: 5, shuffle, augmentation, drop_last };
             let mut own = Batch::default();
             let seen = for_each_batch(&digits, &plan, 0..6, |step, batch| {
-                plan.fill(&digits, step, &mut own);
+                plan.fill(&digits, step, &mut own)?;
                 assert_eq!(own, *batch, "step {step}");
-                Ok::<_, ()>(ControlFlow::Continue(()))
+                Ok::<_, DatasetError>(ControlFlow::Continue(()))
             });
             seen.unwrap();
         }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{
-    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Quantities, Reading, Samples, Shape, Split,
-    Standardization, TableColumns, TargetKind, TargetScale, Targets, Task,
+    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Quantities, Reading, Shape, Split, Standardization,
+    TableColumns, TargetKind, TargetScale, Targets, Task,
 };
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
@@ -74,7 +74,7 @@ impl Provenance {
             shape: *shape,
             class_names,
             target,
-            pixels: matches!(samples, Samples::Bytes(_)),
+            pixels: samples.are_pixels(),
             train_rows: split.train.rows(),
             test_rows: split.test.rows(),
             standardization: split.standardization.clone(),

@@ -22,6 +22,9 @@ options! {
         dataset: String,
         /// Folder that holds the data set's files [default: the platform's data folder]
         data_dir: PathBuf,
+        /// Folder in which samples are kept packed in a file, to be read from it step by step [default: in memory; where they
+        /// would take more than half of what is free, a file beside the data or in the platform's cache folder]
+        cache: PathBuf,
         /// Training samples drawn (digits) or kept, >= 1 [default: 10,000 digits, or all]
         train_size: usize,
         /// Test samples drawn (digits) or kept, >= 1 [default: 2,000 digits, or all]
@@ -117,6 +120,7 @@ impl DataOptions {
         let task = *self.task.get_or_insert(usual.task);
         let load = LoadOptions {
             data_dir: self.data_dir.clone(),
+            cache: self.cache.clone(),
             seed,
             split_seed,
             train_size: self.train_size,

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use hsic::Scalar;
+use hsic_data::dataset::DatasetError;
 use hsic_nn::network::Block;
 
 /// An error of anybody's: a rule or a listener of one's own may return what it likes.
@@ -59,6 +60,9 @@ pub enum StepError {
         /// What it takes.
         expected: &'static str,
     },
+    /// Samples that lie in a file cannot be read.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
     /// A method of one's own says so.
     #[error(transparent)]
     Own(#[from] BoxError),

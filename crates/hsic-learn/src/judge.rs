@@ -2,6 +2,7 @@
 
 pub mod assignment;
 pub mod at_rest;
+mod features;
 pub mod monitor;
 pub mod options;
 pub mod readout;

@@ -105,7 +105,7 @@ pub(crate) fn measured(config: &TrainConfig, data: &Split) -> Result<Vec<f64>, E
     let mut seconds = vec![0.0; network.blocks().len()];
     let rows = data.train.rows().min(config.batch_size);
     let mut batch = Batch::default();
-    batch.fill(&data.train, &(0..rows).collect::<Vec<_>>());
+    batch.fill(&data.train, &(0..rows).collect::<Vec<_>>())?;
     for step in 0..STEPS {
         batch.step = step;
         let report = update.step(&mut network, &batch, 1e-6)?;

@@ -24,7 +24,7 @@ impl Bench {
         let data = load("digits", &options).expect("built-in digits");
         let batch = |index: usize| {
             let mut batch = Batch::default();
-            batch.fill(&data.train, &(index * ROWS..(index + 1) * ROWS).collect::<Vec<_>>());
+            batch.fill(&data.train, &(index * ROWS..(index + 1) * ROWS).collect::<Vec<_>>()).unwrap();
             batch
         };
         let batches = (0..BATCHES).map(batch).collect();

@@ -148,7 +148,7 @@ fn threads_move_no_bit_and_a_record_goes_on() {
     let data = digits(192);
     let batch = |step: u64| {
         let mut batch = Batch::default();
-        batch.fill(&data.train, &(0..40).map(|row| (row + 40 * step as usize) % 192).collect::<Vec<_>>());
+        batch.fill(&data.train, &(0..40).map(|row| (row + 40 * step as usize) % 192).collect::<Vec<_>>()).unwrap();
         Batch { step, ..batch }
     };
     for method in ["backprop", "hsic"] {
@@ -204,7 +204,7 @@ fn capsules_trained_by_margins_are_read_by_their_lengths_and_draw_what_they_saw(
     assert!(summary.formatted && summary.train_accuracy > 0.5, "{}", summary.train_accuracy);
     assert_eq!(predictor.unformatted_accuracy(&data.test).unwrap(), summary.test_accuracy);
     let mut row = vec![0.0; 784];
-    data.test.fill_row(3, &mut row);
+    data.test.fill_row(3, &mut row).unwrap();
     let long = lengths(16, &network.infer(1, &row));
     let longest = (0..10).reduce(|best, k| if long[k] > long[best] { k } else { best }).unwrap();
     assert_eq!(predictor.predict(&row)[0].class, longest);

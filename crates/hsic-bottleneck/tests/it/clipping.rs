@@ -20,7 +20,7 @@ fn network() -> Network {
 
 fn batch() -> Batch {
     let mut batch = Batch::default();
-    batch.fill(&points().train, &(0..40).collect::<Vec<_>>());
+    batch.fill(&points().train, &(0..40).collect::<Vec<_>>()).unwrap();
     batch
 }
 

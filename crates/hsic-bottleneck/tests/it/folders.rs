@@ -17,7 +17,7 @@ fn write(root: &Path, name: &str, values: &[u8]) {
 fn bytes(dataset: &Dataset) -> &[u8] {
     match &dataset.samples {
         Samples::Bytes(bytes) => bytes,
-        Samples::Floats(_) => panic!("pixels expected"),
+        _ => panic!("pixels expected"),
     }
 }
 

@@ -19,6 +19,7 @@ mod images;
 mod judged;
 mod maps;
 mod methods;
+mod packed;
 mod photos;
 mod prediction;
 mod regression;
@@ -54,7 +55,7 @@ fn points() -> Split {
 /// A row of a data set.
 fn row(data: &Dataset, index: usize) -> Vec<f32> {
     let mut row = vec![0.0; data.columns()];
-    data.fill_row(index, &mut row);
+    data.fill_row(index, &mut row).unwrap();
     row
 }
 

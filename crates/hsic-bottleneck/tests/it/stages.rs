@@ -45,7 +45,7 @@ fn made(config: &TrainConfig, data: &Split) -> (Network, Box<dyn Update>) {
 fn batch(data: &Split, step: u64) -> Batch {
     let mut batch = Batch::default();
     let first = step as usize % 4 * 40;
-    batch.fill(&data.train, &(first..first + 40).collect::<Vec<_>>());
+    batch.fill(&data.train, &(first..first + 40).collect::<Vec<_>>()).unwrap();
     Batch { step, ..batch }
 }
 

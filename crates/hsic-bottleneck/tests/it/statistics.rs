@@ -111,7 +111,7 @@ fn weights_and_what_is_judged_by_the_authors_norm_stay() {
     let data = points();
     let judged = |network: &Network| {
         let at_rest = AtRest::of(network);
-        at_rest.accuracy_by(&at_rest.assignment(&data.train), &data.test)
+        at_rest.accuracy_by(&at_rest.assignment(&data.train).unwrap(), &data.test).unwrap()
     };
     assert_eq!(after.test_accuracy(), Some(judged(&formed)));
     assert_eq!(before.test_accuracy(), Some(judged(&kept)));

@@ -129,7 +129,7 @@ fn the_monitor_looks_at_whole_batches() {
     let augmentation = config.augmentation;
     let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation, drop_last: false };
     let mut batch = Batch::default();
-    batches.fill(&data.train, 2, &mut batch);
+    batches.fill(&data.train, 2, &mut batch).unwrap();
     let mut session = OnCpu::new(&mut network, &mut *update);
     let expected = Monitor::new(1, false, kernels).look(4, &mut session, &batch, &[]).unwrap();
     let found = &looks.0[3];

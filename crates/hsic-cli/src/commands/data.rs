@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::{ConfigError, DataOptions, TrainOptions};
 use hsic_bottleneck::dataset::{
-    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, SOURCES, Targets, division, fetch,
-    files, known_as, source, verify,
+    self, CheckedFile, Dataset, DatasetError, DatasetSource, Form, LoadOptions, PackedFile, SOURCES, Targets, division,
+    fetch, files, known_as, packed_files, source, uncache, verify,
 };
 use hsic_bottleneck::fault::Faults;
 use hsic_bottleneck::threads::on_threads;
@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::args::{
     DataCommand, DataFetchArguments, DataInfoArguments, DataListArguments, DataNameArguments, DataSplitArguments,
+    DataUncacheArguments,
 };
 use crate::notes;
 use crate::printer::{self, TransferBar};
@@ -27,6 +28,7 @@ pub(crate) fn run(command: DataCommand) -> anyhow::Result<ExitCode> {
         DataCommand::Split(arguments) => split(&arguments),
         DataCommand::Verify(arguments) => check(&arguments),
         DataCommand::Fetch(arguments) => bring(&arguments),
+        DataCommand::Uncache(arguments) => forget(&arguments),
     }
 }
 
@@ -84,9 +86,10 @@ fn info(arguments: &DataInfoArguments) -> anyhow::Result<ExitCode> {
         None => Vec::new(),
     };
     notes::print(&split.origin.notes);
+    let packed = packed_files(name, &options)?;
     let columns = split.origin.encoding.as_ref().map(|encoding| encoding.sources.iter().map(Column::of).collect());
     let label = split.origin.encoding.map(|encoding| encoding.label.name);
-    let info = Info { notes: split.origin.notes, columns, label, ..describe(&split.train, &split.test, files) };
+    let info = Info { notes: split.origin.notes, columns, label, packed, ..describe(&split.train, &split.test, files) };
     if arguments.json {
         printer::json(&info)?;
     } else {
@@ -147,6 +150,7 @@ fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
         files,
         label: None,
         columns: None,
+        packed: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -155,6 +159,7 @@ fn describe(train: &Dataset, test: &Dataset, files: Vec<CheckedFile>) -> Info {
 fn asked(arguments: &DataInfoArguments) -> TrainOptions {
     let data = DataOptions {
         dataset: Some(arguments.name.clone()),
+        cache: arguments.cache.clone(),
         test_dataset: arguments.test_dataset.clone(),
         label_column: arguments.label_column.clone(),
         drop: arguments.drop.clone(),
@@ -238,6 +243,26 @@ fn bring(arguments: &DataFetchArguments) -> anyhow::Result<ExitCode> {
     } else {
         let (folder, files) = (fetched.folder.display(), printer::counted(fetched.files.len() as u64, "file"));
         printer::line(&format!("{}: {files} in {folder}, {} bytes fetched", source.name(), fetched.bytes))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Uncached<'a> {
+    name: &'a str,
+    /// Files that were deleted.
+    deleted: &'a [PackedFile],
+}
+
+fn forget(arguments: &DataUncacheArguments) -> anyhow::Result<ExitCode> {
+    refuse_folder(&arguments.name, arguments.data_dir.as_deref())?;
+    let (data_dir, cache) = (arguments.data_dir.clone(), arguments.cache.clone());
+    let deleted = uncache(known_as(&arguments.name), &LoadOptions { data_dir, cache, ..LoadOptions::default() })?;
+    if arguments.json {
+        printer::json(&Uncached { name: &arguments.name, deleted: &deleted })?;
+    } else {
+        printer::uncached(&arguments.name, &deleted)?;
     }
     Ok(ExitCode::SUCCESS)
 }

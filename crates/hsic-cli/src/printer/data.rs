@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hsic_bottleneck::dataset::CheckedFile;
+use hsic_bottleneck::dataset::{CheckedFile, PackedFile};
 
 use super::output::line;
 use super::text::{fitted, width, wrapped};
@@ -48,6 +48,9 @@ pub(crate) fn dataset(info: &Info) -> anyhow::Result<()> {
              {test_least} to {test_largest}"
         );
         text.push_str(&wrapped(&told, 2, width));
+        for file in &info.packed {
+            let _ = write!(text, "\n{}", packed(file, width));
+        }
         return Ok(line(&text)?);
     }
     let lead = info.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max("class".len());
@@ -61,7 +64,26 @@ pub(crate) fn dataset(info: &Info) -> anyhow::Result<()> {
     for file in &info.files {
         let _ = write!(text, "\n{}", checked(file, width));
     }
+    for file in &info.packed {
+        let _ = write!(text, "\n{}", packed(file, width));
+    }
     Ok(line(&text)?)
+}
+
+/// A file of packed samples.
+fn packed(PackedFile { path, bytes, whole }: &PackedFile, width: usize) -> String {
+    let state = if *whole { "packed samples" } else { "packed samples, not whole" };
+    fitted(&[path.display().to_string(), format!("{bytes} bytes"), state.to_owned()], 4, width)
+}
+
+/// Files of packed samples that were deleted.
+pub(crate) fn uncached(name: &str, deleted: &[PackedFile]) -> anyhow::Result<()> {
+    if deleted.is_empty() {
+        return Ok(line(&format!("{name}: no packed samples"))?);
+    }
+    let width = width();
+    let lines: Vec<String> = deleted.iter().map(|file| format!("deleted: {}", packed(file, width))).collect();
+    Ok(line(&lines.join("\n"))?)
 }
 
 /// Most columns of a table that are listed.

@@ -164,3 +164,62 @@ fn a_folder_of_images_is_used_inside_its_archive() {
     let error = place.fails("data info pets.tar");
     assert!(error.starts_with("error: pets.tar: ends after 10 bytes (decompressed) without an end marker"), "{error}");
 }
+
+/// A folder of IDX files: `rows` training images of 20 x 20 of two classes, and 20 to test.
+fn write_images(place: &Place, rows: u32) {
+    fs::create_dir_all(place.path("d/faces")).expect("a folder");
+    for (part, rows) in [("train", rows), ("test", 20)] {
+        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 17) as u8 ^ ((i / 400 % 2) * 170) as u8;
+        for (name, header, data) in [
+            ("images-idx3", vec![0x803, rows, 20, 20], (0..rows * 400).map(pixel).collect::<Vec<u8>>()),
+            ("labels-idx1", vec![0x801, rows], (0..rows).map(|row| (row % 2) as u8).collect()),
+        ] {
+            let bytes: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).chain(data).collect();
+            fs::write(place.path("d/faces").join(format!("{part}-{name}-ubyte")), bytes).expect("a file written");
+        }
+    }
+}
+
+#[test]
+fn samples_are_packed_where_that_is_asked_for_and_a_damaged_file_names_what_helps() {
+    let place = Place::new();
+    write_images(&place, 12_000);
+    let options = "--widths 16x2 --epochs 1 --seed 3";
+    place.run(&format!("train --dataset d/faces {options} --run runs/memory"));
+    let trained = place.run(&format!("train --dataset d/faces {options} --cache packed --run runs/file"));
+    let told = stderr(&trained);
+    let expected = "5 MB of samples are not kept in memory, as --cache asks: they were packed into";
+    assert!(told.contains(expected) && told.contains("hsic data uncache deletes it"), "{told}");
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    assert_eq!(weights("runs/memory"), weights("runs/file"));
+
+    // The file is listed, and read again by whoever asks for the run's rows.
+    let info = place.json("data info d/faces --cache packed --json");
+    let file = place.path(info["packed"][0]["path"].as_str().expect("a path"));
+    assert_eq!((&info["packed"][0]["whole"], info["notes"][0]["made"].as_bool()), (&true.into(), Some(false)));
+    let told = stderr(&place.run("eval runs/file"));
+    assert!(told.contains("they are read from"), "{told}");
+    let text = String::from_utf8(place.run("data info d/faces --cache packed").stdout).expect("text");
+    assert!(text.trim_end().ends_with("packed samples"), "{text}");
+
+    // A bit of the last rows of the training part.
+    let mut changed = fs::read(&file).expect("the file");
+    changed[4_500_000] ^= 1;
+    fs::write(&file, &changed).expect("a file written");
+    let told = place.fails(&format!("train --dataset d/faces {options} --cache packed --run runs/changed"));
+    assert!(told.contains("part 1 of 2 (from 0, 4 MiB each) was changed since it was written"), "{told}");
+    assert!(told.contains("(hsic data uncache NAME, with --cache DIR where a training was given that)"), "{told}");
+    let gone = place.json("data uncache d/faces --cache packed --json");
+    assert_eq!(gone["deleted"].as_array().map(Vec::len), Some(1));
+    assert!(!file.exists());
+    let text = String::from_utf8(place.run("data uncache d/faces --cache packed").stdout).expect("text");
+    assert_eq!(text, "d/faces: no packed samples\n");
+    place.run(&format!("train --dataset d/faces {options} --cache packed --run runs/changed --force"));
+    assert_eq!(weights("runs/memory"), weights("runs/changed"));
+
+    // Rows that another network is to judge go the same way.
+    let other = stderr(&place.run("eval runs/memory --dataset d/faces --part all --cache packed"));
+    assert!(other.contains("they are read from"), "{other}");
+    let digits = place.fails("data uncache nothing");
+    assert!(digits.contains("no data set is called nothing"), "{digits}");
+}

@@ -13,15 +13,15 @@ use super::npz::Archive;
 use super::roles::{ArrayNames, choose, is_of_validation};
 use super::table::{Table, check_finite, from_stored};
 use super::tables::cells::Numbers;
-use super::{DatasetError, Shape};
+use super::{DatasetError, Samples, Shape};
 
 /// Values of samples, one sample after another.
 #[derive(Debug, PartialEq)]
 pub(super) enum Features {
     /// Numbers, rows x columns.
     Numbers(Vec<f64>),
-    /// Pixels of 0 to 255, channel by channel.
-    Pixels(Vec<u8>),
+    /// Pixels of 0 to 255, channel by channel; bytes, in memory or in a file.
+    Pixels(Samples),
 }
 
 /// Samples of one size.
@@ -75,29 +75,14 @@ pub(super) fn read<R: Read + Seek>(
     images: ImageArrays,
 ) -> Result<Arrays, DatasetError> {
     let found = archive.names();
-    let chosen = match names {
-        Some(names) => {
-            let all = [&names.x, &names.y].into_iter().chain(names.test.iter().flat_map(|(x, y)| [x, y]));
-            for name in all {
-                if !found.contains(name) {
-                    let fault = ArrayFault::Name { name: name.clone(), found };
-                    return Err(DatasetError::Array { path: path.to_owned(), fault });
-                }
-            }
-            names.clone()
-        }
-        None => match (choose(&found), found.as_slice()) {
-            (Some(chosen), _) => chosen,
-            (None, [only]) => return Ok(Arrays::Single(archive.member(only), archive.array(only)?)),
-            (None, _) => return Err(DatasetError::Members { path: path.to_owned(), found }),
-        },
+    let chosen = match (chosen(path, &found, names)?, &found[..]) {
+        (Some(chosen), _) => chosen,
+        (None, [only]) => return Ok(Arrays::Single(archive.member(only), archive.array(only)?)),
+        (None, _) => return Err(DatasetError::Members { path: path.to_owned(), found }),
     };
     let train = pair(archive, &chosen.x, &chosen.y, images)?;
-    if let Features::Pixels(bytes) = &train.samples.features {
-        let largest = bytes.iter().copied().max().unwrap_or(0);
-        if largest <= 1 {
-            return Err(DatasetError::Array { path: archive.member(&chosen.x), fault: ArrayFault::Dark { largest } });
-        }
+    if let Features::Pixels(Samples::Bytes(bytes)) = &train.samples.features {
+        check_light(&archive.member(&chosen.x), bytes.iter().copied().max().unwrap_or(0))?;
     }
     let notes = notes(&found, &chosen);
     let Some((x, y)) = &chosen.test else { return Ok(Arrays::Pairs(Box::new(train), None, notes)) };
@@ -117,8 +102,25 @@ pub(super) fn read<R: Read + Seek>(
     Ok(Arrays::Pairs(Box::new(train), Some(Box::new(test)), notes))
 }
 
+/// Which of the arrays that there are hold samples and labels: those that are named, else those of the usual names.
+pub(super) fn chosen(
+    path: &Path,
+    found: &[String],
+    names: Option<&ArrayNames>,
+) -> Result<Option<ArrayNames>, DatasetError> {
+    let Some(names) = names else { return Ok(choose(found)) };
+    let all = [&names.x, &names.y].into_iter().chain(names.test.iter().flat_map(|(x, y)| [x, y]));
+    for name in all {
+        if !found.contains(name) {
+            let fault = ArrayFault::Name { name: name.clone(), found: found.to_vec() };
+            return Err(DatasetError::Array { path: path.to_owned(), fault });
+        }
+    }
+    Ok(Some(names.clone()))
+}
+
 /// What is to be said of the arrays that were chosen among those that there are.
-fn notes(found: &[String], chosen: &ArrayNames) -> Vec<Note> {
+pub(super) fn notes(found: &[String], chosen: &ArrayNames) -> Vec<Note> {
     let read: Vec<&String> =
         [&chosen.x, &chosen.y].into_iter().chain(chosen.test.iter().flat_map(|(x, y)| [x, y])).collect();
     let mut names: Vec<String> = found.iter().filter(|name| !read.contains(name)).cloned().collect();
@@ -136,7 +138,16 @@ fn notes(found: &[String], chosen: &ArrayNames) -> Vec<Note> {
 fn pair<R: Read + Seek>(archive: &mut Archive<R>, x: &str, y: &str, images: ImageArrays) -> Result<Pair, DatasetError> {
     let (at_x, at_y) = (archive.member(x), archive.member(y));
     let samples = samples(&at_x, archive.array(x)?, images)?;
-    let labels = labels(&at_y, archive.array(y)?)?;
+    let labels = archive.array(y)?;
+    paired((at_x, samples), (at_y, labels))
+}
+
+/// Samples with their labels.
+pub(super) fn paired(
+    (at_x, samples): (PathBuf, Rows),
+    (at_y, content): (PathBuf, Stored),
+) -> Result<Pair, DatasetError> {
+    let labels = labels(&at_y, content)?;
     let label_count = labels.len();
     if label_count != samples.rows {
         return Err(DatasetError::CountMismatch {
@@ -147,6 +158,14 @@ fn pair<R: Read + Seek>(archive: &mut Archive<R>, x: &str, y: &str, images: Imag
         });
     }
     Ok(Pair { samples, labels, place: at_y })
+}
+
+/// Refuses images of which no pixel is lighter than 1 of 255: those of 0 to 1 were cut to whole numbers.
+pub(super) fn check_light(path: &Path, largest: u8) -> Result<(), DatasetError> {
+    if largest > 1 {
+        return Ok(());
+    }
+    Err(DatasetError::Array { path: path.to_owned(), fault: ArrayFault::Dark { largest } })
 }
 
 /// Samples of an array, of which each index of the first dimension is one.
@@ -162,11 +181,14 @@ pub(super) fn samples(path: &Path, content: Stored, images: ImageArrays) -> Resu
     let Some(layout) = layout else { return Ok(Rows::of_table(from_stored(path, Stored::Plain(array))?.0)) };
     let rows = array.shape[0];
     let features = match array.entries {
-        Entries::Bytes(bytes) => Features::Pixels(layout.planar(bytes)),
-        Entries::Flags(flags) => Features::Pixels(layout.planar(flags.into_iter().map(|flag| 255 * flag).collect())),
+        Entries::Bytes(bytes) => Features::Pixels(Samples::Bytes(layout.planar(bytes).into_owned())),
+        Entries::Flags(flags) => {
+            let bytes: Vec<u8> = flags.into_iter().map(|flag| 255 * flag).collect();
+            Features::Pixels(Samples::Bytes(layout.planar(bytes).into_owned()))
+        }
         entries => {
             let table = from_stored(path, Stored::Plain(Array { shape: array.shape, entries }))?.0;
-            Features::Numbers(layout.planar(table.values))
+            Features::Numbers(layout.planar(table.values).into_owned())
         }
     };
     Ok(Rows { rows, shape: layout.shape, features })

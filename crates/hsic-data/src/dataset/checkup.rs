@@ -1,8 +1,10 @@
 //! What in the data of a user may mislead: classes that a part lacks, columns that say nothing, rows in both parts.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
 
-use super::data::{Dataset, Samples, Split};
+use super::data::{Dataset, Origin, Piece};
+use super::error::DatasetError;
 use super::notes::Note;
 
 /// Share of the rows that judge from which on it is said how many of them were trained on too.
@@ -10,14 +12,17 @@ const SHARED: f64 = 1.0 / 3.0;
 
 /// What should be said of two parts.
 ///
+/// # Errors
+/// What is wrong with a file that samples lie in.
+///
 /// # Cost
-/// Each value is looked at once; memory for the hashes of the part that judges.
-pub(super) fn checkup(split: &Split) -> Vec<Note> {
-    let judged = if split.origin.validation.is_some() { "validation" } else { "test" };
-    let lacking = [(&split.train, "training"), (&split.test, judged)].map(|(part, name)| lacking(part, name));
+/// Each value is looked at once, of the part that judges twice; 16 bytes a row of that part.
+pub(super) fn checkup(train: &Dataset, test: &Dataset, origin: &Origin) -> Result<Vec<Note>, DatasetError> {
+    let judged = if origin.validation.is_some() { "validation" } else { "test" };
+    let lacking = [(train, "training"), (test, judged)].map(|(part, name)| lacking(part, name));
     // Columns of a table whose names are known are told by them, where they are looked at one by one.
-    let constant = if split.origin.encoding.is_none() { constant(&split.train) } else { None };
-    lacking.into_iter().flatten().chain(constant).chain(shared(split, judged)).collect()
+    let constant = if origin.encoding.is_none() { constant(train)? } else { None };
+    Ok(lacking.into_iter().flatten().chain(constant).chain(shared(train, test, judged)?).collect())
 }
 
 fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {
@@ -26,47 +31,75 @@ fn lacking(part: &Dataset, name: &'static str) -> Option<Note> {
     }
     let counts = part.class_names().iter().zip(part.class_counts());
     let classes: Vec<String> = counts.filter(|&(_, count)| count == 0).map(|(class, _)| class.clone()).collect();
-    (!classes.is_empty()).then_some(Note::NoRows { part: name, classes })
+    (!classes.is_empty()).then_some(Note::NoRows { part: name.into(), classes })
 }
 
 /// Columns of a table that hold one value. Pixels at the border of images do so, of which nobody wants to hear.
-fn constant(train: &Dataset) -> Option<Note> {
-    let Samples::Floats(values) = &train.samples else { return None };
-    let first = values.get(..train.columns())?;
-    let mut same = vec![true; first.len()];
-    for row in values.chunks_exact(first.len()) {
-        for ((same, value), first) in same.iter_mut().zip(row).zip(first) {
-            *same &= value == first;
-        }
+fn constant(train: &Dataset) -> Result<Option<Note>, DatasetError> {
+    if train.samples.are_pixels() || train.rows() < 2 {
+        return Ok(None);
     }
+    let mut first = vec![0.0; train.columns()];
+    train.fill_row(0, &mut first)?;
+    let mut same = vec![true; first.len()];
+    train.pass(|piece| {
+        let Piece::Floats(values) = piece else { return };
+        for row in values.chunks_exact(first.len()) {
+            for ((same, value), first) in same.iter_mut().zip(row).zip(&first) {
+                *same &= value == first;
+            }
+        }
+    })?;
     let columns: Vec<usize> = (0..same.len()).filter(|&column| same[column]).collect();
-    (!columns.is_empty() && train.rows() > 1).then_some(Note::Constant { columns })
+    Ok((!columns.is_empty()).then_some(Note::Constant { columns }))
 }
 
-/// Rows that judge and lie in the training part too, value by value, if they are many.
-fn shared(split: &Split, part: &'static str) -> Option<Note> {
-    let columns = split.train.columns();
-    let known: HashSet<&[u8]> = rows(&split.test, columns).collect();
+/// Rows that judge and lie in the training part too, if they are many.
+fn shared(train: &Dataset, test: &Dataset, part: &'static str) -> Result<Option<Note>, DatasetError> {
+    let mut known = HashSet::new();
+    each_row(test, |row| {
+        known.insert(row);
+    })?;
     // Of each row that judges, whether it was met among those that are trained on.
-    let met: HashSet<&[u8]> = rows(&split.train, columns).filter(|row| known.contains(row)).collect();
-    let shared = rows(&split.test, columns).filter(|row| met.contains(row)).count();
-    let of = split.test.rows();
-    (of > 0 && shared as f64 >= SHARED * of as f64).then_some(Note::Shared { part, rows: shared, of })
+    let mut met = HashSet::new();
+    each_row(train, |row| {
+        if known.contains(&row) {
+            met.insert(row);
+        }
+    })?;
+    let (mut shared, of) = (0, test.rows());
+    if !met.is_empty() {
+        each_row(test, |row| shared += usize::from(met.contains(&row)))?;
+    }
+    Ok((of > 0 && shared as f64 >= SHARED * of as f64).then_some(Note::Shared { part: part.into(), rows: shared, of }))
 }
 
-/// The bytes of each row.
-fn rows(part: &Dataset, columns: usize) -> impl Iterator<Item = &[u8]> {
-    let (bytes, width): (&[u8], usize) = match &part.samples {
-        Samples::Bytes(bytes) => (bytes, columns),
-        Samples::Floats(floats) => (bytemuck::cast_slice(floats), columns * size_of::<f32>()),
-    };
-    bytes.chunks_exact(width.max(1))
+/// Shows of each row a number of 128 bits that two rows share if they are equal, and else by a chance of 2^-128.
+fn each_row(part: &Dataset, mut each: impl FnMut(u128)) -> Result<(), DatasetError> {
+    let width = part.columns().max(1);
+    part.pass(|piece| {
+        let (bytes, width) = match piece {
+            Piece::Bytes(bytes) => (bytes, width),
+            Piece::Floats(floats) => (bytemuck::cast_slice(floats), width * size_of::<f32>()),
+        };
+        for row in bytes.chunks_exact(width) {
+            let half = |first: u8| {
+                let mut hasher = DefaultHasher::new();
+                hasher.write_u8(first);
+                hasher.write(row);
+                u128::from(hasher.finish())
+            };
+            each(half(0) << 64 | half(1));
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
-    use crate::dataset::{Drawn, Origin, Shape, Targets};
+    use crate::dataset::{Drawn, Samples, Shape, Targets};
 
     fn part(values: &[f32], labels: &[u16]) -> Dataset {
         Dataset {
@@ -78,8 +111,8 @@ mod tests {
         }
     }
 
-    fn split(train: Dataset, test: Dataset) -> Split {
-        Split { train, test, standardization: None, origin: Origin::default() }
+    fn notes(train: &Dataset, test: &Dataset) -> Vec<Note> {
+        checkup(train, test, &Origin::default()).unwrap()
     }
 
     #[test]
@@ -87,25 +120,25 @@ mod tests {
         let all = part(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[0, 1, 2]);
         let one = part(&[7.0, 8.0, 9.0, 1.0], &[0, 0]);
         let missing = |part, classes: &[&str]| Note::NoRows {
-            part,
+            part: Cow::Borrowed(part),
             classes: classes.iter().map(|&class| class.to_owned()).collect(),
         };
-        assert_eq!(checkup(&split(all.clone(), all.clone())).len(), 1);
-        assert_eq!(checkup(&split(all.clone(), one.clone())), [missing("test", &["b", "c"])]);
-        assert_eq!(checkup(&split(one.clone(), all.clone())), [missing("training", &["b", "c"])]);
-        let mut held_out = split(all, one);
-        held_out.origin.validation = Some(Drawn { seed: 1, fraction: 0.4, rows: 5 });
-        assert_eq!(checkup(&held_out), [missing("validation", &["b", "c"])]);
+        assert_eq!(notes(&all, &all).len(), 1);
+        assert_eq!(notes(&all, &one), [missing("test", &["b", "c"])]);
+        assert_eq!(notes(&one, &all), [missing("training", &["b", "c"])]);
+        let validation = Some(Drawn { seed: 1, fraction: 0.4, rows: 5 });
+        let held_out = checkup(&all, &one, &Origin { validation, ..Origin::default() });
+        assert_eq!(held_out.unwrap(), [missing("validation", &["b", "c"])]);
     }
 
     #[test]
     fn columns_of_one_value_are_told_of_tables_alone() {
         let mut train = part(&[1.0, 5.0, 2.0, 5.0, 3.0, 5.0], &[0, 1, 2]);
         let test = part(&[9.0, 6.0, 8.0, 6.0, 7.0, 7.0], &[0, 1, 2]);
-        assert_eq!(checkup(&split(train.clone(), test.clone())), [Note::Constant { columns: vec![1] }]);
+        assert_eq!(notes(&train, &test), [Note::Constant { columns: vec![1] }]);
         train.samples = Samples::Bytes(vec![1, 5, 2, 5, 3, 5]);
         let test = Dataset { samples: Samples::Bytes(vec![9, 6, 8, 6, 7, 7]), ..test };
-        assert_eq!(checkup(&split(train, test)), []);
+        assert_eq!(notes(&train, &test), []);
     }
 
     #[test]
@@ -114,7 +147,7 @@ mod tests {
         // One of three and one of four: the row that the training part has twice.
         let three = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0], &[0, 1, 2]);
         let four = part(&[1.0, 2.0, 7.0, 8.0, 9.0, 9.0, 2.0, 1.0], &[0, 1, 2, 0]);
-        assert_eq!(checkup(&split(train.clone(), three)), [Note::Shared { part: "test", rows: 1, of: 3 }]);
-        assert_eq!(checkup(&split(train, four)), []);
+        assert_eq!(notes(&train, &three), [Note::Shared { part: "test".into(), rows: 1, of: 3 }]);
+        assert_eq!(notes(&train, &four), []);
     }
 }

@@ -21,12 +21,12 @@ pub struct Content {
 
 /// Finds out what content is while it comes, a piece at a time.
 #[derive(Clone, Debug, Default)]
-pub struct ContentHasher {
+pub struct GrowingContent {
     digest: Sha256,
     bytes: u64,
 }
 
-impl ContentHasher {
+impl GrowingContent {
     /// Takes the next piece.
     pub fn add(&mut self, piece: &[u8]) {
         self.digest.update(piece);
@@ -44,26 +44,18 @@ impl Content {
     /// Of what lies in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_pieces(&[bytes])
-    }
-
-    /// Of pieces that follow one another.
-    pub(super) fn of_pieces(pieces: &[&[u8]]) -> Self {
-        let mut hasher = ContentHasher::default();
-        pieces.iter().for_each(|piece| hasher.add(piece));
-        hasher.content()
+        let mut growing = GrowingContent::default();
+        growing.add(bytes);
+        growing.content()
     }
 
     /// Of all that a reader gives.
     pub(super) fn of_reader(mut reader: impl Read) -> io::Result<Self> {
-        let (mut digest, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
+        let (mut growing, mut buffer) = (GrowingContent::default(), vec![0; 1 << 16]);
         loop {
             match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Self { bytes, sha256: hexadecimal(&digest.finalize()) }),
-                Ok(count) => {
-                    digest.update(&buffer[..count]);
-                    bytes += count as u64;
-                }
+                Ok(0) => return Ok(growing.content()),
+                Ok(count) => growing.add(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -113,7 +105,9 @@ mod tests {
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         let expected = Content { bytes: 3, sha256 };
         assert_eq!(Content::of(b"abc"), expected);
-        assert_eq!(Content::of_pieces(&[b"a", b"", b"bc"]), expected);
+        let mut growing = GrowingContent::default();
+        [&b"a"[..], b"", b"bc"].into_iter().for_each(|piece| growing.add(piece));
+        assert_eq!(growing.content(), expected);
         assert_eq!(Content::of_reader(&b"abc"[..]).unwrap(), expected);
         assert_eq!(expected.short(), "ba7816bf");
     }

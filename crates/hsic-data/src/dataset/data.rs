@@ -1,15 +1,21 @@
 //! Samples with classes or values to be learned, in two parts.
 
+use serde::{Deserialize, Serialize};
+
 use super::content::Content;
 use super::encoding::Encoding;
 use super::error::DatasetError;
-use super::normalization::{Normalization, pixels};
+use super::normalization::{ChannelSums, Normalization, pixels};
 use super::notes::Note;
 use super::parts::{Drawn, hold_out};
 use super::picture::Reading;
 use super::standardization::Standardization;
+use super::stored::{Element, StoredRows};
 use super::targets::{Classes, Quantities, TargetKind, Targets};
 use crate::shape::Shape;
+
+/// Values of samples in a file that are looked at together where all are.
+const PASS_VALUES: usize = 1 << 20;
 
 /// The values of all samples, one sample after another.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +24,17 @@ pub enum Samples {
     Bytes(Vec<u8>),
     /// Numbers as they are.
     Floats(Vec<f32>),
+    /// Pixels or numbers that lie in a file.
+    Stored(StoredRows),
+}
+
+/// Values of some samples, one sample after another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Piece<'v> {
+    /// Pixels.
+    Bytes(&'v [u8]),
+    /// Numbers.
+    Floats(&'v [f32]),
 }
 
 impl Samples {
@@ -27,6 +44,26 @@ impl Samples {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Floats(floats) => floats.len(),
+            Self::Stored(stored) => stored.rows() * stored.columns(),
+        }
+    }
+
+    /// The samples `rows`, of so many values each.
+    pub(super) fn select(&self, rows: &[usize], columns: usize) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Bytes(picked(bytes, rows, columns)),
+            Self::Floats(floats) => Self::Floats(picked(floats, rows, columns)),
+            Self::Stored(stored) => Self::Stored(stored.select(rows)),
+        }
+    }
+
+    /// Whether the values are pixels.
+    #[must_use]
+    pub fn are_pixels(&self) -> bool {
+        match self {
+            Self::Bytes(_) => true,
+            Self::Floats(_) => false,
+            Self::Stored(stored) => stored.element() == Element::Byte,
         }
     }
 
@@ -35,6 +72,11 @@ impl Samples {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The values of some rows.
+pub(super) fn picked<V: Copy>(values: &[V], rows: &[usize], columns: usize) -> Vec<V> {
+    rows.iter().flat_map(|&row| &values[row * columns..(row + 1) * columns]).copied().collect()
 }
 
 /// Samples with a class each, or a value.
@@ -126,16 +168,108 @@ impl Dataset {
 
     /// Writes sample `index` to `out`; a pixel b becomes b / 255, normalized by its channel if the data set is.
     ///
+    /// # Errors
+    /// Samples that lie in a file: what is wrong with it.
+    ///
     /// # Panics
     /// If `index` is not below [`rows`](Self::rows) or `out` is not [`columns`](Self::columns) long.
-    pub fn fill_row(&self, index: usize, out: &mut [f32]) {
+    pub fn fill_row(&self, index: usize, out: &mut [f32]) -> Result<(), DatasetError> {
+        self.fill_rows(&[index], out, &mut Vec::new())
+    }
+
+    /// Writes the samples `rows` to `out`, one after another; `scratch` is memory that is used again.
+    ///
+    /// # Errors
+    /// As [`fill_row`](Self::fill_row).
+    ///
+    /// # Panics
+    /// As [`fill_row`](Self::fill_row).
+    pub fn fill_rows(&self, rows: &[usize], out: &mut [f32], scratch: &mut Vec<u8>) -> Result<(), DatasetError> {
         let columns = self.columns();
-        assert_eq!(out.len(), columns, "a sample has as many values as the data set has columns");
-        let range = index * columns..(index + 1) * columns;
+        assert_eq!(out.len(), rows.len() * columns, "a sample has as many values as the data set has columns");
         match &self.samples {
-            Samples::Bytes(bytes) => self.convert(&bytes[range], out),
-            Samples::Floats(floats) => out.copy_from_slice(&floats[range]),
+            Samples::Floats(floats) => {
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(columns)) {
+                    out.copy_from_slice(&floats[row * columns..][..columns]);
+                }
+                Ok(())
+            }
+            Samples::Stored(stored) if stored.element() == Element::Float => {
+                stored.read_floats(rows.iter().copied(), out)
+            }
+            Samples::Bytes(_) | Samples::Stored(_) => {
+                let mut out = out.chunks_exact_mut(columns);
+                self.each_image(rows, scratch, |_, image| {
+                    if let Some(out) = out.next() {
+                        self.convert(image, out);
+                    }
+                })
+            }
         }
+    }
+
+    /// Shows the bytes of the images `rows`, each with its row, in that order; `scratch` is memory that is used again.
+    ///
+    /// # Errors
+    /// As [`fill_row`](Self::fill_row).
+    ///
+    /// # Panics
+    /// As [`fill_row`](Self::fill_row), or if the samples are no pixels.
+    pub(crate) fn each_image(
+        &self,
+        rows: &[usize],
+        scratch: &mut Vec<u8>,
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> Result<(), DatasetError> {
+        let columns = self.columns();
+        match &self.samples {
+            Samples::Bytes(bytes) => rows.iter().for_each(|&row| each(row, &bytes[row * columns..][..columns])),
+            Samples::Stored(stored) if stored.element() == Element::Byte => {
+                scratch.resize(rows.len() * columns, 0);
+                stored.read(rows.iter().copied(), scratch)?;
+                rows.iter().zip(scratch.chunks_exact(columns)).for_each(|(&row, image)| each(row, image));
+            }
+            Samples::Floats(_) | Samples::Stored(_) => panic!("only images have bytes"),
+        }
+        Ok(())
+    }
+
+    /// Shows all samples in order, some at a time.
+    ///
+    /// # Errors
+    /// As [`fill_row`](Self::fill_row).
+    pub(super) fn pass(&self, mut each: impl FnMut(Piece<'_>)) -> Result<(), DatasetError> {
+        let stored = match &self.samples {
+            Samples::Bytes(bytes) => {
+                each(Piece::Bytes(bytes));
+                return Ok(());
+            }
+            Samples::Floats(floats) => {
+                each(Piece::Floats(floats));
+                return Ok(());
+            }
+            Samples::Stored(stored) => stored,
+        };
+        let (columns, rows) = (self.columns(), stored.rows());
+        let at_once = (PASS_VALUES / columns.max(1)).max(1);
+        let (mut bytes, mut floats) = (Vec::new(), Vec::new());
+        for start in (0..rows).step_by(at_once) {
+            let places = start..rows.min(start + at_once);
+            let values = places.len() * columns;
+            match stored.element() {
+                Element::Byte => {
+                    bytes.resize(values, 0);
+                    stored.read(places, &mut bytes)?;
+                    each(Piece::Bytes(&bytes));
+                }
+                Element::Float => {
+                    floats.resize(values, 0.0);
+                    stored.read_floats(places, &mut floats)?;
+                    each(Piece::Floats(&floats));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes the pixels of an image to `out`, as [`fill_row`](Self::fill_row) does with those of a sample.
@@ -149,15 +283,9 @@ impl Dataset {
     /// If one of them is not below [`rows`](Self::rows).
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        fn pick<V: Copy>(values: &[V], rows: &[usize], columns: usize) -> Vec<V> {
-            rows.iter().flat_map(|&row| &values[row * columns..(row + 1) * columns]).copied().collect()
-        }
         Self {
             name: self.name.clone(),
-            samples: match &self.samples {
-                Samples::Bytes(bytes) => Samples::Bytes(pick(bytes, rows, self.columns())),
-                Samples::Floats(floats) => Samples::Floats(pick(floats, rows, self.columns())),
-            },
+            samples: self.samples.select(rows, self.columns()),
             shape: self.shape,
             targets: self.targets.select(rows),
             normalization: self.normalization.clone(),
@@ -187,6 +315,7 @@ impl Dataset {
         match &mut self.samples {
             Samples::Bytes(bytes) => bytes.truncate(size * self.shape.columns()),
             Samples::Floats(floats) => floats.truncate(size * self.shape.columns()),
+            Samples::Stored(stored) => stored.truncate(size),
         }
         self.targets.truncate(size);
         Ok(())
@@ -194,7 +323,7 @@ impl Dataset {
 }
 
 /// Where data come from, how they were divided and read, and what is to be said of that.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// Name or path that they were loaded by; empty for data that were made in memory.
     pub place: String,
@@ -251,10 +380,16 @@ impl Split {
 
     /// Normalizes the channels of both parts by the training part's mean and deviation.
     pub(super) fn normalize(&mut self) -> Result<(), DatasetError> {
-        let Samples::Bytes(bytes) = &self.train.samples else {
+        if !self.train.samples.are_pixels() {
             return Err(DatasetError::NotImages { name: self.train.name.clone() });
-        };
-        let normalization = Normalization::of(bytes, self.train.shape);
+        }
+        let mut sums = ChannelSums::new(self.train.shape);
+        self.train.pass(|values| {
+            if let Piece::Bytes(bytes) = values {
+                sums.add(bytes);
+            }
+        })?;
+        let normalization = sums.normalization();
         self.train.normalization = Some(normalization.clone());
         self.test.normalization = Some(normalization);
         Ok(())
@@ -288,9 +423,9 @@ mod tests {
     #[test]
     fn a_pixel_is_its_byte_over_255() {
         let mut row = [9.0f32; 2];
-        two_rows().fill_row(0, &mut row);
+        two_rows().fill_row(0, &mut row).unwrap();
         assert_eq!(row, [0.0, 0.2]);
-        two_rows().fill_row(1, &mut row);
+        two_rows().fill_row(1, &mut row).unwrap();
         assert_eq!(row, [1.0, 1.0 / 255.0]);
     }
 
@@ -322,9 +457,9 @@ mod tests {
         let numbers = Normalization { means: vec![0.5, 9.0 / 255.0], deviations: vec![0.5, 0.0] };
         assert_eq!(split.normalization(), Some(&numbers));
         let mut row = [9.0; 4];
-        split.test.fill_row(0, &mut row);
+        split.test.fill_row(0, &mut row).unwrap();
         assert_eq!(row, [1.0, 1.0, 0.0, 0.0]);
-        split.train.fill_row(1, &mut row);
+        split.train.fill_row(1, &mut row).unwrap();
         assert_eq!(row, [-1.0, 1.0, 0.0, 0.0]);
     }
 

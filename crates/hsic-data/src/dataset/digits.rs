@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(few.labels(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]);
         let pixels = |part: &Dataset| match &part.samples {
             Samples::Bytes(pixels) => pixels.clone(),
-            Samples::Floats(_) => panic!("pixels expected"),
+            _ => panic!("pixels expected"),
         };
         assert!(pixels(&many).starts_with(&pixels(&few)));
         for image in pixels(&many).chunks(SIDE * SIDE) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::array_fault::ArrayFault;
+use super::packed_fault::PackedFault;
 use super::table_fault::TableFault;
 use super::{ImageFault, Shape};
 use crate::names::{did_you_mean, one_of};
@@ -57,6 +58,22 @@ pub enum DatasetError {
         path: PathBuf,
         /// Its reason.
         source: io::Error,
+    },
+    /// A file in which samples are kept packed is not what was written.
+    #[error("{}: {fault}; the data themselves are not touched: expected this file to be deleted, to be made anew from them", path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: PackedFault,
+    },
+    /// A file that is read where it lies is no longer what it was when it was loaded.
+    #[error("{}: {fault}; it is read while a network is trained on it: expected it to stay as it is for so long", path.display())]
+    ChangedData {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        fault: PackedFault,
     },
     /// An IDX file of another kind.
     #[error("{}: magic {found:#010x} at byte 0, expected {expected:#010x} ({kind})", path.display())]

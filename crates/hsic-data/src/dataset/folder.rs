@@ -15,10 +15,12 @@ use super::notes::Note;
 use super::part_folders::{PartFolders, unwrapped};
 use super::parts::{Drawn, first, hold_out, split};
 use super::picture::is_image;
+use super::store::Store;
+use super::stored::Element;
 use super::survey::{Contents, Frame, Image, Survey};
 use super::table;
 use super::tree::{Disk, Tree};
-use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Split, Targets};
+use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Split, Targets};
 
 /// Classes that labels of 16 bits tell apart.
 const MOST_CLASSES: usize = 1 << 16;
@@ -83,7 +85,7 @@ impl Files {
 impl<T: Tree> Images<T> {
     /// Training and test part; without a test part, some of each class become one. A validation part of the folder stands
     /// in the place of the test part where one is asked for.
-    pub(super) fn load(&self, options: &LoadOptions) -> Result<Split, DatasetError> {
+    pub(super) fn load(&self, options: &LoadOptions, store: &mut Store<'_>) -> Result<Split, DatasetError> {
         let files = self.files()?;
         let all = files.paths();
         let Files { names, own, root, train, mut test, validation, notes } = files;
@@ -95,7 +97,7 @@ impl<T: Tree> Images<T> {
                 (test, share) = (Some(images), 0.0);
             }
         }
-        let mut survey = Survey::new(&self.tree, all.len());
+        let mut survey = Survey::new(&self.tree, all.len(), store.room());
         let train = self.sound(&mut survey, train, options)?;
         let test = test.map(|test| self.sound(&mut survey, test, options)).transpose()?;
         if let Some(name) = missing(&train, &own).and_then(|label| names.get(label)) {
@@ -124,22 +126,24 @@ impl<T: Tree> Images<T> {
         let (train, test) = (survey.look(train)?, survey.look(test)?);
         let frame = Frame::of(&options.images, &train);
         origin.notes.extend(survey.notes(&[&train, &test], &frame, &options.images));
-        let train = self.part(train, &survey, &frame, &names)?;
-        let test = self.part(test, &survey, &frame, &names)?;
+        let columns = frame.shape.columns();
+        store.decide(((train.len() + test.len()) as u64).saturating_mul(columns as u64), Element::Byte, columns)?;
+        let train = self.part(train, &survey, &frame, &names, store)?;
+        let test = self.part(test, &survey, &frame, &names, store)?;
         origin.reading = frame.reading;
         origin.content = Some(self.content_of(&all, survey.contents)?);
         Ok(Split { train, test, standardization: None, origin })
     }
 
     /// The images as they are, of one class or more; the first so many of a part where sizes say so.
-    pub(super) fn given(&self, options: &LoadOptions) -> Result<Given, DatasetError> {
+    pub(super) fn given(&self, options: &LoadOptions, store: &mut Store<'_>) -> Result<Given, DatasetError> {
         let files = self.listed(1, true)?;
         let all = files.paths();
         let Files { names, train, test, validation, mut notes, .. } = files;
         if let Some((folder, images)) = validation {
             notes.push(Note::ValidationPart { folder, images: images.len(), used: false });
         }
-        let mut survey = Survey::new(&self.tree, all.len());
+        let mut survey = Survey::new(&self.tree, all.len(), store.room());
         let train = self.sound(&mut survey, train, options)?;
         let test = test.map(|test| self.sound(&mut survey, test, options)).transpose()?;
         let (train, test) = match test {
@@ -152,8 +156,11 @@ impl<T: Tree> Images<T> {
         let test = test.map(|test| survey.look(test)).transpose()?;
         let frame = Frame::of(&options.images, &train);
         notes.extend(survey.notes(&[&train, test.as_deref().unwrap_or_default()], &frame, &options.images));
-        let train = self.part(train, &survey, &frame, &names)?;
-        let test = test.map(|test| self.part(test, &survey, &frame, &names)).transpose()?;
+        let columns = frame.shape.columns();
+        let images = train.len() + test.as_ref().map_or(0, Vec::len);
+        store.decide((images as u64).saturating_mul(columns as u64), Element::Byte, columns)?;
+        let train = self.part(train, &survey, &frame, &names, store)?;
+        let test = test.map(|test| self.part(test, &survey, &frame, &names, store)).transpose()?;
         Ok(Given { train, test, content: Some(self.content_of(&all, survey.contents)?), notes })
     }
 
@@ -236,11 +243,15 @@ impl<T: Tree> Images<T> {
         survey: &Survey<'_, T>,
         frame: &Frame,
         names: &[String],
+        store: &mut Store<'_>,
     ) -> Result<Dataset, DatasetError> {
+        let targets = Targets::classes(labels(&images), names.to_vec());
+        let mut samples = store.part(frame.shape.columns());
+        survey.collect(images, frame, &mut samples)?;
         Ok(Dataset {
             name: self.name.clone(),
-            targets: Targets::classes(labels(&images), names.to_vec()),
-            samples: Samples::Bytes(survey.samples(images, frame)?),
+            targets,
+            samples: samples.samples(),
             shape: frame.shape,
             normalization: None,
         })

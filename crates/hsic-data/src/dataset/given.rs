@@ -1,7 +1,7 @@
 //! Data as they are, for a network that was trained on others: nothing is drawn from them and nothing fitted to them.
 
 use super::content::Content;
-use super::data::{Dataset, Origin, Samples, Split};
+use super::data::{Dataset, Samples, Split};
 use super::error::DatasetError;
 use super::notes::Note;
 
@@ -31,12 +31,6 @@ pub struct Given {
 }
 
 impl Given {
-    /// The parts of data that come in two.
-    pub(super) fn of(split: Split) -> Self {
-        let Origin { content, notes, .. } = split.origin;
-        Self { train: split.train, test: Some(split.test), content, notes }
-    }
-
     /// The samples of a part: where none is asked for, the test part if there is one, else all. Says which it is.
     ///
     /// # Errors
@@ -71,7 +65,8 @@ fn both(mut first: Dataset, second: &Dataset) -> Dataset {
     match (&mut first.samples, &second.samples) {
         (Samples::Bytes(all), Samples::Bytes(more)) => all.extend_from_slice(more),
         (Samples::Floats(all), Samples::Floats(more)) => all.extend_from_slice(more),
-        _ => unreachable!("both parts of a data set are pixels, or both numbers"),
+        (Samples::Stored(all), Samples::Stored(more)) => all.extend(more),
+        _ => unreachable!("both parts of a data set are pixels, or both numbers, and lie in memory, or both in a file"),
     }
     first.targets.extend(&second.targets);
     first

@@ -6,6 +6,7 @@
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::content::GrowingContent;
 use super::facts::{self, Download, Facts, Found, KnownFile};
 use super::gzip::{Bytes, open};
 use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split, Targets};
@@ -13,6 +14,9 @@ use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
 const IMAGES: (u32, &str) = (0x0000_0803, "images");
 const LABELS: (u32, &str) = (0x0000_0801, "labels");
+
+/// Bytes that are read at a time, or one sample if that has more.
+const AT_ONCE: u64 = 1 << 20;
 
 /// Sizes of the samples of all three data sets.
 const SHAPE: Shape = Shape { channels: 1, height: 28, width: 28 };
@@ -310,6 +314,51 @@ pub(super) struct File {
     pub(super) content: Content,
 }
 
+/// An IDX file whose header was read.
+pub(super) struct Opened<'i> {
+    path: PathBuf,
+    pub(super) magic: u32,
+    /// Size of each dimension.
+    pub(super) sizes: Vec<usize>,
+    header_bytes: u64,
+    /// Bytes of the entries.
+    pub(super) claimed: u64,
+    input: Bytes<'i>,
+    content: GrowingContent,
+}
+
+impl Opened<'_> {
+    /// Gives the entries to `each`, some whole samples at a time, and says what all of the file is.
+    ///
+    /// # Errors
+    /// Those of `each`; whatever is wrong with the file.
+    pub(super) fn samples(
+        mut self,
+        mut each: impl FnMut(&[u8]) -> Result<(), DatasetError>,
+    ) -> Result<Content, DatasetError> {
+        let sample = self.claimed / self.sizes[0] as u64;
+        let at_once = (AT_ONCE / sample).max(1) * sample;
+        let mut left = self.claimed;
+        while left > 0 {
+            let due = left.min(at_once);
+            let bytes = read_up_to(&self.path, &mut self.input.reader, due)?;
+            left -= bytes.len() as u64;
+            self.content.add(&bytes);
+            if (bytes.len() as u64) < due {
+                let (what, found, expected) = ("data", self.claimed - left, self.claimed);
+                return Err(DatasetError::Truncated { path: self.path, what, found, expected });
+            }
+            each(&bytes)?;
+        }
+        // One byte more than is due shows what trails, and makes gzip check its own checksum.
+        if !read_up_to(&self.path, &mut self.input.reader, 1)?.is_empty() {
+            let end = self.header_bytes + self.claimed;
+            return Err(DatasetError::Trailing { path: self.path, end });
+        }
+        Ok(self.content.content())
+    }
+}
+
 /// Sizes and bytes of an IDX file of `D` dimensions, and the content of all of it.
 fn read<const D: usize>(
     path: &Path,
@@ -321,7 +370,21 @@ fn read<const D: usize>(
 }
 
 /// Reads an IDX file of one of several forms; a file of another is told to be none of the first.
-pub(super) fn read_form(path: &Path, mut input: Bytes<'_>, forms: &[Form]) -> Result<File, DatasetError> {
+pub(super) fn read_form(path: &Path, input: Bytes<'_>, forms: &[Form]) -> Result<File, DatasetError> {
+    let opened = open_form(path, input, forms)?;
+    let (magic, sizes) = (opened.magic, opened.sizes.clone());
+    // The vector grows with what arrives: a header's claim never takes memory by itself.
+    let mut data = Vec::new();
+    let content = opened.samples(|bytes| {
+        data.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    data.shrink_to_fit();
+    Ok(File { magic, sizes, data, content })
+}
+
+/// Reads the header of an IDX file of one of several forms.
+pub(super) fn open_form<'i>(path: &Path, mut input: Bytes<'i>, forms: &[Form]) -> Result<Opened<'i>, DatasetError> {
     let truncated = |what, found, expected| DatasetError::Truncated { path: path.to_owned(), what, found, expected };
     let header_bytes = |form: &Form| 4 * (u64::from(form.magic & 0xff) + 1);
     let usual = &forms[0];
@@ -353,17 +416,9 @@ pub(super) fn read_form(path: &Path, mut input: Bytes<'_>, forms: &[Form]) -> Re
             truncated("data", possible, claimed)
         });
     }
-    // One byte more than is due shows what trails, and makes gzip check its own checksum.
-    let mut data = read_up_to(path, &mut input.reader, claimed.saturating_add(1))?;
-    if (data.len() as u64) < claimed {
-        return Err(truncated("data", data.len() as u64, claimed));
-    }
-    if data.len() as u64 > claimed {
-        return Err(DatasetError::Trailing { path: path.to_owned(), end: header_bytes + claimed });
-    }
-    data.shrink_to_fit();
-    let content = Content::of_pieces(&[&header, &data]);
-    Ok(File { magic, sizes, data, content })
+    let mut content = GrowingContent::default();
+    content.add(&header);
+    Ok(Opened { path: path.to_owned(), magic, sizes, header_bytes, claimed, input, content })
 }
 
 #[cfg(test)]

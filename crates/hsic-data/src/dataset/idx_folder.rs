@@ -10,9 +10,11 @@ use super::array_fault::ArrayFault;
 use super::arrays::{Features, Pair, Rows};
 use super::content::Content;
 use super::gzip::open;
-use super::idx::{File, Form, read_form};
+use super::idx::{File, Form, open_form, read_form};
 use super::labels::RawLabels;
 use super::layout::Layout;
+use super::store::Store;
+use super::stored::Element;
 use super::tables::cells::Numbers;
 use super::tree::is_hidden;
 use super::{DatasetError, Shape};
@@ -119,19 +121,28 @@ fn parts(folder: &Path) -> Result<Vec<[PathBuf; 2]>, DatasetError> {
 }
 
 /// Reads the files of a folder.
-pub(super) fn read(folder: &Path) -> Result<Parts, DatasetError> {
+pub(super) fn read(folder: &Path, store: &mut Store<'_>) -> Result<Parts, DatasetError> {
     let (mut pairs, mut contents) = (Vec::new(), Vec::new());
-    for files in parts(folder)? {
-        pairs.push(pair(&files, &mut contents)?);
+    let parts = parts(folder)?;
+    // What all headers say, before any sample is read.
+    let (mut claimed, mut shapes) = (0u64, Vec::new());
+    for [images, _] in &parts {
+        let opened = open_form(images, open(images)?, &IMAGES)?;
+        claimed = claimed.saturating_add(opened.claimed);
+        shapes.extend(Layout::of(&opened.sizes).map(|layout| layout.shape));
+    }
+    if let [train, test] = shapes[..]
+        && train != test
+    {
+        return Err(DatasetError::PartShape { name: folder.display().to_string(), train, test });
+    }
+    for files in parts {
+        pairs.push(pair(&files, &mut contents, claimed, store)?);
     }
     let mut pairs = pairs.into_iter();
     let (Some(train), test) = (pairs.next(), pairs.next()) else {
         return Err(DatasetError::NoImages { path: folder.to_owned() });
     };
-    if let Some(test) = test.as_ref().filter(|test| test.samples.shape != train.samples.shape) {
-        let (train, test) = (train.samples.shape, test.samples.shape);
-        return Err(DatasetError::PartShape { name: folder.display().to_string(), train, test });
-    }
     Ok(Parts { train, test, content: Content::of_list(contents) })
 }
 
@@ -151,13 +162,20 @@ fn label(path: &Path) -> Vec<u8> {
 }
 
 /// Images with their labels.
-fn pair([images, labels]: &[PathBuf; 2], contents: &mut Vec<(Vec<u8>, Content)>) -> Result<Pair, DatasetError> {
-    let File { sizes, data, content, .. } = read_form(images, open(images)?, &IMAGES)?;
-    contents.push((label(images), content));
-    let (rows, layout) = (sizes[0], Layout::of(&sizes));
+fn pair(
+    [images, labels]: &[PathBuf; 2],
+    contents: &mut Vec<(Vec<u8>, Content)>,
+    claimed: u64,
+    store: &mut Store<'_>,
+) -> Result<Pair, DatasetError> {
+    let opened = open_form(images, open(images)?, &IMAGES)?;
+    let (rows, layout) = (opened.sizes[0], Layout::of(&opened.sizes));
     let Some(layout) = layout else { unreachable!("images have three or four dimensions") };
     let shape: Shape = layout.shape;
-    let samples = Rows { rows, shape, features: Features::Pixels(layout.planar(data)) };
+    store.decide(claimed, Element::Byte, shape.columns())?;
+    let mut pixels = store.part(shape.columns());
+    contents.push((label(images), opened.samples(|bytes| pixels.add(images, &layout.planar(bytes)))?));
+    let samples = Rows { rows, shape, features: Features::Pixels(pixels.samples()) };
 
     let File { magic, sizes, data, content } = read_form(labels, open(labels)?, &LABELS)?;
     contents.push((label(labels), content));

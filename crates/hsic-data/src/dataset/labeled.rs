@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use super::arrays::{Features, Rows};
+use super::data::picked;
 use super::division::Division;
 use super::encoding::Encoding;
 use super::notes::Note;
 use super::parts::{Drawn, first};
 use super::standard_input::is_standard_input;
+use super::store::Store;
 use super::table::without_ending;
 use super::table_fault::TableFault;
 use super::table_file::{Columned, Labeled, Source, TableFile, read};
@@ -19,8 +21,8 @@ use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, S
 
 /// Loads a table with a class or a value for each row. Which rows are trained on, and which judge, is settled first; what columns
 /// become, and how they are standardized, the former alone say.
-pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
-    let TableFile { train, test, content, notes } = read(path, options, None)?;
+pub(super) fn load(path: &Path, options: &LoadOptions, store: &mut Store<'_>) -> Result<Split, DatasetError> {
+    let TableFile { train, test, content, notes } = read(path, options, None, store)?;
     let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
     let Decided { train: targets, test: of_test, note } = decide(path, &train, test.as_ref(), options)?;
     origin.notes.extend(note);
@@ -123,7 +125,7 @@ fn divide(
 /// The rows of the file, from 0, that [`load`] trains on and that judge, with what is to be said of those that were left out;
 /// `None` where a test part of the file's own judges.
 pub(super) fn division(path: &Path, options: &LoadOptions) -> Result<Option<Division>, DatasetError> {
-    let TableFile { train, test, notes, .. } = read(path, options, None)?;
+    let TableFile { train, test, notes, .. } = read(path, options, None, &mut Store::memory())?;
     let Decided { train: targets, test: of_test, .. } = decide(path, &train, test.as_ref(), options)?;
     if of_test.is_some() {
         return Ok(None);
@@ -140,8 +142,13 @@ pub(super) fn division(path: &Path, options: &LoadOptions) -> Result<Option<Divi
 
 /// Loads a table as it is, for a network that knows classes of these names, or that learned values: one class or more, the
 /// first so many rows of a part where sizes say so, columns as the training saw them and standardized by the numbers that are given.
-pub(super) fn given(path: &Path, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
-    let TableFile { train, test, content, mut notes } = read(path, options, Some(known))?;
+pub(super) fn given(
+    path: &Path,
+    options: &LoadOptions,
+    known: &[String],
+    store: &mut Store<'_>,
+) -> Result<Given, DatasetError> {
+    let TableFile { train, test, content, mut notes } = read(path, options, Some(known), store)?;
     let Decided { train: targets, test: of_test, .. } = decide_known(path, &train, test.as_ref(), options, known)?;
     let mut part = |labeled: &Labeled, targets: &TargetColumn, name, size| {
         let rows = first((0..targets.rows()).collect(), name, size)?;
@@ -216,13 +223,10 @@ struct Part {
 
 impl Part {
     fn of(all: &Rows, rows: Vec<usize>) -> Self {
-        fn pick<V: Copy>(values: &[V], rows: &[usize], cols: usize) -> Vec<V> {
-            rows.iter().flat_map(|&row| &values[row * cols..(row + 1) * cols]).copied().collect()
-        }
         let cols = all.shape.columns();
         let features = match &all.features {
-            Features::Numbers(values) => Features::Numbers(pick(values, &rows, cols)),
-            Features::Pixels(bytes) => Features::Pixels(pick(bytes, &rows, cols)),
+            Features::Numbers(values) => Features::Numbers(picked(values, &rows, cols)),
+            Features::Pixels(samples) => Features::Pixels(samples.select(&rows, cols)),
         };
         Self { rows, features }
     }
@@ -235,7 +239,7 @@ impl Part {
 
     fn samples(self, path: &Path, shape: Shape) -> Result<Samples, DatasetError> {
         match self.features {
-            Features::Pixels(bytes) => Ok(Samples::Bytes(bytes)),
+            Features::Pixels(samples) => Ok(samples),
             Features::Numbers(values) => {
                 let floats: Vec<f32> = values.iter().map(|&value| value as f32).collect();
                 if let Some(i) = floats.iter().position(|value| !value.is_finite()) {
@@ -275,7 +279,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, text).unwrap();
-        load(&path, options)
+        load(&path, options, &mut Store::memory())
     }
 
     fn options() -> LoadOptions {
@@ -288,7 +292,7 @@ mod tests {
         for part in [&split.train, &split.test] {
             for (index, &label) in part.labels().iter().enumerate() {
                 let mut row = vec![0.0; part.columns()];
-                part.fill_row(index, &mut row);
+                part.fill_row(index, &mut row).unwrap();
                 rows.push((row, part.class_names()[usize::from(label)].clone()));
             }
         }
@@ -400,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, text).unwrap();
-        given(&path, options, &known.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        given(&path, options, &known.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), &mut Store::memory())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How images lie in an array: n x height x width, or n x height x width x channels, or n x channels x height x width.
 
+use std::borrow::Cow;
+
 use crate::shape::Shape;
 
 /// Sizes of the images in an array, and where their channels are.
@@ -24,10 +26,19 @@ impl Layout {
         Some(Self { shape: Shape { channels, height, width }, channels_last })
     }
 
+    /// Whether the values of an array lie channel by channel.
+    pub(super) fn is_planar(self) -> bool {
+        !self.channels_last || self.shape.channels == 1
+    }
+
     /// Values of an array, channel by channel.
-    pub(super) fn planar<V: Copy>(self, values: Vec<V>) -> Vec<V> {
+    pub(super) fn planar<'v, V: Copy>(self, values: impl Into<Cow<'v, [V]>>) -> Cow<'v, [V]>
+    where
+        [V]: ToOwned<Owned = Vec<V>>,
+    {
+        let values = values.into();
         let Shape { channels, height, width } = self.shape;
-        if !self.channels_last || channels == 1 {
+        if self.is_planar() {
             return values;
         }
         let mut planar = Vec::with_capacity(values.len());
@@ -36,7 +47,7 @@ impl Layout {
                 planar.extend(image[channel..].iter().step_by(channels));
             }
         }
-        planar
+        planar.into()
     }
 }
 

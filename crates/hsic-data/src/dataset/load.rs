@@ -3,17 +3,23 @@
 use std::path::Path;
 
 use super::array_fault::ArrayFault;
+use super::cache::{Cache, PackedFile, ReadFrom};
 use super::checkup::checkup;
 use super::content::Content;
-use super::data::Split;
+use super::data::{Origin, Samples, Split};
 use super::division::Division;
 use super::error::DatasetError;
 use super::given::Given;
 use super::normalization::Normalize;
+use super::notes::Note;
+use super::packed::Whole;
+use super::packed_fault::PackedFault;
 use super::source::{DatasetSource, LoadOptions};
 use super::standard_input::is_standard_input;
+use super::store::{Store, stays};
 use super::table_fault::TableFault;
 use super::task::Task;
+use super::verify::files;
 use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table, table_file};
 use crate::names::same;
 
@@ -65,22 +71,91 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
         return Err(DatasetError::Table { path: path.clone(), fault });
     }
     place.check(options.task, name_or_path)?;
-    let mut split = match place {
-        // Tables and images are divided before they are looked at.
-        Place::Table(path) => labeled::load(path, options)?,
-        Place::Source(source) => held_out(source.load(options)?, options)?,
-        Place::Folder(path) => folder::images(path)?.load(options)?,
-        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.load(options)?,
-    };
+    let Whole { train, test, standardization, origin } = rows(&place, name_or_path, options, None)?;
+    let Some(test) = test else { unreachable!("what is trained on has a part that judges") };
+    let mut split = place.cut(Split { train, test, standardization, origin }, options)?;
     name_or_path.clone_into(&mut split.origin.place);
-    if source(name_or_path).is_none() {
-        let notes = checkup(&split);
-        split.origin.notes.extend(notes);
-    }
     if options.normalize == Normalize::Channel {
         split.normalize()?;
     }
     Ok(split)
+}
+
+/// All rows that a data set has by these options: from a packed file that has them, where memory is short of room for them,
+/// else from the data. `known` are the classes of a training by which they are to be judged.
+fn rows(place: &Place<'_>, name: &str, options: &LoadOptions, known: Option<&[String]>) -> Result<Whole, DatasetError> {
+    let (all, cache) = (place.all(options), place.cache(name, options));
+    // A data set that is known by its name is the same whoever asks.
+    let known = known.filter(|_| !matches!(place, Place::Source(_)));
+    loop {
+        if let Some((mut whole, file, bytes)) = cache.find(&all, known)?
+            && let Some(free) = stays(bytes, options)
+        {
+            whole.origin.notes.push(Note::Packed { file, bytes, free, made: false });
+            return Ok(whole);
+        }
+        match read(place, &all, known, Store::of(&cache, &all, known)) {
+            Err(DatasetError::Packed { fault: PackedFault::Meanwhile, .. }) => {}
+            read => return read,
+        }
+    }
+}
+
+fn read(
+    place: &Place<'_>,
+    options: &LoadOptions,
+    known: Option<&[String]>,
+    mut store: Store<'_>,
+) -> Result<Whole, DatasetError> {
+    let mut whole: Whole = match (place, known) {
+        // Tables and images are divided before they are looked at.
+        (Place::Table(path), None) => labeled::load(path, options, &mut store)?.into(),
+        (Place::Table(path), Some(known)) => labeled::given(path, options, known, &mut store)?.into(),
+        (Place::Source(source), _) => source.load(options)?.into(),
+        (Place::Folder(path), None) => folder::images(path)?.load(options, &mut store)?.into(),
+        (Place::Folder(path), Some(_)) => folder::images(path)?.given(options, &mut store)?.into(),
+        (Place::Archive(path, kind, name), None) => {
+            archive::images(path, *kind, name.clone())?.load(options, &mut store)?.into()
+        }
+        (Place::Archive(path, kind, name), Some(_)) => {
+            archive::images(path, *kind, name.clone())?.given(options, &mut store)?.into()
+        }
+    };
+    store.take(&mut whole)?;
+    store.seal()?;
+    if let (None, Some(test), false) = (known, &whole.test, matches!(place, Place::Source(_))) {
+        let notes = checkup(&whole.train, test, &whole.origin)?;
+        whole.origin.notes.extend(notes);
+    }
+    store.finish(&mut whole)?;
+    // Time may pass between the looks at the rows here and the first step.
+    for part in [&whole.train].into_iter().chain(&whole.test) {
+        if let Samples::Stored(stored) = &part.samples {
+            stored.check_again();
+        }
+    }
+    Ok(whole)
+}
+
+/// The packed files of a data set, whatever options they were made by, in the folder that is asked for, or beside the data
+/// and in the platform's cache folder.
+///
+/// # Errors
+/// `Unknown` if there is no data set of that name or at that path.
+pub fn packed_files(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFile>, DatasetError> {
+    Ok(Place::of(name_or_path)?.cache(name_or_path, options).files())
+}
+
+/// Deletes the packed files of a data set, those that were never finished among them, and says which they were.
+///
+/// # Errors
+/// `Unknown` if there is no data set of that name or at that path; `Io`.
+pub fn uncache(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFile>, DatasetError> {
+    let files = packed_files(name_or_path, options)?;
+    for PackedFile { path, .. } in &files {
+        std::fs::remove_file(path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
+    }
+    Ok(files)
 }
 
 /// Loads data as they are for a network that was trained on others and knows classes of these names. Nothing is drawn from
@@ -92,12 +167,13 @@ pub fn load(name_or_path: &str, options: &LoadOptions) -> Result<Split, DatasetE
 pub fn given(name_or_path: &str, options: &LoadOptions, known: &[String]) -> Result<Given, DatasetError> {
     let place = Place::of(name_or_path)?;
     place.check(options.task, name_or_path)?;
-    match place {
-        Place::Table(path) => labeled::given(path, options, known),
-        Place::Source(source) => Ok(Given::of(source.load(options)?)),
-        Place::Folder(path) => folder::images(path)?.given(options),
-        Place::Archive(path, kind, name) => archive::images(path, kind, name)?.given(options),
+    let Whole { mut train, mut test, origin, .. } = rows(&place, name_or_path, options, Some(known))?;
+    if let (Place::Source(_), Some(test)) = (&place, &mut test) {
+        train.keep_first("training", options.train_size)?;
+        test.keep_first("test", options.test_size)?;
     }
+    let Origin { content, notes, .. } = origin;
+    Ok(Given { train, test, content, notes })
 }
 
 /// The rows that [`load`] makes the two parts of, by the same options.
@@ -112,25 +188,22 @@ pub fn division(name_or_path: &str, options: &LoadOptions) -> Result<Division, D
     rows.ok_or_else(|| DatasetError::NotDivided { name: name_or_path.to_owned() })
 }
 
-/// What the data of that name or at that path are, without keeping them: the content that [`load`] notes.
+/// What the data of that name or at that path are, without keeping them: the content that [`load`] notes. Where a packed file
+/// was made of the same files, by their names, lengths and times, it says so, and they are not read.
 ///
 /// # Errors
 /// Files that are missing or cannot be read.
 pub fn content(name_or_path: &str, options: &LoadOptions) -> Result<Content, DatasetError> {
-    match Place::of(name_or_path)? {
+    let place = Place::of(name_or_path)?;
+    if let Some(content) = place.cache(name_or_path, options).content()? {
+        return Ok(content);
+    }
+    match place {
         Place::Table(path) => table_file::content(path, options),
         Place::Source(source) => source.content(options),
         Place::Folder(path) => folder::images(path)?.content(),
         Place::Archive(path, kind, name) => archive::images(path, kind, name)?.content(),
     }
-}
-
-/// Holds out a share of the training part, if one is asked for.
-fn held_out(mut split: Split, options: &LoadOptions) -> Result<Split, DatasetError> {
-    if options.validation > 0.0 {
-        split.hold_out(options.validation, options.split_seed)?;
-    }
-    Ok(split)
 }
 
 /// The name of a file or folder without its ending, `.tar.gz` as a whole.
@@ -152,6 +225,55 @@ enum Place<'p> {
 }
 
 impl<'p> Place<'p> {
+    /// The options by which all rows are read that [`cut`](Self::cut) takes some of: a data set that is known by its name has
+    /// one packed file, however it is divided.
+    fn all(&self, options: &LoadOptions) -> LoadOptions {
+        match self {
+            Self::Source(source) => {
+                let drawn = source.facts().files.is_empty();
+                LoadOptions {
+                    data_dir: options.data_dir.clone(),
+                    cache: options.cache.clone(),
+                    seed: if drawn { options.seed } else { 0 },
+                    train_size: options.train_size.filter(|_| drawn),
+                    test_size: options.test_size.filter(|_| drawn),
+                    ..LoadOptions::default()
+                }
+            }
+            Self::Folder(_) | Self::Archive(..) | Self::Table(_) => options.clone(),
+        }
+    }
+
+    /// The rows of a data set that the options ask for.
+    fn cut(&self, mut split: Split, options: &LoadOptions) -> Result<Split, DatasetError> {
+        if let Self::Source(_) = self {
+            split.train.keep_first("training", options.train_size)?;
+            split.test.keep_first("test", options.test_size)?;
+            if options.validation > 0.0 {
+                split.hold_out(options.validation, options.split_seed)?;
+            }
+        }
+        Ok(split)
+    }
+
+    /// Where packed files of it may lie.
+    fn cache(&self, name: &str, options: &LoadOptions) -> Cache {
+        let from = match self {
+            Self::Source(source) => match files(*source, options.data_dir.as_deref()) {
+                Ok(files) if !files.is_empty() => ReadFrom::Files(files),
+                // Files that are missing are told when they are read.
+                _ => ReadFrom::Nothing,
+            },
+            Self::Folder(path) => ReadFrom::Folder(path.to_path_buf()),
+            Self::Table(path) if path.is_dir() => ReadFrom::Folder(path.to_path_buf()),
+            Self::Table(path) if is_standard_input(path) => ReadFrom::Input,
+            Self::Archive(path, ..) | Self::Table(path) => ReadFrom::Files(
+                [*path].into_iter().chain(options.test_dataset.as_deref()).map(Path::to_owned).collect(),
+            ),
+        };
+        Cache::of(&stem(Path::new(name)), from, options.cache.as_deref())
+    }
+
     /// Whether what is there may hold what is asked for.
     fn check(&self, task: Task, name: &str) -> Result<(), DatasetError> {
         match self {
@@ -194,7 +316,7 @@ mod tests {
         assert_eq!((split.train.class_counts(), split.test.class_counts()), (vec![15; 10], vec![5; 10]));
         let row = |dataset: &Dataset, index: usize| {
             let mut row = vec![0.0; 784];
-            dataset.fill_row(index, &mut row);
+            dataset.fill_row(index, &mut row).unwrap();
             row
         };
         let mut found: Vec<Vec<f32>> = (0..150).map(|i| row(&split.train, i)).collect();

@@ -29,25 +29,9 @@ impl Normalization {
     /// Of images of sizes `shape`, one after another, a byte a value.
     #[must_use]
     pub fn of(bytes: &[u8], shape: Shape) -> Self {
-        let (plane, channels) = (shape.height * shape.width, shape.channels);
-        // Whole numbers: exact, whatever the order. A byte's square times 2^48 values still fits.
-        let mut sums = vec![(0u64, 0u64); channels];
-        for (index, values) in bytes.chunks_exact(plane).enumerate() {
-            let (sum, squares) = &mut sums[index % channels];
-            *sum += values.iter().map(|&byte| u64::from(byte)).sum::<u64>();
-            *squares += values.iter().map(|&byte| u64::from(byte) * u64::from(byte)).sum::<u64>();
-        }
-        let count = (bytes.len() / channels) as f64;
-        let (means, deviations) = sums
-            .into_iter()
-            .map(|(sum, squares)| {
-                let mean = sum as f64 / count;
-                // The difference of products of whole numbers is exact where a constant channel makes it 0.
-                let scaled = u128::from(squares) * (count as u128) - u128::from(sum) * u128::from(sum);
-                (mean / 255.0, (scaled as f64).sqrt() / count / 255.0)
-            })
-            .unzip();
-        Self { means, deviations }
+        let mut sums = ChannelSums::new(shape);
+        sums.add(bytes);
+        sums.normalization()
     }
 
     /// Whether it has a finite mean and deviation for each of so many channels: what a file claims may be anything.
@@ -101,6 +85,45 @@ impl Normalization {
 
     fn planes_mut<'v, V>(&self, values: &'v mut [V]) -> impl Iterator<Item = &'v mut [V]> + use<'v, V> {
         values.chunks_exact_mut(self.plane(values.len()))
+    }
+}
+
+/// Sums over the pixels of each channel, from which mean and deviation follow.
+pub(super) struct ChannelSums {
+    plane: usize,
+    /// Values of each channel.
+    count: u64,
+    /// Sum and sum of squares of each channel: whole numbers, exact, whatever the order. A byte's square times 2^48 values
+    /// still fits.
+    sums: Vec<(u64, u64)>,
+}
+
+impl ChannelSums {
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { plane: shape.height * shape.width, count: 0, sums: vec![(0, 0); shape.channels] }
+    }
+
+    /// Adds whole images, one after another.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        let channels = self.sums.len();
+        for (index, values) in bytes.chunks_exact(self.plane).enumerate() {
+            let (sum, squares) = &mut self.sums[index % channels];
+            *sum += values.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            *squares += values.iter().map(|&byte| u64::from(byte) * u64::from(byte)).sum::<u64>();
+        }
+        self.count += (bytes.len() / channels) as u64;
+    }
+
+    pub(super) fn normalization(&self) -> Normalization {
+        let count = self.count as f64;
+        let of = |&(sum, squares): &(u64, u64)| {
+            let mean = sum as f64 / count;
+            // The difference of products of whole numbers is exact where a constant channel makes it 0.
+            let scaled = u128::from(squares) * u128::from(self.count) - u128::from(sum) * u128::from(sum);
+            (mean / 255.0, (scaled as f64).sqrt() / count / 255.0)
+        };
+        let (means, deviations) = self.sums.iter().map(of).unzip();
+        Normalization { means, deviations }
     }
 }
 

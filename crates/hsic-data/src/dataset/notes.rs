@@ -1,14 +1,15 @@
 //! What should be said of a data set that was loaded: what was chosen for its user, and what was left out.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::picture::ImageFit;
 use super::task::Sign;
 
 /// One thing to be said. Whoever shows it chooses the words.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Note {
     /// Images of other sizes than the samples' were resized.
@@ -23,6 +24,26 @@ pub enum Note {
         fit: ImageFit,
         /// Whether the size was asked for; else it is the median side, or the largest default.
         asked: bool,
+    },
+    /// Samples are read from a file while they are trained on.
+    Packed {
+        /// The file.
+        file: PathBuf,
+        /// Bytes of all samples.
+        bytes: u64,
+        /// Bytes of memory that were free, of which they would have taken more than half; `None` if the file was asked for.
+        free: Option<u64>,
+        /// Whether the file was made now; else it was there.
+        made: bool,
+    },
+    /// Samples are read from the file of the data, where they lie, while they are trained on.
+    Lying {
+        /// The file.
+        file: PathBuf,
+        /// Bytes of all samples.
+        bytes: u64,
+        /// Bytes of memory that were free, of which they would have taken more than half; `None` if that was asked for.
+        free: Option<u64>,
     },
     /// Gray images among colored ones.
     Mixed {
@@ -103,7 +124,7 @@ pub enum Note {
     /// Classes of which a part has no rows.
     NoRows {
         /// The part: training, test or validation.
-        part: &'static str,
+        part: Cow<'static, str>,
         /// Their names.
         classes: Vec<String>,
     },
@@ -115,7 +136,7 @@ pub enum Note {
     /// Many of the rows that judge lie in the training part too.
     Shared {
         /// The part that judges: test or validation.
-        part: &'static str,
+        part: Cow<'static, str>,
         /// How many.
         rows: usize,
         /// Of how many.

@@ -44,6 +44,34 @@ pub(super) enum Stored {
     Records(Vec<(String, Array)>),
 }
 
+/// An array of bytes whose rows follow one another, as its header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ByteRows {
+    /// Size of each dimension.
+    pub(super) shape: Vec<usize>,
+    /// Bytes of the header.
+    pub(super) header: u64,
+    /// Bytes of all entries.
+    pub(super) bytes: u64,
+}
+
+/// The most bytes that the header of a file may have, with what stands before it.
+pub(super) const MOST_HEADER: u64 = 12 + 65_535;
+
+impl ByteRows {
+    /// What the first bytes of a file say; `None` if it holds anything else, or is not as it should be.
+    pub(super) fn of(start: &[u8], length: u64) -> Option<Self> {
+        let (Header { kind, fortran, shape }, data) = Header::read(start).ok()?;
+        let Kind::Plain(element) = kind else { return None };
+        if !element.is_byte() || (fortran && shape.len() > 1) {
+            return None;
+        }
+        let bytes = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64))?;
+        let header = (start.len() - data.len()) as u64;
+        (bytes > 0 && header.checked_add(bytes)? == length).then_some(Self { shape, header, bytes })
+    }
+}
+
 /// Reads the bytes of a `.npy` file; `path` is for messages.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Stored, DatasetError> {
     let path = || path.to_owned();

@@ -30,7 +30,7 @@ pub fn read_samples(path: &Path, shape: Shape) -> Result<(Table, Values), Datase
             let fault = ArrayFault::Sizes { found: layout.shape, expected: shape };
             return Err(DatasetError::Array { path: place, fault });
         }
-        table.values = layout.planar(table.values);
+        table.values = layout.planar(table.values).into_owned();
     }
     Ok((table, values))
 }

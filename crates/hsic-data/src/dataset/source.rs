@@ -61,6 +61,10 @@ pub struct LoadOptions {
     /// Folder that holds the files, or a folder of that folder with the data set's name. Default: the environment
     /// variable `HSIC_DATA`, then the user's data folder.
     pub data_dir: Option<PathBuf>,
+    /// Folder where samples are kept packed in a file, from which they are read, whatever memory there is. Default: samples are
+    /// in memory, or, where they would take more than half of what is free, in a file beside the data or in the platform's
+    /// cache folder.
+    pub cache: Option<PathBuf>,
     /// Fixes the samples that are drawn (`digits`).
     pub seed: u64,
     /// Fixes which rows of a table, folder or archive are the test part, and which of any training part are held out:
@@ -117,6 +121,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             data_dir: None,
+            cache: None,
             seed: 0,
             split_seed: 1,
             train_size: None,

@@ -11,6 +11,7 @@ use super::content::Content;
 use super::notes::Note;
 use super::picture::{Look, Picture, Reading, picture};
 use super::source::ImagePlan;
+use super::store::Collected;
 use super::tree::Tree;
 use crate::shape::Shape;
 
@@ -23,7 +24,7 @@ const USUAL_SIDE: usize = 64;
 /// Bytes of decoded images that are kept from the look until they become samples; others are decoded a second time.
 const KEPT_BYTES: u64 = 1 << 29;
 
-/// Bytes of an image that is kept in any case, since the sample that it becomes takes no less.
+/// Bytes of an image that is kept wherever there is room for all samples, since the sample that it becomes takes no less.
 const SMALL_BYTES: usize = 3 * USUAL_SIDE * USUAL_SIDE;
 
 /// Levels of 16 bits that take less than this share of the scale are stretched.
@@ -59,17 +60,16 @@ pub(super) type Contents = Vec<Option<Content>>;
 /// Images of a folder or archive, looked at.
 pub(super) struct Survey<'t, T> {
     tree: &'t T,
-    /// Bytes of decoded images that may still be kept.
-    room: AtomicU64,
+    room: Room,
     pub(super) contents: Contents,
     /// Files that were left out since they cannot be read: how many, and the first error.
     broken: Option<(usize, String)>,
 }
 
 impl<'t, T: Tree> Survey<'t, T> {
-    /// Of a folder with so many image files.
-    pub(super) fn new(tree: &'t T, files: usize) -> Self {
-        Self { tree, room: AtomicU64::new(KEPT_BYTES), contents: vec![None; files], broken: None }
+    /// Of a folder with so many image files, whose samples may take so many bytes of memory.
+    pub(super) fn new(tree: &'t T, files: usize, memory: u64) -> Self {
+        Self { tree, room: Room::of(memory), contents: vec![None; files], broken: None }
     }
 
     /// Looks at the images that were not looked at yet, on all threads. Of several that cannot be read the first is named,
@@ -115,7 +115,7 @@ impl<'t, T: Tree> Survey<'t, T> {
                     let file = tree.bytes(&image.path)?;
                     let picture = picture(&image.path, &file)?;
                     let look = Look::at(&picture);
-                    let picture = Some(picture).filter(|picture| is_kept(picture.size(), room));
+                    let picture = Some(picture).filter(|picture| room.takes(picture.size()));
                     Ok((Image { seen: Some(Seen { look, picture }), ..image }, Some(Content::of(&file))))
                 })
                 .collect();
@@ -133,22 +133,22 @@ impl<'t, T: Tree> Survey<'t, T> {
         }
     }
 
-    /// The samples of images, one after another, in the frame.
-    pub(super) fn samples(&self, images: Vec<Image>, frame: &Frame) -> Result<Vec<u8>, DatasetError> {
+    /// The samples of images, one after another, in the frame, go where `samples` has them.
+    pub(super) fn collect(
+        &self,
+        images: Vec<Image>,
+        frame: &Frame,
+        samples: &mut Collected<'_>,
+    ) -> Result<(), DatasetError> {
         let columns = frame.shape.columns();
-        let (count, mut images) = (images.len() as u64, images.into_iter());
-        let mut samples = Vec::new();
+        let mut images = images.into_iter();
+        let mut framed_block = Vec::new();
         loop {
             let block: Vec<Image> = images.by_ref().take(BLOCK).collect();
-            let Some(first) = block.first() else { return Ok(samples) };
-            let start = samples.len();
-            let more = block.len() * columns;
-            if samples.try_reserve_exact(more).is_err() {
-                let found = count.saturating_mul(columns as u64);
-                return Err(DatasetError::TooLarge { path: first.path.clone(), found, limit: start as u64 });
-            }
-            samples.resize(start + more, 0);
-            let framed: Vec<Result<(), DatasetError>> = samples[start..]
+            let Some(first) = block.first().map(|image| image.path.clone()) else { return Ok(()) };
+            framed_block.clear();
+            framed_block.resize(block.len() * columns, 0);
+            let framed: Vec<Result<(), DatasetError>> = framed_block
                 .par_chunks_exact_mut(columns)
                 .zip(block)
                 .map(|(out, image)| {
@@ -161,6 +161,7 @@ impl<'t, T: Tree> Survey<'t, T> {
                 })
                 .collect();
             framed.into_iter().collect::<Result<(), _>>()?;
+            samples.add(&first, &framed_block)?;
         }
     }
 
@@ -199,10 +200,24 @@ impl<'t, T: Tree> Survey<'t, T> {
     }
 }
 
-/// Whether a picture of so many bytes is kept; takes them from the room if so. What is kept changes no sample.
-fn is_kept(bytes: usize, room: &AtomicU64) -> bool {
-    bytes <= SMALL_BYTES
-        || room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes as u64)).is_ok()
+/// Bytes of decoded images that may still be kept. What is kept changes no sample.
+struct Room {
+    /// Of those that are as small as samples.
+    small: AtomicU64,
+    /// Of larger ones.
+    large: AtomicU64,
+}
+
+impl Room {
+    fn of(memory: u64) -> Self {
+        Self { small: AtomicU64::new(memory), large: AtomicU64::new(memory.min(KEPT_BYTES)) }
+    }
+
+    /// Whether a picture of so many bytes is kept, which then takes them.
+    fn takes(&self, bytes: usize) -> bool {
+        let room = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
+        room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes as u64)).is_ok()
+    }
 }
 
 /// Whether an error is of what a file holds, and not of the disk.
@@ -367,10 +382,12 @@ mod tests {
     }
 
     #[test]
-    fn room_is_taken_by_large_pictures_alone() {
-        let room = AtomicU64::new(20_000);
-        assert!(is_kept(SMALL_BYTES, &room) && is_kept(15_000, &room) && !is_kept(15_000, &room));
-        assert!(is_kept(SMALL_BYTES, &room));
-        assert_eq!(room.load(Ordering::Relaxed), 5_000);
+    fn pictures_take_room_by_their_size() {
+        let room = Room::of(20_000);
+        assert!(room.takes(SMALL_BYTES) && room.takes(15_000) && !room.takes(15_000));
+        // What is as small as samples has a room of its own, which holds 20,000 bytes as well.
+        assert!(!room.takes(SMALL_BYTES) && room.takes(20_000 - SMALL_BYTES));
+        assert_eq!(room.large.load(Ordering::Relaxed), 5_000);
+        assert_eq!(Room::of(u64::MAX).large.load(Ordering::Relaxed), KEPT_BYTES);
     }
 }

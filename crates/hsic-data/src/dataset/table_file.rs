@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use super::arrays::{self, Arrays, Pair, Rows};
+use super::arrays::{self, Arrays, ImageArrays, Pair, Rows};
 use super::columns::Columns;
 use super::content::Content;
 use super::encoding::Encoding;
@@ -12,12 +12,14 @@ use super::error::DatasetError;
 use super::gzip;
 use super::idx_folder;
 use super::labels::{ClassLabels, RawLabels};
+use super::large_arrays;
 use super::notes::Note;
 use super::npy::{self, Stored};
 use super::npz::Archive;
 use super::parquet;
 use super::source::{LoadOptions, TableColumns};
 use super::standard_input::{is_standard_input, text_bytes};
+use super::store::Store;
 use super::suspicious;
 use super::table::{Kind, kind, of_numbers, read_file, tabs};
 use super::table_fault::TableFault;
@@ -71,19 +73,24 @@ pub(super) struct Columned {
 }
 
 /// Reads a file once, or a folder of IDX files; it is hashed while it is read. A network that is known by its classes and
-/// its encoding sees the file as its training file was seen.
+/// its encoding sees the file as its training file was seen. Images go where `store` has them.
 ///
 /// # Errors
 /// Whatever is wrong with the file.
-pub(super) fn read(path: &Path, options: &LoadOptions, known: Option<&[String]>) -> Result<TableFile, DatasetError> {
-    let mut file = read_one(path, options, known, None)?;
+pub(super) fn read(
+    path: &Path,
+    options: &LoadOptions,
+    known: Option<&[String]>,
+    store: &mut Store<'_>,
+) -> Result<TableFile, DatasetError> {
+    let mut file = read_one(path, options, known, None, store)?;
     let Some(other) = &options.test_dataset else { return Ok(file) };
     let wrong = |why| DatasetError::Table { path: other.clone(), fault: TableFault::TestDataset { why } };
     if file.test.is_some() {
         return Err(wrong("come with a test part"));
     }
     let Source::Columns(columned) = &file.train.features else { return Err(wrong("are no table of columns")) };
-    let test = read_one(other, options, known, Some(columned))?;
+    let test = read_one(other, options, known, Some(columned), store)?;
     if test.test.is_some() || !matches!(test.train.features, Source::Columns(_)) {
         return Err(wrong("are tested on a table: one column of which is the label"));
     }
@@ -123,12 +130,20 @@ fn read_one(
     options: &LoadOptions,
     known: Option<&[String]>,
     train: Option<&Columned>,
+    store: &mut Store<'_>,
 ) -> Result<TableFile, DatasetError> {
     if path.is_dir() {
-        let idx_folder::Parts { train, test, content } = idx_folder::read(path)?;
+        let idx_folder::Parts { train, test, content } = idx_folder::read(path, store)?;
         return Ok(TableFile { train: of_pair(train), test: test.map(of_pair), content, notes: Vec::new() });
     }
     let kind = kind(path).ok_or_else(|| DatasetError::FileKind { path: path.to_owned() })?;
+    if kind == Kind::Npz
+        && options.image_arrays == ImageArrays::Images
+        && let Some(parts) = large_arrays::read(path, options.arrays.as_ref(), store)?
+    {
+        let large_arrays::Parts { train, test, content, notes } = parts;
+        return Ok(TableFile { train: of_pair(train), test: test.map(of_pair), content, notes });
+    }
     let bytes = if kind == Kind::Text { text_bytes(path)? } else { read_file(path)? };
     let reading = Reading { options, known, train };
     let (content, parts) = rayon::join(

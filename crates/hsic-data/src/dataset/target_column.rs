@@ -227,7 +227,7 @@ mod tests {
             let mut row = [0.0];
             for part in [&split.train, &split.test] {
                 for (index, value) in quantities(part).values.iter().enumerate() {
-                    part.fill_row(index, &mut row);
+                    part.fill_row(index, &mut row).unwrap();
                     assert_eq!(f64::from(row[0]) * 1.125, *value);
                 }
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::standardization::Standardization;
 
 /// A class for each row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classes {
     /// Class of each row, an index into `names`.
     pub labels: Vec<u16>,
@@ -14,7 +14,7 @@ pub struct Classes {
 }
 
 /// A value for each row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantities {
     /// Value of each row, finite, in the unit of the file.
     pub values: Vec<f64>,
@@ -91,7 +91,7 @@ impl From<usize> for TargetKind {
 }
 
 /// What is to be learned of each row of a data set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Targets {
     /// Which class it is of.
     Classes(Classes),

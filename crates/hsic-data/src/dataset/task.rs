@@ -28,7 +28,7 @@ const ROWS_A_VALUE: usize = 10;
 const UNSAID: usize = 10;
 
 /// What numbers look like as targets.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "sign")]
 pub enum Sign {
     /// One of them has a fraction: quantities.

@@ -52,15 +52,15 @@ fn options(scope: &Scope, method: &str, net: &str) -> TrainOptions {
 }
 
 /// Samples of each class in each bin of the single unit's activation, which lies in [-1, 1].
-fn count(at_rest: &AtRest<'_>, column: usize, dataset: &Dataset) -> Vec<Vec<f64>> {
+fn count(at_rest: &AtRest<'_>, column: usize, dataset: &Dataset) -> Result<Vec<Vec<f64>>, Error> {
     let mut counts = vec![vec![0.0; BINS]; dataset.classes()];
     at_rest.for_each(dataset, usize::MAX, |labels, features| {
         for (&label, row) in labels.iter().zip(features.chunks_exact(at_rest.columns())) {
             let place = (f64::from(row[column]) + 1.0) / 2.0 * BINS as f64;
             counts[label][(place.max(0.0) as usize).min(BINS - 1)] += 1.0;
         }
-    });
-    counts
+    })?;
+    Ok(counts)
 }
 
 fn activations(run: &Trained<'_>) -> Result<Activations, Error> {
@@ -70,7 +70,7 @@ fn activations(run: &Trained<'_>) -> Result<Activations, Error> {
         // The class scores that back-propagation needs stand behind the single unit.
         let behind = if run.summary.formatted { network.outputs() } else { 0 };
         let column = at_rest.columns() - behind - 1;
-        let (train, test) = (count(&at_rest, column, &data.train), count(&at_rest, column, &data.test));
+        let (train, test) = (count(&at_rest, column, &data.train)?, count(&at_rest, column, &data.test)?);
         let mut right = 0.0;
         for bin in 0..BINS {
             let class =

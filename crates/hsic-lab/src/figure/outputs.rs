@@ -28,7 +28,7 @@ fn means(run: &Trained<'_>) -> Result<Means, Error> {
     run.derived("outputs", |run| {
         let (network, data) = (run.network()?, run.data()?);
         let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
-        let table = at_rest.outputs(&data.test, usize::MAX);
+        let table = at_rest.outputs(&data.test, usize::MAX)?;
         let readout: Readout = run.run.read_json(READOUT, "how a run's outputs are read")?;
         let mut units: Vec<usize> = (0..network.outputs()).collect();
         units.sort_by_key(|&unit| readout.assignment.class_of_unit[unit]);

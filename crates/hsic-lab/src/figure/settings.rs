@@ -147,10 +147,10 @@ pub(super) fn untrained(trained: &Trainings<'_>, label: &str) -> Result<[Vec<f64
             let (network, data) = (run.untrained()?, run.data()?);
             let formatted = run.summary.formatted;
             let at_rest = AtRest::new(std::slice::from_ref(&network), FormatInput::Last);
-            let assignment = Assignment::of_outputs(formatted, &at_rest.outputs(&data.train, 5_000).counts);
+            let assignment = Assignment::of_outputs(formatted, &at_rest.outputs(&data.train, 5_000)?.counts);
             let authors = Protocol::authors(formatted, run.config.batch_size);
             let of = |protocol: &Protocol| at_rest.accuracy_under(protocol, &assignment, &data.test);
-            Ok([of(&run.config.protocol), of(&authors)])
+            Ok([of(&run.config.protocol)?, of(&authors)?])
         })?;
         start[0].push(both[0]);
         start[1].push(both[1]);

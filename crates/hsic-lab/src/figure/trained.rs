@@ -80,9 +80,11 @@ impl Training {
 
 /// The options that make two trainings the same, of options with their defaults filled in or of those that a run
 /// recorded: all but name and place of the data, for which their content stands, and, where they change nothing, threads.
+/// Nor does it matter where samples lie while they are read.
 pub(crate) fn same_options(options: &TrainOptions, place: Place) -> TrainOptions {
     let mut options = options.clone();
     (options.data.dataset, options.data.data_dir, options.data.test_dataset) = (None, None, None);
+    options.data.cache = None;
     if place == Place::Shared {
         options.training.threads = None;
     }
@@ -344,6 +346,7 @@ mod tests {
         assert!(name.starts_with("digits-mlp-hsic-") && name.ends_with("-3"), "{name}");
         let mut moved = training();
         moved.options.data.data_dir = Some("elsewhere".into());
+        moved.options.data.cache = Some("elsewhere".into());
         moved.options.training.threads = Some(2);
         assert_eq!(named(&moved, &data), name);
         // Threads count where time is measured.

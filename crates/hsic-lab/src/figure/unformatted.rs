@@ -250,10 +250,10 @@ fn protocols(scope: &Scope, set: Set, trained: &Trainings<'_>) -> Result<Claim, 
             let of = |&(readout, norm): &(ReadoutProtocol, NormProtocol)| {
                 let protocol = Protocol { readout, norm, batch_size: run.config.batch_size };
                 let at_rest = at_rest.under(&protocol);
-                let assignment = Assignment::fit(&at_rest.outputs(&data.train, usize::MAX).counts);
+                let assignment = Assignment::fit(&at_rest.outputs(&data.train, usize::MAX)?.counts);
                 at_rest.accuracy_under(&protocol, &assignment, &data.test)
             };
-            Ok(ways.iter().map(of).collect())
+            Ok(ways.iter().map(of).collect::<Result<_, _>>()?)
         })?;
         all.iter_mut().zip(accuracies).for_each(|(all, accuracy)| all.push(100.0 * accuracy));
     }

@@ -1,7 +1,7 @@
 //! What trained networks give for whole data sets, and how unformatted outputs are judged.
 
 use hsic_data::batch::Batch;
-use hsic_data::dataset::Dataset;
+use hsic_data::dataset::{Dataset, DatasetError};
 use hsic_nn::network::Network;
 use serde::{Deserialize, Serialize};
 
@@ -218,49 +218,79 @@ impl<'n> AtRest<'n> {
     }
 
     /// Calls `each` with labels and features of the first `limit` rows of a data set, some rows at a time.
-    pub fn for_each(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&[usize], &[f32])) {
-        self.for_each_batch(dataset, limit, |batch| each(&batch.labels, &self.features(batch.rows(), &batch.x)));
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn for_each(
+        &self,
+        dataset: &Dataset,
+        limit: usize,
+        mut each: impl FnMut(&[usize], &[f32]),
+    ) -> Result<(), DatasetError> {
+        self.for_each_batch(dataset, limit, |batch| each(&batch.labels, &self.features(batch.rows(), &batch.x)))
     }
 
     /// Calls `each` with the first `limit` rows of a data set, some rows at a time.
-    pub(crate) fn for_each_batch(&self, dataset: &Dataset, limit: usize, mut each: impl FnMut(&Batch)) {
+    pub(crate) fn for_each_batch(
+        &self,
+        dataset: &Dataset,
+        limit: usize,
+        mut each: impl FnMut(&Batch),
+    ) -> Result<(), DatasetError> {
         let mut batch = Batch::default();
-        let rows: Vec<usize> = (0..dataset.rows().min(limit)).collect();
-        for rows in rows.chunks(self.batch.unwrap_or(ROWS)) {
-            batch.fill(dataset, rows);
+        let (rows, at_once) = (dataset.rows().min(limit), self.batch.unwrap_or(ROWS));
+        for start in (0..rows).step_by(at_once) {
+            let rows: Vec<usize> = (start..rows.min(start + at_once)).collect();
+            batch.fill(dataset, &rows)?;
             each(&batch);
         }
+        Ok(())
     }
 
     /// Which class each unit stands for, by the best assignment on a data set (the training data, never test data).
-    #[must_use]
-    pub fn assignment(&self, dataset: &Dataset) -> Assignment {
-        Assignment::fit(&self.outputs(dataset, usize::MAX).counts)
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn assignment(&self, dataset: &Dataset) -> Result<Assignment, DatasetError> {
+        Ok(Assignment::fit(&self.outputs(dataset, usize::MAX)?.counts))
     }
 
     /// Share of a data set's samples whose unit k, the largest, stands for their class k: for networks that are trained to
     /// name classes.
-    #[must_use]
-    pub fn accuracy(&self, dataset: &Dataset) -> f64 {
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn accuracy(&self, dataset: &Dataset) -> Result<f64, DatasetError> {
         self.accuracy_by(&Assignment::identity(self.members.first().units()), dataset)
     }
 
     /// Share of a data set's samples that are read right by an assignment of units to classes.
-    #[must_use]
-    pub fn accuracy_by(&self, assignment: &Assignment, dataset: &Dataset) -> f64 {
-        self.outputs(dataset, usize::MAX).counts.assigned(assignment).accuracy()
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn accuracy_by(&self, assignment: &Assignment, dataset: &Dataset) -> Result<f64, DatasetError> {
+        Ok(self.outputs(dataset, usize::MAX)?.counts.assigned(assignment).accuracy())
     }
 
     /// Share of a data set's samples that are read right under a protocol, with an assignment that was fitted on training
     /// data.
-    #[must_use]
-    pub fn accuracy_under(&self, protocol: &Protocol, assignment: &Assignment, dataset: &Dataset) -> f64 {
-        self.under(protocol).outputs(dataset, usize::MAX).accuracy(protocol, assignment)
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn accuracy_under(
+        &self,
+        protocol: &Protocol,
+        assignment: &Assignment,
+        dataset: &Dataset,
+    ) -> Result<f64, DatasetError> {
+        Ok(self.under(protocol).outputs(dataset, usize::MAX)?.accuracy(protocol, assignment))
     }
 
     /// [Scores](Self::scores) of the first `limit` rows of a data set, counted and summed.
-    #[must_use]
-    pub fn outputs(&self, dataset: &Dataset, limit: usize) -> OutputTable {
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn outputs(&self, dataset: &Dataset, limit: usize) -> Result<OutputTable, DatasetError> {
         let units = self.members.first().units();
         let mut table = OutputTable {
             counts: Confusion::new(dataset.classes(), units),
@@ -272,8 +302,8 @@ impl<'n> AtRest<'n> {
             for (row, &label) in scores.chunks_exact(units).zip(&batch.labels) {
                 table.sums[label].iter_mut().zip(row).for_each(|(sum, &output)| *sum += f64::from(output));
             }
-        });
-        table
+        })?;
+        Ok(table)
     }
 }
 

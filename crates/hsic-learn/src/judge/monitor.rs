@@ -124,7 +124,7 @@ mod tests {
         let options = LoadOptions { train_size: Some(60), test_size: Some(10), ..LoadOptions::default() };
         let data = load("digits", &options).unwrap().train;
         let mut batch = Batch::default();
-        batch.fill(&data, &(0..60).collect::<Vec<_>>());
+        batch.fill(&data, &(0..60).collect::<Vec<_>>()).unwrap();
         let mut network = Network::mlp(784, &[20, 15], 10, Activation::Tanh, Norm::Batch, 3);
         let bottleneck = Bottleneck::default();
         let mut update = Backprop::new(Optimizer::sgd());

@@ -8,7 +8,7 @@
 //! as the network is right *there*: on data that it fits less well it is too sure.
 
 use hsic_data::batch::Batch;
-use hsic_data::dataset::Dataset;
+use hsic_data::dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::assignment::Assignment;
@@ -42,17 +42,19 @@ impl Readout {
     /// The readout with the temperature that makes the labels of (up to 2000 evenly spaced) rows most likely; 1 if the
     /// rows tell nothing. The same network and rows give the same bits.
     ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    ///
     /// # Cost
     /// One inference of those rows and some 40 exponentials a unit and row: milliseconds.
-    #[must_use]
-    pub fn fit(at_rest: &AtRest<'_>, dataset: &Dataset, assignment: Assignment) -> Self {
+    pub fn fit(at_rest: &AtRest<'_>, dataset: &Dataset, assignment: Assignment) -> Result<Self, DatasetError> {
         let count = dataset.rows().min(ROWS);
         let rows: Vec<usize> = (0..count).map(|i| i * dataset.rows() / count).collect();
         let mut batch = Batch::default();
-        batch.fill(dataset, &rows);
+        batch.fill(dataset, &rows)?;
         let outputs = at_rest.scores(count, &batch.x);
         let temperature = temperature(&outputs, &batch.labels, &assignment);
-        Self { assignment, temperature }
+        Ok(Self { assignment, temperature })
     }
 
     /// Probability of each class from one sample's outputs; they sum to 1, and a class without a unit has 0.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hsic::random::Stream;
 use hsic::sums::paired_chains;
-use hsic_data::dataset::{Dataset, Split};
+use hsic_data::dataset::{Dataset, DatasetError, Split};
 use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::StepError;
 use crate::judge::assignment::{Confusion, largest};
 use crate::judge::at_rest::{AtRest, FormatInput};
+pub use crate::judge::features::MEMORY_BYTES as FEATURE_BYTES;
+use crate::judge::features::{Features, Scale};
 use crate::objective::cross_entropy::cross_entropy;
 
 /// Weights that the layer starts from.
@@ -118,16 +120,19 @@ impl SoftmaxLayer {
     }
 
     /// Samples of a data set by class and predicted class.
-    #[must_use]
-    pub fn evaluate(&self, at_rest: &AtRest<'_>, dataset: &Dataset) -> Confusion {
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn evaluate(&self, at_rest: &AtRest<'_>, dataset: &Dataset) -> Result<Confusion, DatasetError> {
         let mut table = Confusion::new(dataset.classes(), self.classes);
-        at_rest
-            .for_each(dataset, usize::MAX, |labels, features| table.add(labels, &self.scores(features), self.classes));
-        table
+        at_rest.for_each(dataset, usize::MAX, |labels, features| {
+            table.add(labels, &self.scores(features), self.classes);
+        })?;
+        Ok(table)
     }
 
     /// This layer on features that come as they are, after it has learned from standardized ones.
-    fn unstandardized(&self, means: &[f32], deviations: &[f32]) -> Self {
+    fn unstandardized(&self, Scale { means, deviations }: &Scale) -> Self {
         let mut layer = self.clone();
         let (weight, bias) = layer.parameters.split_at_mut(self.classes * self.inputs);
         for (weight, bias) in weight.chunks_exact_mut(self.inputs).zip(bias) {
@@ -168,7 +173,8 @@ pub struct Formatted {
 /// `Diverged` if the layer's scores are no longer finite (its index is that of a block after the last).
 ///
 /// # Cost
-/// One pass of all data through the networks; features of all samples are kept in memory.
+/// One pass of all data through the networks. Features of all samples are kept: in memory, or, where the samples lie in a
+/// file and the features have more than 64 MiB, in a file beside it.
 pub fn format(
     at_rest: &AtRest<'_>,
     data: &Split,
@@ -176,25 +182,13 @@ pub fn format(
     stop: &AtomicBool,
 ) -> Result<Option<Formatted>, StepError> {
     let (columns, classes) = (at_rest.columns(), data.train.classes());
-    let collect = |dataset: &Dataset| {
-        let (mut features, mut labels) = (Vec::with_capacity(dataset.rows() * columns), Vec::new());
-        at_rest.for_each(dataset, usize::MAX, |rows, values| {
-            labels.extend_from_slice(rows);
-            features.extend_from_slice(values);
-        });
-        (features, labels)
-    };
-    let ((mut train, labels), (mut test, test_labels)) = (collect(&data.train), collect(&data.test));
-    let (means, deviations) = if settings.standardize {
-        let (means, deviations) = moments(&train, columns);
-        for row in train.chunks_exact_mut(columns).chain(test.chunks_exact_mut(columns)) {
-            for ((value, &mean), &deviation) in row.iter_mut().zip(&means).zip(&deviations) {
-                *value = (*value - mean) / deviation;
-            }
-        }
-        (means, deviations)
+    let (mut train, mut test) = (Features::of(at_rest, &data.train)?, Features::of(at_rest, &data.test)?);
+    let scale = if settings.standardize {
+        let scale = train.moments()?;
+        [&mut train, &mut test].into_iter().for_each(|features| features.standardize(&scale));
+        scale
     } else {
-        (vec![0.0; columns], vec![1.0; columns])
+        Scale::none(columns)
     };
 
     let mut layer = match settings.start {
@@ -206,55 +200,38 @@ pub fn format(
     let mut state = OptimizerState::default();
     let mut step = Step::default();
     let mut epochs = Vec::new();
-    let steps = labels.len().div_ceil(settings.batch_size) as u64;
-    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer.unclipped() {
-        Optimizer::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
-        _ => 1e-3,
-    });
+    let rows = train.labels().len();
+    let steps = rows.div_ceil(settings.batch_size) as u64;
+    let peak = match (settings.learning_rate, settings.optimizer.unclipped()) {
+        (Some(rate), _) => rate,
+        (None, Optimizer::Sgd { .. }) => 2.0 / curvature(&train.first(CURVATURE_ROWS)?, columns),
+        (None, _) => 1e-3,
+    };
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
     for epoch in 0..settings.epochs {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let mut order: Vec<usize> = (0..labels.len()).collect();
+        let mut order: Vec<usize> = (0..rows).collect();
         Stream::new(settings.seed, "format-order", epoch).shuffle(&mut order);
         for (index, rows) in order.chunks(settings.batch_size).enumerate() {
             let rate = learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
-            step.gradient(&layer, &train, &labels, rows);
+            step.gradient(&layer, &train, rows)?;
             settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
             return Err(StepError::Diverged { block: at_rest.blocks() });
         }
-        epochs.push(count(&layer, &test, &test_labels).accuracy());
+        epochs.push(count(&layer, &test)?.accuracy());
     }
-    let (train, test) = (count(&layer, &train, &labels), count(&layer, &test, &test_labels));
-    Ok(Some(Formatted { layer: layer.unstandardized(&means, &deviations), train, test, epochs }))
+    let (train, test) = (count(&layer, &train)?, count(&layer, &test)?);
+    Ok(Some(Formatted { layer: layer.unstandardized(&scale), train, test, epochs }))
 }
 
-fn count(layer: &SoftmaxLayer, features: &[f32], labels: &[usize]) -> Confusion {
+fn count(layer: &SoftmaxLayer, features: &Features) -> Result<Confusion, DatasetError> {
     let mut table = Confusion::new(layer.classes, layer.classes);
-    table.add(labels, &layer.scores(features), layer.classes);
-    table
-}
-
-/// Mean and deviation by column; a constant column has deviation 1.
-fn moments(values: &[f32], columns: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = (values.len() / columns) as f64;
-    let mut means = vec![0.0f64; columns];
-    for row in values.chunks_exact(columns) {
-        means.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value));
-    }
-    means.iter_mut().for_each(|mean| *mean /= rows);
-    let mut squares = vec![0.0f64; columns];
-    for row in values.chunks_exact(columns) {
-        for ((square, &mean), &value) in squares.iter_mut().zip(&means).zip(row) {
-            *square += (f64::from(value) - mean).powi(2);
-        }
-    }
-    let deviation = |square: &f64| (square / rows).sqrt();
-    let deviations = squares.iter().map(deviation).map(|d| if d > 1e-6 { d as f32 } else { 1.0 }).collect();
-    (means.into_iter().map(|mean| mean as f32).collect(), deviations)
+    features.each(|labels, rows| table.add(labels, &layer.scores(rows), layer.classes))?;
+    Ok(table)
 }
 
 /// Rows from which the curvature is estimated.
@@ -292,14 +269,17 @@ struct Step {
 
 impl Step {
     /// The gradient of the mean cross-entropy of some rows.
-    fn gradient(&mut self, layer: &SoftmaxLayer, features: &[f32], labels: &[usize], rows: &[usize]) {
-        let (inputs, classes) = (layer.inputs, layer.classes);
-        self.x.clear();
+    fn gradient(&mut self, layer: &SoftmaxLayer, features: &Features, rows: &[usize]) -> Result<(), DatasetError> {
+        features.take(rows, &mut self.x)?;
         self.labels.clear();
-        for &row in rows {
-            self.x.extend_from_slice(&features[row * inputs..(row + 1) * inputs]);
-            self.labels.push(labels[row]);
-        }
+        self.labels.extend(rows.iter().map(|&row| features.labels()[row]));
+        self.of_taken(layer);
+        Ok(())
+    }
+
+    /// The gradient of the rows that were taken.
+    fn of_taken(&mut self, layer: &SoftmaxLayer) {
+        let (inputs, classes) = (layer.inputs, layer.classes);
         let scores = layer.scores(&self.x);
         self.d_scores.resize(scores.len(), 0.0);
         cross_entropy(&scores, &self.labels, classes, &mut self.d_scores);
@@ -366,7 +346,7 @@ mod tests {
                 formatted.test.accuracy()
             );
             // The layer that is kept takes features as they come: only rounding may differ from what was counted.
-            let again = formatted.layer.evaluate(&at_rest, &data.test).accuracy();
+            let again = formatted.layer.evaluate(&at_rest, &data.test).unwrap().accuracy();
             assert!((again - formatted.test.accuracy()).abs() < 0.011, "{again}");
         }
         assert_eq!(networks[0].tensors(), before);
@@ -388,14 +368,11 @@ mod tests {
         let mut stream = Stream::new(1, "test", 0);
         layer.parameters.iter_mut().for_each(|value| *value = 0.3 * stream.normal() as f32);
         let features: Vec<f32> = (0..45).map(|_| stream.normal() as f32).collect();
-        let (labels, rows) = ([0, 2, 1, 1, 0], [4, 0, 2]);
-        let mut step = Step::default();
-        step.gradient(&layer, &features, &labels, &rows);
+        let labels = [0, 2, 1, 1, 0];
+        let mut step = Step { x: features.clone(), labels: labels.to_vec(), ..Step::default() };
+        step.of_taken(&layer);
         let gradient = step.gradient.clone();
-        let loss = |layer: &SoftmaxLayer| {
-            let x: Vec<f32> = rows.iter().flat_map(|&row| features[row * 9..(row + 1) * 9].to_vec()).collect();
-            cross_entropy(&layer.scores(&x), &rows.map(|row| labels[row]), 3, &mut [0.0; 9])
-        };
+        let loss = |layer: &SoftmaxLayer| cross_entropy(&layer.scores(&features), &labels, 3, &mut [0.0; 15]);
         for (i, &expected) in gradient.iter().enumerate() {
             let (kept, h) = (layer.parameters[i], 1e-2);
             layer.parameters[i] = kept + h;

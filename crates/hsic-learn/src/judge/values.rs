@@ -5,7 +5,7 @@
 
 use faer::MatRef;
 use hsic_data::batch::Batch;
-use hsic_data::dataset::{Dataset, Quantities, TargetScale};
+use hsic_data::dataset::{Dataset, DatasetError, Quantities, TargetScale};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
@@ -79,7 +79,7 @@ impl Line {
     /// Fits a line to the features of the first `limit` rows of a data set whose targets are values.
     ///
     /// # Errors
-    /// `Batch` if a feature is not finite, or there are fewer than 3 rows.
+    /// `Batch` if a feature is not finite, or there are fewer than 3 rows; `Data` of samples that lie in a file.
     ///
     /// # Cost
     /// One pass of the rows through the networks, whose features are kept in memory, and that of [`hsic::Ridge::fit`].
@@ -88,7 +88,7 @@ impl Line {
         at_rest.for_each_batch(dataset, limit, |batch| {
             features.extend(at_rest.features(batch.rows(), &batch.x));
             values.extend_from_slice(&batch.values);
-        });
+        })?;
         let (rows, columns) = (values.len(), at_rest.columns());
         let features = MatRef::from_row_major_slice(&features, rows, columns);
         let ridge = hsic::Ridge::fit(features, &values).map_err(StepError::of_batch)?;
@@ -122,12 +122,20 @@ impl ValueReadout {
     }
 
     /// The predicted values of the first `limit` rows of a data set, in the unit of the target.
-    #[must_use]
-    pub fn predicted(&self, at_rest: &AtRest<'_>, dataset: &Dataset, scale: TargetScale, limit: usize) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// What is wrong with a file that samples lie in.
+    pub fn predicted(
+        &self,
+        at_rest: &AtRest<'_>,
+        dataset: &Dataset,
+        scale: TargetScale,
+        limit: usize,
+    ) -> Result<Vec<f64>, DatasetError> {
         let mut values = Vec::new();
         let each = |batch: &Batch| values.extend(self.values(at_rest, batch.rows(), &batch.x, scale));
-        at_rest.for_each_batch(dataset, limit, each);
-        values
+        at_rest.for_each_batch(dataset, limit, each)?;
+        Ok(values)
     }
 }
 
@@ -175,10 +183,10 @@ mod tests {
         let line = Line::fit(&at_rest, &dataset, usize::MAX).unwrap();
         assert_eq!((line.weights.len(), line.fitted.rows), (33, 50));
         let readout = ValueReadout::Line(line);
-        let told = readout.predicted(&at_rest, &dataset, scale, usize::MAX);
+        let told = readout.predicted(&at_rest, &dataset, scale, usize::MAX).unwrap();
         let score = Score::of(&told, &values);
         assert!(score.r2 > 0.999, "{score:?}");
-        assert_eq!(readout.predicted(&at_rest, &dataset, scale, 7), told[..7]);
+        assert_eq!(readout.predicted(&at_rest, &dataset, scale, 7).unwrap(), told[..7]);
         // The first output, where it is the value.
         let last = AtRest::new(&network, FormatInput::Last);
         let told = ValueReadout::Output.values(&last, 50, &x, scale);

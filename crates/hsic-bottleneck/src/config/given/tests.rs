@@ -6,6 +6,7 @@ use super::*;
 /// Options that every training reads.
 const ALWAYS: &[&str] = &[
     "dataset",
+    "cache",
     "train_size",
     "test_size",
     "validation",

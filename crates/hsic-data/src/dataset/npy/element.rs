@@ -50,6 +50,11 @@ pub(super) enum EntryFault {
 const NUMBERS: &str = "x.astype('float64') makes them numbers";
 
 impl Element {
+    /// Whether entries are bytes (uint8).
+    pub(super) fn is_byte(self) -> bool {
+        self.kind == Kind::Unsigned && self.bytes == 1
+    }
+
     /// The type that NumPy writes so, such as `<f8`.
     pub(super) fn named(descr: &str) -> Result<Self, ArrayFault> {
         let wrong = |kind, remedy| ArrayFault::Type { found: descr.to_owned(), kind, remedy };
