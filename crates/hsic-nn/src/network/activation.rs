@@ -23,6 +23,8 @@ pub enum Activation {
     Sigmoid,
     /// a Phi(a), Phi the normal distribution function by the error function (Hendrycks and Gimpel 2016).
     Gelu,
+    /// a / (1 + e^-a) (Elfwing, Uchibe, Doya 2018; also called swish).
+    Silu,
     /// max(a, 0) whose derivative is taken for 1 everywhere: gradients reach units that are 0 (in published code of
     /// forward-forward). No gradient of anything, so not for back-propagation.
     OpenRelu,
@@ -99,6 +101,19 @@ macro_rules! with_activation {
                 );
                 $body
             }
+            Activation::Silu => {
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| a * sigmoid(a),
+                    #[inline(always)]
+                    |a: T, z: T| {
+                        // s (1 + a (1 - s)), of which a s is z.
+                        let s = sigmoid(a);
+                        z.mul_add(T::ONE - s, s)
+                    },
+                );
+                $body
+            }
             Activation::Identity => {
                 let ($f, $df) = (
                     #[inline(always)]
@@ -122,6 +137,7 @@ impl Activation {
             Self::Elu => "ELU",
             Self::Sigmoid => "Sigmoid",
             Self::Gelu => "GELU",
+            Self::Silu => "SiLU",
             Self::Identity => return None,
         };
         Some(Module::new(class, &[]))
@@ -135,7 +151,7 @@ impl Activation {
             Self::Relu => Some(0.0),
             Self::LeakyRelu => Some(0.01),
             Self::Identity => Some(1.0),
-            Self::OpenRelu | Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu => None,
+            Self::OpenRelu | Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu | Self::Silu => None,
         }
     }
 
@@ -267,13 +283,14 @@ fn normal_density(a: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 7] = [
+    const ALL: [Activation; 8] = [
         Activation::Relu,
         Activation::LeakyRelu,
         Activation::Tanh,
         Activation::Elu,
         Activation::Sigmoid,
         Activation::Gelu,
+        Activation::Silu,
         Activation::Identity,
     ];
 
@@ -287,6 +304,7 @@ mod tests {
             (-0.776_869_839_851_570_2, 0.5),
             (0.182_425_523_806_356_35, 0.622_459_331_201_854_6),
             (-0.100_210_801_903_287_06, 0.345_731_230_637_006_56),
+            (-0.273_638_285_709_534_5, 0.311_229_665_600_927_3),
             (-1.5, 0.5),
         ];
         for (activation, (low, high)) in ALL.into_iter().zip(expected) {

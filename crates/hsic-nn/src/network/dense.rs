@@ -308,7 +308,8 @@ mod tests {
 
     #[test]
     fn gradients_agree_with_central_differences() {
-        for activation in [Activation::Relu, Activation::Tanh, Activation::Elu, Activation::Sigmoid, Activation::Gelu] {
+        use Activation::{Elu, Gelu, Relu, Sigmoid, Silu, Tanh};
+        for activation in [Relu, Tanh, Elu, Sigmoid, Gelu, Silu] {
             for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
                 let mut stream = Stream::new(11, "dense", 0);
                 let mut block = Dense::<f64>::new(5, 4, activation, norm, &mut stream);

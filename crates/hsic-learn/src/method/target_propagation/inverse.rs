@@ -57,8 +57,8 @@ pub(super) fn shape<T: Scalar>(activation: Activation, y: &[T], g: &mut [T]) {
             let y = if y < -T::ONE { -T::ONE } else { y };
             if y > T::ZERO { y } else { y + y * y * half }
         }),
-        // Gelu falls and rises again: two slopes have the same value.
-        Activation::Gelu | Activation::Identity => g.copy_from_slice(y),
+        // Gelu and SiLU fall and rise again: two slopes have the same value.
+        Activation::Gelu | Activation::Silu | Activation::Identity => g.copy_from_slice(y),
     }
 }
 
