@@ -16,17 +16,17 @@ fn main() {
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn sgd<T: Scalar>(bencher: Bencher, parameters: usize) {
-    step::<T>(bencher, parameters, Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 });
+    step::<T>(bencher, parameters, Optimizer::sgd());
 }
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn momentum<T: Scalar>(bencher: Bencher, parameters: usize) {
-    step::<T>(bencher, parameters, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 });
+    step::<T>(bencher, parameters, Optimizer::momentum(0.9).decayed(1e-4));
 }
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn adamw<T: Scalar>(bencher: Bencher, parameters: usize) {
-    let optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-2 };
+    let optimizer = Optimizer::adamw().decayed(1e-2);
     step::<T>(bencher, parameters, optimizer);
 }
 

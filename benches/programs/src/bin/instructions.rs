@@ -83,7 +83,7 @@ fn convolutional() -> Hash {
 /// One step that makes room, then one counted step for each batch.
 fn train(mut network: Network, batches: &[Batch]) -> Hash {
     let objective = HsicObjective::new(Bottleneck::default())?;
-    let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    let optimizer = Optimizer::momentum(0.9).decayed(1e-4);
     let mut update = Local::new(objective, optimizer, UpdateOrder::Jacobi, Schedule::Sequential);
     update.step(&mut network, &batches[0], 0.01)?;
     counted(|| batches.iter().try_for_each(|batch| update.step(&mut network, batch, 0.01).map(drop)))?;

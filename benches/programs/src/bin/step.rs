@@ -149,7 +149,7 @@ impl Settings {
     }
 
     fn update(&self) -> Result<Box<dyn Update>, Box<dyn Error>> {
-        let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+        let optimizer = Optimizer::momentum(0.9);
         if self.backprop {
             let plain = Backprop::new(optimizer);
             return Ok(Box::new(match self.recompute {

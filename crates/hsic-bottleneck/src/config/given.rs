@@ -12,7 +12,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::methods::{METHODS, Methods};
 use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
-use hsic_nn::optimizer::{Optimizer, OptimizerName};
+use hsic_nn::optimizer::{Algorithm, OptimizerName};
 
 use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, not_read, written};
 
@@ -253,12 +253,12 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| unless(config.options.rule.auxiliary != Some(1), "auxiliary = 1", "auxiliary >= 2"),
     },
     Condition {
-        fields: &["momentum"],
-        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::Sgd { .. }), ADAMW, SGD),
+        fields: &["momentum", "nesterov"],
+        unread: |config, _| unless(matches!(config.optimizer.algorithm, Algorithm::Sgd { .. }), ADAMW, SGD),
     },
     Condition {
         fields: &["beta1", "beta2", "adam_epsilon"],
-        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::AdamW { .. }), SGD, ADAMW),
+        unread: |config, _| unless(matches!(config.optimizer.algorithm, Algorithm::AdamW { .. }), SGD, ADAMW),
     },
     Condition {
         fields: &["update"],

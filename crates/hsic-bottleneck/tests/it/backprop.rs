@@ -38,7 +38,7 @@ fn a_step_is_along_the_gradient_of_the_loss() {
 
     let mut stepped = network();
     let rate = 1e-3;
-    let mut update = Backprop::<f64>::new(Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 });
+    let mut update = Backprop::<f64>::new(Optimizer::sgd());
     let report = update.step(&mut stepped, &batch, rate).unwrap();
     let mut before = network();
     assert!((report.signals[0].loss - loss(&before)).abs() < 1e-12);

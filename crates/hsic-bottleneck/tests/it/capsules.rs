@@ -81,7 +81,7 @@ fn loss(network: &Network<f64>, decoder: &[Vec<f64>], weight: f64) -> f64 {
 fn a_step_is_along_the_gradient_of_margins_and_reconstruction() {
     let (rate, h) = (1e-4, 1e-5);
     for weight in [0.0, 0.05] {
-        let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let sgd = Optimizer::sgd();
         let mut update = Backprop::<f64>::new(sgd).with_reconstruction(weight, 7);
         let mut stepped = network(1);
         let signal = update.step(&mut stepped, &batch(), rate).unwrap().signals[0];

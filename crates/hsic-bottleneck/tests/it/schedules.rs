@@ -27,7 +27,7 @@ fn local(order: UpdateOrder, schedule: Schedule) -> Local<HsicObjective> {
 
 fn local_as(form: Approximation, order: UpdateOrder, schedule: Schedule) -> Local<HsicObjective> {
     let objective = HsicObjective::approximate(Bottleneck::default(), form, 7).unwrap();
-    Local::new(objective, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-3 }, order, schedule)
+    Local::new(objective, Optimizer::momentum(0.9).decayed(1e-3), order, schedule)
 }
 
 /// Weights after some steps, the last batch a short one, as bits.

@@ -34,7 +34,7 @@ fn spans(mut update: Box<dyn Update>, threads: usize) -> Vec<Span> {
 }
 
 fn updates() -> Vec<(&'static str, Box<dyn Update>)> {
-    let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+    let sgd = Optimizer::momentum(0.9);
     let local = |order, schedule| -> Box<dyn Update> {
         Box::new(Local::new(HsicObjective::new(Bottleneck::default()).unwrap(), sgd, order, schedule))
     };

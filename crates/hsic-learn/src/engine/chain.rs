@@ -204,7 +204,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         self.optimizers.resize_with(blocks.len(), OptimizerState::default);
         self.pool.resize_with(length, Slot::default);
         self.inputs.resize_with(last, Vec::new);
-        let clips = self.optimizer.bound().is_some();
+        let clips = self.optimizer.bound.is_some();
         if clips {
             self.held.resize_with(blocks.len(), Vec::new);
         }
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();

@@ -131,7 +131,7 @@ mod tests {
     use crate::update::Update;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn network(name: &str, widths: &str, norm: Norm) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();

@@ -67,9 +67,10 @@ impl FormatOptions {
             epochs: *self.format_epochs.get_or_insert(0),
             batch_size,
             optimizer: match name {
-                OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
-                OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
-            },
+                OptimizerName::Sgd => Optimizer::momentum(momentum),
+                OptimizerName::AdamW => Optimizer::adamw(),
+            }
+            .decayed(weight_decay),
             learning_rate: self.format_learning_rate,
             decay: *self.format_decay.get_or_insert(Decay::Cosine),
             standardize: *self.format_standardize.get_or_insert(true),

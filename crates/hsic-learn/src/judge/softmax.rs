@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hsic::random::Stream;
 use hsic::sums::paired_chains;
 use hsic_data::dataset::{Dataset, Split};
-use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
+use hsic_nn::optimizer::{Algorithm, Decay, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -207,8 +207,8 @@ pub fn format(
     let mut step = Step::default();
     let mut epochs = Vec::new();
     let steps = labels.len().div_ceil(settings.batch_size) as u64;
-    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer.unclipped() {
-        Optimizer::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
+    let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer.algorithm {
+        Algorithm::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
         _ => 1e-3,
     });
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
@@ -339,7 +339,7 @@ mod tests {
             epochs: 20,
             start: FormatStart::Zero,
             batch_size: 50,
-            optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+            optimizer: Optimizer::momentum(0.9),
             learning_rate: None,
             decay: Decay::Cosine,
             standardize,

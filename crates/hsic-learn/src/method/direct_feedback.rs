@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::engine::Backprop;
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+    const SGD: Optimizer = Optimizer::sgd();
     const M: usize = 12;
 
     fn network(widths: &[usize], activation: Activation, norm: Norm) -> Network<f64> {

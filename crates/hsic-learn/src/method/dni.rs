@@ -414,7 +414,7 @@ mod tests {
     use crate::engine::Backprop;
 
     const INPUT: Shape = Shape { channels: 2, height: 7, width: 6 };
-    const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-3 };
+    const ADAMW: Optimizer = Optimizer::adamw().decayed(1e-3);
 
     fn network() -> Network<f64> {
         let blocks = vec![BlockSpec::conv(3, 3, 1, 0, 2), BlockSpec::dense(6), BlockSpec::dense(5)];
@@ -462,7 +462,7 @@ mod tests {
     fn blocks_stand_still_until_there_is_a_prediction_but_for_the_last() {
         let (before, mut after) = (parameters(&network()), network());
         let mut dni = dni(0.0, 1);
-        let no_decay = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let no_decay = Optimizer::sgd();
         dni.optimizer = no_decay;
         dni.step(&mut after, &batch(0), 0.1).unwrap();
         let first = parameters(&after);
@@ -497,7 +497,7 @@ mod tests {
             let m = labels.len();
             let z: Vec<f64> = (0..m * map.columns()).map(|_| stream.normal()).collect();
             let target: Vec<f64> = z.iter().map(|_| stream.normal() / m as f64).collect();
-            let still = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+            let still = Optimizer::sgd();
             let loss = |predictor: &mut GradientPredictor<f64>| {
                 predictor.predict(&z, &labels);
                 predictor.learn(m, &target, still, 0.0);

@@ -321,7 +321,7 @@ mod tests {
             approximation: hsic::Approximation::Exact,
             classes: 3,
             seed: 5,
-            optimizer: Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
+            optimizer: Optimizer::adamw(),
             order: UpdateOrder::Jacobi,
             schedule: Schedule::Parallel,
         };

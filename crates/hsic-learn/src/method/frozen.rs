@@ -147,7 +147,7 @@ mod tests {
             values: Vec::new(),
             step: 0,
         };
-        let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let sgd = Optimizer::sgd();
         let (mut frozen, mut whole, start) = (network(), network(), network());
         RandomFeatures::new(sgd).step(&mut frozen, &batch, 0.1).unwrap();
         crate::engine::Backprop::new(sgd).step(&mut whole, &batch, 0.1).unwrap();

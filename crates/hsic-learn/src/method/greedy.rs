@@ -236,7 +236,7 @@ mod tests {
     use crate::objective::testing::Bench;
     use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn rule(layers: usize) -> Greedy {
         Greedy { layers, width: Some(5), decoupled: false, classes: 4, seed: 1, plan: None }

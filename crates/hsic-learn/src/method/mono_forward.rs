@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn one_hidden_block_learns_bit_for_bit_as_by_back_propagation() {
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-4 };
-        for optimizer in [adamw, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 }] {
+        let adamw = Optimizer::adamw().decayed(1e-4);
+        for optimizer in [adamw, Optimizer::momentum(0.9).decayed(1e-4)] {
             for norm in [Norm::None, Norm::Batch] {
                 let network = || {
                     let mut stream = Stream::new(3, "init", 0);

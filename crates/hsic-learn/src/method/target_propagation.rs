@@ -338,7 +338,7 @@ mod tests {
     use super::*;
     use crate::engine::Backprop;
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+    const SGD: Optimizer = Optimizer::sgd();
     const SHAPE: Shape = Shape { channels: 1, height: 1, width: 6 };
     const M: usize = 12;
 
@@ -424,11 +424,7 @@ mod tests {
     #[test]
     fn learned_inverses_bring_the_gradient_of_back_propagation() {
         let mut network = network(&[16, 16], Activation::Tanh, Norm::Batch);
-        let update = TargetPropagation::new(
-            Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
-            settings(0.1, 1),
-            1,
-        );
+        let update = TargetPropagation::new(Optimizer::adamw(), settings(0.1, 1), 1);
         let mut update = update.with_angle(1);
         let mut cosines = Vec::new();
         for step in 0..600 {

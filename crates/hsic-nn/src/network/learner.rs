@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_restored_learner_goes_on_with_the_same_bits() {
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+        let adamw = Optimizer::adamw();
         let x: Vec<f64> = (0..15).map(|i| f64::from(i).sin()).collect();
         let step = |learner: &mut Learner<f64>| {
             let mut dy: Vec<f64> = learner.forward(5, &x).iter().map(|y| y - 0.3).collect();

@@ -4,7 +4,7 @@ use hsic_data::fault::Faults;
 use hsic_data::options::options;
 use serde::{Deserialize, Serialize};
 
-use super::{Decay, LearningRate, Optimizer};
+use super::{Algorithm, Decay, LearningRate, Optimizer};
 
 /// Which optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ options! {
         warmup_steps: u64,
         /// Momentum of sgd, in [0, 1) [default: 0]
         momentum: f64,
+        /// Let sgd's momentum look ahead, by Nesterov [default: false]
+        nesterov: bool,
         /// Weight decay, >= 0 [default: 0]
         weight_decay: f64,
         /// Decay of adamw's mean gradient, in [0, 1) [default: 0.9]
@@ -56,6 +58,7 @@ impl OptimizerOptions {
             warmup_steps: *self.warmup_steps.get_or_insert(0),
         };
         let momentum = *self.momentum.get_or_insert(0.0);
+        let nesterov = *self.nesterov.get_or_insert(false);
         let weight_decay = *self.weight_decay.get_or_insert(0.0);
         let (beta1, beta2) = (*self.beta1.get_or_insert(0.9), *self.beta2.get_or_insert(0.999));
         let epsilon = *self.adam_epsilon.get_or_insert(1e-8);
@@ -68,10 +71,11 @@ impl OptimizerOptions {
         if let Some(bound) = self.clip_norm {
             faults.positive("clip-norm", bound);
         }
-        let optimizer = match name {
-            OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
-            OptimizerName::AdamW => Optimizer::AdamW { beta1, beta2, epsilon, weight_decay },
+        faults.check("nesterov", nesterov, !nesterov || momentum > 0.0, "false where momentum = 0");
+        let algorithm = match name {
+            OptimizerName::Sgd => Algorithm::Sgd { momentum, nesterov, weight_decay },
+            OptimizerName::AdamW => Algorithm::AdamW { beta1, beta2, epsilon, weight_decay },
         };
-        (self.clip_norm.map_or(optimizer, |bound| optimizer.clipped(bound)), learning_rate)
+        (Optimizer { algorithm, bound: self.clip_norm }, learning_rate)
     }
 }
