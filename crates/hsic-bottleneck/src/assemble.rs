@@ -66,6 +66,9 @@ pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> 
     if config.protocol.is_authors() || config.authors_beside {
         return Err(Error::option_needs_classes(data, "the authors' protocol (readout, bn, authors-beside)"));
     }
+    if config.label_smoothing > 0.0 {
+        return Err(Error::option_needs_classes(data, &format!("label-smoothing = {}", config.label_smoothing)));
+    }
     match (config.method.values, classifier) {
         (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
         (true, Some(weight)) => Err(Error::option_needs_classes(data, &format!("classifier = {weight}"))),
@@ -85,6 +88,7 @@ pub fn training(config: &TrainConfig) -> Training {
         learning_rate: config.learning_rate,
         shuffle: config.shuffle,
         augmentation: config.augmentation,
+        label_smoothing: config.label_smoothing,
         seed: config.seed,
         threads: config.threads,
         outputs: config.method.outputs,

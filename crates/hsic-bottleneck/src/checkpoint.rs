@@ -77,7 +77,7 @@ impl Run {
                 values.filter(whole).ok_or_else(found)
             };
             let (first, second) = (part("first")?, part("second")?);
-            record.optimizers.push(OptimizerState { first, second, steps });
+            record.optimizers.push(OptimizerState { first, second, steps, ..OptimizerState::default() });
         }
         for (block, steps) in learner_steps.into_iter().enumerate() {
             let mut learners = Vec::with_capacity(steps.len());
@@ -91,7 +91,8 @@ impl Run {
                 };
                 let [parameters, statistics, first, second] = LEARNER_PARTS;
                 let (parameters, statistics) = (part(parameters)?, part(statistics)?);
-                let optimizer = OptimizerState { first: part(first)?, second: part(second)?, steps };
+                let optimizer =
+                    OptimizerState { first: part(first)?, second: part(second)?, steps, ..OptimizerState::default() };
                 learners.push(LearnerState { parameters, statistics, optimizer });
             }
             record.learners.push(learners);
@@ -255,8 +256,9 @@ mod tests {
         let mut record = UpdateState::default();
         for block in network(1).blocks() {
             let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
-            record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
-            let optimizer = OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11 };
+            record.optimizers.push(OptimizerState { first, steps: 12, ..OptimizerState::default() });
+            let optimizer =
+                OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11, ..OptimizerState::default() };
             let learner = LearnerState { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
             record.learners.push(vec![learner; 2]);
         }

@@ -137,6 +137,8 @@ pub struct TrainConfig {
     pub method: &'static Method,
     /// How it is made, with its own options.
     pub recipe: Recipe,
+    /// Share of each row's target that cross-entropy spreads over all classes alike.
+    pub label_smoothing: f64,
     /// The methods that it was chosen among.
     pub methods: Methods,
     /// Width of the kernels of each network; one in the plain case.
@@ -308,6 +310,7 @@ impl TrainOptions {
         let method = chosen.map_or(asked, |chosen| chosen.name.to_owned());
         self.objective.method = Some(method.clone());
         self.choose_network();
+        self.optimizer.settle_rate();
         let recipe = match chosen {
             Some(known) => {
                 if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
@@ -342,6 +345,8 @@ impl TrainOptions {
             self.training.epochs.get_or_insert(Sizes::NAMED.epochs);
             self.training.batch_size.get_or_insert(Sizes::NAMED.batch_size);
         }
+        let label_smoothing = self.rule.label_smoothing.unwrap_or(0.0);
+        faults.share("label-smoothing", label_smoothing);
         let batch_known = self.training.batch_size.is_some();
         let network = self.network.resolve(&self.blocks, &mut faults);
         let objective = self.objective.resolve(&mut faults);
@@ -415,6 +420,7 @@ impl TrainOptions {
             entrance,
             method,
             recipe,
+            label_smoothing,
             methods: methods.clone(),
             sigmas,
             bottleneck,

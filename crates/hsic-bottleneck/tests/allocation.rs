@@ -36,7 +36,7 @@ fn batch(index: u64) -> Batch {
     let mut stream = Stream::new(5, "batch", index);
     let labels: Vec<usize> = (0..ROWS).map(|_| stream.below(4) as usize).collect();
     let x = (0..ROWS * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-    Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step: index }
+    Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step: index }
 }
 
 fn network(name: &str, widths: &str) -> Network {

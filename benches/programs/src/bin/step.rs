@@ -218,5 +218,5 @@ fn batch(m: usize, shape: Shape, index: u64) -> Batch {
             }
         }
     }
-    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), step: 0 }
+    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), smoothing: 0.0, step: 0 }
 }

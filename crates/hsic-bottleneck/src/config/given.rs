@@ -9,10 +9,12 @@ use std::path::Path;
 use hsic_data::dataset::Form;
 use hsic_data::fault::Fault;
 use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::method::{Method, Outputs};
 use hsic_learn::methods::{METHODS, Methods};
 use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
+use hsic_nn::network::models::ends_in_capsules;
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
-use hsic_nn::optimizer::{Algorithm, OptimizerName};
+use hsic_nn::optimizer::{Algorithm, Entrywise, OptimizerName};
 
 use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, not_read, written};
 
@@ -60,7 +62,7 @@ struct Condition {
 }
 
 const SGD: &str = "optimizer = sgd";
-const ADAMW: &str = "optimizer = adamw";
+const MUON: &str = "optimizer = muon";
 const IMAGES: &str = "data sets of images";
 const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, capsnet)";
 
@@ -219,6 +221,15 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        fields: &["label_smoothing"],
+        unread: |config, _| {
+            let capsules = ends_in_capsules(&blocks(config), 2) && config.method.takes_capsules;
+            let read = !capsules && (config.method.name != "hsic" || has_head(config.method, config));
+            let told = "methods with a cross-entropy: hsic with classifier > 0, others but on capsnet";
+            unless(read, of("method", config.method.name), told)
+        },
+    },
+    Condition {
         fields: &["similarity_weight"],
         unread: |config, _| {
             let loss = config.options.rule.local_loss.unwrap_or(LocalLoss::Both);
@@ -253,12 +264,52 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| unless(config.options.rule.auxiliary != Some(1), "auxiliary = 1", "auxiliary >= 2"),
     },
     Condition {
-        fields: &["momentum", "nesterov"],
-        unread: |config, _| unless(matches!(config.optimizer.algorithm, Algorithm::Sgd { .. }), ADAMW, SGD),
+        fields: &["momentum"],
+        unread: |config, _| {
+            let by_adamw = matches!(config.optimizer.algorithm, Algorithm::Entrywise(Entrywise::AdamW { .. }));
+            unless(!by_adamw, optimizer(config), "optimizer = sgd or muon")
+        },
+    },
+    Condition {
+        fields: &["nesterov"],
+        unread: |config, _| {
+            let by_sgd = matches!(config.optimizer.algorithm, Algorithm::Entrywise(Entrywise::Sgd { .. }));
+            unless(by_sgd, optimizer(config), SGD)
+        },
     },
     Condition {
         fields: &["beta1", "beta2", "adam_epsilon"],
-        unread: |config, _| unless(matches!(config.optimizer.algorithm, Algorithm::AdamW { .. }), SGD, ADAMW),
+        unread: |config, _| {
+            let (Algorithm::Entrywise(rule) | Algorithm::Muon { rest: rule, .. }) = config.optimizer.algorithm;
+            unless(matches!(rule, Entrywise::AdamW { .. }), optimizer(config), "optimizer = adamw, muon-rest = adamw")
+        },
+    },
+    Condition {
+        fields: &["muon_rest"],
+        unread: |config, _| {
+            unless(matches!(config.optimizer.algorithm, Algorithm::Muon { .. }), optimizer(config), MUON)
+        },
+    },
+    Condition {
+        fields: &["rest_momentum"],
+        unread: |config, _| {
+            let by_sgd = matches!(config.optimizer.algorithm, Algorithm::Muon { rest: Entrywise::Sgd { .. }, .. });
+            unless(by_sgd, optimizer(config), "optimizer = muon with muon-rest = sgd")
+        },
+    },
+    Condition {
+        fields: &["norm_bias_rate"],
+        unread: |config, _| {
+            let shifts = norms(config).any(|norm| norm == Norm::BatchAffine);
+            unless(shifts, "a network without shifts after norms", "networks with norm = batch-affine")
+        },
+    },
+    Condition {
+        fields: &["head_rate"],
+        unread: |config, _| {
+            let told = "methods whose outputs are trained to name classes, or with classifier > 0";
+            by_method(config, has_head(config.method, config), told)
+        },
     },
     Condition {
         fields: &["update"],
@@ -358,11 +409,33 @@ fn has_maps(config: &TrainConfig) -> bool {
     blocks(config).iter().any(|block| !matches!(block, BlockSpec::Dense { .. }))
 }
 
-fn has_norm(config: &TrainConfig) -> bool {
-    blocks(config).iter().any(|block| match block {
-        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => norm.unwrap_or(config.norm) != Norm::None,
-        _ => false,
+/// The norms of the network's dense and convolutional blocks.
+fn norms(config: &TrainConfig) -> impl Iterator<Item = Norm> {
+    let own = config.norm;
+    blocks(config).into_iter().filter_map(move |block| match block {
+        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => Some(norm.unwrap_or(own)),
+        _ => None,
     })
+}
+
+fn has_norm(config: &TrainConfig) -> bool {
+    norms(config).any(|norm| norm != Norm::None)
+}
+
+/// Whether a method trains a linear layer to name classes: the network's last, or one beside each block.
+fn has_head(method: &Method, config: &TrainConfig) -> bool {
+    let beside = method.reads("classifier") && config.options.rule.classifier.is_some_and(|weight| weight > 0.0);
+    method.outputs == Outputs::Classes || beside
+}
+
+/// The optimizer as it is given.
+fn optimizer(config: &TrainConfig) -> String {
+    let name = match config.optimizer.algorithm {
+        Algorithm::Entrywise(Entrywise::Sgd { .. }) => "sgd",
+        Algorithm::Entrywise(Entrywise::AdamW { .. }) => "adamw",
+        Algorithm::Muon { .. } => "muon",
+    };
+    of("optimizer", name)
 }
 
 /// Every option that is given: key and value.

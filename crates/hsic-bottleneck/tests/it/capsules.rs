@@ -47,6 +47,7 @@ fn batch() -> Batch<f64> {
         labels: (0..9).map(|row| row % 3).collect(),
         classes: 3,
         values: Vec::new(),
+        smoothing: 0.0,
         step: 0,
     }
 }

@@ -14,7 +14,7 @@ fn batch(rows: usize, index: u64) -> Batch {
     let labels: Vec<usize> = (0..rows).map(|_| stream.below(4) as usize).collect();
     let x = labels.iter().flat_map(|&k| (0..20).map(move |j| (k, j))).map(|(k, j)| (k == j % 4) as u8 as f32);
     let x = x.map(|signal| signal + stream.normal() as f32).collect();
-    Batch { x, columns: 20, labels, classes: 4, values: Vec::new(), step: 0 }
+    Batch { x, columns: 20, labels, classes: 4, values: Vec::new(), smoothing: 0.0, step: 0 }
 }
 
 /// The short batch has fewer rows than there are landmarks.

@@ -7,7 +7,7 @@ use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::engine::Local;
 use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, NamedTensor, Network, Norm};
-use hsic_bottleneck::optimizer::{Algorithm, Optimizer};
+use hsic_bottleneck::optimizer::{Entrywise, Optimizer};
 use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use serde::Deserialize;
 use serde_json::Value;
@@ -72,7 +72,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
         let adam = case.optimizer["kind"] == "adamw";
         let optimizer = if adam {
             let (beta1, beta2) = (setting("beta_1"), setting("beta_2"));
-            Algorithm::AdamW { beta1, beta2, epsilon: setting("epsilon"), weight_decay: setting("weight_decay") }.into()
+            Entrywise::AdamW { beta1, beta2, epsilon: setting("epsilon"), weight_decay: setting("weight_decay") }.into()
         } else {
             Optimizer::momentum(setting("momentum")).decayed(setting("weight_decay"))
         };
@@ -96,6 +96,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
                 labels: stored.labels.clone(),
                 classes: 4,
                 values: Vec::new(),
+                smoothing: 0.0,
                 step: 0,
             };
             let report = update.step(&mut network, &batch, setting("learning_rate")).unwrap().clone();

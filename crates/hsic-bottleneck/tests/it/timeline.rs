@@ -22,6 +22,7 @@ fn batch() -> Batch {
         labels,
         classes: 4,
         values: Vec::new(),
+        smoothing: 0.0,
         step: 0,
     }
 }

@@ -262,7 +262,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     std::mem::swap(&mut self.held[index], &mut self.gradient);
                 } else {
                     let state = &mut self.optimizers[index];
-                    self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                    self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), &self.gradient), state);
                 }
                 std::mem::swap(&mut self.dz, &mut self.dx);
                 spans.push(clock.span(Work::Block, index, begin));
@@ -271,7 +271,8 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         if clips {
             let length = self.report.signals.iter().map(|signal| signal.gradient_norm.powi(2)).sum::<f64>().sqrt();
             for ((block, gradient), state) in blocks.iter_mut().zip(&self.held).zip(&mut self.optimizers) {
-                self.optimizer.step_of(length, learning_rate, block.parameters_mut(), gradient, state);
+                let groups = block.groups();
+                self.optimizer.step_of(length, learning_rate, groups, (block.parameters_mut(), gradient), state);
             }
         }
         Ok(&self.report)
@@ -320,7 +321,7 @@ mod tests {
         let m = if step == 2 { 11 } else { 24 };
         let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
         let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step }
     }
 
     #[test]

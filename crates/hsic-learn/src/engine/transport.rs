@@ -145,7 +145,7 @@ mod tests {
         let mut stream = Stream::new(5, "batch", step);
         let labels: Vec<usize> = (0..20).map(|_| stream.below(4) as usize).collect();
         let x = (0..20 * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step }
     }
 
     fn stepped(mut update: Backprop, mut network: Network) -> Vec<Vec<f32>> {

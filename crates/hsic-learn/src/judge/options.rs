@@ -57,6 +57,7 @@ impl FormatOptions {
         let momentum = *self.format_momentum.get_or_insert(0.9);
         let weight_decay = *self.format_weight_decay.get_or_insert(0.0);
         let batch_size = *self.format_batch_size.get_or_insert(256);
+        faults.check("format-optimizer", "muon", name != OptimizerName::Muon, "sgd or adamw for a softmax layer");
         faults.positive("format-learning-rate", self.format_learning_rate.unwrap_or(1.0));
         faults.share("format-momentum", momentum);
         faults.not_negative("format-weight-decay", weight_decay);
@@ -68,7 +69,7 @@ impl FormatOptions {
             batch_size,
             optimizer: match name {
                 OptimizerName::Sgd => Optimizer::momentum(momentum),
-                OptimizerName::AdamW => Optimizer::adamw(),
+                OptimizerName::AdamW | OptimizerName::Muon => Optimizer::adamw(),
             }
             .decayed(weight_decay),
             learning_rate: self.format_learning_rate,

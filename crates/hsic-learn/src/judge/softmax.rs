@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hsic::random::Stream;
 use hsic::sums::paired_chains;
 use hsic_data::dataset::{Dataset, Split};
-use hsic_nn::optimizer::{Algorithm, Decay, LearningRate, Optimizer, OptimizerState};
+use hsic_nn::optimizer::{Algorithm, Decay, Entrywise, Groups, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -208,7 +208,9 @@ pub fn format(
     let mut epochs = Vec::new();
     let steps = labels.len().div_ceil(settings.batch_size) as u64;
     let peak = settings.learning_rate.unwrap_or_else(|| match settings.optimizer.algorithm {
-        Algorithm::Sgd { .. } => 2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns),
+        Algorithm::Entrywise(Entrywise::Sgd { .. }) => {
+            2.0 / curvature(&train[..train.len().min(CURVATURE_ROWS * columns)], columns)
+        }
         _ => 1e-3,
     });
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
@@ -221,7 +223,8 @@ pub fn format(
         for (index, rows) in order.chunks(settings.batch_size).enumerate() {
             let rate = learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
             step.gradient(&layer, &train, &labels, rows);
-            settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
+            let parts = (&mut layer.parameters[..], &step.gradient[..]);
+            settings.optimizer.step(rate, Groups::default(), parts, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
             return Err(StepError::Diverged { block: at_rest.blocks() });
@@ -302,7 +305,7 @@ impl Step {
         }
         let scores = layer.scores(&self.x);
         self.d_scores.resize(scores.len(), 0.0);
-        cross_entropy(&scores, &self.labels, classes, &mut self.d_scores);
+        cross_entropy(&scores, &self.labels[..], classes, &mut self.d_scores);
         self.gradient.clear();
         self.gradient.resize(layer.parameters.len(), 0.0);
         let (weight, bias) = self.gradient.split_at_mut(classes * inputs);
@@ -394,7 +397,7 @@ mod tests {
         let gradient = step.gradient.clone();
         let loss = |layer: &SoftmaxLayer| {
             let x: Vec<f32> = rows.iter().flat_map(|&row| features[row * 9..(row + 1) * 9].to_vec()).collect();
-            cross_entropy(&layer.scores(&x), &rows.map(|row| labels[row]), 3, &mut [0.0; 9])
+            cross_entropy(&layer.scores(&x), &rows.map(|row| labels[row])[..], 3, &mut [0.0; 9])
         };
         for (i, &expected) in gradient.iter().enumerate() {
             let (kept, h) = (layer.parameters[i], 1e-2);

@@ -55,7 +55,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: false,
-    reads: &["auxiliary", "auxiliary_width", "decoupled"],
+    reads: &["label_smoothing", "auxiliary", "auxiliary_width", "decoupled"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = &mut *options.rule;
@@ -204,12 +204,12 @@ impl<T: Scalar> Objective<T> for Greedy {
         let top = &activations[layers.len()][..m * map.columns()];
         let d_top = grown(gradient, top.len());
         let loss = if POOL.is_whole(map) {
-            classify(classifier, top, &labels.of_rows, 1.0, scores, d_top)
+            classify(classifier, top, labels.told(), 1.0, scores, d_top)
         } else {
             let size = m * POOL.columns(map);
             let (pooled, d_pooled) = (grown(pooled, size), grown(d_pooled, size));
             POOL.extract(map, top, pooled);
-            let loss = classify(classifier, pooled, &labels.of_rows, 1.0, scores, d_pooled);
+            let loss = classify(classifier, pooled, labels.told(), 1.0, scores, d_pooled);
             POOL.spread(map, top, pooled, d_pooled, d_top);
             loss
         };
@@ -266,7 +266,15 @@ mod tests {
     fn batch(step: u64) -> Batch<f32> {
         let mut stream = Stream::new(2, "batch", step);
         let x = (0..24 * 6).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 6,
+            labels: (0..24).map(|i| i % 4).collect(),
+            classes: 4,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     fn local(rule: Greedy) -> Local<Classified<Greedy>> {

@@ -7,6 +7,7 @@ use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
 use super::layout::{Module, TensorKind, TensorSpec};
+use crate::optimizer::Groups;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
 /// batch and are then used again.
@@ -179,6 +180,12 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// The block's weights, for rules that look inside a block; `None` for one that has not exactly one tensor of them.
     fn weights(&self) -> Option<Weights<T>> {
         None
+    }
+
+    /// What its parameters are, for optimizers that treat them by their kind: nothing in particular, unless the block says
+    /// otherwise.
+    fn groups(&self) -> Groups {
+        Groups::default()
     }
 
     /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the

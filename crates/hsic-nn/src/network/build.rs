@@ -127,6 +127,9 @@ fn build_block<T: Scalar>(
             size(outputs, from.columns())?;
             let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
             let mut dense = Dense::new(from.columns(), outputs, activation, norm, &mut stream);
+            if (own, own_norm) == (Some(Activation::Identity), Some(Norm::None)) {
+                dense = dense.as_head();
+            }
             if block > 0 && from.height * from.width > 1 {
                 dense = dense.after(from);
             }

@@ -17,6 +17,7 @@ use super::activation::Activation;
 use super::block::{Block, Cache, MapKind, Weights};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
+use crate::optimizer::{Group, Groups, Matrix};
 
 /// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
 const PIECES: usize = 4;
@@ -32,6 +33,8 @@ pub struct Dense<T = f32> {
     map: Option<Shape>,
     /// Whether b is learned; else it is 0.
     biased: bool,
+    /// Whether its outputs are class scores or values, for optimizers that treat an output layer by itself.
+    head: bool,
     /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
@@ -53,6 +56,7 @@ impl<T: Scalar> Dense<T> {
             norm,
             map: None,
             biased: true,
+            head: false,
             parameters,
             statistics: norm.statistics(outputs),
         }
@@ -71,6 +75,13 @@ impl<T: Scalar> Dense<T> {
     pub fn without_bias(mut self) -> Self {
         self.biased = false;
         self.parameters[self.outputs * self.inputs..][..self.outputs].fill(T::ZERO);
+        self
+    }
+
+    /// This block as an output layer, which optimizers treat by itself.
+    #[must_use]
+    pub fn as_head(mut self) -> Self {
+        self.head = true;
         self
     }
 
@@ -164,6 +175,15 @@ impl<T: Scalar> Block<T> for Dense<T> {
             activation: self.map.is_none().then_some(self.activation),
             map: Some(Box::new(block.without_bias())),
         })
+    }
+
+    fn groups(&self) -> Groups {
+        if self.head {
+            return Groups::default().then(self.parameters.len(), Group::Head);
+        }
+        let (units, fan_in, normalized) = (self.outputs, self.inputs, self.norm != Norm::None);
+        let matrix = Matrix { units, fan_in, by_unit: true, normalized };
+        norm::groups(matrix, self.affine().len())
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

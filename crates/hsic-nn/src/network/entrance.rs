@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
+use crate::optimizer::Groups;
 
 /// Inside the root of the mean square.
 const RMS_EPSILON: f64 = 1e-8;
@@ -303,6 +304,10 @@ impl<T: Scalar> Block<T> for Entered<T> {
         let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, ..*self }) };
         weights.map = weights.map.map(behind);
         Some(weights)
+    }
+
+    fn groups(&self) -> Groups {
+        self.block.groups()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

@@ -112,7 +112,8 @@ impl<T: Scalar> Learner<T> {
     /// One step of its optimizer along the last gradient; none if there was no [`backward`](Self::backward) yet.
     pub fn step(&mut self, optimizer: Optimizer, rate: f64) {
         if self.gradient.len() == self.block.parameters().len() {
-            optimizer.step(rate, self.block.parameters_mut(), &self.gradient, &mut self.optimizer);
+            let groups = self.block.groups();
+            optimizer.step(rate, groups, (self.block.parameters_mut(), &self.gradient), &mut self.optimizer);
         }
     }
 

@@ -8,6 +8,7 @@ use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Module, TensorKind, TensorSpec};
+use crate::optimizer::{Group, Groups, Matrix};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -65,6 +66,14 @@ impl Norm {
         }
         parameters
     }
+}
+
+/// What the parameters of a block are: a matrix, biases, then so many of a norm, of which the last are shifts.
+pub(crate) fn groups(matrix: Matrix, learned: usize) -> Groups {
+    let shifts = if learned > 0 { matrix.units } else { 0 };
+    let others = matrix.units + learned - shifts;
+    let weights = Groups::default().then(matrix.units * matrix.fan_in, Group::Matrix(matrix));
+    weights.then(others, Group::Other).then(shifts, Group::NormBias)
 }
 
 /// Mean and sum of squared deviations by channel of `rows` (row-major, one column a channel), in two passes.
@@ -308,6 +317,15 @@ pub(crate) fn add_bias<T: Scalar>(a: &mut [T], bias: &[T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shifts_after_a_norm_are_a_group_and_the_biases_before_it_are_none() {
+        let matrix = Matrix { units: 3, fan_in: 5, by_unit: true, normalized: true };
+        let found: Vec<_> = groups(matrix, 6).of(24).collect();
+        assert_eq!(found, [(0..15, Group::Matrix(matrix)), (15..21, Group::Other), (21..24, Group::NormBias)]);
+        let plain: Vec<_> = groups(matrix, 0).of(18).collect();
+        assert_eq!(plain, [(0..15, Group::Matrix(matrix)), (15..18, Group::Other)]);
+    }
 
     #[test]
     fn joined_moments_are_the_moments_of_all_rows() {

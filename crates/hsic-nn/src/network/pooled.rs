@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::block::{Block, Cache, Weights};
 use super::conv::lines::{pool, unpool};
 use super::layout::{Module, TensorSpec};
+use crate::optimizer::Groups;
 
 /// Where the max pooling of a convolution happens. Networks of both kinds give the same outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,10 @@ impl<T: Scalar> Block<T> for Pooled<T> {
         let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, ..*self }) };
         weights.map = weights.map.map(behind);
         Some(weights)
+    }
+
+    fn groups(&self) -> Groups {
+        self.block.groups()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

@@ -9,6 +9,7 @@ use super::activation::Activation;
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
 use super::norm::{self, Norm};
+use crate::optimizer::Groups;
 
 /// A residual block around a block whose input and output have equal sizes.
 #[derive(Clone, Debug)]
@@ -63,6 +64,11 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     fn weights(&self) -> Option<Weights<T>> {
         // The way around the map stands between it and the nonlinearity.
         self.inner.weights().map(|weights| Weights { activation: None, ..weights })
+    }
+
+    fn groups(&self) -> Groups {
+        // A norm after the sum does not hide the size of the map inside.
+        self.inner.groups()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

@@ -15,6 +15,7 @@ use crate::network::block::{Block, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
+use crate::optimizer::{Groups, Matrix};
 
 impl<T: Scalar> Conv<T> {
     /// dL/dx of a chunk from the spread dL/da: what each pixel sends to all of its window, added up.
@@ -96,6 +97,12 @@ impl<T: Scalar> Block<T> for Conv<T> {
             activation: (self.pool == 1).then_some(self.activation),
             map: Some(Box::new(block.without_bias())),
         })
+    }
+
+    fn groups(&self) -> Groups {
+        let (units, fan_in) = (self.geometry.outputs, self.geometry.depth());
+        let matrix = Matrix { units, fan_in, by_unit: false, normalized: self.norm != Norm::None };
+        norm::groups(matrix, self.affine().len())
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
