@@ -22,12 +22,12 @@ use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::Protocol;
 use hsic_learn::judge::softmax::FormatSettings;
+use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
-use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, InputNorm, NetworkPlan, Norm, PoolAt};
-use hsic_nn::network::{PYRAMID, Width};
+use hsic_nn::network::{BlockSpec, Design, Entrance, Feature, InputNorm, NetworkPlan, PYRAMID, Width};
 use hsic_nn::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
@@ -119,14 +119,10 @@ pub struct TrainConfig {
     pub widths: Option<Vec<Width>>,
     /// Units of the output block; `None` for the model's own.
     pub outputs: Option<usize>,
-    /// Nonlinearity of every block.
-    pub activation: Activation,
-    /// What stands before it.
-    pub norm: Norm,
+    /// What all blocks are built with.
+    pub design: Design,
     /// What the objective sees of a map.
     pub feature: Feature,
-    /// Where maps are pooled.
-    pub pool_at: PoolAt,
     /// What happens to a row of the input.
     pub input_norm: InputNorm,
     /// What happens between blocks.
@@ -180,6 +176,8 @@ pub struct TrainConfig {
     pub protocol: Protocol,
     /// Whether the test accuracy by the authors' protocol is recorded too.
     pub authors_beside: bool,
+    /// Looks at each image whose accuracy is told beside the plain one.
+    pub test_time: TestTime,
     /// Format training; no epochs for none.
     pub format: FormatSettings,
 }
@@ -352,7 +350,7 @@ impl TrainOptions {
         let objective = self.objective.resolve(&mut faults);
         let (optimizer, learning_rate) = self.optimizer.resolve(&mut faults);
         let course = self.training.resolve(&mut faults);
-        let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
+        let (protocol, authors_beside, test_time) = self.evaluation.resolve(course.batch_size);
         let open = (self.format.format_epochs, self.format.format_batch_size);
         if layered
             && (*self.format.format_epochs.get_or_insert(Sizes::NAMED.format_epochs) > 0
@@ -388,7 +386,7 @@ impl TrainOptions {
             return Err(ConfigError::Faults(faults.0));
         };
         let DataPlan { dataset, load, augmentation } = data;
-        let NetworkPlan { model, widths, outputs, activation, norm, feature, pool_at, input_norm, entrance } = network;
+        let NetworkPlan { model, widths, outputs, design, feature, input_norm, entrance } = network;
         let Course {
             epochs,
             batch_size,
@@ -412,10 +410,8 @@ impl TrainOptions {
             model,
             widths,
             outputs,
-            activation,
-            norm,
+            design,
             feature,
-            pool_at,
             input_norm,
             entrance,
             method,
@@ -441,6 +437,7 @@ impl TrainOptions {
             monitor_steps,
             protocol,
             authors_beside,
+            test_time,
             format,
         })
     }
@@ -448,12 +445,14 @@ impl TrainOptions {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::Activation;
+
     use super::*;
 
     #[test]
     fn the_defaults_are_valid_and_survive_a_round_trip() {
         let config = TrainOptions::default().resolve().unwrap();
-        assert_eq!((config.widths.as_deref(), config.activation), (None, Activation::Relu));
+        assert_eq!((config.widths.as_deref(), config.design.activation), (None, Activation::Relu));
         let text = toml::to_string(&config.options).unwrap();
         let again: TrainOptions = toml::from_str(&text).unwrap();
         assert_eq!(again.resolve().unwrap(), config);

@@ -12,6 +12,7 @@ use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainO
 use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, Task, TextEncoding};
 use hsic_bottleneck::export::ExportFormat;
 use hsic_bottleneck::importance::ImportanceOptions;
+use hsic_bottleneck::judge::test_time::TestTime;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
 
@@ -112,6 +113,9 @@ pub(crate) struct EvalArguments {
     /// Which rows [default: the test part, or all of other data without one]
     #[arg(long, value_enum)]
     pub(crate) part: Option<Part>,
+    /// Looks at each image whose accuracy is told beside the plain one [default: the run's]
+    #[arg(long, value_enum)]
+    pub(crate) test_time: Option<TestTime>,
     /// Print one JSON object in place of the tables
     #[arg(long)]
     pub(crate) json: bool,

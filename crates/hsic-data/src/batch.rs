@@ -222,6 +222,7 @@ pub fn for_each_batch<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Flip;
     use crate::dataset::{LoadOptions, load};
 
     #[test]
@@ -310,7 +311,7 @@ mod tests {
     #[test]
     fn changes_are_the_same_after_a_resume_and_differ_between_epochs() {
         let digits = load("digits", &LoadOptions { train_size: Some(64), ..LoadOptions::default() }).unwrap().train;
-        let augmentation = Augmentation { flip: true, shift: 2, cutout: 5 };
+        let augmentation = Augmentation { flip: Flip::Random, shift: 2, cutout: 5, ..Augmentation::default() };
         let batches = |range: Range<u64>| {
             let mut all = Vec::new();
             let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation, drop_last: false, smoothing: 0.0 };

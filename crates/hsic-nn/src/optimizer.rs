@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn groups_have_rates_of_their_own_and_one_decay() {
-        let rates = GroupRates { norm_bias: 0.5, head: 0.0, first_bias: 2.0 };
-        let groups = Groups::default().then(1, Group::NormBias).then(1, Group::FirstBias).then(1, Group::Head);
+        let rates = GroupRates { norm_bias: 0.5, head: 0.0 };
+        let groups = Groups::default().then(2, Group::NormBias).then(1, Group::Head);
         let (g, decay) = ([1.0, -2.0, 3.0, 4.0], 0.1);
         let step = |optimizer: Optimizer, steps| {
             let (mut w, mut state) = ([1.0, 2.0, 3.0, 4.0], OptimizerState::default());
@@ -372,11 +372,11 @@ mod tests {
         };
         let sgd = Optimizer { rates, ..Optimizer::sgd().decayed(decay) };
         let scaled = |w: f64, g: f64, factor: f64| w - 0.5 * (decay * w + factor * g);
-        let expected = [scaled(1.0, 1.0, 0.5), scaled(2.0, -2.0, 2.0), scaled(3.0, 3.0, 0.0), scaled(4.0, 4.0, 1.0)];
+        let expected = [scaled(1.0, 1.0, 0.5), scaled(2.0, -2.0, 0.5), scaled(3.0, 3.0, 0.0), scaled(4.0, 4.0, 1.0)];
         step(sgd, 1).iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 1e-15, "{w} {e}"));
         // The first step of AdamW is of the size of the rate, whatever the gradient is.
         let adamw = Optimizer { rates, ..Optimizer::adamw().decayed(decay) };
-        let expected = [0.95 - 0.25, 1.9 + 1.0, 2.85, 3.8 - 0.5];
+        let expected = [0.95 - 0.25, 1.9 + 0.25, 2.85, 3.8 - 0.5];
         step(adamw, 1).iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 1e-7, "{w} {e}"));
         assert_eq!(step(Optimizer { rates: GroupRates::EQUAL, ..sgd }, 3)[3], step(sgd, 3)[3]);
     }

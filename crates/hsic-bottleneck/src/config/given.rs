@@ -150,6 +150,11 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| by_form(config, Form::may_be_images, IMAGES),
     },
     Condition {
+        fields: &["shift_border"],
+        // How far images of one's own are moved may be open until they are there.
+        unread: |config, _| unless(config.options.data.shift != Some(0), of("shift", "0"), "a shift above 0"),
+    },
+    Condition {
         fields: &["outputs"],
         unread: |config, _| {
             let named = NETWORKS.iter().any(|network| network.name == config.model);
@@ -191,6 +196,14 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| unless(config.entrance.dropout > 0.0, of("dropout", "0"), "a dropout above 0"),
     },
     Condition { fields: &["pool_at"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
+    Condition { fields: &["whiten"], unread: |config, _| by_form(config, Form::may_be_images, IMAGES) },
+    Condition {
+        fields: &["start"],
+        unread: |config, _| {
+            let convolves = blocks(config).iter().any(|block| matches!(block, BlockSpec::Conv { .. }));
+            unless(convolves, of("model", &config.model), "networks with convolutions")
+        },
+    },
     Condition { fields: &["feature"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
     Condition {
         fields: &["feature"],
@@ -300,8 +313,9 @@ static CONDITIONS: &[Condition] = &[
     Condition {
         fields: &["norm_bias_rate"],
         unread: |config, _| {
-            let shifts = norms(config).any(|norm| norm == Norm::BatchAffine);
-            unless(shifts, "a network without shifts after norms", "networks with norm = batch-affine")
+            let shifts = norms(config).any(|norm| matches!(norm, Norm::BatchAffine | Norm::BatchBias));
+            let told = "networks with norm = batch-affine or batch-bias";
+            unless(shifts, "a network without shifts after norms", told)
         },
     },
     Condition {
@@ -331,6 +345,7 @@ static CONDITIONS: &[Condition] = &[
             unless(read, "a network without batch norm", "networks with batch norm, and several sigmas")
         },
     },
+    Condition { fields: &["test_time"], unread: |config, _| by_form(config, Form::may_be_images, IMAGES) },
     Condition {
         fields: &["authors_beside"],
         unread: |config, _| {
@@ -364,7 +379,7 @@ static CONDITIONS: &[Condition] = &[
 
 /// Options that a training reads and the evaluation of a run does not: it sees data through the numbers of the training.
 const OF_TRAINING: &[&str] =
-    &["task", "standardize", "image-size", "image-fit", "normalize", "flip", "shift", "cutout"];
+    &["task", "standardize", "image-size", "image-fit", "normalize", "flip", "shift", "shift-border", "cutout"];
 
 fn of(key: &str, value: &str) -> String {
     format!("{key} = {value}")
@@ -411,7 +426,7 @@ fn has_maps(config: &TrainConfig) -> bool {
 
 /// The norms of the network's dense and convolutional blocks.
 fn norms(config: &TrainConfig) -> impl Iterator<Item = Norm> {
-    let own = config.norm;
+    let own = config.design.norm;
     blocks(config).into_iter().filter_map(move |block| match block {
         BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => Some(norm.unwrap_or(own)),
         _ => None,

@@ -256,9 +256,9 @@ fn a_reconstruction_is_asked_for_only_where_there_are_capsules_and_values_it_can
         "normalize = channel: expected none where values in [0, 1] are drawn again (reconstruction-weight > 0)"
     );
     let plain = TrainOptions::default().resolve().unwrap();
-    assert_eq!((plain.norm, plain.options.rule.reconstruction_weight), (Norm::Batch, None));
+    assert_eq!((plain.design.norm, plain.options.rule.reconstruction_weight), (Norm::Batch, None));
     let config = options("backprop").resolve().unwrap();
-    assert_eq!((config.norm, config.options.rule.reconstruction_weight), (Norm::None, Some(5e-4)));
+    assert_eq!((config.design.norm, config.options.rule.reconstruction_weight), (Norm::None, Some(5e-4)));
     // Another number of capsules than of classes: a linear output block behind them, as behind any other block.
     let mut others = options("backprop");
     others.network.outputs = Some(12);

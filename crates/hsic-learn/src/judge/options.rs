@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::at_rest::{FormatInput, NormProtocol, Protocol, ReadoutProtocol};
 use crate::judge::softmax::{FormatSettings, FormatStart};
+use crate::judge::test_time::TestTime;
 
 options! {
     /// How unformatted outputs are judged.
@@ -19,6 +20,9 @@ options! {
         bn: NormProtocol,
         /// Record the test accuracy by the authors' protocol beside the one above [default: false]
         authors_beside: bool,
+        /// Judge images by several looks too, whose scores are averaged, and tell that accuracy beside the plain one: flip
+        /// (mirrored), flip-shift (both, and moved by a pixel) [default: none]
+        test_time: TestTime,
     }
 }
 
@@ -81,13 +85,14 @@ impl FormatOptions {
 }
 
 impl EvaluationOptions {
-    /// Fills in the defaults: the protocol for batches of so many rows, and whether that of the authors is recorded too.
-    pub fn resolve(&mut self, batch_size: usize) -> (Protocol, bool) {
+    /// Fills in the defaults: the protocol for batches of so many rows, whether that of the authors is recorded too, and the
+    /// looks at an image.
+    pub fn resolve(&mut self, batch_size: usize) -> (Protocol, bool, TestTime) {
         let protocol = Protocol {
             readout: *self.readout.get_or_insert(ReadoutProtocol::Fair),
             norm: *self.bn.get_or_insert(NormProtocol::Fair),
             batch_size,
         };
-        (protocol, *self.authors_beside.get_or_insert(false))
+        (protocol, *self.authors_beside.get_or_insert(false), *self.test_time.get_or_insert_default())
     }
 }

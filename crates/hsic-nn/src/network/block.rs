@@ -188,6 +188,10 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         Groups::default()
     }
 
+    /// Forms what does not learn but follows from the data, from training rows (rows x inputs): nothing, unless the block says
+    /// otherwise. It is one of the [statistics](Self::statistics), which are restored with the weights.
+    fn see(&mut self, _rows: &[T]) {}
+
     /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
     /// rounding of a product by their number. The training mode, unless the block says otherwise.
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {

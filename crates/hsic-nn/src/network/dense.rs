@@ -200,14 +200,14 @@ impl<T: Scalar> Block<T> for Dense<T> {
                 norm::finish(m, variance, inverse);
                 self.activation.normalize_and_apply(n, mean, inverse, z);
             }
-            Norm::BatchAffine => {
+            Norm::BatchAffine | Norm::BatchBias => {
                 norm::moments(n, mean, variance);
                 norm::finish(m, variance, inverse);
                 vectorize(
                     #[inline(always)]
                     || {
                         norm::normalize_in_place(n, mean, inverse);
-                        norm::scale(n, self.affine(), y);
+                        norm::scale(n, self.affine(), self.outputs, y);
                     },
                 );
                 self.activation.apply(y, z);
@@ -249,7 +249,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
                 }
             }
             Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
-            Norm::BatchAffine => {
+            Norm::BatchAffine | Norm::BatchBias => {
                 self.activation.chain(y, z, dz);
                 vectorize(
                     #[inline(always)]
@@ -330,7 +330,7 @@ mod tests {
     fn gradients_agree_with_central_differences() {
         use Activation::{Elu, Gelu, Relu, Sigmoid, Silu, Tanh};
         for activation in [Relu, Tanh, Elu, Sigmoid, Gelu, Silu] {
-            for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
+            for norm in [Norm::Batch, Norm::BatchAffine, Norm::BatchBias, Norm::None] {
                 let mut stream = Stream::new(11, "dense", 0);
                 let mut block = Dense::<f64>::new(5, 4, activation, norm, &mut stream);
                 for value in &mut block.parameters[4 * 6..] {

@@ -179,7 +179,7 @@ mod tests {
     use hsic::random::Stream;
 
     use super::*;
-    use crate::network::{Activation, BlockSpec, Conv, ConvSettings, Dense, Linear, Network, Norm};
+    use crate::network::{Activation, BlockSpec, Conv, ConvSettings, Dense, Design, Linear, Network, Norm};
     use crate::testing::agrees;
 
     #[test]
@@ -210,7 +210,8 @@ mod tests {
         let input = Shape { channels: 2, height: 9, width: 8 };
         let specs = [BlockSpec::conv(4, 3, 1, 1, 2), BlockSpec::conv(5, 3, 1, 1, 2), BlockSpec::dense(3)];
         let network = |pool_at| {
-            Network::<f32>::build_pooling_at(pool_at, input, &specs, Activation::Relu, Norm::Batch, 7).unwrap()
+            let design = Design { pool_at, ..Design::new(Activation::Relu, Norm::Batch) };
+            Network::<f32>::designed(design, input, &specs, 7).unwrap()
         };
         let (own, later) = (network(PoolAt::Block), network(PoolAt::Entrance));
         let x: Vec<f32> = (0..20 * 144).map(|i| (i as f32 * 0.37).sin()).collect();
@@ -228,7 +229,8 @@ mod tests {
         let input = Shape { channels: 1, height: 4, width: 4 };
         let specs = [BlockSpec::conv(2, 3, 1, 0, 3), BlockSpec::dense(3)];
         for pool_at in [PoolAt::Block, PoolAt::Entrance] {
-            let built = Network::<f32>::build_pooling_at(pool_at, input, &specs, Activation::Relu, Norm::Batch, 7);
+            let design = Design { pool_at, ..Design::new(Activation::Relu, Norm::Batch) };
+            let built = Network::<f32>::designed(design, input, &specs, 7);
             assert_eq!(built.err().unwrap().to_string(), "block 0: pool = 3: expected 1 to 2, the side of the map");
         }
     }

@@ -22,8 +22,6 @@ pub enum Group {
     Matrix(Matrix),
     /// Shifts that are learned after a norm.
     NormBias,
-    /// Biases of a fixed first layer.
-    FirstBias,
     /// All of a linear output layer.
     Head,
     /// Anything else.
@@ -76,13 +74,11 @@ pub struct GroupRates {
     pub norm_bias: f64,
     /// Of a linear output layer, >= 0.
     pub head: f64,
-    /// Of the biases of a fixed first layer, >= 0.
-    pub first_bias: f64,
 }
 
 impl GroupRates {
     /// The same rate for all.
-    pub const EQUAL: Self = Self { norm_bias: 1.0, head: 1.0, first_bias: 1.0 };
+    pub const EQUAL: Self = Self { norm_bias: 1.0, head: 1.0 };
 
     /// That of a group.
     #[must_use]
@@ -90,7 +86,6 @@ impl GroupRates {
         match group {
             Group::NormBias => self.norm_bias,
             Group::Head => self.head,
-            Group::FirstBias => self.first_bias,
             Group::Matrix(_) | Group::Other => 1.0,
         }
     }
@@ -102,9 +97,9 @@ mod tests {
 
     #[test]
     fn groups_lie_one_behind_the_other_and_the_rest_is_another() {
-        let groups = Groups::default().then(4, Group::Head).then(0, Group::NormBias).then(2, Group::FirstBias);
+        let groups = Groups::default().then(4, Group::Head).then(0, Group::Other).then(2, Group::NormBias);
         let found: Vec<_> = groups.of(9).collect();
-        assert_eq!(found, [(0..4, Group::Head), (4..6, Group::FirstBias), (6..9, Group::Other)]);
+        assert_eq!(found, [(0..4, Group::Head), (4..6, Group::NormBias), (6..9, Group::Other)]);
         assert_eq!(groups.of(6).count(), 2);
         assert_eq!(Groups::default().of(3).collect::<Vec<_>>(), [(0..3, Group::Other)]);
     }

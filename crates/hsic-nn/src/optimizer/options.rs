@@ -109,11 +109,8 @@ impl OptimizerOptions {
         let muon_rest = *self.muon_rest.get_or_insert_default();
         let rest_momentum = *self.rest_momentum.get_or_insert(0.85);
         faults.share("rest-momentum", rest_momentum);
-        let rates = GroupRates {
-            norm_bias: *self.norm_bias_rate.get_or_insert(1.0),
-            head: *self.head_rate.get_or_insert(1.0),
-            first_bias: 1.0,
-        };
+        let rates =
+            GroupRates { norm_bias: *self.norm_bias_rate.get_or_insert(1.0), head: *self.head_rate.get_or_insert(1.0) };
         faults.not_negative("norm-bias-rate", rates.norm_bias);
         faults.not_negative("head-rate", rates.head);
         let adamw = Entrywise::AdamW { beta1, beta2, epsilon, weight_decay };

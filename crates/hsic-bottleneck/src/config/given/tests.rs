@@ -132,7 +132,7 @@ fn what_nothing_reads_is_told_with_what_would_read_it() {
             "[optimizer]\nnorm-bias-rate = 2.0",
             "norm-bias-rate = 2",
             "a network without shifts after norms",
-            "networks with norm = batch-affine",
+            "networks with norm = batch-affine or batch-bias",
         ),
         (
             "[optimizer]\nhead-rate = 2.0",

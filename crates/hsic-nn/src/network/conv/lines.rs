@@ -45,7 +45,7 @@ impl<T: Scalar> Conv<T> {
                     norm::normalize(a, with.mean, with.inverse, n);
                 }
                 if !with.affine.is_empty() {
-                    norm::scale(n, with.affine, y);
+                    norm::scale(n, with.affine, with.bias.len(), y);
                 }
             },
         );

@@ -81,12 +81,35 @@ impl<T: Scalar> Conv<T> {
         }
     }
 
+    /// Sizes of the input.
+    pub(in crate::network) fn input(&self) -> Shape {
+        let g = &self.geometry;
+        Shape { channels: g.channels, height: g.height, width: g.width }
+    }
+
     /// This block with a bias of 0 that is not learned.
     #[must_use]
     pub fn without_bias(mut self) -> Self {
         self.biased = false;
         let (start, outputs) = (self.weight_count(), self.geometry.outputs);
         self.parameters[start..start + outputs].fill(T::ZERO);
+        self
+    }
+
+    /// This block with the identity written over the weights of its first channels, as many as come in: at the middle of the
+    /// window each passes one of these on as it is.
+    #[must_use]
+    pub fn passing_on(mut self) -> Self {
+        let g = &self.geometry;
+        let (depth, outputs, channels) = (g.depth(), g.outputs, g.channels);
+        let (middle, through) = ((g.kernel / 2) * (g.kernel + 1), channels.min(outputs));
+        for (place, weights) in self.parameters[..depth * outputs].chunks_exact_mut(outputs).enumerate() {
+            weights[..through].fill(T::ZERO);
+            let channel = place % channels;
+            if place / channels == middle && channel < through {
+                weights[channel] = T::ONE;
+            }
+        }
         self
     }
 
