@@ -3,6 +3,7 @@
 use hsic::random::Stream;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::{Dataset, Shape, TargetKind};
+use hsic_learn::engine::Lookahead;
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
@@ -10,6 +11,8 @@ use hsic_learn::update::Update;
 use hsic_nn::network::build::build;
 use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
 use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
+
+use hsic_nn::optimizer::Average;
 
 use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
 use crate::error::Error;
@@ -30,7 +33,7 @@ const WHITENED_ROWS: usize = 5_000;
 pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<TargetKind>) -> Result<Network, Error> {
     let targets = targets.into();
     let classes = targets.outputs();
-    let side = shape.height.min(shape.width);
+    let side = shape.height.min(shape.width) - usize::from(config.design.whiten);
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes, side };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
@@ -143,7 +146,11 @@ pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Res
         order: config.order,
         schedule: config.schedule,
     };
-    Ok(config.recipe.make(&settings)?)
+    let update = config.recipe.make(&settings)?;
+    Ok(match config.average {
+        Average::None => update,
+        Average::Lookahead => Box::new(Lookahead::new(update)),
+    })
 }
 
 /// The configuration of one of several networks: one sigma, judged fairly, no format training.

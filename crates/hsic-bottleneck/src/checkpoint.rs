@@ -97,6 +97,10 @@ impl Run {
             }
             record.learners.push(learners);
         }
+        record.average.extend((0..blocks.len()).map_while(|block| {
+            let tensor = stored.tensors.remove(&format!("average.{block}"))?;
+            Some(tensor.values)
+        }));
         let weights = tensor_file::matched(&path, &session.weights(), stored.tensors)?;
         session.restore(&weights, record).map_err(|mismatch| self.foreign(&mismatch))?;
         Ok(Some(position))
@@ -261,6 +265,7 @@ mod tests {
                 OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11, ..OptimizerState::default() };
             let learner = LearnerState { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
             record.learners.push(vec![learner; 2]);
+            record.average.push(vec![0.75; 3]);
         }
         run.save_checkpoint(&position, &Kept(network(1), record.clone())).unwrap();
         (folder, run, position, record)
@@ -353,12 +358,12 @@ mod tests {
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
         let wide = || Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
-        let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
+        let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], ..UpdateState::default() };
         assert_eq!(fails(wide(), &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::None, 1);
         assert_eq!(fails(bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
         assert_eq!(fails(wide(), &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
-        let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
+        let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], ..UpdateState::default() };
         assert_eq!(fails(network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
         let mut short = record.clone();
         short.optimizers[1].first.pop();

@@ -9,6 +9,7 @@ mod checkpoints;
 pub mod given;
 mod norm_statistics;
 mod options;
+pub mod recipes;
 mod restarts;
 mod sizes;
 
@@ -28,7 +29,7 @@ use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
 use hsic_nn::network::{BlockSpec, Design, Entrance, Feature, InputNorm, NetworkPlan, PYRAMID, Width};
-use hsic_nn::optimizer::{LearningRate, Optimizer};
+use hsic_nn::optimizer::{Average, LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
 pub use checkpoints::CheckpointRule;
@@ -145,6 +146,8 @@ pub struct TrainConfig {
     pub approximation: Approximation,
     /// The optimizer with its numbers.
     pub optimizer: Optimizer,
+    /// Which weights a training goes on from.
+    pub average: Average,
     /// The learning rate with its course.
     pub learning_rate: LearningRate,
     /// Passes over the training data; those of a named data set where they follow from the data, which are not known yet
@@ -349,6 +352,7 @@ impl TrainOptions {
         let network = self.network.resolve(&self.blocks, &mut faults);
         let objective = self.objective.resolve(&mut faults);
         let (optimizer, learning_rate) = self.optimizer.resolve(&mut faults);
+        let average = *self.optimizer.average.get_or_insert_default();
         let course = self.training.resolve(&mut faults);
         let (protocol, authors_beside, test_time) = self.evaluation.resolve(course.batch_size);
         let open = (self.format.format_epochs, self.format.format_batch_size);
@@ -422,6 +426,7 @@ impl TrainOptions {
             bottleneck,
             approximation,
             optimizer,
+            average,
             learning_rate,
             epochs,
             batch_size,

@@ -1,5 +1,6 @@
 //! All output: results to standard output, progress and warnings to standard error.
 
+mod audit;
 mod data;
 mod figures;
 mod importance;
@@ -11,6 +12,7 @@ mod statistics;
 mod tables;
 mod text;
 
+pub(crate) use audit::audit;
 pub(crate) use data::{dataset, datasets, verification};
 pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
 pub(crate) use importance::importance;

@@ -11,7 +11,7 @@ use hsic::sums::norm;
 
 pub use groups::{Group, GroupRates, Groups, Matrix};
 pub use muon::Workspace;
-pub use options::{MuonRest, OptimizerName, OptimizerOptions};
+pub use options::{Average, MuonRest, OptimizerName, OptimizerOptions};
 pub use rate::{Decay, LearningRate};
 
 /// How a gradient becomes a change of the parameters.

@@ -64,6 +64,7 @@ fn convolutional() -> Hash {
         stride: 1,
         padding: 1,
         pool: 1,
+        pool_at: None,
         residual: true,
         activation: None,
         norm: None,

@@ -64,7 +64,7 @@ struct Condition {
 const SGD: &str = "optimizer = sgd";
 const MUON: &str = "optimizer = muon";
 const IMAGES: &str = "data sets of images";
-const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, capsnet)";
+const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, airbench, capsnet)";
 
 /// Methods that go from block to block by `update`, all at once or in turn by `schedule`.
 const ORDERED: &[&str] = &[
@@ -445,16 +445,11 @@ fn has_head(method: &Method, config: &TrainConfig) -> bool {
 
 /// The optimizer as it is given.
 fn optimizer(config: &TrainConfig) -> String {
-    let name = match config.optimizer.algorithm {
-        Algorithm::Entrywise(Entrywise::Sgd { .. }) => "sgd",
-        Algorithm::Entrywise(Entrywise::AdamW { .. }) => "adamw",
-        Algorithm::Muon { .. } => "muon",
-    };
-    of("optimizer", name)
+    of("optimizer", config.options.optimizer.optimizer.unwrap_or(OptimizerName::Sgd).name())
 }
 
 /// Every option that is given: key and value.
-fn entries(options: &TrainOptions) -> Vec<(String, toml::Value)> {
+pub(super) fn entries(options: &TrainOptions) -> Vec<(String, toml::Value)> {
     let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) else { return Vec::new() };
     let stages = stages
         .into_iter()
@@ -517,13 +512,19 @@ impl TrainOptions {
     /// These options without some that are not read.
     #[must_use]
     pub fn without(self, unread: &[Unread]) -> Self {
-        if unread.is_empty() {
+        self.without_keys(unread.iter().map(|given| &*given.key))
+    }
+
+    /// These options without those of some keys.
+    pub(super) fn without_keys<'k>(self, keys: impl Iterator<Item = &'k str>) -> Self {
+        let keys: Vec<&str> = keys.collect();
+        if keys.is_empty() {
             return self;
         }
         let Ok(toml::Value::Table(mut stages)) = toml::Value::try_from(&self) else { return self };
         for (_, stage) in &mut stages {
             if let toml::Value::Table(stage) = stage {
-                unread.iter().for_each(|given| drop(stage.remove(&given.key)));
+                keys.iter().for_each(|&key| drop(stage.remove(key)));
             }
         }
         toml::Value::Table(stages).try_into().unwrap_or(self)

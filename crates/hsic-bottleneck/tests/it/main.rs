@@ -20,6 +20,7 @@ mod maps;
 mod methods;
 mod photos;
 mod prediction;
+mod recipe;
 mod regression;
 mod runs;
 mod schedules;

@@ -186,7 +186,8 @@ fn network(between: Between) -> Network<f64> {
     let input = Shape { channels: 3, height: 6, width: 6 };
     let (activation, norm) = (None, None);
     let (outputs, kernel, stride, padding, pool, residual) = (4, 3, 1, 1, 1, true);
-    let residual = BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation, norm };
+    let residual =
+        BlockSpec::Conv { outputs, kernel, stride, padding, pool, pool_at: None, residual, activation, norm };
     let blocks = [BlockSpec::conv(4, 3, 1, 1, 2), residual, BlockSpec::dense(5)];
     let network = Network::build(input, &blocks, Activation::Relu, Norm::BatchAffine, 1).unwrap();
     let mut network = network.with_entrances(Entrance { between, ..Entrance::default() }, 1);

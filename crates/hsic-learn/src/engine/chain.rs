@@ -284,7 +284,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 
     fn state(&self) -> UpdateState<T> {
         let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
-        UpdateState { optimizers: self.optimizers.clone(), learners }
+        UpdateState { optimizers: self.optimizers.clone(), learners, average: Vec::new() }
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {

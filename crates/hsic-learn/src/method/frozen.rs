@@ -120,7 +120,7 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         // Blocks before the last have no state.
         let mut optimizers = vec![OptimizerState::default(); self.report.signals.len().saturating_sub(1)];
         optimizers.push(self.state.clone());
-        UpdateState { optimizers, learners: Vec::new() }
+        UpdateState { optimizers, ..UpdateState::default() }
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {

@@ -294,7 +294,12 @@ mod tests {
         let second = Objective::<f32>::learners(&rule(2), 1, false, own.blocks()[1].shape());
         let second = second.iter().map(Learner::state).collect();
         let learners = vec![vec![rest(1), rest(2)], second, Vec::new()];
-        update.restore(&own, UpdateState { optimizers: vec![OptimizerState::default(); 3], learners }).unwrap();
+        update
+            .restore(
+                &own,
+                UpdateState { optimizers: vec![OptimizerState::default(); 3], learners, ..UpdateState::default() },
+            )
+            .unwrap();
         for step in 0..10 {
             update.step(&mut own, &batch(step), 0.05).unwrap();
             backprop.step(&mut rival, &batch(step), 0.05).unwrap();

@@ -156,7 +156,12 @@ mod tests {
                 let mut local = Local::new(rule, optimizer, UpdateOrder::Jacobi, Schedule::Parallel);
                 let m = LearnerState { parameters: own.blocks()[1].parameters().to_vec(), ..LearnerState::default() };
                 let optimizers = vec![OptimizerState::default(); 2];
-                local.restore(&own, UpdateState { optimizers, learners: vec![vec![m], Vec::new()] }).unwrap();
+                local
+                    .restore(
+                        &own,
+                        UpdateState { optimizers, learners: vec![vec![m], Vec::new()], ..UpdateState::default() },
+                    )
+                    .unwrap();
                 let mut backprop = Backprop::new(optimizer);
                 let start = own.tensors();
                 for step in 0..10 {

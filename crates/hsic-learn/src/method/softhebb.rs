@@ -87,7 +87,7 @@ pub struct SoftHebbRule {
 fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> SoftHebbRule {
     let optimizer = &mut *options.optimizer;
     let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
-    faults.check("optimizer", "adamw", name == OptimizerName::Sgd, "sgd: the rule of softhebb is its own");
+    faults.check("optimizer", name.name(), name == OptimizerName::Sgd, "sgd: the rule of softhebb is its own");
     for (key, value) in [("momentum", optimizer.momentum), ("weight-decay", optimizer.weight_decay)] {
         let value = value.unwrap_or(0.0);
         faults.check(key, value, value == 0.0, "0: softhebb has none");
@@ -334,7 +334,7 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
 
     fn state(&self) -> UpdateState<T> {
         // The rule keeps nothing between steps.
-        UpdateState { optimizers: vec![OptimizerState::default(); self.slots.len()], learners: Vec::new() }
+        UpdateState { optimizers: vec![OptimizerState::default(); self.slots.len()], ..UpdateState::default() }
     }
 
     fn restore(&mut self, network: &Network<T>, _record: UpdateState<T>) -> Result<(), StateMismatch> {

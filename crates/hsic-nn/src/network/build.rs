@@ -62,7 +62,9 @@ impl<T: Scalar> Network<T> {
             let taken = if window > 1 { pooled(from, window) } else { from };
             let mut spec = spec.clone();
             let later = match &mut spec {
-                BlockSpec::Conv { pool, .. } if design.pool_at == PoolAt::Entrance && index + 1 < specs.len() => {
+                BlockSpec::Conv { pool, pool_at, .. }
+                    if pool_at.unwrap_or(design.pool_at) == PoolAt::Entrance && index + 1 < specs.len() =>
+                {
                     std::mem::replace(pool, 1)
                 }
                 _ => 1,
@@ -142,13 +144,26 @@ fn build_block<T: Scalar>(
             }
             Ok(Box::new(Residual::new(dense, activation, norm)))
         }
-        BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation: own, norm: own_norm } => {
+        BlockSpec::Conv {
+            outputs,
+            kernel,
+            stride,
+            padding,
+            pool,
+            pool_at,
+            residual,
+            activation: own,
+            norm: own_norm,
+        } => {
             let rest = window(kernel, stride, padding)?;
             size(outputs, kernel * kernel * from.channels)?;
             check("pool", pool, pool >= 1 && pool <= rest, format!("1 to {rest}, the side of the map"))?;
             let (activation, norm) = (own.unwrap_or(design.activation), own_norm.unwrap_or(design.norm));
             let settings = ConvSettings { outputs, kernel, stride, padding, pool, activation, norm };
             let mut conv = Conv::new(from, planar, settings, &mut stream);
+            if pool_at.unwrap_or(design.pool_at) == PoolAt::Map {
+                conv = conv.pooling_first();
+            }
             if design.start == Start::Dirac {
                 conv = conv.passing_on();
             }

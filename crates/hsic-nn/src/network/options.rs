@@ -12,7 +12,7 @@ use super::{Activation, Between, Design, DropoutBy, Entrance, Feature, InputNorm
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, capsnet; or custom, the list of `block`
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, capsnet; or custom, the list of `block`
         /// tables in --config [default: mlp; of a folder or archive of images pyramid]
         model: String,
         /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;
@@ -20,15 +20,16 @@ options! {
         widths: String,
         /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
         outputs: usize,
-        /// Nonlinearity of every block [default: relu; needle: tanh]
+        /// Nonlinearity of every block [default: relu; needle: tanh; airbench: gelu]
         activation: Activation,
-        /// What stands before it in every block [default: batch; capsnet: none]
+        /// What stands before it in every block [default: batch; airbench: batch-bias; capsnet: none]
         norm: Norm,
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
-        /// deviation of each channel) [default: pool:2; pyramid: channels]
+        /// deviation of each channel) [default: pool:2; pyramid: channels; airbench: pool:4]
         feature: Feature,
-        /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for) or entrance (on
-        /// the way into the next block: it is trained for its map before pooling) [default: block]
+        /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for), entrance (on
+        /// the way into the next block: it is trained for its map before pooling) or map (before norm and nonlinearity)
+        /// [default: block; airbench: map within]
         pool_at: PoolAt,
         /// How weights start: uniform, or dirac (the first channels of a convolution pass on what comes in)
         /// [default: uniform]

@@ -10,7 +10,8 @@ use super::conv::lines::{pool, unpool};
 use super::layout::{Module, TensorSpec};
 use crate::optimizer::Groups;
 
-/// Where the max pooling of a convolution happens. Networks of both kinds give the same outputs.
+/// Where the max pooling of a convolution happens. Networks that pool at the end of a block and on the way into the next give
+/// the same outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
@@ -21,6 +22,8 @@ pub enum PoolAt {
     /// On the way into the next block: the block is trained for its map before pooling. The last block, which nothing
     /// follows, pools at its end.
     Entrance,
+    /// Right behind the convolution, before norm and nonlinearity: these have less to do.
+    Map,
 }
 
 /// A block behind max pooling of its input.

@@ -21,6 +21,18 @@ pub enum OptimizerName {
     Muon,
 }
 
+impl OptimizerName {
+    /// As it is given.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sgd => "sgd",
+            Self::AdamW => "adamw",
+            Self::Muon => "muon",
+        }
+    }
+}
+
 /// What Muon does with what is no matrix before the output layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -33,6 +45,18 @@ pub enum MuonRest {
     #[cfg_attr(feature = "clap", value(name = "adamw"))]
     #[serde(rename = "adamw")]
     AdamW,
+}
+
+/// What weights are taken of those that a training passes through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Average {
+    /// The last.
+    #[default]
+    None,
+    /// Weights and an average of them exchange values every five steps.
+    Lookahead,
 }
 
 /// The rate of Muon where none is named: it is a relative one.
@@ -63,6 +87,9 @@ options! {
         head_rate: f64,
         /// Weight decay, of muon that of what is no matrix, >= 0 [default: 0]
         weight_decay: f64,
+        /// Weights that a training goes on from: none (the last) or lookahead (an average of them, every five steps)
+        /// [default: none]
+        average: Average,
         /// Decay of adamw's mean gradient, in [0, 1) [default: 0.9]
         beta1: f64,
         /// Decay of adamw's mean squared gradient, in [0, 1) [default: 0.999]

@@ -21,6 +21,7 @@ const ALWAYS: &[&str] = &[
     "warmup_steps",
     "weight_decay",
     "clip_norm",
+    "average",
     "epochs",
     "batch_size",
     "drop_last",

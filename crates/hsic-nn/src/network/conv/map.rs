@@ -34,6 +34,8 @@ pub struct Conv<T = f32> {
     /// The input lies channel by channel, as a data set has it.
     pub(super) planar: bool,
     pub(super) pool: usize,
+    /// Whether it is pooled before norm and nonlinearity; else behind them.
+    pub(super) pools_first: bool,
     pub(super) activation: Activation,
     pub(super) norm: Norm,
     /// Whether b is learned; else it is 0.
@@ -73,6 +75,7 @@ impl<T: Scalar> Conv<T> {
             geometry,
             planar,
             pool,
+            pools_first: false,
             activation,
             norm,
             biased: true,
@@ -93,6 +96,13 @@ impl<T: Scalar> Conv<T> {
         self.biased = false;
         let (start, outputs) = (self.weight_count(), self.geometry.outputs);
         self.parameters[start..start + outputs].fill(T::ZERO);
+        self
+    }
+
+    /// This block pooling before its norm and nonlinearity, if it pools.
+    #[must_use]
+    pub fn pooling_first(mut self) -> Self {
+        self.pools_first = self.pool > 1;
         self
     }
 

@@ -38,6 +38,33 @@ fn gradients_agree_with_central_differences() {
 }
 
 #[test]
+fn pooling_first_has_its_gradients_and_is_pooling_behind_what_keeps_the_order() {
+    // One of five lines and one of seven pixels are over.
+    let input = Shape { channels: 2, height: 5, width: 7 };
+    let made = |activation, norm| {
+        Conv::<f64>::new(input, false, settings(2, 1, activation, norm), &mut Stream::new(1, "conv", 0))
+    };
+    for (activation, norm) in
+        [(Activation::Tanh, Norm::Batch), (Activation::Silu, Norm::BatchBias), (Activation::Elu, Norm::None)]
+    {
+        assert_eq!(agrees(&mut made(activation, norm).pooling_first(), 1), Ok(()), "{activation:?} {norm:?}");
+    }
+    // A nonlinearity that rises everywhere keeps the order of a window's values.
+    let (late, first) = (made(Activation::Tanh, Norm::None), made(Activation::Tanh, Norm::None).pooling_first());
+    let x = random(3 * 70, 6);
+    let outputs = |block: &Conv<f64>| {
+        let (mut z, mut rest) = (vec![0.0; 3 * block.outputs()], vec![0.0; 3 * block.outputs()]);
+        block.forward(3, &x, &mut z, &mut Cache::default());
+        block.infer(3, &x, &mut rest);
+        (z, rest)
+    };
+    assert_eq!(outputs(&first), outputs(&late));
+    let classes: Vec<&str> =
+        made(Activation::Relu, Norm::Batch).pooling_first().modules().iter().map(|m| m.class).collect();
+    assert_eq!(classes, ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"]);
+}
+
+#[test]
 fn evaluation_with_the_batch_statistics_is_the_training_pass() {
     let m = 9;
     let input = Shape { channels: 3, height: 6, width: 4 };
