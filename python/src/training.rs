@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hsic_bottleneck::assemble::{build_method, build_network, check_targets};
+use hsic_bottleneck::assemble::{build_method, check_targets, network_for};
 use hsic_bottleneck::augment::Augmentation;
 use hsic_bottleneck::batch::{Batches, for_each_batch};
 use hsic_bottleneck::config::TrainConfig;
@@ -188,7 +188,7 @@ pub(crate) fn learn_part(
     let work = || {
         let train = &data.0.train;
         check_targets(&config, train)?;
-        let mut network = build_network(&config, train.shape, train.kind())?;
+        let mut network = network_for(&config, train)?;
         let mut update = build_method(&config, train.kind())?;
         let mut session = OnCpu::new(&mut network, &mut *update);
         let mut position = run.load_checkpoint(&mut session)?.unwrap_or_default();
@@ -226,6 +226,7 @@ fn batches(config: &TrainConfig) -> Batches {
         shuffle: config.shuffle,
         augmentation: Augmentation::default(),
         drop_last: false,
+        smoothing: config.label_smoothing,
     }
 }
 
@@ -233,7 +234,7 @@ fn batches(config: &TrainConfig) -> Batches {
 fn conclude_run(py: Python<'_>, config: &TrainConfig, data: &Split, run: &Run) -> PyResult<String> {
     let work = |stop: &AtomicBool| {
         let train = &data.train;
-        let mut network = build_network(config, train.shape, train.kind())?;
+        let mut network = network_for(config, train)?;
         let mut update = build_method(config, train.kind())?;
         let mut session = OnCpu::new(&mut network, &mut *update);
         let position: Position = run.load_checkpoint(&mut session)?.unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use hsic::random::Stream;
-use hsic_bottleneck::augment::{Augmentation, Scratch};
+use hsic_bottleneck::augment::{Augmentation, Flip, Scratch};
 use hsic_bottleneck::batch::{Batch, epoch_order};
 use hsic_bottleneck::dataset::{Dataset, Normalization, Samples, Shape, Targets};
 
@@ -42,7 +42,7 @@ fn normalized(bencher: Bencher, (m, channels, side): (usize, usize, usize)) {
 fn augmented(bencher: Bencher, (m, channels, side): (usize, usize, usize)) {
     let mut dataset = dataset(channels, side);
     dataset.normalization = normalization(&dataset);
-    let augmentation = Augmentation { flip: true, shift: 4, cutout: 8 };
+    let augmentation = Augmentation { flip: Flip::Random, shift: 4, cutout: 8, ..Augmentation::default() };
     let (columns, order) = (dataset.columns(), epoch_order(ROWS, 1, 0));
     let (mut x, mut scratch) = (vec![0.0; m * columns], Scratch::default());
     bencher.counter(ItemsCount::new(m * columns)).bench_local(|| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};
 use hsic::Scalar;
-use hsic_bottleneck::optimizer::{Optimizer, OptimizerState};
+use hsic_bottleneck::optimizer::{Groups, Optimizer, OptimizerState};
 
 /// A dense block of 64 x 10, 256 x 256 and 12,544 x 256.
 const PARAMETERS: &[usize] = &[650, 65_792, 3_211_520];
@@ -16,17 +16,17 @@ fn main() {
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn sgd<T: Scalar>(bencher: Bencher, parameters: usize) {
-    step::<T>(bencher, parameters, Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 });
+    step::<T>(bencher, parameters, Optimizer::sgd());
 }
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn momentum<T: Scalar>(bencher: Bencher, parameters: usize) {
-    step::<T>(bencher, parameters, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 });
+    step::<T>(bencher, parameters, Optimizer::momentum(0.9).decayed(1e-4));
 }
 
 #[divan::bench(types = [f32, f64], args = PARAMETERS)]
 fn adamw<T: Scalar>(bencher: Bencher, parameters: usize) {
-    let optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-2 };
+    let optimizer = Optimizer::adamw().decayed(1e-2);
     step::<T>(bencher, parameters, optimizer);
 }
 
@@ -35,6 +35,6 @@ fn step<T: Scalar>(bencher: Bencher, parameters: usize, optimizer: Optimizer) {
     let mut state = OptimizerState::default();
     bencher.counter(ItemsCount::new(parameters)).bench_local(|| {
         // A rate so small that the weights stay in range however often this runs.
-        optimizer.step(1e-12, &mut weights, &gradient, &mut state);
+        optimizer.step(1e-12, Groups::default(), (&mut weights, &gradient), &mut state);
     });
 }

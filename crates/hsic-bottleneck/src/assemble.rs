@@ -1,16 +1,25 @@
 //! From a checked configuration to a network and the method that trains it.
 
+use hsic::random::Stream;
+use hsic_data::batch::Batch;
 use hsic_data::dataset::{Dataset, Shape, TargetKind};
+use hsic_learn::engine::Lookahead;
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
+use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
 use hsic_learn::update::Update;
 use hsic_nn::network::build::build;
 use hsic_nn::network::models::{ends_in_capsules, with_classifier, without_classifier};
 use hsic_nn::network::{NETWORKS, Network, NetworkSettings};
 
+use hsic_nn::optimizer::Average;
+
 use crate::config::{ConfigError, Numbers, TrainConfig, TrainOptions};
 use crate::error::Error;
 use crate::training::Training;
+
+/// Most training images that windows are whitened by.
+const WHITENED_ROWS: usize = 5_000;
 
 /// The network that a configuration names, with fresh weights, for samples of this shape and targets of this kind (a number
 /// is that of classes).
@@ -24,7 +33,7 @@ use crate::training::Training;
 pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<TargetKind>) -> Result<Network, Error> {
     let targets = targets.into();
     let classes = targets.outputs();
-    let side = shape.height.min(shape.width);
+    let side = shape.height.min(shape.width) - usize::from(config.design.whiten);
     let settings = NetworkSettings { widths: config.widths.clone(), outputs: config.outputs, classes, side };
     let kind = NETWORKS.iter().find(|kind| kind.name == config.model);
     let blocks = kind.map_or_else(|| config.blocks.clone(), |kind| (kind.blocks)(&settings));
@@ -44,12 +53,32 @@ pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<Targ
         _ if kind.is_some() && config.outputs.is_none() => without_classifier(blocks, classes),
         Outputs::Features | Outputs::Labels => blocks,
     };
-    let network = build(config.pool_at, shape, &blocks, config.activation, config.norm, config.seed)?;
+    let network = build(config.design, shape, &blocks, config.seed)?;
     let mut network = network.with_entrances(config.entrance, config.seed).with_input_norm(config.input_norm);
     network.set_feature(config.feature);
     if let Some(label) = config.recipe.label() {
         check_room(method.name, network.inputs(), classes)?;
         network = network.with_label(label.of(classes));
+    }
+    Ok(network)
+}
+
+/// That network for training on these data: with what does not learn but follows from the training rows.
+///
+/// # Errors
+/// Those of [`build_network`].
+///
+/// # Cost
+/// Of a whitened input two passes over at most 5,000 images.
+pub fn network_for(config: &TrainConfig, train: &Dataset) -> Result<Network, Error> {
+    let mut network = build_network(config, train.shape, train.kind())?;
+    if config.design.whiten {
+        let mut rows: Vec<usize> = (0..train.rows()).collect();
+        Stream::new(config.seed, "whiten", 0).shuffle(&mut rows);
+        rows.truncate(WHITENED_ROWS);
+        let mut seen = Batch::default();
+        seen.fill(train, &rows);
+        network.see(&seen.x);
     }
     Ok(network)
 }
@@ -65,6 +94,12 @@ pub fn check_targets(config: &TrainConfig, data: &Dataset) -> Result<(), Error> 
     let classifier = config.options.rule.classifier.filter(|&weight| weight > 0.0);
     if config.protocol.is_authors() || config.authors_beside {
         return Err(Error::option_needs_classes(data, "the authors' protocol (readout, bn, authors-beside)"));
+    }
+    if config.test_time != TestTime::None {
+        return Err(Error::option_needs_classes(data, "test-time"));
+    }
+    if config.label_smoothing > 0.0 {
+        return Err(Error::option_needs_classes(data, &format!("label-smoothing = {}", config.label_smoothing)));
     }
     match (config.method.values, classifier) {
         (false, _) => Err(Error::needs_classes(data, config.method.name, config.methods.iter())),
@@ -85,6 +120,7 @@ pub fn training(config: &TrainConfig) -> Training {
         learning_rate: config.learning_rate,
         shuffle: config.shuffle,
         augmentation: config.augmentation,
+        label_smoothing: config.label_smoothing,
         seed: config.seed,
         threads: config.threads,
         outputs: config.method.outputs,
@@ -110,7 +146,11 @@ pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Res
         order: config.order,
         schedule: config.schedule,
     };
-    Ok(config.recipe.make(&settings)?)
+    let update = config.recipe.make(&settings)?;
+    Ok(match config.average {
+        Average::None => update,
+        Average::Lookahead => Box::new(Lookahead::new(update)),
+    })
 }
 
 /// The configuration of one of several networks: one sigma, judged fairly, no format training.
@@ -124,6 +164,7 @@ pub(crate) fn member_config(config: &TrainConfig, sigma: f64) -> Result<TrainCon
     options.evaluation.readout = Some(ReadoutProtocol::Fair);
     options.evaluation.bn = Some(NormProtocol::Fair);
     options.evaluation.authors_beside = Some(false);
+    options.evaluation.test_time = Some(TestTime::None);
     options.resolve_among(&config.methods)
 }
 

@@ -77,7 +77,7 @@ impl Run {
                 values.filter(whole).ok_or_else(found)
             };
             let (first, second) = (part("first")?, part("second")?);
-            record.optimizers.push(OptimizerState { first, second, steps });
+            record.optimizers.push(OptimizerState { first, second, steps, ..OptimizerState::default() });
         }
         for (block, steps) in learner_steps.into_iter().enumerate() {
             let mut learners = Vec::with_capacity(steps.len());
@@ -91,11 +91,16 @@ impl Run {
                 };
                 let [parameters, statistics, first, second] = LEARNER_PARTS;
                 let (parameters, statistics) = (part(parameters)?, part(statistics)?);
-                let optimizer = OptimizerState { first: part(first)?, second: part(second)?, steps };
+                let optimizer =
+                    OptimizerState { first: part(first)?, second: part(second)?, steps, ..OptimizerState::default() };
                 learners.push(LearnerState { parameters, statistics, optimizer });
             }
             record.learners.push(learners);
         }
+        record.average.extend((0..blocks.len()).map_while(|block| {
+            let tensor = stored.tensors.remove(&format!("average.{block}"))?;
+            Some(tensor.values)
+        }));
         let weights = tensor_file::matched(&path, &session.weights(), stored.tensors)?;
         session.restore(&weights, record).map_err(|mismatch| self.foreign(&mismatch))?;
         Ok(Some(position))
@@ -255,10 +260,12 @@ mod tests {
         let mut record = UpdateState::default();
         for block in network(1).blocks() {
             let first = (0..block.parameters().len()).map(|i| (i as f32).sin()).collect();
-            record.optimizers.push(OptimizerState { first, second: Vec::new(), steps: 12 });
-            let optimizer = OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11 };
+            record.optimizers.push(OptimizerState { first, steps: 12, ..OptimizerState::default() });
+            let optimizer =
+                OptimizerState { first: vec![0.25; 2], second: vec![0.5; 2], steps: 11, ..OptimizerState::default() };
             let learner = LearnerState { parameters: vec![-1.5, 2.5], statistics: vec![3.5], optimizer };
             record.learners.push(vec![learner; 2]);
+            record.average.push(vec![0.75; 3]);
         }
         run.save_checkpoint(&position, &Kept(network(1), record.clone())).unwrap();
         (folder, run, position, record)
@@ -351,12 +358,12 @@ mod tests {
             message(&run, &fs::read(run.file(CHECKPOINT)).unwrap())
         };
         let wide = || Network::mlp(6, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::Batch, 1);
-        let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], learners: Vec::new() };
+        let empty = UpdateState { optimizers: vec![OptimizerState::default(); 3], ..UpdateState::default() };
         assert_eq!(fails(wide(), &position, &empty), "tensor 0.weight has shape [4, 6], expected [4, 5]");
         let bare = Network::mlp(5, &[4, 3], 2, Activation::Relu, hsic_nn::network::Norm::None, 1);
         assert_eq!(fails(bare, &position, &empty), "no tensor 1.running_mean, expected every tensor of the network");
         assert_eq!(fails(wide(), &position, &record), "tensor 0.weight has shape [4, 6], expected [4, 5]");
-        let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], learners: Vec::new() };
+        let deep = UpdateState { optimizers: vec![OptimizerState::default(); 4], ..UpdateState::default() };
         assert_eq!(fails(network(1), &position, &deep), "state of 4 blocks, expected 3, those of the network");
         let mut short = record.clone();
         short.optimizers[1].first.pop();

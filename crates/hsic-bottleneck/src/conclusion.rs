@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hsic_data::dataset::{Quantities, Split, Task};
+use hsic_data::dataset::{Dataset, Quantities, Split, Task};
 use hsic_learn::judge::assignment::{Assignment, Confusion};
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
+use hsic_learn::judge::test_time::TestTime;
 use hsic_nn::network::Norm;
 
 use crate::assemble::{format_input, training};
@@ -18,7 +19,7 @@ use crate::config::{NormStatistics, TrainConfig};
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell, unmeasured};
 use crate::run::{READOUT, Run, SUMMARY};
-use crate::summary::{Summary, ValueSummary};
+use crate::summary::{Looked, Summary, ValueSummary};
 use crate::valued::{self, Valued};
 
 /// What training took.
@@ -110,11 +111,20 @@ pub fn conclude(
         };
         tell(listeners, |observer| observer.warning(&warning))?;
     }
+    let test_time = match (config.test_time, &format) {
+        (TestTime::None, _) => None,
+        (looks, Some(format)) => Some(looked(config, members, (config.format.input, format), looks, test)),
+        (looks, None) => {
+            let table = at_rest.looking(looks, test.shape).outputs(test, usize::MAX);
+            Some(Looked { looks, accuracy: table.accuracy(&config.protocol, &assignment) })
+        }
+    };
     let mut summary = Summary {
         train_accuracy: table.accuracy(&config.protocol, &assignment),
         test_accuracy: test_table.accuracy(&config.protocol, &assignment),
         authors_test_accuracy: beside,
         format_accuracy: format.as_ref().map(|format| format.test.accuracy()),
+        test_time,
         formatted: format.is_some() || formatted,
         confusion,
         class_names: train.class_names().to_vec(),
@@ -193,6 +203,7 @@ fn outline(
         judged_on: config.judged_on(),
         authors_test_accuracy: None,
         format_accuracy: None,
+        test_time: None,
         seconds: spent.seconds + start.elapsed().as_secs_f64(),
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
@@ -212,7 +223,19 @@ fn norm_statistics(config: &TrainConfig, data: &Split) -> Result<Option<NormStat
     let steps = training(config).steps(data)?;
     let anew = config.norm_statistics.are_formed_anew(config.learning_rate.decay, steps);
     let kept = if anew { NormStatistics::Anew } else { NormStatistics::Running };
-    Ok((config.norm != Norm::None || !config.blocks.is_empty()).then_some(kept))
+    Ok((config.design.norm != Norm::None || !config.blocks.is_empty()).then_some(kept))
+}
+
+/// What the softmax layer comes to by several looks at each image.
+pub(crate) fn looked(
+    config: &TrainConfig,
+    members: Members<'_>,
+    (input, format): (FormatInput, &Formatted),
+    looks: TestTime,
+    test: &Dataset,
+) -> Looked {
+    let at_rest = format_input(config, members, input).looking(looks, test.shape);
+    Looked { looks, accuracy: format.layer.evaluate(&at_rest, test).accuracy() }
 }
 
 /// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.

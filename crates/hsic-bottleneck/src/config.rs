@@ -9,6 +9,7 @@ mod checkpoints;
 pub mod given;
 mod norm_statistics;
 mod options;
+pub mod recipes;
 mod restarts;
 mod sizes;
 
@@ -22,13 +23,13 @@ use hsic_data::stage::DataPlan;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::Protocol;
 use hsic_learn::judge::softmax::FormatSettings;
+use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
 use hsic_learn::update::{Schedule, UpdateOrder};
-use hsic_nn::network::{Activation, BlockSpec, Entrance, Feature, InputNorm, NetworkPlan, Norm, PoolAt};
-use hsic_nn::network::{PYRAMID, Width};
-use hsic_nn::optimizer::{LearningRate, Optimizer};
+use hsic_nn::network::{BlockSpec, Design, Entrance, Feature, InputNorm, NetworkPlan, PYRAMID, Width};
+use hsic_nn::optimizer::{Average, LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileError;
@@ -124,14 +125,10 @@ pub struct TrainConfig {
     pub widths: Option<Vec<Width>>,
     /// Units of the output block; `None` for the model's own.
     pub outputs: Option<usize>,
-    /// Nonlinearity of every block.
-    pub activation: Activation,
-    /// What stands before it.
-    pub norm: Norm,
+    /// What all blocks are built with.
+    pub design: Design,
     /// What the objective sees of a map.
     pub feature: Feature,
-    /// Where maps are pooled.
-    pub pool_at: PoolAt,
     /// What happens to a row of the input.
     pub input_norm: InputNorm,
     /// What happens between blocks.
@@ -142,6 +139,8 @@ pub struct TrainConfig {
     pub method: &'static Method,
     /// How it is made, with its own options.
     pub recipe: Recipe,
+    /// Share of each row's target that cross-entropy spreads over all classes alike.
+    pub label_smoothing: f64,
     /// The methods that it was chosen among.
     pub methods: Methods,
     /// Width of the kernels of each network; one in the plain case.
@@ -152,6 +151,8 @@ pub struct TrainConfig {
     pub approximation: Approximation,
     /// The optimizer with its numbers.
     pub optimizer: Optimizer,
+    /// Which weights a training goes on from.
+    pub average: Average,
     /// The learning rate with its course.
     pub learning_rate: LearningRate,
     /// Passes over the training data; those of a named data set where they follow from the data, which are not known yet
@@ -183,6 +184,8 @@ pub struct TrainConfig {
     pub protocol: Protocol,
     /// Whether the test accuracy by the authors' protocol is recorded too.
     pub authors_beside: bool,
+    /// Looks at each image whose accuracy is told beside the plain one.
+    pub test_time: TestTime,
     /// Format training; no epochs for none.
     pub format: FormatSettings,
 }
@@ -313,6 +316,7 @@ impl TrainOptions {
         let method = chosen.map_or(asked, |chosen| chosen.name.to_owned());
         self.objective.method = Some(method.clone());
         self.choose_network();
+        self.optimizer.settle_rate();
         let recipe = match chosen {
             Some(known) => {
                 if let Ok(toml::Value::Table(given)) = toml::Value::try_from(&self.rule) {
@@ -347,12 +351,15 @@ impl TrainOptions {
             self.training.epochs.get_or_insert(Sizes::NAMED.epochs);
             self.training.batch_size.get_or_insert(Sizes::NAMED.batch_size);
         }
+        let label_smoothing = self.rule.label_smoothing.unwrap_or(0.0);
+        faults.share("label-smoothing", label_smoothing);
         let batch_known = self.training.batch_size.is_some();
         let network = self.network.resolve(&self.blocks, &mut faults);
         let objective = self.objective.resolve(&mut faults);
         let (optimizer, learning_rate) = self.optimizer.resolve(&mut faults);
+        let average = *self.optimizer.average.get_or_insert_default();
         let course = self.training.resolve(&mut faults);
-        let (protocol, authors_beside) = self.evaluation.resolve(course.batch_size);
+        let (protocol, authors_beside, test_time) = self.evaluation.resolve(course.batch_size);
         let open = (self.format.format_epochs, self.format.format_batch_size);
         if layered
             && (*self.format.format_epochs.get_or_insert(Sizes::NAMED.format_epochs) > 0
@@ -388,7 +395,7 @@ impl TrainOptions {
             return Err(ConfigError::Faults(faults.0));
         };
         let DataPlan { dataset, load, augmentation } = data;
-        let NetworkPlan { model, widths, outputs, activation, norm, feature, pool_at, input_norm, entrance } = network;
+        let NetworkPlan { model, widths, outputs, design, feature, input_norm, entrance } = network;
         let Course {
             epochs,
             batch_size,
@@ -412,19 +419,19 @@ impl TrainOptions {
             model,
             widths,
             outputs,
-            activation,
-            norm,
+            design,
             feature,
-            pool_at,
             input_norm,
             entrance,
             method,
             recipe,
+            label_smoothing,
             methods: methods.clone(),
             sigmas,
             bottleneck,
             approximation,
             optimizer,
+            average,
             learning_rate,
             epochs,
             batch_size,
@@ -440,6 +447,7 @@ impl TrainOptions {
             monitor_steps,
             protocol,
             authors_beside,
+            test_time,
             format,
         })
     }
@@ -447,12 +455,14 @@ impl TrainOptions {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::Activation;
+
     use super::*;
 
     #[test]
     fn the_defaults_are_valid_and_survive_a_round_trip() {
         let config = TrainOptions::default().resolve().unwrap();
-        assert_eq!((config.widths.as_deref(), config.activation), (None, Activation::Relu));
+        assert_eq!((config.widths.as_deref(), config.design.activation), (None, Activation::Relu));
         let text = toml::to_string(&config.options).unwrap();
         let again: TrainOptions = toml::from_str(&text).unwrap();
         assert_eq!(again.resolve().unwrap(), config);

@@ -4,6 +4,7 @@
 //! the crates below are re-exported here, so that this crate is all that a training needs.
 
 pub mod assemble;
+pub mod audit;
 mod chance;
 pub mod checkpoint;
 pub mod conclusion;

@@ -12,7 +12,7 @@ use hsic_learn::judge::values::{Line, ValueReadout};
 use hsic_learn::session::OnCpu;
 use serde::{Deserialize, Serialize};
 
-use crate::assemble::{build_method, build_network, check_targets, member_config, training};
+use crate::assemble::{build_method, check_targets, member_config, network_for, training};
 use crate::conclusion::peak_memory_bytes;
 use crate::config::TrainConfig;
 use crate::error::Error;
@@ -115,7 +115,7 @@ fn of_one(config: &TrainConfig, data: &Split) -> Result<Pilot, Error> {
     check_targets(config, &data.train)?;
     let training = training(config);
     let total = training.steps(data)?;
-    let mut network = build_network(config, data.train.shape, data.train.kind())?;
+    let mut network = network_for(config, &data.train)?;
     let mut update = build_method(config, data.train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
     let stop = AtomicBool::new(false);

@@ -11,6 +11,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
+use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::judge::values::{Score, ValueReadout};
 use hsic_learn::method::Outputs;
 use hsic_learn::methods::Methods;
@@ -361,6 +362,27 @@ impl Predictor {
             None => self.own_outputs().outputs(dataset, usize::MAX)?.counts.assigned(&readout.assignment),
         };
         Ok(self.by_run_class(by_class, &classes))
+    }
+
+    /// Accuracy by several looks at each image of a data set: by the layer of format training if there is one.
+    ///
+    /// # Errors
+    /// As [`Predictor::check`].
+    pub fn accuracy_by(&self, looks: TestTime, dataset: &Dataset) -> Result<f64, Error> {
+        let classes = self.check(dataset)?;
+        let Told::Classes(readout, format) = &self.told else { return Err(self.other_task(dataset)) };
+        let shape = self.provenance.shape;
+        let by_class = match format {
+            Some((input, layer)) => {
+                let at_rest = format_input(&self.config, &self.networks, *input).looking(looks, shape);
+                layer.evaluate(&at_rest, dataset)
+            }
+            None => {
+                let at_rest = self.own_outputs().looking(looks, shape);
+                at_rest.outputs(dataset, usize::MAX).counts.assigned(&readout.assignment)
+            }
+        };
+        Ok(self.by_run_class(by_class, &classes).accuracy())
     }
 
     /// The rows of a table by class of a data set, in the order of the run's classes.

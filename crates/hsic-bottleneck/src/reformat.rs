@@ -4,8 +4,9 @@ use std::sync::atomic::AtomicBool;
 
 use hsic_data::dataset::Split;
 use hsic_learn::judge::softmax::FormatSettings;
+use hsic_learn::judge::test_time::TestTime;
 
-use crate::conclusion::format_run;
+use crate::conclusion::{format_run, looked};
 use crate::error::Error;
 use crate::predict::Predictor;
 use crate::run::{Run, SUMMARY};
@@ -39,6 +40,10 @@ pub fn format_finished(
     summary.format_accuracy = Some(formatted.test.accuracy());
     summary.formatted = true;
     summary.judged_on = config.judged_on();
+    if config.test_time != TestTime::None {
+        let layer = (settings.input, &formatted);
+        summary.test_time = Some(looked(&config, predictor.networks().into(), layer, config.test_time, &data.test));
+    }
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;
     run.seal()?;

@@ -59,6 +59,9 @@ pub(crate) fn tensors_of<'a>(
     let mut tensors: Vec<Entry<'_>> = tensor_file::stored(weights).collect();
     let mut counts = Counts::default();
     for block in blocks {
+        if let Some(average) = record.average.get(block) {
+            tensors.push((format!("average.{block}"), vec![average.len()], average[..].into()));
+        }
         if let Some(state) = record.optimizers.get(block) {
             for (part, values) in [("first", &state.first), ("second", &state.second)] {
                 tensors.push((format!("optimizer.{block}.{part}"), vec![values.len()], values[..].into()));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hsic_data::dataset::Task;
 use hsic_learn::judge::assignment::Confusion;
+use hsic_learn::judge::test_time::TestTime;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{NormStatistics, TrainConfig};
@@ -89,6 +90,9 @@ pub struct Summary {
     pub authors_test_accuracy: Option<f64>,
     /// Accuracy after format training; `None` without.
     pub format_accuracy: Option<f64>,
+    /// Accuracy by several looks at each image, beside the plain one: of the softmax layer where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_time: Option<Looked>,
     /// Seconds of training, evaluation included.
     pub seconds: f64,
     /// Median time of a step.
@@ -118,6 +122,15 @@ pub struct Summary {
     /// The parts of a training that was taken further after its end, in order; empty for one that was not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<Leg>,
+}
+
+/// An accuracy by several looks at each image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Looked {
+    /// Which looks.
+    pub looks: TestTime,
+    /// Accuracy on the part that the run is judged on, a fraction.
+    pub accuracy: f64,
 }
 
 /// How right values are, in the unit of the target.

@@ -6,7 +6,7 @@ use hsic_data::dataset::Split;
 use hsic_learn::judge::at_rest::Members;
 use hsic_learn::session::{OnCpu, Session};
 
-use crate::assemble::{build_method, build_network, check_targets, member_config, training};
+use crate::assemble::{build_method, build_network, check_targets, member_config, network_for, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
 use crate::error::Error;
@@ -96,7 +96,7 @@ fn train_one(
     let train = &data.train;
     check_targets(config, train)?;
     let total = training(config).steps(data)?;
-    let mut network = build_network(config, train.shape, train.kind())?;
+    let mut network = network_for(config, train)?;
     let mut update = build_method(config, train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
     let from = take_up(&mut session, data, run, total)?;

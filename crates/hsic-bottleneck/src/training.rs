@@ -60,6 +60,8 @@ pub struct Training {
     pub shuffle: bool,
     /// Random changes of training images.
     pub augmentation: Augmentation,
+    /// Share of each row's target that cross-entropy spreads over all classes alike, in [0, 1).
+    pub label_smoothing: f64,
     /// Seed of order and changes.
     pub seed: u64,
     /// Threads, by the rule of [`on_threads`]: `None` for those of the pool that it is called on, or all cores. The result
@@ -97,6 +99,7 @@ impl Training {
             learning_rate: LearningRate { peak: 2e-3, decay: Decay::Cosine, warmup_steps: 0 },
             shuffle: true,
             augmentation: Augmentation::default(),
+            label_smoothing: 0.0,
             seed: 1,
             threads: None,
             outputs: Outputs::Units,
@@ -225,6 +228,7 @@ impl Training {
         faults.check("epochs", self.epochs, self.epochs >= 1, "a whole number >= 1");
         faults.check("batch-size", self.batch_size, self.batch_size >= 2, "a whole number >= 2");
         faults.positive("learning-rate", self.learning_rate.peak);
+        faults.share("label-smoothing", self.label_smoothing);
         faults.check("restarts", &self.restarts, self.restarts.fit(self.epochs), "epochs in order, before the last");
         let filled = !self.drop_last || self.batch_size <= train.rows() || train.rows() < 2;
         let expected = format!("at most the {} training rows, or drop-last = false", train.rows());
@@ -251,6 +255,7 @@ impl Training {
             shuffle: self.shuffle,
             augmentation: self.augmentation,
             drop_last: self.drop_last,
+            smoothing: self.label_smoothing,
         }
     }
 

@@ -36,7 +36,7 @@ fn batch(index: u64) -> Batch {
     let mut stream = Stream::new(5, "batch", index);
     let labels: Vec<usize> = (0..ROWS).map(|_| stream.below(4) as usize).collect();
     let x = (0..ROWS * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-    Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step: index }
+    Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step: index }
 }
 
 fn network(name: &str, widths: &str) -> Network {
@@ -74,7 +74,7 @@ fn last_round(update: &mut dyn Update, network: &mut Network, batches: &[Batch])
 
 /// A rule, its output block a classifier.
 fn classified(rule: impl Objective + 'static) -> Box<dyn Update> {
-    let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let adamw = Optimizer::adamw();
     Box::new(Local::new(Classified(rule), adamw, UpdateOrder::Jacobi, Schedule::Parallel))
 }
 
@@ -90,8 +90,8 @@ fn a_step_allocates_nothing_in_the_steady_state() {
     let objective = |x_weight| {
         HsicObjective::new(Bottleneck { x_weight, ..Bottleneck::default() }).expect("numbers in their ranges")
     };
-    let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
-    let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-4 };
+    let sgd = Optimizer::momentum(0.9).decayed(1e-4);
+    let adamw = Optimizer::adamw().decayed(1e-4);
     let local = |optimizer, order, schedule, x_weight| -> Box<dyn Update> {
         Box::new(Local::new(objective(x_weight), optimizer, order, schedule))
     };

@@ -10,9 +10,11 @@ use std::str::FromStr;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use hsic_bottleneck::config::recipes::RECIPES;
 use hsic_bottleneck::config::{DataOptions, FormatOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::dataset::{ArrayNames, ColumnList, Header, ImageFit, Missing, Part, Task, TextEncoding};
 use hsic_bottleneck::importance::ImportanceOptions;
+use hsic_bottleneck::judge::test_time::TestTime;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
 
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Format(Box<FormatArguments>),
     Eval(EvalArguments),
     Importance(Box<ImportanceArguments>),
+    Audit(Box<AuditArguments>),
     Predict(PredictArguments),
     Export(ExportArguments),
     Report(ReportArguments),
@@ -50,7 +53,7 @@ pub(crate) enum Command {
 ///
 /// Each block learns by itself: more dependence on the labels, less on the input. The line of an epoch has nHSIC with
 /// the input (X) and with the labels (Y) of the last block that learns by it. Without arguments the default
-/// network learns the built-in digits in seconds. Precedence: flags, then --config, then defaults.
+/// network learns the built-in digits in seconds. Precedence: flags, then --config, then --recipe, then defaults.
 ///
 /// Example: hsic train --dataset mnist --widths 256x6 --epochs 5 --seed 1
 #[derive(Debug, Args)]
@@ -60,6 +63,11 @@ pub(crate) struct TrainArguments {
     /// TOML file with the same settings, a table a stage
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Options that belong together, in the place of defaults: airbench (the speed run on CIFAR-10, for images of 24 pixels
+    /// and more); the run stores what they are
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    #[arg(value_parser = PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name)))]
+    pub(crate) recipe: Option<String>,
     /// Folder of the run, new or empty [default: the next free one under runs/]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) run: Option<PathBuf>,
@@ -116,7 +124,36 @@ pub(crate) struct EvalArguments {
     /// Which rows [default: the test part, or all of other data without one]
     #[arg(long, value_enum)]
     pub(crate) part: Option<Part>,
+    /// Looks at each image whose accuracy is told beside the plain one [default: the run's]
+    #[arg(long, value_enum)]
+    pub(crate) test_time: Option<TestTime>,
     /// Print one JSON object in place of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Tell whether a training is local: whether what a block learns depends on what lies above it
+///
+/// A few steps are made twice from the same start, once with other weights in a block and in all behind it, and in what the
+/// method trains beside these. Every number of the blocks before is then compared to the bit. This is done for each block.
+/// Settings are those of train, or a run's.
+///
+/// Example: hsic audit --method hsic-local --train-size 500
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// Folder of a run whose settings are taken
+    #[arg(conflicts_with_all = ["config", "recipe"])]
+    pub(crate) run: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: TrainOptions,
+    /// TOML file with the same settings, a table a stage
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Options that belong together, in the place of defaults
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name)))]
+    pub(crate) recipe: Option<String>,
+    /// Print one JSON object in place of the table
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,6 @@
 //! One module a verb.
 
+mod audit;
 mod compare;
 mod completions;
 mod data;
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Train(arguments) => train::run(*arguments, &Here),
         Command::Eval(arguments) => eval::run(arguments),
         Command::Importance(arguments) => importance::run(*arguments),
+        Command::Audit(arguments) => audit::run(*arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Format(arguments) => format::run(*arguments),
         Command::Export(arguments) => export::run(arguments),

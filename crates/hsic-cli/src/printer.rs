@@ -1,5 +1,6 @@
 //! All output: results to standard output, progress and warnings to standard error.
 
+mod audit;
 mod data;
 mod figures;
 mod importance;
@@ -12,6 +13,7 @@ mod statistics;
 mod tables;
 mod text;
 
+pub(crate) use audit::audit;
 pub(crate) use data::{dataset, datasets, uncached, verification};
 pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
 pub(crate) use importance::importance;

@@ -222,6 +222,9 @@ impl RunFacts {
             if let Some(format) = summary.format_accuracy {
                 row(&format!("{part} accuracy after format training"), percent(format));
             }
+            if let Some((looked, told)) = summary.test_time.and_then(|looked| Some((looked, looked.looks.told()?))) {
+                row(&format!("{part} accuracy {told}"), percent(looked.accuracy));
+            }
             let unformatted =
                 if summary.format_accuracy.is_some() || !summary.formatted { ", outputs unformatted" } else { "" };
             if let Some(values) = summary.values {

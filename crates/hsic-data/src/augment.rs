@@ -4,18 +4,113 @@
 //! one would have seen, whatever the number of threads. Each change has a draw of its own: one that is switched on or
 //! off does not move the others.
 
+use std::fmt;
+use std::str::FromStr;
+
 use hsic::random::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, DatasetError, Shape};
 use crate::fault::Fault;
 
+/// Which images have left and right swapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FlipText", into = "FlipText")]
+pub enum Flip {
+    /// None.
+    #[default]
+    Never,
+    /// Every second image, at random, anew in each epoch.
+    Random,
+    /// Every image in every second epoch: in its first by a draw, then in turn (Jordan 2024), so that two epochs show both.
+    Alternating,
+}
+
+/// How it stands in TOML: a truth value, as it was before there were three, or a name.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum FlipText {
+    Whether(bool),
+    Name(String),
+}
+
+impl From<Flip> for FlipText {
+    fn from(flip: Flip) -> Self {
+        match flip {
+            Flip::Never => Self::Whether(false),
+            Flip::Random => Self::Whether(true),
+            Flip::Alternating => Self::Name(flip.to_string()),
+        }
+    }
+}
+
+impl TryFrom<FlipText> for Flip {
+    type Error = String;
+
+    fn try_from(text: FlipText) -> Result<Self, String> {
+        match text {
+            FlipText::Whether(flips) => Ok(if flips { Self::Random } else { Self::Never }),
+            FlipText::Name(name) => name.parse(),
+        }
+    }
+}
+
+impl fmt::Display for Flip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Never => "false",
+            Self::Random => "true",
+            Self::Alternating => "alternating",
+        })
+    }
+}
+
+impl FromStr for Flip {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "false" => Ok(Self::Never),
+            "true" => Ok(Self::Random),
+            "alternating" => Ok(Self::Alternating),
+            _ => Err("expected true, false or alternating".to_owned()),
+        }
+    }
+}
+
+/// What enters where an image is moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// Black.
+    #[default]
+    Black,
+    /// The image's own pixels, mirrored at the line or column on its edge.
+    Reflect,
+}
+
+impl Border {
+    /// Where the value of place `at` of a side comes from, -side < at < 2 side - 1; `None` for black.
+    #[must_use]
+    pub fn source(self, at: isize, side: usize) -> Option<usize> {
+        let inside = usize::try_from(at).ok().filter(|&at| at < side);
+        match self {
+            Self::Black => inside,
+            Self::Reflect => inside.or(Some(if at < 0 { at.unsigned_abs() } else { 2 * (side - 1) - at as usize })),
+        }
+    }
+}
+
 /// Which random changes are made; the default makes none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augmentation {
-    /// Every second image, at random, has left and right swapped.
-    pub flip: bool,
-    /// The image moves by -shift to shift pixels along each axis, each as likely; black pixels enter.
+    /// Which images have left and right swapped.
+    pub flip: Flip,
+    /// The image moves by -shift to shift pixels along each axis, each as likely.
     pub shift: usize,
+    /// What enters where it moves.
+    pub border: Border,
     /// Side of a square whose values become 0: black, or the training part's mean if channels are normalized. Its
     /// center is any pixel; what lies beyond the border is lost (DeVries and Taylor 2017).
     pub cutout: usize,
@@ -43,7 +138,8 @@ impl Augmentation {
     /// Whether any change is made.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        *self == Self::default()
+        // A border without a move is none.
+        *self == Self { border: self.border, ..Self::default() }
     }
 
     /// What of this cannot be done to the samples of `dataset`: all of it if they are no images, a move or a square
@@ -63,7 +159,7 @@ impl Augmentation {
                 faults.push(Fault { key: key.to_owned(), value, expected });
             }
         };
-        check("flip", self.flip.to_string(), self.flip, true, 0);
+        check("flip", self.flip.to_string(), self.flip != Flip::Never, true, 0);
         check("shift", self.shift.to_string(), self.shift > 0, self.shift < side, side.saturating_sub(1));
         check("cutout", self.cutout.to_string(), self.cutout > 0, self.cutout <= side, side);
         faults
@@ -71,7 +167,15 @@ impl Augmentation {
 
     fn draw(&self, shape: Shape, seed: u64, epoch: u64, row: usize) -> Draw {
         let mut stream = Stream::new(seed, "augment", (epoch << 32) | row as u64);
-        let flip = stream.below(2) == 1 && self.flip;
+        let drawn = stream.below(2) == 1;
+        let flip = match self.flip {
+            Flip::Never => false,
+            Flip::Random => drawn,
+            Flip::Alternating => {
+                let first = Stream::new(seed, "flip", row as u64).below(2);
+                (first + epoch) % 2 == 1
+            }
+        };
         let reach = self.shift as u64;
         let [down, right] = [(); 2].map(|()| stream.below(2 * reach + 1) as isize - self.shift as isize);
         let [row, column] = [shape.height, shape.width].map(|side| stream.below(side as u64) as usize);
@@ -118,10 +222,17 @@ impl Augmentation {
         scratch.clear();
         scratch.resize(image.len(), 0);
         let (from, to) = (overlap(-draw.right, width), overlap(draw.right, width));
+        let entering = (0..to.start).chain(to.end..width);
         for (from_plane, to_plane) in image.chunks_exact(height * width).zip(scratch.chunks_exact_mut(height * width)) {
             for (y, line) in to_plane.chunks_exact_mut(width).enumerate() {
-                let Some(y) = y.checked_add_signed(-draw.down).filter(|&y| y < height) else { continue };
-                line[to.clone()].copy_from_slice(&from_plane[y * width..][from.clone()]);
+                let Some(y) = self.border.source(y as isize - draw.down, height) else { continue };
+                let from_line = &from_plane[y * width..][..width];
+                line[to.clone()].copy_from_slice(&from_line[from.clone()]);
+                for x in entering.clone() {
+                    if let Some(source) = self.border.source(x as isize - draw.right, width) {
+                        line[x] = from_line[source];
+                    }
+                }
                 if draw.flip {
                     line.reverse();
                 }
@@ -185,10 +296,14 @@ mod tests {
                         let start = center as isize - half;
                         (start..start + augmentation.cutout as isize).contains(&at)
                     };
-                    let seen = if draw.flip { 3 - x } else { x };
-                    let (v, u) = (y - draw.down, seen - draw.right);
+                    let unflipped = if draw.flip { 3 - x } else { x };
+                    let (v, u) = (y - draw.down, unflipped - draw.right);
                     let there = (0..5).contains(&v) && (0..4).contains(&u);
-                    out.push(match (inside(y, draw.row) && inside(x, draw.column), there) {
+                    // numpy.pad(mode="reflect"): the edge itself is not repeated.
+                    let mirror = |at: isize, side: isize| (side - 1 - (side - 1 - at.abs()).abs()).abs();
+                    let (v, u) = (mirror(v, 5), mirror(u, 4));
+                    let seen = there || augmentation.border == Border::Reflect;
+                    out.push(match (inside(y, draw.row) && inside(x, draw.column), seen) {
                         (true, _) => 0.0,
                         (false, true) => plain[(c * 20 + v * 4 + u) as usize],
                         (false, false) => black[c as usize * 20],
@@ -203,8 +318,18 @@ mod tests {
     fn every_change_is_what_its_definition_says() {
         let normalization = Normalization { means: vec![0.5, 0.25], deviations: vec![0.3, 0.2] };
         for dataset in [images(None), images(Some(normalization))] {
-            for (flip, shift, cutout) in [(true, 0, 0), (false, 3, 0), (false, 0, 3), (true, 2, 2), (false, 0, 4)] {
-                let augmentation = Augmentation { flip, shift, cutout };
+            use Border::{Black, Reflect};
+            use Flip::{Alternating, Never, Random};
+            for (flip, shift, border, cutout) in [
+                (Random, 0, Black, 0),
+                (Never, 3, Black, 0),
+                (Never, 0, Black, 3),
+                (Random, 2, Black, 2),
+                (Never, 0, Black, 4),
+                (Never, 3, Reflect, 0),
+                (Alternating, 2, Reflect, 2),
+            ] {
+                let augmentation = Augmentation { flip, shift, border, cutout };
                 for epoch in 0..20 {
                     for row in 0..6 {
                         let ours = filled(augmentation, &dataset, epoch, row);
@@ -217,7 +342,7 @@ mod tests {
 
     #[test]
     fn half_of_the_images_are_mirrored_and_all_shifts_are_as_likely() {
-        let augmentation = Augmentation { flip: true, shift: 1, cutout: 1 };
+        let augmentation = Augmentation { flip: Flip::Random, shift: 1, cutout: 1, ..Augmentation::default() };
         let draws: Vec<Draw> = (0..9000).map(|row| augmentation.draw(SHAPE, 1, 2, row)).collect();
         let count = |which: &dyn Fn(&Draw) -> bool| draws.iter().filter(|draw| which(draw)).count() as f64;
         // Binomial: 9000 draws, four standard deviations.
@@ -232,9 +357,37 @@ mod tests {
     }
 
     #[test]
+    fn a_reflected_border_repeats_no_edge() {
+        // numpy.pad(range(5), 3, mode="reflect").
+        let padded: Vec<_> = (-3..8).map(|at| Border::Reflect.source(at, 5)).collect();
+        assert_eq!(padded, [3, 2, 1, 0, 1, 2, 3, 4, 3, 2, 1].map(Some));
+        assert_eq!([-1, 0, 4, 5].map(|at| Border::Black.source(at, 5)), [None, Some(0), Some(4), None]);
+    }
+
+    #[test]
+    fn alternating_flips_show_every_image_both_ways_in_two_epochs() {
+        let augmentation = Augmentation { flip: Flip::Alternating, ..Augmentation::default() };
+        let flips = |epoch| -> Vec<bool> { (0..400).map(|row| augmentation.draw(SHAPE, 1, epoch, row).flip).collect() };
+        let count = flips(0).into_iter().filter(|&flip| flip).count();
+        // Binomial: 400 draws, four standard deviations.
+        assert!((160..=240).contains(&count), "{count}");
+        assert!(flips(0).iter().zip(flips(1)).all(|(&first, second)| first != second));
+        assert_eq!((flips(0), flips(1)), (flips(2), flips(7)));
+    }
+
+    #[test]
+    fn flips_are_truth_values_or_a_name() {
+        for flip in [Flip::Never, Flip::Random, Flip::Alternating] {
+            assert_eq!(flip.to_string().parse(), Ok(flip));
+            assert_eq!(Flip::try_from(FlipText::from(flip)), Ok(flip));
+        }
+        assert_eq!("left".parse::<Flip>(), Err("expected true, false or alternating".to_owned()));
+    }
+
+    #[test]
     fn a_change_depends_on_epoch_and_row_and_not_on_other_changes() {
         let shift = Augmentation { shift: 2, ..Augmentation::default() };
-        let both = Augmentation { flip: true, cutout: 1, ..shift };
+        let both = Augmentation { flip: Flip::Random, cutout: 1, ..shift };
         let moves = |augmentation: Augmentation, epoch| -> Vec<(isize, isize)> {
             (0..50).map(|row| augmentation.draw(SHAPE, 0, epoch, row)).map(|draw| (draw.down, draw.right)).collect()
         };
@@ -245,7 +398,7 @@ mod tests {
 
     #[test]
     fn tables_and_too_large_changes_are_faults() {
-        let augmentation = Augmentation { flip: true, shift: 4, cutout: 5 };
+        let augmentation = Augmentation { flip: Flip::Random, shift: 4, cutout: 5, ..Augmentation::default() };
         let lines = |dataset: &Dataset| augmentation.faults(dataset).iter().map(Fault::to_string).collect::<Vec<_>>();
         assert_eq!(
             lines(&images(None)),

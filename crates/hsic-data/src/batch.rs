@@ -26,6 +26,8 @@ pub struct Batch<T = f32> {
     pub classes: usize,
     /// The value of each row, less the training part's mean and by its deviation; empty where rows have classes.
     pub values: Vec<f64>,
+    /// Share of each row's target that cross-entropy spreads over all classes alike, in [0, 1).
+    pub smoothing: f64,
     /// Index of the training step that it is for, from 0: what is drawn at random in a step follows from it.
     pub step: u64,
 }
@@ -115,7 +117,7 @@ impl Batch<f32> {
 }
 
 /// Which batches a training sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Batches {
     /// Rows of a batch, >= 2.
     pub size: usize,
@@ -127,6 +129,8 @@ pub struct Batches {
     pub augmentation: Augmentation,
     /// Whether the last batch of an epoch is left out if it is short of rows.
     pub drop_last: bool,
+    /// What batches say of the smoothing of their targets.
+    pub smoothing: f64,
 }
 
 impl Batches {
@@ -158,6 +162,7 @@ impl Batches {
         let rows = &order[start..(start + self.size).min(dataset.rows())];
         batch.fill_changed(dataset, rows, &self.augmentation, (self.seed, epoch), &mut Scratch::default())?;
         batch.step = step;
+        batch.smoothing = self.smoothing;
         Ok(())
     }
 }
@@ -195,6 +200,7 @@ pub fn for_each_batch<E: From<DatasetError>>(
                 let filled = batch.fill_changed(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
                 batch.step = step;
                 let failed = filled.is_err();
+                batch.smoothing = batches.smoothing;
                 if ready.send((step, filled.map(|()| batch))).is_err() || failed {
                     // The loop has ended early, or ends with what is sent.
                     return;
@@ -216,6 +222,7 @@ pub fn for_each_batch<E: From<DatasetError>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Flip;
     use crate::dataset::{LoadOptions, load};
 
     #[test]
@@ -231,8 +238,14 @@ mod tests {
     fn without_a_shuffle_rows_come_as_in_the_file() {
         let options = LoadOptions { train_size: Some(50), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
-        let plan =
-            Batches { size: 20, seed: 5, shuffle: false, augmentation: Augmentation::default(), drop_last: false };
+        let plan = Batches {
+            size: 20,
+            seed: 5,
+            shuffle: false,
+            augmentation: Augmentation::default(),
+            drop_last: false,
+            smoothing: 0.0,
+        };
         let mut labels = Vec::new();
         let seen = for_each_batch(&digits, &plan, 0..6, |_, batch| {
             labels.extend(batch.labels.iter().map(|&label| label as u16));
@@ -252,8 +265,14 @@ mod tests {
     fn a_last_batch_that_is_short_can_be_left_out() {
         let options = LoadOptions { train_size: Some(50), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
-        let plan =
-            |drop_last| Batches { size: 20, seed: 5, shuffle: true, augmentation: Augmentation::default(), drop_last };
+        let plan = |drop_last| Batches {
+            size: 20,
+            seed: 5,
+            shuffle: true,
+            augmentation: Augmentation::default(),
+            drop_last,
+            smoothing: 0.0,
+        };
         let seen = |plan: &Batches| {
             let mut batches = Vec::new();
             let kept = for_each_batch(&digits, plan, 0..2 * plan.steps(50), |_, batch| {
@@ -276,7 +295,8 @@ mod tests {
         let options = LoadOptions { train_size: Some(300), test_size: Some(10), ..LoadOptions::default() };
         let digits = load("digits", &options).unwrap().train;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let batches = Batches { size: 64, seed: 5, shuffle: true, augmentation: *augmentation, drop_last: false };
+        let batches =
+            Batches { size: 64, seed: 5, shuffle: true, augmentation: *augmentation, drop_last: false, smoothing: 0.0 };
         for_each_batch(&digits, &batches, range, |step, batch| {
             let values = batch.x.iter().map(|value| u64::from(value.to_bits()));
             for value in values.chain(batch.labels.iter().map(|&label| label as u64)).chain([step]) {
@@ -291,10 +311,10 @@ mod tests {
     #[test]
     fn changes_are_the_same_after_a_resume_and_differ_between_epochs() {
         let digits = load("digits", &LoadOptions { train_size: Some(64), ..LoadOptions::default() }).unwrap().train;
-        let augmentation = Augmentation { flip: true, shift: 2, cutout: 5 };
+        let augmentation = Augmentation { flip: Flip::Random, shift: 2, cutout: 5, ..Augmentation::default() };
         let batches = |range: Range<u64>| {
             let mut all = Vec::new();
-            let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation, drop_last: false };
+            let plan = Batches { size: 64, seed: 5, shuffle: true, augmentation, drop_last: false, smoothing: 0.0 };
             let collected = for_each_batch(&digits, &plan, range, |_, batch| {
                 all.push(batch.clone());
                 Ok::<_, DatasetError>(ControlFlow::Continue(()))
@@ -318,7 +338,7 @@ mod tests {
         let digits = load("digits", &options).unwrap().train;
         for (shuffle, shift, drop_last) in [(true, 0, false), (false, 0, false), (true, 2, false), (true, 0, true)] {
             let augmentation = Augmentation { shift, ..Augmentation::default() };
-            let plan = Batches { size: 32, seed: 5, shuffle, augmentation, drop_last };
+            let plan = Batches { size: 32, seed: 5, shuffle, augmentation, drop_last, smoothing: 0.0 };
             let mut own = Batch::default();
             let seen = for_each_batch(&digits, &plan, 0..6, |step, batch| {
                 plan.fill(&digits, step, &mut own)?;

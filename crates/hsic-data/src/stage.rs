@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, Border, Flip};
 use crate::dataset::{
     ArrayNames, ColumnList, Header, ImageFit, ImagePlan, LoadOptions, Missing, Normalize, Task, TextEncoding, known_as,
 };
@@ -69,11 +69,14 @@ options! {
         skip_broken: bool,
         /// Values of images: as they are, or each channel by the training part's mean and deviation [default: none]
         normalize: Normalize,
-        /// Mirror every second training image at random, left to right [default: false]
-        flip: bool,
-        /// Move training images by up to so many pixels at random, black enters, >= 0 [default: 0; images of one's own on
+        /// Mirror training images left to right: true (every second at random) or alternating (each in every second epoch)
+        /// [default: false]
+        flip: Flip,
+        /// Move training images by up to so many pixels at random, >= 0 [default: 0; images of one's own on
         /// the network pyramid: an eighth of their side]
         shift: usize,
+        /// What enters where they are moved: black, or reflect (the image, mirrored at its edge) [default: black]
+        shift_border: Border,
         /// Side in pixels of a square cut out of training images at random, >= 0 [default: 0]
         cutout: usize,
     }
@@ -109,8 +112,9 @@ impl DataOptions {
         let skip_broken = *self.skip_broken.get_or_insert(usual.skip_broken);
         let normalize = *self.normalize.get_or_insert(usual.normalize);
         let augmentation = Augmentation {
-            flip: *self.flip.get_or_insert(false),
+            flip: *self.flip.get_or_insert_default(),
             shift: self.shift.unwrap_or(0),
+            border: *self.shift_border.get_or_insert_default(),
             cutout: *self.cutout.get_or_insert(0),
         };
         for (key, size) in [("train-size", self.train_size), ("test-size", self.test_size)] {

@@ -4,6 +4,7 @@ pub(crate) mod angle;
 pub(crate) mod chain;
 pub(crate) mod clock;
 pub(crate) mod local;
+pub(crate) mod lookahead;
 pub(crate) mod pass;
 pub(crate) mod pool;
 pub(crate) mod top;
@@ -11,4 +12,5 @@ pub(crate) mod transport;
 
 pub use chain::Backprop;
 pub use local::Local;
+pub use lookahead::Lookahead;
 pub use transport::Feedback;

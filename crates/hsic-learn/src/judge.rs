@@ -7,4 +7,5 @@ pub mod monitor;
 pub mod options;
 pub mod readout;
 pub mod softmax;
+pub mod test_time;
 pub mod values;

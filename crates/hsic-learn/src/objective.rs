@@ -21,7 +21,7 @@ use crate::error::{ObjectiveError, StepError};
 
 pub use classified::Classified;
 pub use cross_entropy::CrossEntropy;
-pub use labels::Labels;
+pub use labels::{Labels, Told};
 pub use margin::Margin;
 pub use rule::{ByRule, Rule};
 

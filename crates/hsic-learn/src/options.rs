@@ -157,6 +157,9 @@ options! {
         /// hsic, hsic-local: what nHSIC(Z, X) compares a block with: the network's input, the block's own (block), or
         /// none [default: input]
         x: InputTerm,
+        /// methods with a cross-entropy: share of each row's target that is spread over all classes alike, in [0, 1)
+        /// [default: 0]
+        label_smoothing: f64,
         /// hsic, hsic-local: weight of the cross-entropy of a linear classifier of each block's own, added to its
         /// objective, >= 0 [default: 0]
         classifier: f64,

@@ -52,6 +52,8 @@ pub struct UpdateState<T = f32> {
     pub optimizers: Vec<OptimizerState<T>>,
     /// What the method trains beside each block; empty for a method that trains nothing else.
     pub learners: Vec<Vec<LearnerState<T>>>,
+    /// The average of each block's parameters, then statistics, of a training whose weights look ahead; else empty.
+    pub average: Vec<Vec<T>>,
 }
 
 impl<T: Scalar> UpdateState<T> {
@@ -60,7 +62,7 @@ impl<T: Scalar> UpdateState<T> {
     where
         T: 's,
     {
-        Self { optimizers: optimizers.cloned().collect(), learners: Vec::new() }
+        Self { optimizers: optimizers.cloned().collect(), ..Self::default() }
     }
 
     /// The same of a method that trains these beside the blocks.

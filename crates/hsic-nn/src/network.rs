@@ -7,6 +7,7 @@ pub mod capsule;
 pub mod conv;
 mod convolution;
 pub mod dense;
+pub mod design;
 pub mod entrance;
 mod error;
 pub mod feature;
@@ -20,6 +21,7 @@ mod options;
 pub mod pooled;
 pub mod residual;
 mod spec;
+pub mod whitened;
 
 use std::ops::Range;
 
@@ -33,6 +35,7 @@ pub use block::{Block, Cache, MapKind, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
+pub use design::{Design, Start};
 pub use entrance::{Between, DropoutBy, Entered, Entrance, InputNorm};
 pub use error::NetworkError;
 pub use feature::Feature;
@@ -46,6 +49,7 @@ pub use options::{NetworkOptions, NetworkPlan};
 pub use pooled::{PoolAt, Pooled};
 pub use residual::Residual;
 pub use spec::{BlockSpec, Width, parse_widths};
+pub use whitened::Whitened;
 
 /// Most rows that one task evaluates; fixed, so that the number of threads is invisible.
 const INFERENCE_ROWS: usize = 256;
@@ -200,6 +204,12 @@ impl<T: Scalar> Network<T> {
     /// The blocks, to be trained.
     pub fn blocks_mut(&mut self) -> &mut [Box<dyn Block<T>>] {
         &mut self.blocks
+    }
+
+    /// Forms what does not learn but follows from the data, from training rows (rows x inputs).
+    pub fn see(&mut self, rows: &[T]) {
+        let rows = self.entered(rows);
+        self.blocks[0].see(&rows);
     }
 
     /// Columns of the input.

@@ -1,22 +1,55 @@
-//! SGD and AdamW on flat parameters, and learning rates over time. The state lasts as long as the run.
+//! SGD, AdamW and Muon on the parameters of a block, and learning rates over time. The state lasts as long as the run.
 
+mod groups;
+mod muon;
 mod options;
+mod rate;
 
 use hsic::Scalar;
 use hsic::scalar::vectorize;
 use hsic::sums::norm;
-use serde::{Deserialize, Serialize};
 
-pub use options::{OptimizerName, OptimizerOptions};
+pub use groups::{Group, GroupRates, Groups, Matrix};
+pub use muon::Workspace;
+pub use options::{Average, MuonRest, OptimizerName, OptimizerOptions};
+pub use rate::{Decay, LearningRate};
 
 /// How a gradient becomes a change of the parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "name")]
-pub enum Optimizer {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    /// What is done with a gradient.
+    pub algorithm: Algorithm,
+    /// If there is one, it is done with g min(1, bound / |g|) (Pascanu et al. 2013), |g| the norm of all that one learner
+    /// learns from: a block's own gradient, or that of the whole network where one loss trains it. > 0.
+    pub bound: Option<f64>,
+    /// Factors of the rate by what the numbers of a block are. Weight decay goes by the rate without them.
+    pub rates: GroupRates,
+}
+
+/// What is done with a gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Algorithm {
+    /// The same with every number.
+    Entrywise(Entrywise),
+    /// Matrices before the output layer by their momentum with singular values near 1 (Jordan et al. 2024). The head of
+    /// `optimizer/muon.rs` has the formula.
+    Muon {
+        /// Of the matrices, in [0, 1); it looks ahead by Nesterov.
+        momentum: f64,
+        /// What is done with all else.
+        rest: Entrywise,
+    },
+}
+
+/// An algorithm that treats each number by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Entrywise {
     /// g <- g + decay w, v <- momentum v + g, w <- w - rate v (PyTorch's SGD without dampening).
     Sgd {
         /// In [0, 1).
         momentum: f64,
+        /// Whether the step goes along g + momentum v, with the new v (Sutskever et al. 2013, PyTorch's form).
+        nesterov: bool,
         /// >= 0.
         weight_decay: f64,
     },
@@ -31,49 +64,19 @@ pub enum Optimizer {
         /// >= 0.
         weight_decay: f64,
     },
-    /// One of the others on g min(1, bound / |g|) (Pascanu et al. 2013), |g| the norm of all that one learner learns from: a
-    /// block's own gradient, or that of the whole network where one loss trains it.
-    Clipped {
-        /// The largest norm that is left as it is, > 0.
-        bound: f64,
-        /// What learns from the shortened gradient.
-        rule: ClippedRule,
-    },
-}
-
-/// An optimizer behind a bound of the gradient's norm: those of [`Optimizer`], by the same numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "name")]
-pub enum ClippedRule {
-    /// [`Optimizer::Sgd`]
-    Sgd {
-        /// In [0, 1).
-        momentum: f64,
-        /// >= 0.
-        weight_decay: f64,
-    },
-    /// [`Optimizer::AdamW`]
-    AdamW {
-        /// In [0, 1).
-        beta1: f64,
-        /// In [0, 1).
-        beta2: f64,
-        /// > 0.
-        epsilon: f64,
-        /// >= 0.
-        weight_decay: f64,
-    },
 }
 
 /// What an optimizer remembers of one block.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptimizerState<T> {
-    /// Momentum (SGD, if it is not 0) or mean gradient (AdamW); empty before the first step.
+    /// Momentum (SGD, if it is not 0, and Muon) or mean gradient (AdamW); empty before the first step.
     pub first: Vec<T>,
     /// Mean squared gradient (AdamW).
     pub second: Vec<T>,
     /// Steps done.
     pub steps: u64,
+    /// Scratch.
+    pub work: Workspace<T>,
 }
 
 impl Default for Optimizer {
@@ -83,87 +86,95 @@ impl Default for Optimizer {
     }
 }
 
+impl From<Algorithm> for Optimizer {
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, bound: None, rates: GroupRates::EQUAL }
+    }
+}
+
+impl From<Entrywise> for Optimizer {
+    fn from(algorithm: Entrywise) -> Self {
+        Self::entrywise(algorithm)
+    }
+}
+
 impl Optimizer {
+    const fn entrywise(algorithm: Entrywise) -> Self {
+        Self { algorithm: Algorithm::Entrywise(algorithm), bound: None, rates: GroupRates::EQUAL }
+    }
+
     /// AdamW with the usual decays and without weight decay.
     #[must_use]
     pub const fn adamw() -> Self {
-        Self::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+        Self::entrywise(Entrywise::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 })
     }
 
     /// Gradient descent without momentum and weight decay.
     #[must_use]
     pub const fn sgd() -> Self {
-        Self::Sgd { momentum: 0.0, weight_decay: 0.0 }
+        Self::momentum(0.0)
+    }
+
+    /// Gradient descent with a momentum in [0, 1) and without weight decay.
+    #[must_use]
+    pub const fn momentum(momentum: f64) -> Self {
+        Self::entrywise(Entrywise::Sgd { momentum, nesterov: false, weight_decay: 0.0 })
+    }
+
+    /// This optimizer with a weight decay, >= 0: by Muon of all but the matrices.
+    #[must_use]
+    pub const fn decayed(mut self, decay: f64) -> Self {
+        let (Algorithm::Entrywise(rule) | Algorithm::Muon { rest: rule, .. }) = &mut self.algorithm;
+        let (Entrywise::Sgd { weight_decay, .. } | Entrywise::AdamW { weight_decay, .. }) = rule;
+        *weight_decay = decay;
+        self
     }
 
     /// This optimizer on gradients whose norm is at most `bound`, > 0.
     #[must_use]
     pub const fn clipped(self, bound: f64) -> Self {
-        let rule = match self {
-            Self::Sgd { momentum, weight_decay } => ClippedRule::Sgd { momentum, weight_decay },
-            Self::AdamW { beta1, beta2, epsilon, weight_decay } => {
-                ClippedRule::AdamW { beta1, beta2, epsilon, weight_decay }
-            }
-            Self::Clipped { rule, .. } => rule,
-        };
-        Self::Clipped { bound, rule }
+        Self { bound: Some(bound), ..self }
     }
 
-    /// The largest norm of a gradient that is left as it is, if there is one.
-    #[must_use]
-    pub const fn bound(&self) -> Option<f64> {
-        match *self {
-            Self::Clipped { bound, .. } => Some(bound),
-            _ => None,
-        }
-    }
-
-    /// This optimizer without a bound.
-    #[must_use]
-    pub const fn unclipped(self) -> Self {
-        match self {
-            Self::Clipped { rule: ClippedRule::Sgd { momentum, weight_decay }, .. } => {
-                Self::Sgd { momentum, weight_decay }
-            }
-            Self::Clipped { rule: ClippedRule::AdamW { beta1, beta2, epsilon, weight_decay }, .. } => {
-                Self::AdamW { beta1, beta2, epsilon, weight_decay }
-            }
-            plain => plain,
-        }
-    }
-
-    /// One step of one block's parameters, whose gradient is by itself all that its learner learns from.
-    pub fn step<T: Scalar>(&self, rate: f64, parameters: &mut [T], gradient: &[T], state: &mut OptimizerState<T>) {
-        let length = if self.bound().is_some() { norm(gradient) } else { 0.0 };
-        self.step_of(length, rate, parameters, gradient, state);
+    /// One step of one block's parameters, whose gradient is by itself all that its learner learns from; `groups` says what
+    /// they are.
+    pub fn step<T: Scalar>(
+        &self,
+        rate: f64,
+        groups: Groups,
+        (parameters, gradient): (&mut [T], &[T]),
+        state: &mut OptimizerState<T>,
+    ) {
+        let length = if self.bound.is_some() { norm(gradient) } else { 0.0 };
+        self.step_of(length, rate, groups, (parameters, gradient), state);
     }
 
     /// One step of one block's parameters, whose gradient is a part of one of norm `length`. The norm is not looked at
-    /// without a [`bound`](Self::bound).
+    /// without a bound.
     pub fn step_of<T: Scalar>(
         &self,
         length: f64,
         rate: f64,
-        parameters: &mut [T],
-        gradient: &[T],
+        groups: Groups,
+        (parameters, gradient): (&mut [T], &[T]),
         state: &mut OptimizerState<T>,
     ) {
-        match self.bound() {
+        match self.bound {
             Some(bound) if length > bound => {
                 let factor = T::of(bound / length);
-                self.unclipped().change(
+                self.change(
                     rate,
-                    parameters,
-                    gradient,
+                    groups,
+                    (parameters, gradient),
                     state,
                     #[inline(always)]
                     |g| factor * g,
                 );
             }
-            _ => self.unclipped().change(
+            _ => self.change(
                 rate,
-                parameters,
-                gradient,
+                groups,
+                (parameters, gradient),
                 state,
                 #[inline(always)]
                 |g| g,
@@ -174,46 +185,97 @@ impl Optimizer {
     /// One step along what `of` makes of each entry of the gradient.
     #[inline(always)]
     fn change<T: Scalar>(
-        self,
+        &self,
         rate: f64,
-        parameters: &mut [T],
-        gradient: &[T],
+        groups: Groups,
+        (parameters, gradient): (&mut [T], &[T]),
         state: &mut OptimizerState<T>,
         of: impl Fn(T) -> T + Copy,
     ) {
-        state.steps += 1;
+        let OptimizerState { first, second, steps, work } = state;
+        *steps += 1;
+        let (by_first, by_second) = match self.algorithm {
+            Algorithm::Entrywise(rule) => rule.memory(),
+            Algorithm::Muon { rest, .. } => (true, rest.memory().1),
+        };
+        first.resize(if by_first { parameters.len() } else { first.len() }, T::ZERO);
+        second.resize(if by_second { parameters.len() } else { second.len() }, T::ZERO);
+        for (place, group) in groups.of(parameters.len()) {
+            let first = first.get_mut(place.clone()).unwrap_or_default();
+            let second = second.get_mut(place.clone()).unwrap_or_default();
+            let (w, gradient) = (&mut parameters[place.clone()], &gradient[place]);
+            let factor = self.rates.of(group);
+            match (self.algorithm, group) {
+                (Algorithm::Muon { momentum, .. }, Group::Matrix(matrix)) => {
+                    muon::step(matrix, (rate, momentum), (w, gradient, first), work, of);
+                }
+                (Algorithm::Entrywise(rule) | Algorithm::Muon { rest: rule, .. }, _) => {
+                    rule.change((rate, factor), *steps, (w, gradient), (first, second), of);
+                }
+            }
+        }
+    }
+}
+
+impl Entrywise {
+    /// Whether it has a first and a second memory of each number.
+    const fn memory(self) -> (bool, bool) {
         match self {
-            Self::Sgd { momentum: 0.0, weight_decay } => {
+            Self::Sgd { momentum, .. } => (momentum != 0.0, false),
+            Self::AdamW { .. } => (true, true),
+        }
+    }
+
+    /// Step number `steps` (from 1) of one group along what `of` makes of each entry of its gradient, at a factor of the rate.
+    #[inline(always)]
+    fn change<T: Scalar>(
+        self,
+        (rate, factor): (f64, f64),
+        steps: u64,
+        (parameters, gradient): (&mut [T], &[T]),
+        (first, second): (&mut [T], &mut [T]),
+        of: impl Fn(T) -> T + Copy,
+    ) {
+        // A factor of SGD's rate is one of the gradient, so that it leaves the decay alone. At 1 it changes no bit.
+        let scale = T::of(factor);
+        match self {
+            Self::Sgd { momentum: 0.0, weight_decay, .. } => {
                 // The same bits as below with a velocity of 0, without its memory.
                 let (rate, decay) = (T::of(-rate), T::of(weight_decay));
                 vectorize(
                     #[inline(always)]
                     || {
                         for (w, &g) in parameters.iter_mut().zip(gradient) {
-                            *w = rate.mul_add(decay.mul_add(*w, of(g)), *w);
+                            *w = rate.mul_add(decay.mul_add(*w, scale * of(g)), *w);
                         }
                     },
                 );
             }
-            Self::Sgd { momentum, weight_decay } => {
-                state.first.resize(parameters.len(), T::ZERO);
+            Self::Sgd { momentum, nesterov, weight_decay } => {
                 let (rate, momentum, decay) = (T::of(-rate), T::of(momentum), T::of(weight_decay));
                 vectorize(
                     #[inline(always)]
                     || {
-                        for ((w, &g), v) in parameters.iter_mut().zip(gradient).zip(&mut state.first) {
-                            *v = momentum.mul_add(*v, decay.mul_add(*w, of(g)));
-                            *w = rate.mul_add(*v, *w);
+                        let each = parameters.iter_mut().zip(gradient).zip(first.iter_mut());
+                        if nesterov {
+                            for ((w, &g), v) in each {
+                                let g = decay.mul_add(*w, scale * of(g));
+                                *v = momentum.mul_add(*v, g);
+                                *w = rate.mul_add(momentum.mul_add(*v, g), *w);
+                            }
+                        } else {
+                            for ((w, &g), v) in each {
+                                *v = momentum.mul_add(*v, decay.mul_add(*w, scale * of(g)));
+                                *w = rate.mul_add(*v, *w);
+                            }
                         }
                     },
                 );
             }
             Self::AdamW { beta1, beta2, epsilon, weight_decay } => {
-                state.first.resize(parameters.len(), T::ZERO);
-                state.second.resize(parameters.len(), T::ZERO);
-                let steps = state.steps as f64;
+                let steps = steps as f64;
                 let shrink = T::of(1.0 - rate * weight_decay);
-                let size = T::of(-rate / (1.0 - beta1.powf(steps)));
+                let size = T::of(-rate * factor / (1.0 - beta1.powf(steps)));
                 let correction = T::of(1.0 / (1.0 - beta2.powf(steps)).sqrt());
                 let (keep1, new1) = (T::of(beta1), T::of(1.0 - beta1));
                 let (keep2, new2) = (T::of(beta2), T::of(1.0 - beta2));
@@ -221,7 +283,7 @@ impl Optimizer {
                 vectorize(
                     #[inline(always)]
                     || {
-                        let moments = state.first.iter_mut().zip(&mut state.second);
+                        let moments = first.iter_mut().zip(second.iter_mut());
                         for ((w, &g), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
                             let g = of(g);
                             *first = keep1.mul_add(*first, new1 * g);
@@ -232,48 +294,6 @@ impl Optimizer {
                     },
                 );
             }
-            Self::Clipped { .. } => unreachable!("an optimizer without its bound"),
-        }
-    }
-}
-
-/// How the learning rate goes from its start to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "kebab-case")]
-pub enum Decay {
-    /// Stays.
-    Constant,
-    /// Half a cosine down to 0 (Loshchilov and Hutter 2017, without restarts).
-    Cosine,
-    /// A straight line down to 0.
-    Linear,
-}
-
-/// The learning rate by step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LearningRate {
-    /// The rate after warm-up.
-    pub peak: f64,
-    /// Its course.
-    pub decay: Decay,
-    /// Steps over which it rises linearly from 0; the first step has peak / (warmup + 1).
-    pub warmup_steps: u64,
-}
-
-impl LearningRate {
-    /// The rate of step `step` (from 0) of `total`.
-    #[must_use]
-    pub fn at(&self, step: u64, total: u64) -> f64 {
-        if step < self.warmup_steps {
-            return self.peak * (step + 1) as f64 / (self.warmup_steps + 1) as f64;
-        }
-        let length = total.saturating_sub(self.warmup_steps).max(1);
-        let progress = (step - self.warmup_steps) as f64 / length as f64;
-        match self.decay {
-            Decay::Constant => self.peak,
-            Decay::Cosine => self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
-            Decay::Linear => self.peak * (1.0 - progress.min(1.0)),
         }
     }
 }
@@ -284,35 +304,37 @@ mod tests {
 
     #[test]
     fn sgd_keeps_its_momentum() {
-        let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 };
+        let sgd = Optimizer::momentum(0.9).decayed(0.1);
         let (mut w, mut state) = ([1.0f64], OptimizerState::default());
-        sgd.step(0.5, &mut w, &[2.0], &mut state);
+        sgd.step(0.5, Groups::default(), (&mut w, &[2.0]), &mut state);
         // v = 2 + 0.1 = 2.1, w = 1 - 1.05; then v = 1.89 + (1 - 0.005) = 2.885, w = -0.05 - 1.4425.
         assert!((w[0] + 0.05).abs() < 1e-15);
-        sgd.step(0.5, &mut w, &[1.0], &mut state);
+        sgd.step(0.5, Groups::default(), (&mut w, &[1.0]), &mut state);
         assert!((w[0] + 1.4925).abs() < 1e-15, "{}", w[0]);
     }
 
     #[test]
     fn the_first_step_of_adamw_has_the_size_of_the_rate() {
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+        let adamw = Optimizer::adamw();
         for gradient in [1e-3, -7.0] {
             let (mut w, mut state) = ([0.0f64], OptimizerState::default());
-            adamw.step(0.01, &mut w, &[gradient], &mut state);
+            adamw.step(0.01, Groups::default(), (&mut w, &[gradient]), &mut state);
             assert!((w[0] + 0.01 * gradient.signum()).abs() < 1e-6);
         }
     }
 
     #[test]
     fn a_gradient_beyond_its_bound_is_shortened_to_it_and_another_is_not() {
-        let decayed = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
-        for plain in [Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 }, Optimizer::sgd(), decayed] {
+        let decayed = Optimizer::adamw().decayed(0.1);
+        for plain in [Optimizer::momentum(0.9).decayed(0.1), Optimizer::sgd(), decayed] {
             let after = |optimizer: Optimizer, gradient: [f64; 2], length: Option<f64>| {
                 let (mut w, mut state) = ([1.0, -2.0], OptimizerState::default());
                 for _ in 0..2 {
                     match length {
-                        Some(length) => optimizer.step_of(length, 0.5, &mut w, &gradient, &mut state),
-                        None => optimizer.step(0.5, &mut w, &gradient, &mut state),
+                        Some(length) => {
+                            optimizer.step_of(length, 0.5, Groups::default(), (&mut w, &gradient), &mut state)
+                        }
+                        None => optimizer.step(0.5, Groups::default(), (&mut w, &gradient), &mut state),
                     }
                 }
                 (w, state)
@@ -322,18 +344,62 @@ mod tests {
             assert_eq!(after(clipped, [3.0, 4.0], None), after(plain, [1.5, 2.0], None), "{plain:?}");
             assert_eq!(after(clipped, [3.0, 4.0], Some(20.0)), after(plain, [0.375, 0.5], None), "{plain:?}");
             assert_eq!(after(clipped, [1.5, 2.0], None), after(plain, [1.5, 2.0], None), "{plain:?}");
-            assert_eq!((clipped.unclipped(), clipped.bound(), plain.bound()), (plain, Some(2.5), None));
             assert_eq!(clipped.clipped(1.0), plain.clipped(1.0));
         }
     }
 
     #[test]
-    fn rates_rise_and_fall_as_named() {
-        let rate = |decay| LearningRate { peak: 1.0, decay, warmup_steps: 4 };
-        assert_eq!(rate(Decay::Constant).at(0, 104), 0.2);
-        assert_eq!(rate(Decay::Constant).at(90, 104), 1.0);
-        assert_eq!(rate(Decay::Linear).at(54, 104), 0.5);
-        assert!((rate(Decay::Cosine).at(29, 104) - 0.853_553_390_593_273_8).abs() < 1e-15);
-        assert_eq!(rate(Decay::Cosine).at(104, 104), 0.0);
+    fn a_step_by_nesterov_looks_ahead_along_the_new_momentum() {
+        // torch.optim.SGD's rule: g + decay w into the buffer, the step along that and momentum times the buffer.
+        let sgd = Optimizer::from(Entrywise::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.1 });
+        let (mut w, mut state) = ([1.0f64], OptimizerState::default());
+        sgd.step(0.5, Groups::default(), (&mut w, &[2.0]), &mut state);
+        // g = 2.1, v = 2.1, w = 1 - 0.5 (2.1 + 1.89); then g = 1 - 0.0995, v = 1.89 + 0.9005, w -= 0.5 (0.9005 + 2.51145).
+        assert!((w[0] + 0.995).abs() < 1e-15, "{}", w[0]);
+        sgd.step(0.5, Groups::default(), (&mut w, &[1.0]), &mut state);
+        assert!((w[0] + 2.700_975).abs() < 1e-14, "{}", w[0]);
+    }
+
+    #[test]
+    fn groups_have_rates_of_their_own_and_one_decay() {
+        let rates = GroupRates { norm_bias: 0.5, head: 0.0 };
+        let groups = Groups::default().then(2, Group::NormBias).then(1, Group::Head);
+        let (g, decay) = ([1.0, -2.0, 3.0, 4.0], 0.1);
+        let step = |optimizer: Optimizer, steps| {
+            let (mut w, mut state) = ([1.0, 2.0, 3.0, 4.0], OptimizerState::default());
+            (0..steps).for_each(|_| optimizer.step(0.5, groups, (&mut w, &g), &mut state));
+            w
+        };
+        let sgd = Optimizer { rates, ..Optimizer::sgd().decayed(decay) };
+        let scaled = |w: f64, g: f64, factor: f64| w - 0.5 * (decay * w + factor * g);
+        let expected = [scaled(1.0, 1.0, 0.5), scaled(2.0, -2.0, 0.5), scaled(3.0, 3.0, 0.0), scaled(4.0, 4.0, 1.0)];
+        step(sgd, 1).iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 1e-15, "{w} {e}"));
+        // The first step of AdamW is of the size of the rate, whatever the gradient is.
+        let adamw = Optimizer { rates, ..Optimizer::adamw().decayed(decay) };
+        let expected = [0.95 - 0.25, 1.9 + 0.25, 2.85, 3.8 - 0.5];
+        step(adamw, 1).iter().zip(expected).for_each(|(w, e)| assert!((w - e).abs() < 1e-7, "{w} {e}"));
+        assert_eq!(step(Optimizer { rates: GroupRates::EQUAL, ..sgd }, 3)[3], step(sgd, 3)[3]);
+    }
+
+    #[test]
+    fn muon_leaves_what_is_no_matrix_to_the_other_algorithm() {
+        let matrix = Matrix { units: 2, fan_in: 1, by_unit: true, normalized: false };
+        let groups = Groups::default().then(2, Group::Matrix(matrix)).then(1, Group::Head);
+        for rest in [
+            Entrywise::Sgd { momentum: 0.85, nesterov: true, weight_decay: 0.1 },
+            Entrywise::AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1 },
+        ] {
+            let (mut w, mut state) = ([1.0, 2.0, 3.0, 4.0], OptimizerState::default());
+            let (mut plain, mut plain_state) = ([3.0, 4.0], OptimizerState::default());
+            let muon = Optimizer::from(Algorithm::Muon { momentum: 0.6, rest });
+            for g in [[3.0, 4.0, -1.0, 0.5], [0.3, 0.4, 2.0, 1.0]] {
+                muon.step(0.1, groups, (&mut w, &g), &mut state);
+                Optimizer::from(rest).step(0.1, Groups::default(), (&mut plain, &g[2..]), &mut plain_state);
+            }
+            assert_eq!(w[2..], plain);
+            // Both gradients point the same way, so that X is (0.6, 0.8) times what the iteration makes of 1.
+            let each = (0..3).fold(1.0f64, |s, _| 3.4445 * s - 4.7750 * s.powi(3) + 2.0315 * s.powi(5));
+            assert!((w[0] - (1.0 - 0.2 * 0.6 * each)).abs() < 1e-6 && (w[1] - (2.0 - 0.2 * 0.8 * each)).abs() < 1e-6);
+        }
     }
 }

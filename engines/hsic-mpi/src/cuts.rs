@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use hsic_bottleneck::assemble::{build_method, build_network};
+use hsic_bottleneck::assemble::{build_method, network_for};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
@@ -100,7 +100,7 @@ pub(crate) fn even(seconds: &[f64], stages: usize) -> Vec<usize> {
 /// # Errors
 /// What making the network or its steps says.
 pub(crate) fn measured(config: &TrainConfig, data: &Split) -> Result<Vec<f64>, Error> {
-    let mut network = build_network(config, data.train.shape, data.train.kind())?;
+    let mut network = network_for(config, &data.train)?;
     let mut update = build_method(config, data.train.kind())?;
     let mut seconds = vec![0.0; network.blocks().len()];
     let rows = data.train.rows().min(config.batch_size);

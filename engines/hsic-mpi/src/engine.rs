@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use hsic_bottleneck::assemble::{build_method, build_network, check_targets, training};
+use hsic_bottleneck::assemble::{build_method, build_network, check_targets, network_for, training};
 use hsic_bottleneck::conclusion::{Spent, conclude};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{STANDARD_INPUT, Split};
@@ -175,7 +175,7 @@ fn in_stages(
     observers: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
-    let mut network = build_network(config, data.train.shape, data.train.kind())?;
+    let mut network = network_for(config, &data.train)?;
     let mut update = build_method(config, data.train.kind())?;
     let cuts = cuts((link, stages), config, data, network.blocks().len())?;
     let (training, last_step) = (training(config), AtomicBool::new(false));

@@ -64,6 +64,7 @@ fn convolutional() -> Hash {
         stride: 1,
         padding: 1,
         pool: 1,
+        pool_at: None,
         residual: true,
         activation: None,
         norm: None,
@@ -83,7 +84,7 @@ fn convolutional() -> Hash {
 /// One step that makes room, then one counted step for each batch.
 fn train(mut network: Network, batches: &[Batch]) -> Hash {
     let objective = HsicObjective::new(Bottleneck::default())?;
-    let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    let optimizer = Optimizer::momentum(0.9).decayed(1e-4);
     let mut update = Local::new(objective, optimizer, UpdateOrder::Jacobi, Schedule::Sequential);
     update.step(&mut network, &batches[0], 0.01)?;
     counted(|| batches.iter().try_for_each(|batch| update.step(&mut network, batch, 0.01).map(drop)))?;
@@ -129,5 +130,5 @@ fn batch(m: usize, shape: Shape, index: u64) -> Batch {
             }
         }
     }
-    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), step: 0 }
+    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), smoothing: 0.0, step: 0 }
 }

@@ -149,7 +149,7 @@ impl Settings {
     }
 
     fn update(&self) -> Result<Box<dyn Update>, Box<dyn Error>> {
-        let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+        let optimizer = Optimizer::momentum(0.9);
         if self.backprop {
             let plain = Backprop::new(optimizer);
             return Ok(Box::new(match self.recompute {
@@ -218,5 +218,5 @@ fn batch(m: usize, shape: Shape, index: u64) -> Batch {
             }
         }
     }
-    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), step: 0 }
+    Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), smoothing: 0.0, step: 0 }
 }

@@ -9,10 +9,12 @@ use std::path::Path;
 use hsic_data::dataset::Form;
 use hsic_data::fault::Fault;
 use hsic_learn::judge::at_rest::FormatInput;
+use hsic_learn::method::{Method, Outputs};
 use hsic_learn::methods::{METHODS, Methods};
 use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
+use hsic_nn::network::models::ends_in_capsules;
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
-use hsic_nn::optimizer::{Optimizer, OptimizerName};
+use hsic_nn::optimizer::{Algorithm, Entrywise, OptimizerName};
 
 use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, not_read, written};
 
@@ -60,9 +62,9 @@ struct Condition {
 }
 
 const SGD: &str = "optimizer = sgd";
-const ADAMW: &str = "optimizer = adamw";
+const MUON: &str = "optimizer = muon";
 const IMAGES: &str = "data sets of images";
-const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, capsnet)";
+const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, airbench, capsnet)";
 
 /// Methods that go from block to block by `update`, all at once or in turn by `schedule`.
 const ORDERED: &[&str] = &[
@@ -148,6 +150,11 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| by_form(config, Form::may_be_images, IMAGES),
     },
     Condition {
+        fields: &["shift_border"],
+        // How far images of one's own are moved may be open until they are there.
+        unread: |config, _| unless(config.options.data.shift != Some(0), of("shift", "0"), "a shift above 0"),
+    },
+    Condition {
         fields: &["outputs"],
         unread: |config, _| {
             let named = NETWORKS.iter().any(|network| network.name == config.model);
@@ -189,6 +196,14 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| unless(config.entrance.dropout > 0.0, of("dropout", "0"), "a dropout above 0"),
     },
     Condition { fields: &["pool_at"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
+    Condition { fields: &["whiten"], unread: |config, _| by_form(config, Form::may_be_images, IMAGES) },
+    Condition {
+        fields: &["start"],
+        unread: |config, _| {
+            let convolves = blocks(config).iter().any(|block| matches!(block, BlockSpec::Conv { .. }));
+            unless(convolves, of("model", &config.model), "networks with convolutions")
+        },
+    },
     Condition { fields: &["feature"], unread: |config, _| unless(has_maps(config), of("model", &config.model), MAPS) },
     Condition {
         fields: &["feature"],
@@ -216,6 +231,15 @@ static CONDITIONS: &[Condition] = &[
         unread: |config, _| {
             let without = config.bottleneck.x_weight == 0.0 && config.options.rule.x != Some(InputTerm::None);
             unless(!without, "x-weight = 0", "x-weight > 0")
+        },
+    },
+    Condition {
+        fields: &["label_smoothing"],
+        unread: |config, _| {
+            let capsules = ends_in_capsules(&blocks(config), 2) && config.method.takes_capsules;
+            let read = !capsules && (config.method.name != "hsic" || has_head(config.method, config));
+            let told = "methods with a cross-entropy: hsic with classifier > 0, others but on capsnet";
+            unless(read, of("method", config.method.name), told)
         },
     },
     Condition {
@@ -254,11 +278,52 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["momentum"],
-        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::Sgd { .. }), ADAMW, SGD),
+        unread: |config, _| {
+            let by_adamw = matches!(config.optimizer.algorithm, Algorithm::Entrywise(Entrywise::AdamW { .. }));
+            unless(!by_adamw, optimizer(config), "optimizer = sgd or muon")
+        },
+    },
+    Condition {
+        fields: &["nesterov"],
+        unread: |config, _| {
+            let by_sgd = matches!(config.optimizer.algorithm, Algorithm::Entrywise(Entrywise::Sgd { .. }));
+            unless(by_sgd, optimizer(config), SGD)
+        },
     },
     Condition {
         fields: &["beta1", "beta2", "adam_epsilon"],
-        unread: |config, _| unless(matches!(config.optimizer.unclipped(), Optimizer::AdamW { .. }), SGD, ADAMW),
+        unread: |config, _| {
+            let (Algorithm::Entrywise(rule) | Algorithm::Muon { rest: rule, .. }) = config.optimizer.algorithm;
+            unless(matches!(rule, Entrywise::AdamW { .. }), optimizer(config), "optimizer = adamw, muon-rest = adamw")
+        },
+    },
+    Condition {
+        fields: &["muon_rest"],
+        unread: |config, _| {
+            unless(matches!(config.optimizer.algorithm, Algorithm::Muon { .. }), optimizer(config), MUON)
+        },
+    },
+    Condition {
+        fields: &["rest_momentum"],
+        unread: |config, _| {
+            let by_sgd = matches!(config.optimizer.algorithm, Algorithm::Muon { rest: Entrywise::Sgd { .. }, .. });
+            unless(by_sgd, optimizer(config), "optimizer = muon with muon-rest = sgd")
+        },
+    },
+    Condition {
+        fields: &["norm_bias_rate"],
+        unread: |config, _| {
+            let shifts = norms(config).any(|norm| matches!(norm, Norm::BatchAffine | Norm::BatchBias));
+            let told = "networks with norm = batch-affine or batch-bias";
+            unless(shifts, "a network without shifts after norms", told)
+        },
+    },
+    Condition {
+        fields: &["head_rate"],
+        unread: |config, _| {
+            let told = "methods whose outputs are trained to name classes, or with classifier > 0";
+            by_method(config, has_head(config.method, config), told)
+        },
     },
     Condition {
         fields: &["update"],
@@ -280,6 +345,7 @@ static CONDITIONS: &[Condition] = &[
             unless(read, "a network without batch norm", "networks with batch norm, and several sigmas")
         },
     },
+    Condition { fields: &["test_time"], unread: |config, _| by_form(config, Form::may_be_images, IMAGES) },
     Condition {
         fields: &["authors_beside"],
         unread: |config, _| {
@@ -313,7 +379,7 @@ static CONDITIONS: &[Condition] = &[
 
 /// Options that a training reads and the evaluation of a run does not: it sees data through the numbers of the training.
 const OF_TRAINING: &[&str] =
-    &["task", "standardize", "image-size", "image-fit", "normalize", "flip", "shift", "cutout"];
+    &["task", "standardize", "image-size", "image-fit", "normalize", "flip", "shift", "shift-border", "cutout"];
 
 fn of(key: &str, value: &str) -> String {
     format!("{key} = {value}")
@@ -358,15 +424,32 @@ fn has_maps(config: &TrainConfig) -> bool {
     blocks(config).iter().any(|block| !matches!(block, BlockSpec::Dense { .. }))
 }
 
-fn has_norm(config: &TrainConfig) -> bool {
-    blocks(config).iter().any(|block| match block {
-        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => norm.unwrap_or(config.norm) != Norm::None,
-        _ => false,
+/// The norms of the network's dense and convolutional blocks.
+fn norms(config: &TrainConfig) -> impl Iterator<Item = Norm> {
+    let own = config.design.norm;
+    blocks(config).into_iter().filter_map(move |block| match block {
+        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => Some(norm.unwrap_or(own)),
+        _ => None,
     })
 }
 
+fn has_norm(config: &TrainConfig) -> bool {
+    norms(config).any(|norm| norm != Norm::None)
+}
+
+/// Whether a method trains a linear layer to name classes: the network's last, or one beside each block.
+fn has_head(method: &Method, config: &TrainConfig) -> bool {
+    let beside = method.reads("classifier") && config.options.rule.classifier.is_some_and(|weight| weight > 0.0);
+    method.outputs == Outputs::Classes || beside
+}
+
+/// The optimizer as it is given.
+fn optimizer(config: &TrainConfig) -> String {
+    of("optimizer", config.options.optimizer.optimizer.unwrap_or(OptimizerName::Sgd).name())
+}
+
 /// Every option that is given: key and value.
-fn entries(options: &TrainOptions) -> Vec<(String, toml::Value)> {
+pub(super) fn entries(options: &TrainOptions) -> Vec<(String, toml::Value)> {
     let Ok(toml::Value::Table(stages)) = toml::Value::try_from(options) else { return Vec::new() };
     let stages = stages
         .into_iter()
@@ -429,13 +512,19 @@ impl TrainOptions {
     /// These options without some that are not read.
     #[must_use]
     pub fn without(self, unread: &[Unread]) -> Self {
-        if unread.is_empty() {
+        self.without_keys(unread.iter().map(|given| &*given.key))
+    }
+
+    /// These options without those of some keys.
+    pub(super) fn without_keys<'k>(self, keys: impl Iterator<Item = &'k str>) -> Self {
+        let keys: Vec<&str> = keys.collect();
+        if keys.is_empty() {
             return self;
         }
         let Ok(toml::Value::Table(mut stages)) = toml::Value::try_from(&self) else { return self };
         for (_, stage) in &mut stages {
             if let toml::Value::Table(stage) = stage {
-                unread.iter().for_each(|given| drop(stage.remove(&given.key)));
+                keys.iter().for_each(|&key| drop(stage.remove(key)));
             }
         }
         toml::Value::Table(stages).try_into().unwrap_or(self)

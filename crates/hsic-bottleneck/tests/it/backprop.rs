@@ -30,15 +30,15 @@ fn a_step_is_along_the_gradient_of_the_loss() {
     let (m, columns) = (9, input.columns());
     let x: Vec<f64> = (0..m * columns).map(|_| stream.normal()).collect();
     let labels: Vec<usize> = (0..m).map(|row| row % 3).collect();
-    let batch = Batch { x, columns, labels, classes: 3, values: Vec::new(), step: 0 };
+    let batch = Batch { x, columns, labels, classes: 3, values: Vec::new(), smoothing: 0.0, step: 0 };
     let loss = |network: &Network<f64>| {
         let outputs = network.batch_outputs(m, &batch.x);
-        cross_entropy(&outputs, &batch.labels, 3, &mut vec![0.0; outputs.len()])
+        cross_entropy(&outputs, &batch.labels[..], 3, &mut vec![0.0; outputs.len()])
     };
 
     let mut stepped = network();
     let rate = 1e-3;
-    let mut update = Backprop::<f64>::new(Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 });
+    let mut update = Backprop::<f64>::new(Optimizer::sgd());
     let report = update.step(&mut stepped, &batch, rate).unwrap();
     let mut before = network();
     assert!((report.signals[0].loss - loss(&before)).abs() < 1e-12);

@@ -47,6 +47,7 @@ fn batch() -> Batch<f64> {
         labels: (0..9).map(|row| row % 3).collect(),
         classes: 3,
         values: Vec::new(),
+        smoothing: 0.0,
         step: 0,
     }
 }
@@ -81,7 +82,7 @@ fn loss(network: &Network<f64>, decoder: &[Vec<f64>], weight: f64) -> f64 {
 fn a_step_is_along_the_gradient_of_margins_and_reconstruction() {
     let (rate, h) = (1e-4, 1e-5);
     for weight in [0.0, 0.05] {
-        let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let sgd = Optimizer::sgd();
         let mut update = Backprop::<f64>::new(sgd).with_reconstruction(weight, 7);
         let mut stepped = network(1);
         let signal = update.step(&mut stepped, &batch(), rate).unwrap().signals[0];
@@ -255,9 +256,9 @@ fn a_reconstruction_is_asked_for_only_where_there_are_capsules_and_values_it_can
         "normalize = channel: expected none where values in [0, 1] are drawn again (reconstruction-weight > 0)"
     );
     let plain = TrainOptions::default().resolve().unwrap();
-    assert_eq!((plain.norm, plain.options.rule.reconstruction_weight), (Norm::Batch, None));
+    assert_eq!((plain.design.norm, plain.options.rule.reconstruction_weight), (Norm::Batch, None));
     let config = options("backprop").resolve().unwrap();
-    assert_eq!((config.norm, config.options.rule.reconstruction_weight), (Norm::None, Some(5e-4)));
+    assert_eq!((config.design.norm, config.options.rule.reconstruction_weight), (Norm::None, Some(5e-4)));
     // Another number of capsules than of classes: a linear output block behind them, as behind any other block.
     let mut others = options("backprop");
     others.network.outputs = Some(12);

@@ -22,6 +22,7 @@ mod methods;
 mod packed;
 mod photos;
 mod prediction;
+mod recipe;
 mod regression;
 mod runs;
 mod schedules;

@@ -186,7 +186,8 @@ fn network(between: Between) -> Network<f64> {
     let input = Shape { channels: 3, height: 6, width: 6 };
     let (activation, norm) = (None, None);
     let (outputs, kernel, stride, padding, pool, residual) = (4, 3, 1, 1, 1, true);
-    let residual = BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation, norm };
+    let residual =
+        BlockSpec::Conv { outputs, kernel, stride, padding, pool, pool_at: None, residual, activation, norm };
     let blocks = [BlockSpec::conv(4, 3, 1, 1, 2), residual, BlockSpec::dense(5)];
     let network = Network::build(input, &blocks, Activation::Relu, Norm::BatchAffine, 1).unwrap();
     let mut network = network.with_entrances(Entrance { between, ..Entrance::default() }, 1);
@@ -290,7 +291,15 @@ fn features_of_maps_are_means_and_deviations_of_their_channels() {
 /// What a rule says of a block with these outputs.
 fn loss<O: Objective<f64>>(rule: &O, maps: &Maps, learners: &mut [Learner<f64>]) -> f64 {
     let (z, columns, mut scratch) = (maps.channels_last(), maps.shape().columns(), O::Scratch::default());
-    let batch = Batch { x: vec![0.0; M], columns: 1, labels: LABELS.to_vec(), classes: 3, values: Vec::new(), step: 0 };
+    let batch = Batch {
+        x: vec![0.0; M],
+        columns: 1,
+        labels: LABELS.to_vec(),
+        classes: 3,
+        values: Vec::new(),
+        smoothing: 0.0,
+        step: 0,
+    };
     let shared = rule.prepare(&batch, None, &mut scratch).unwrap();
     let site = Site { block: 0, last: false, shape: maps.shape(), x: batch.matrix() };
     let mut dz = vec![0.0; z.len()];

@@ -62,8 +62,15 @@ fn samples_without_room_for_a_label_are_told() {
     assert_eq!(error.to_string(), expected);
     let mut update = build_method(&forward_forward(|_| {}), 3).unwrap();
     let mut network = Network::<f32>::mlp(3, &[4], 4, Activation::Relu, Norm::None, 2);
-    let batch =
-        Batch { x: vec![0.5; 12], columns: 3, labels: vec![0, 1, 2, 0], classes: 3, values: Vec::new(), step: 0 };
+    let batch = Batch {
+        x: vec![0.5; 12],
+        columns: 3,
+        labels: vec![0, 1, 2, 0],
+        classes: 3,
+        values: Vec::new(),
+        smoothing: 0.0,
+        step: 0,
+    };
     assert_eq!(update.step(&mut network, &batch, 1e-3).unwrap_err().to_string(), expected);
 }
 

@@ -14,7 +14,7 @@ fn batch(rows: usize, index: u64) -> Batch {
     let labels: Vec<usize> = (0..rows).map(|_| stream.below(4) as usize).collect();
     let x = labels.iter().flat_map(|&k| (0..20).map(move |j| (k, j))).map(|(k, j)| (k == j % 4) as u8 as f32);
     let x = x.map(|signal| signal + stream.normal() as f32).collect();
-    Batch { x, columns: 20, labels, classes: 4, values: Vec::new(), step: 0 }
+    Batch { x, columns: 20, labels, classes: 4, values: Vec::new(), smoothing: 0.0, step: 0 }
 }
 
 /// The short batch has fewer rows than there are landmarks.
@@ -27,7 +27,7 @@ fn local(order: UpdateOrder, schedule: Schedule) -> Local<HsicObjective> {
 
 fn local_as(form: Approximation, order: UpdateOrder, schedule: Schedule) -> Local<HsicObjective> {
     let objective = HsicObjective::approximate(Bottleneck::default(), form, 7).unwrap();
-    Local::new(objective, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-3 }, order, schedule)
+    Local::new(objective, Optimizer::momentum(0.9).decayed(1e-3), order, schedule)
 }
 
 /// Weights after some steps, the last batch a short one, as bits.

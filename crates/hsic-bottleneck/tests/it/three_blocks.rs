@@ -7,7 +7,7 @@ use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::engine::Local;
 use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, NamedTensor, Network, Norm};
-use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::optimizer::{Entrywise, Optimizer};
 use hsic_bottleneck::update::{Schedule, Update, UpdateOrder};
 use serde::Deserialize;
 use serde_json::Value;
@@ -71,14 +71,10 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
         let setting = |key: &str| case.optimizer[key].as_f64().unwrap();
         let adam = case.optimizer["kind"] == "adamw";
         let optimizer = if adam {
-            Optimizer::AdamW {
-                beta1: setting("beta_1"),
-                beta2: setting("beta_2"),
-                epsilon: setting("epsilon"),
-                weight_decay: setting("weight_decay"),
-            }
+            let (beta1, beta2) = (setting("beta_1"), setting("beta_2"));
+            Entrywise::AdamW { beta1, beta2, epsilon: setting("epsilon"), weight_decay: setting("weight_decay") }.into()
         } else {
-            Optimizer::Sgd { momentum: setting("momentum"), weight_decay: setting("weight_decay") }
+            Optimizer::momentum(setting("momentum")).decayed(setting("weight_decay"))
         };
         let mut network = Network::<T>::mlp(12, &[9, 8], 4, case.activation, Norm::Batch, 0);
         let initial: Vec<NamedTensor<T>> = network
@@ -100,6 +96,7 @@ fn errors<T: Scalar>() -> BTreeMap<String, f64> {
                 labels: stored.labels.clone(),
                 classes: 4,
                 values: Vec::new(),
+                smoothing: 0.0,
                 step: 0,
             };
             let report = update.step(&mut network, &batch, setting("learning_rate")).unwrap().clone();

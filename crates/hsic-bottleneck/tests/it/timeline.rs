@@ -22,6 +22,7 @@ fn batch() -> Batch {
         labels,
         classes: 4,
         values: Vec::new(),
+        smoothing: 0.0,
         step: 0,
     }
 }
@@ -34,7 +35,7 @@ fn spans(mut update: Box<dyn Update>, threads: usize) -> Vec<Span> {
 }
 
 fn updates() -> Vec<(&'static str, Box<dyn Update>)> {
-    let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+    let sgd = Optimizer::momentum(0.9);
     let local = |order, schedule| -> Box<dyn Update> {
         Box::new(Local::new(HsicObjective::new(Bottleneck::default()).unwrap(), sgd, order, schedule))
     };

@@ -127,7 +127,7 @@ fn the_monitor_looks_at_whole_batches() {
     assert_eq!(looks.0.iter().map(|report| report.step).collect::<Vec<_>>(), [1, 2, 3, 4]);
     // After the last step: the network as it is, on the batch before the one that is left over.
     let augmentation = config.augmentation;
-    let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation, drop_last: false };
+    let batches = Batches { size: 32, seed: 3, shuffle: true, augmentation, drop_last: false, smoothing: 0.0 };
     let mut batch = Batch::default();
     batches.fill(&data.train, 2, &mut batch).unwrap();
     let mut session = OnCpu::new(&mut network, &mut *update);

@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{self, Split, Task};
 use hsic_bottleneck::judge::assignment::Confusion;
+use hsic_bottleneck::judge::test_time::TestTime;
 use hsic_bottleneck::judged::{Rows, judged, placed};
 use hsic_bottleneck::predict::{Predictor, ValueEvaluation};
 use hsic_bottleneck::run::Run;
+use hsic_bottleneck::summary::Looked;
 use hsic_bottleneck::threads::on_threads;
 use serde::Serialize;
 
@@ -28,6 +30,8 @@ struct Evaluation<'a> {
     rows: usize,
     test_accuracy: f64,
     format_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_time: Option<Looked>,
     confusion: &'a [Vec<u64>],
 }
 
@@ -48,7 +52,8 @@ struct ValueFigures<'a> {
 
 /// What came of an evaluation.
 enum Found {
-    Classes(Confusion, f64),
+    /// By class, unformatted, and by several looks at each image.
+    Classes(Confusion, f64, Option<Looked>),
     Values(ValueEvaluation),
 }
 
@@ -58,6 +63,9 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
     options.data = arguments.data.clone().or(options.data);
     let config = options.resolve()?;
     Unread::refuse(config.unread_by_evaluation(&arguments.data))?;
+    let mut asked = TrainOptions::default();
+    asked.evaluation.test_time = arguments.test_time;
+    Unread::refuse(config.unread(&asked))?;
     let (judged, found, predictor) = on_threads(config.threads, || {
         let predictor = Predictor::open(&run)?;
         let judged = judged(&run, &predictor, &arguments.data, arguments.part)?;
@@ -65,13 +73,17 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
             Found::Values(predictor.evaluate_values(&judged.dataset)?)
         } else {
             let confusion = predictor.evaluate(&judged.dataset)?;
-            Found::Classes(confusion, predictor.unformatted_accuracy(&judged.dataset)?)
+            let looked = match arguments.test_time.unwrap_or(config.test_time) {
+                TestTime::None => None,
+                looks => Some(Looked { looks, accuracy: predictor.accuracy_by(looks, &judged.dataset)? }),
+            };
+            Found::Classes(confusion, predictor.unformatted_accuracy(&judged.dataset)?, looked)
         };
         Ok::<_, Error>((judged, found, predictor))
     })??;
     notes::print(&judged.notes);
-    let (confusion, unformatted) = match found {
-        Found::Classes(confusion, unformatted) => (confusion, unformatted),
+    let (confusion, unformatted, looked) = match found {
+        Found::Classes(confusion, unformatted, looked) => (confusion, unformatted, looked),
         Found::Values(ValueEvaluation { score, baseline }) => {
             if arguments.json {
                 printer::json(&ValueFigures {
@@ -98,12 +110,13 @@ pub(crate) fn run(arguments: EvalArguments) -> anyhow::Result<ExitCode> {
             rows: judged.dataset.rows(),
             test_accuracy: unformatted,
             format_accuracy: predictor.format().map(|_| confusion.accuracy()),
+            test_time: looked,
             confusion: &confusion.counts,
         })?;
     } else {
         let formatted = predictor.format().is_some();
         let names = &predictor.provenance().class_names;
-        printer::evaluation(&judged, &confusion, names, unformatted, formatted)?;
+        printer::evaluation(&judged, &confusion, names, (unformatted, formatted), looked)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::recipes::{TrainingRecipe, as_flags};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
@@ -22,7 +23,7 @@ use crate::printer::{self, Progress};
 
 /// Trains by an engine.
 pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Result<ExitCode> {
-    let TrainArguments { options, config, run, force, resume, pilot, quiet, json } = arguments;
+    let TrainArguments { options, config, recipe, run, force, resume, pilot, quiet, json } = arguments;
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
         Some(path) => {
@@ -30,13 +31,16 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
             (config, None, place)
         }
         None => {
-            let (config, asked) = given(options, config.as_deref())?;
+            let (config, asked) = given(options, config.as_deref(), recipe.as_deref(), engine.leads())?;
             (config, asked, Place::New(run))
         }
     };
     let begin = Instant::now();
     let data = on_threads(config.threads, || load(&config))??;
     let loading = begin.elapsed().as_secs_f64();
+    if let Some(recipe) = recipe.as_deref().and_then(TrainingRecipe::named) {
+        recipe.check_data(&data.train)?;
+    }
     let config = match asked {
         Some(asked) => {
             Unread::refuse(asked.unread_for(data.train.kind()))?;
@@ -115,16 +119,28 @@ fn made(place: Place, config: &TrainConfig, force: bool) -> anyhow::Result<Run> 
     })
 }
 
-/// The configuration of flags and a file, none of which is read by nothing, and the options that were given, unless they are
+/// The configuration of flags, a file and a recipe, none of which is read by nothing, and the options that were given, unless they are
 /// those of a run, which lack nothing.
-fn given(flags: TrainOptions, file: Option<&Path>) -> anyhow::Result<(TrainConfig, Option<TrainOptions>)> {
+pub(super) fn given(
+    flags: TrainOptions,
+    file: Option<&Path>,
+    recipe: Option<&str>,
+    leads: bool,
+) -> anyhow::Result<(TrainConfig, Option<TrainOptions>)> {
     let mut options = file.map(TrainOptions::read).transpose()?.unwrap_or_default();
     let record = file.is_some_and(Run::is_record);
     // What a run of an earlier version was given stays what it is, and so does what that version did without being told.
     if record {
         options = options.as_stored();
     }
-    let asked = flags.clone().or(options.clone());
+    let mut asked = flags.clone().or(options.clone());
+    if let Some(recipe) = recipe.and_then(TrainingRecipe::named) {
+        let own = recipe.beside(&asked)?;
+        if leads {
+            printer::told(&format!("recipe {}: {}", recipe.name, as_flags(&own)));
+        }
+        asked = asked.or(own);
+    }
     let config = asked.clone().resolve()?;
     let mut unread = config.unread(&flags);
     if !record {

@@ -7,7 +7,7 @@ use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::judge::values::Score;
 use hsic_bottleneck::judged::{Judged, Rows};
 use hsic_bottleneck::pilot::Pilot;
-use hsic_bottleneck::summary::{Summary, ValueSummary};
+use hsic_bottleneck::summary::{Looked, Summary, ValueSummary};
 use hsic_lab::shell::quoted;
 
 use super::output::{line, note};
@@ -108,14 +108,21 @@ fn accuracies(summary: &Summary) -> String {
     if let Some(ValueSummary { train_r2, test_r2: r2, test_rmse: rmse, baseline_rmse }) = summary.values {
         return format!("{part} {}, training R2 {train_r2:.4}", scores(Score { r2, rmse }, baseline_rmse));
     }
-    match summary.format_accuracy {
+    let plain = match summary.format_accuracy {
         Some(format) => format!(
             "{part} accuracy {:.2} % after format training ({own:.2} % with outputs UNFORMATTED, training {train:.2} %)",
             100.0 * format
         ),
         None if summary.formatted => format!("{part} accuracy {own:.2} % (training {train:.2} %)"),
         None => format!("{part} accuracy {own:.2} % (training {train:.2} %), outputs UNFORMATTED"),
-    }
+    };
+    plain + &beside(summary.test_time)
+}
+
+/// What is said of an accuracy by several looks at each image, behind the plain one.
+fn beside(looked: Option<Looked>) -> String {
+    let told = looked.and_then(|looked| Some((looked.accuracy, looked.looks.told()?)));
+    told.map_or(String::new(), |(accuracy, told)| format!("; {:.2} % {told}", 100.0 * accuracy))
 }
 
 /// The result of format training.
@@ -159,8 +166,8 @@ pub(crate) fn evaluation(
     judged: &Judged,
     table: &Confusion,
     class_names: &[String],
-    unformatted: f64,
-    formatted: bool,
+    (unformatted, formatted): (f64, bool),
+    looked: Option<Looked>,
 ) -> anyhow::Result<()> {
     let width = width();
     let text = confusion(table, class_names, width);
@@ -171,7 +178,7 @@ pub(crate) fn evaluation(
         format!("{:.2} % as the run reads its outputs", 100.0 * unformatted)
     };
     let (which, kind) = judging(judged);
-    let told = format!("{}, {which}: {kind} {accuracy}", from_here(&judged.place));
+    let told = format!("{}, {which}: {kind} {accuracy}{}", from_here(&judged.place), beside(looked));
     Ok(line(&format!("{text}\n{}", wrapped(&told, 2, width)))?)
 }
 
@@ -326,6 +333,7 @@ mod tests {
             judged_on: JudgedOn::Test,
             authors_test_accuracy: None,
             format_accuracy,
+            test_time: None,
             seconds: 0.0,
             milliseconds_per_step: 0.0,
             peak_memory_bytes: None,

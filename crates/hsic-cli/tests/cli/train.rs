@@ -1,6 +1,7 @@
 //! `train` and `eval`: tiny runs on the built-in digits.
 
 use crate::{Place, bytes, stderr};
+use serde_json::Value;
 use std::time::Duration;
 
 const SMALL: &str = "--train-size 600 --test-size 200 --widths 32x2 --batch-size 64";
@@ -125,6 +126,32 @@ fn augmented_and_normalized_runs_resume_to_the_same_bytes_and_evaluate_as_they_w
     assert!(
         place.fails("eval a").contains("a/data.json: normalization Normalization { means: [0.0], deviations: [-1.0] }")
     );
+}
+
+#[test]
+fn a_recipe_is_told_and_a_run_holds_what_came_of_it() {
+    let place = Place::new();
+    let settings =
+        "--method backprop --widths 4,4 --train-size 96 --test-size 20 --batch-size 32 --epochs 2 --flip true";
+    let output = place.run(&format!("train --recipe airbench {settings} --run a --quiet"));
+    let told = stderr(&output);
+    assert!(told.contains("recipe airbench: --normalize channel --shift 2 --shift-border reflect"), "{told}");
+    assert!(told.contains("--optimizer muon") && !told.contains("--flip") && !told.contains("--epochs"), "{told}");
+    let stored = String::from_utf8(bytes(&place.path("a/config.toml"))).unwrap();
+    assert!(stored.contains("model = \"airbench\"") && stored.contains("flip = true"), "{stored}");
+    assert!(!stored.contains("recipe"), "{stored}");
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    assert!(place.run("train --config a/config.toml --run b --quiet --threads 2").status.success());
+    assert!(weights("a") == weights("b"));
+    // Whitened by the same windows, and each image looked at several times where it is asked for.
+    let summary = place.json("eval a --json");
+    assert_eq!(summary["test_time"]["looks"], "flip-shift");
+    let plain = place.json("eval a --test-time none --json");
+    assert_eq!((&plain["test_time"], &plain["test_accuracy"]), (&Value::Null, &summary["test_accuracy"]));
+    let told = String::from_utf8(place.run("eval a").stdout).unwrap().replace("\n  ", " ");
+    assert!(told.contains("% with flips and shifts at test time"), "{told}");
+    let error = place.fails("train --recipe resnet");
+    assert!(error.contains("[possible values: airbench]"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hsic_bottleneck::assemble::build_network;
+use hsic_bottleneck::assemble::network_for;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{self, Content, LoadOptions, Split, source, stem};
 use hsic_bottleneck::error::Error;
@@ -260,7 +260,7 @@ impl<'a> Trained<'a> {
     /// `Dataset`, `Network`.
     pub fn untrained(&self) -> Result<Network, Error> {
         let data = self.data()?;
-        build_network(&self.config, data.train.shape, data.train.classes())
+        network_for(&self.config, &data.train)
     }
 
     /// The trained network.

@@ -6,6 +6,7 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::{Cache, Network};
 
 use super::pass::Pass;
+use crate::objective::Told;
 use crate::objective::cross_entropy::cross_entropy;
 
 /// Name of the term.
@@ -58,7 +59,7 @@ impl<T: Scalar> Angle<T> {
             x = z;
         }
         self.dz.resize(x.len(), T::ZERO);
-        cross_entropy(x, &batch.labels, network.outputs(), &mut self.dz);
+        cross_entropy(x, Told::of(batch), network.outputs(), &mut self.dz);
         for (index, block) in blocks.iter().enumerate().rev() {
             let (before, rest) = self.blocks.split_at_mut(index);
             let Place { z, cache, gradient } = &mut rest[0];

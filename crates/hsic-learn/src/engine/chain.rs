@@ -204,7 +204,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         self.optimizers.resize_with(blocks.len(), OptimizerState::default);
         self.pool.resize_with(length, Slot::default);
         self.inputs.resize_with(last, Vec::new);
-        let clips = self.optimizer.bound().is_some();
+        let clips = self.optimizer.bound.is_some();
         if clips {
             self.held.resize_with(blocks.len(), Vec::new);
         }
@@ -262,7 +262,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     std::mem::swap(&mut self.held[index], &mut self.gradient);
                 } else {
                     let state = &mut self.optimizers[index];
-                    self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, state);
+                    self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), &self.gradient), state);
                 }
                 std::mem::swap(&mut self.dz, &mut self.dx);
                 spans.push(clock.span(Work::Block, index, begin));
@@ -271,7 +271,8 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         if clips {
             let length = self.report.signals.iter().map(|signal| signal.gradient_norm.powi(2)).sum::<f64>().sqrt();
             for ((block, gradient), state) in blocks.iter_mut().zip(&self.held).zip(&mut self.optimizers) {
-                self.optimizer.step_of(length, learning_rate, block.parameters_mut(), gradient, state);
+                let groups = block.groups();
+                self.optimizer.step_of(length, learning_rate, groups, (block.parameters_mut(), gradient), state);
             }
         }
         Ok(&self.report)
@@ -283,7 +284,7 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 
     fn state(&self) -> UpdateState<T> {
         let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
-        UpdateState { optimizers: self.optimizers.clone(), learners }
+        UpdateState { optimizers: self.optimizers.clone(), learners, average: Vec::new() }
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
@@ -305,7 +306,7 @@ mod tests {
     use super::*;
 
     const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
@@ -320,7 +321,7 @@ mod tests {
         let m = if step == 2 { 11 } else { 24 };
         let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();
         let x = (0..m * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step }
     }
 
     #[test]

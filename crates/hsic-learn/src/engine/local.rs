@@ -419,7 +419,7 @@ impl<T: Scalar> Task<'_, T> {
         let gradient = grown(gradient, self.block.parameters().len());
         self.block.gradient(m, self.x, self.z, dz, cache, gradient, None);
         signal.gradient_norm = norm(gradient);
-        optimizer.step(rate, self.block.parameters_mut(), gradient, state);
+        optimizer.step(rate, self.block.groups(), (self.block.parameters_mut(), gradient), state);
         learners.iter_mut().for_each(|learner| learner.step(optimizer, rate));
         Ok(signal)
     }

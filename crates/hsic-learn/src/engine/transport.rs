@@ -131,7 +131,7 @@ mod tests {
     use crate::update::Update;
 
     const SHAPE: Shape = Shape { channels: 1, height: 6, width: 6 };
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn network(name: &str, widths: &str, norm: Norm) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
@@ -145,7 +145,7 @@ mod tests {
         let mut stream = Stream::new(5, "batch", step);
         let labels: Vec<usize> = (0..20).map(|_| stream.below(4) as usize).collect();
         let x = (0..20 * SHAPE.columns()).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), step }
+        Batch { x, columns: SHAPE.columns(), labels, classes: 4, values: Vec::new(), smoothing: 0.0, step }
     }
 
     fn stepped(mut update: Backprop, mut network: Network) -> Vec<Vec<f32>> {

@@ -1,12 +1,13 @@
 //! What trained networks give for whole data sets, and how unformatted outputs are judged.
 
 use hsic_data::batch::Batch;
-use hsic_data::dataset::{Dataset, DatasetError};
+use hsic_data::dataset::{Dataset, DatasetError, Shape};
 use hsic_nn::network::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::inference::Inference;
 use crate::judge::assignment::{Assignment, Confusion};
+use crate::judge::test_time::TestTime;
 
 /// Rows that are evaluated at a time.
 const ROWS: usize = 2048;
@@ -135,6 +136,8 @@ pub struct AtRest<'n> {
     input: FormatInput,
     /// Rows whose own statistics batch norm uses; `None` for the running ones.
     batch: Option<usize>,
+    /// Looks at each image, and its sizes, where there are several.
+    looks: Option<(TestTime, Shape)>,
 }
 
 impl<'n> AtRest<'n> {
@@ -147,13 +150,13 @@ impl<'n> AtRest<'n> {
         let (members, all) = (members.into(), input == FormatInput::All);
         let columns = members.first().feature_columns(all);
         assert!(members.others().iter().all(|network| network.feature_columns(all) == columns));
-        Self { members, input, batch: None }
+        Self { members, input, batch: None, looks: None }
     }
 
     /// The last outputs of one network, or of what trains one, with running statistics.
     #[must_use]
     pub fn of(network: &'n dyn Inference) -> Self {
-        Self { members: Members::One(network), input: FormatInput::Last, batch: None }
+        Self { members: Members::One(network), input: FormatInput::Last, batch: None, looks: None }
     }
 
     /// These networks under a protocol. Under the authors' norm only last outputs are taken, and averages of several networks
@@ -164,6 +167,13 @@ impl<'n> AtRest<'n> {
             self.input = FormatInput::Last;
             self.batch = Some(protocol.batch_size);
         }
+        self
+    }
+
+    /// These networks where each image, of sizes `shape`, is looked at several times: what is taken from them is the mean.
+    #[must_use]
+    pub fn looking(mut self, looks: TestTime, shape: Shape) -> Self {
+        self.looks = (looks != TestTime::None).then_some((looks, shape));
         self
     }
 
@@ -182,9 +192,11 @@ impl<'n> AtRest<'n> {
     /// Features (m x columns) of `x` (m rows), averaged over the networks.
     #[must_use]
     pub fn features(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        self.average(m, |network| match self.batch {
-            None => network.features(m, x, self.input == FormatInput::All),
-            Some(_) => network.batch_outputs(m, x),
+        self.looked_at(x, |x| {
+            self.average(m, |network| match self.batch {
+                None => network.features(m, x, self.input == FormatInput::All),
+                Some(_) => network.batch_outputs(m, x),
+            })
         })
     }
 
@@ -192,10 +204,24 @@ impl<'n> AtRest<'n> {
     /// from these. Directions of capsules have no meaning that two networks share, so lengths are averaged.
     #[must_use]
     pub fn scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        self.average(m, |network| match self.batch {
-            None => network.class_scores(m, x),
-            Some(_) => network.batch_scores(m, x),
+        self.looked_at(x, |x| {
+            self.average(m, |network| match self.batch {
+                None => network.class_scores(m, x),
+                Some(_) => network.batch_scores(m, x),
+            })
         })
+    }
+
+    /// The mean of what `of` says over all looks at rows.
+    fn looked_at(&self, x: &[f32], of: impl Fn(&[f32]) -> Vec<f32>) -> Vec<f32> {
+        let Some((looks, shape)) = self.looks else { return of(x) };
+        let mut mean: Vec<f32> = Vec::new();
+        for look in looks.looks() {
+            let said = of(&look.at(shape, x));
+            mean.resize(said.len(), 0.0);
+            mean.iter_mut().zip(said).for_each(|(mean, said)| *mean = look.share.mul_add(said, *mean));
+        }
+        mean
     }
 
     fn average(&self, m: usize, of: impl Fn(&dyn Inference) -> Vec<f32>) -> Vec<f32> {
@@ -372,6 +398,20 @@ mod tests {
         assert_eq!(table.authors_accuracy(), 0.5 * (6.0 / 8.0 + 1.0 / 4.0));
         let dead = OutputTable { sums: vec![vec![5.0, 0.0], vec![0.0, 0.0]], ..table };
         assert_eq!(dead.authors_units(), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn several_looks_give_the_mean_of_what_each_gives() {
+        let network = [Network::mlp(4, &[3], 2, Activation::Tanh, Norm::Batch, 1)];
+        let shape = Shape { channels: 1, height: 2, width: 2 };
+        let (x, mirrored) = ([0.1, -0.4, 0.3, 0.9], [-0.4, 0.1, 0.9, 0.3]);
+        let found = AtRest::new(&network, FormatInput::Last).looking(TestTime::Flip, shape).scores(1, &x);
+        for ((found, plain), mirrored) in found.iter().zip(network[0].infer(1, &x)).zip(network[0].infer(1, &mirrored))
+        {
+            assert!((found - 0.5 * (plain + mirrored)).abs() < 1e-7);
+        }
+        let single = AtRest::new(&network, FormatInput::Last).looking(TestTime::None, shape);
+        assert_eq!(single.scores(1, &x), network[0].infer(1, &x));
     }
 
     #[test]

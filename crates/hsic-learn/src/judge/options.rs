@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::at_rest::{FormatInput, NormProtocol, Protocol, ReadoutProtocol};
 use crate::judge::softmax::{FormatSettings, FormatStart};
+use crate::judge::test_time::TestTime;
 
 options! {
     /// How unformatted outputs are judged.
@@ -19,6 +20,9 @@ options! {
         bn: NormProtocol,
         /// Record the test accuracy by the authors' protocol beside the one above [default: false]
         authors_beside: bool,
+        /// Judge images by several looks too, whose scores are averaged, and tell that accuracy beside the plain one: flip
+        /// (mirrored), flip-shift (both, and moved by a pixel) [default: none]
+        test_time: TestTime,
     }
 }
 
@@ -57,6 +61,7 @@ impl FormatOptions {
         let momentum = *self.format_momentum.get_or_insert(0.9);
         let weight_decay = *self.format_weight_decay.get_or_insert(0.0);
         let batch_size = *self.format_batch_size.get_or_insert(256);
+        faults.check("format-optimizer", "muon", name != OptimizerName::Muon, "sgd or adamw for a softmax layer");
         faults.positive("format-learning-rate", self.format_learning_rate.unwrap_or(1.0));
         faults.share("format-momentum", momentum);
         faults.not_negative("format-weight-decay", weight_decay);
@@ -67,9 +72,10 @@ impl FormatOptions {
             epochs: *self.format_epochs.get_or_insert(0),
             batch_size,
             optimizer: match name {
-                OptimizerName::Sgd => Optimizer::Sgd { momentum, weight_decay },
-                OptimizerName::AdamW => Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay },
-            },
+                OptimizerName::Sgd => Optimizer::momentum(momentum),
+                OptimizerName::AdamW | OptimizerName::Muon => Optimizer::adamw(),
+            }
+            .decayed(weight_decay),
             learning_rate: self.format_learning_rate,
             decay: *self.format_decay.get_or_insert(Decay::Cosine),
             standardize: *self.format_standardize.get_or_insert(true),
@@ -79,13 +85,14 @@ impl FormatOptions {
 }
 
 impl EvaluationOptions {
-    /// Fills in the defaults: the protocol for batches of so many rows, and whether that of the authors is recorded too.
-    pub fn resolve(&mut self, batch_size: usize) -> (Protocol, bool) {
+    /// Fills in the defaults: the protocol for batches of so many rows, whether that of the authors is recorded too, and the
+    /// looks at an image.
+    pub fn resolve(&mut self, batch_size: usize) -> (Protocol, bool, TestTime) {
         let protocol = Protocol {
             readout: *self.readout.get_or_insert(ReadoutProtocol::Fair),
             norm: *self.bn.get_or_insert(NormProtocol::Fair),
             batch_size,
         };
-        (protocol, *self.authors_beside.get_or_insert(false))
+        (protocol, *self.authors_beside.get_or_insert(false), *self.test_time.get_or_insert_default())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hsic::random::Stream;
 use hsic::sums::paired_chains;
 use hsic_data::dataset::{Dataset, DatasetError, Split};
-use hsic_nn::optimizer::{Decay, LearningRate, Optimizer, OptimizerState};
+use hsic_nn::optimizer::{Algorithm, Decay, Entrywise, Groups, LearningRate, Optimizer, OptimizerState};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -202,9 +202,11 @@ pub fn format(
     let mut epochs = Vec::new();
     let rows = train.labels().len();
     let steps = rows.div_ceil(settings.batch_size) as u64;
-    let peak = match (settings.learning_rate, settings.optimizer.unclipped()) {
+    let peak = match (settings.learning_rate, settings.optimizer.algorithm) {
         (Some(rate), _) => rate,
-        (None, Optimizer::Sgd { .. }) => 2.0 / curvature(&train.first(CURVATURE_ROWS)?, columns),
+        (None, Algorithm::Entrywise(Entrywise::Sgd { .. })) => {
+            2.0 / curvature(&train.first(CURVATURE_ROWS)?, columns)
+        }
         (None, _) => 1e-3,
     };
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
@@ -217,7 +219,8 @@ pub fn format(
         for (index, rows) in order.chunks(settings.batch_size).enumerate() {
             let rate = learning_rate.at(epoch * steps + index as u64, steps * settings.epochs);
             step.gradient(&layer, &train, rows)?;
-            settings.optimizer.step(rate, &mut layer.parameters, &step.gradient, &mut state);
+            let parts = (&mut layer.parameters[..], &step.gradient[..]);
+            settings.optimizer.step(rate, Groups::default(), parts, &mut state);
         }
         if !layer.parameters.iter().all(|value| value.is_finite()) {
             return Err(StepError::Diverged { block: at_rest.blocks() });
@@ -282,7 +285,7 @@ impl Step {
         let (inputs, classes) = (layer.inputs, layer.classes);
         let scores = layer.scores(&self.x);
         self.d_scores.resize(scores.len(), 0.0);
-        cross_entropy(&scores, &self.labels, classes, &mut self.d_scores);
+        cross_entropy(&scores, &self.labels[..], classes, &mut self.d_scores);
         self.gradient.clear();
         self.gradient.resize(layer.parameters.len(), 0.0);
         let (weight, bias) = self.gradient.split_at_mut(classes * inputs);
@@ -319,7 +322,7 @@ mod tests {
             epochs: 20,
             start: FormatStart::Zero,
             batch_size: 50,
-            optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+            optimizer: Optimizer::momentum(0.9),
             learning_rate: None,
             decay: Decay::Cosine,
             standardize,

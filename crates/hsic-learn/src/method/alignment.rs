@@ -40,7 +40,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &[],
+    reads: &["label_smoothing"],
     resolve: |options, _| {
         options.adamw(1e-3);
         Recipe::new(|settings| settings.local(Classified(Alignment)))

@@ -61,8 +61,18 @@ pub static METHOD: Method = Method {
 };
 
 /// Options that the objective reads, in `hsic-local` too.
-pub(super) const READS: &[&str] =
-    &["sigma", "sigma_labels", "beta", "x_weight", "epsilon", "approximation", "label_fit", "x", "classifier"];
+pub(super) const READS: &[&str] = &[
+    "sigma",
+    "sigma_labels",
+    "beta",
+    "x_weight",
+    "epsilon",
+    "approximation",
+    "label_fit",
+    "x",
+    "classifier",
+    "label_smoothing",
+];
 
 /// The options that are HSIC's own.
 #[derive(Clone, Copy, Debug)]
@@ -294,7 +304,7 @@ impl<T: Scalar> Objective<T> for HsicObjective {
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ObjectiveError> {
-        let labels = &shared.labels.of_rows;
+        let labels = &shared.labels;
         let HsicScratch { workspace, operator: own, z: rows, dz: gradient, scores } = scratch;
         let operator = match &shared.operator {
             Some(operator) => operator,
@@ -309,8 +319,8 @@ impl<T: Scalar> Objective<T> for HsicObjective {
             let columns = z.ncols();
             let z = rows_of(z, rows)?;
             let gradient = grown(gradient, z.len());
-            loss += weight * classify(classifier, z, labels, weight, scores, gradient);
-            let gradient = MatRef::from_row_major_slice(gradient, labels.len(), columns);
+            loss += weight * classify(classifier, z, labels.told(), weight, scores, gradient);
+            let gradient = MatRef::from_row_major_slice(gradient, labels.of_rows.len(), columns);
             vectorize(
                 #[inline(always)]
                 || faer::zip!(dz.rb_mut(), gradient).for_each(|faer::unzip!(dz, own)| *dz += *own),

@@ -46,7 +46,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &["goodness"],
+    reads: &["label_smoothing", "goodness"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let goodness = *options.rule.goodness.get_or_insert(Goodness::Square);
@@ -166,14 +166,14 @@ impl<T: Scalar> Objective<T> for Competition {
         _learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
     ) -> Result<Signal, ObjectiveError> {
-        let labels = &labels.of_rows[..];
+        let (told, labels) = (labels.told(), &labels.of_rows[..]);
         let (m, columns, channels) = (z.nrows(), z.ncols(), site.shape.channels);
         let rows = rows_of(z, &mut scratch.rows)?;
         let scores = grown(&mut scratch.scores, m * self.classes);
         let channel = grown(&mut scratch.channel, channels);
         self.score(rows, columns, channel, scores);
         let gradient = grown(&mut scratch.gradient, m * self.classes);
-        let loss = cross_entropy(scores, labels, self.classes, gradient);
+        let loss = cross_entropy(scores, told, self.classes, gradient);
         let is_right = |&(row, &label): &(&[T], &usize)| row.iter().all(|&score| score <= row[label]);
         let right = scores.chunks_exact(self.classes).zip(labels).filter(is_right).count();
         let dead = rows.iter().all(|&h| h == T::ZERO);
@@ -205,7 +205,7 @@ mod tests {
         let site = Site { block: 0, last: false, shape: map, x };
         let view = MatRef::from_row_major_slice(z, M, columns);
         let to = MatMut::from_row_major_slice_mut(&mut dz, M, columns);
-        let labels = Labels { of_rows: vec![0, 2, 1, 2], classes, values: Vec::new() };
+        let labels = Labels { of_rows: vec![0, 2, 1, 2], classes, values: Vec::new(), smoothing: 0.0 };
         let signal = competition.signal(&labels, site, view, to, &mut [], &mut CompetitionScratch::default());
         (signal.unwrap(), dz)
     }
@@ -219,7 +219,7 @@ mod tests {
             .flat_map(|row| (0..3).map(|c| 0.5 * (row[c] * row[c] + row[c + 3] * row[c + 3])).collect::<Vec<_>>())
             .collect();
         let mut gradient = vec![0.0; 3 * M];
-        let expected = cross_entropy(&energies, &[0, 2, 1, 2], 3, &mut gradient);
+        let expected = cross_entropy(&energies, &[0, 2, 1, 2][..], 3, &mut gradient);
         let (signal, dz) = signal(false, 3, map, z);
         assert!((signal.loss - expected).abs() < 1e-15);
         for (i, (dz, z)) in dz.iter().zip(z).enumerate() {

@@ -38,6 +38,7 @@ use crate::engine::pass::Pass;
 use crate::engine::pool::{Pool, lock};
 use crate::error::StepError;
 use crate::objective::Signal;
+use crate::objective::Told;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Span;
 use crate::span::Work;
@@ -55,7 +56,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: true,
-    reads: &["angle_steps"],
+    reads: &["label_smoothing", "angle_steps"],
     resolve: |options, _| {
         options.adamw(1e-3);
         let angle = options.rule.angle_steps();
@@ -169,7 +170,7 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
         }
         let begin = Instant::now();
         error.resize(m * classes, T::ZERO);
-        let loss = cross_entropy(&outputs[blocks.len() - 1], &batch.labels, classes, error);
+        let loss = cross_entropy(&outputs[blocks.len() - 1], Told::of(batch), classes, error);
         report.spans.push(clock.span(Work::Operator, 0, begin));
         let (outputs, error, angle, scratches) = (&*outputs, &error[..], &*angle, &*scratches);
         let spans: Mutex<&mut Vec<Span>> = Mutex::new(&mut report.spans);
@@ -192,7 +193,7 @@ impl<T: Scalar> Update<T> for DirectFeedback<T> {
             block.gradient(m, x, z, dz, &mut slot.cache, gradient, None);
             let terms = [angle.term(index, gradient), ("", 0.0)];
             *signal = Signal { loss, terms, gradient_norm: norm(gradient), dead: false };
-            optimizer.step(learning_rate, block.parameters_mut(), gradient, &mut slot.optimizer);
+            optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), gradient), &mut slot.optimizer);
             scratches.give(scratch);
             let span = clock.span(Work::Block, index, begin);
             lock(&spans).push(span);
@@ -220,7 +221,7 @@ mod tests {
     use super::*;
     use crate::engine::Backprop;
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+    const SGD: Optimizer = Optimizer::sgd();
     const M: usize = 12;
 
     fn network(widths: &[usize], activation: Activation, norm: Norm) -> Network<f64> {
@@ -239,7 +240,15 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * 6).map(|_| stream.normal()).collect();
-        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 6,
+            labels: (0..M).map(|row| row % 3).collect(),
+            classes: 3,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     /// Largest difference between the parameters of two networks.

@@ -50,6 +50,7 @@ use crate::engine::clock::cleared;
 use crate::engine::pass::{Pass, check_finite};
 use crate::error::StepError;
 use crate::objective::Signal;
+use crate::objective::Told;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState, restore_optimizers};
@@ -66,7 +67,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: true,
-    reads: &["conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
+    reads: &["label_smoothing", "conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
     resolve: |options, faults| {
         let rule = rule(options, faults);
         Recipe::new(move |settings| {
@@ -339,7 +340,7 @@ impl<T: Scalar> Update<T> for Dni<T> {
         self.forward(network, batch, pass)?;
         let classes = network.outputs();
         self.dz.resize(m * classes, T::ZERO);
-        let loss = cross_entropy(&self.slots[last].z, &batch.labels, classes, &mut self.dz);
+        let loss = cross_entropy(&self.slots[last].z, Told::of(batch), classes, &mut self.dz);
         let looks = self.rule.angle_steps > 0 && batch.step.is_multiple_of(self.rule.angle_steps);
         if looks {
             self.true_gradients(network, batch);
@@ -372,7 +373,7 @@ impl<T: Scalar> Update<T> for Dni<T> {
             let dz = &mut self.dz[..z.len()];
             block.gradient(m, x, z, dz, cache, gradient, dx);
             self.report.signals[index].gradient_norm = norm(gradient);
-            self.optimizer.step(learning_rate, block.parameters_mut(), gradient, optimizer);
+            self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), gradient), optimizer);
             if let Some(Slot { z, target, predictor, .. }) = before.last() {
                 mix(self.rule.lambda, m, target, predictor.predictions(m), grown(&mut self.dz, z.len()));
             }
@@ -414,7 +415,7 @@ mod tests {
     use crate::engine::Backprop;
 
     const INPUT: Shape = Shape { channels: 2, height: 7, width: 6 };
-    const ADAMW: Optimizer = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-3 };
+    const ADAMW: Optimizer = Optimizer::adamw().decayed(1e-3);
 
     fn network() -> Network<f64> {
         let blocks = vec![BlockSpec::conv(3, 3, 1, 0, 2), BlockSpec::dense(6), BlockSpec::dense(5)];
@@ -426,7 +427,7 @@ mod tests {
         let mut stream = Stream::new(1, "dni", step);
         let labels: Vec<usize> = (0..9).map(|row| row % 3).collect();
         let x = (0..9 * INPUT.columns()).map(|_| stream.normal()).collect();
-        Batch { x, columns: INPUT.columns(), labels, classes: 3, values: Vec::new(), step }
+        Batch { x, columns: INPUT.columns(), labels, classes: 3, values: Vec::new(), smoothing: 0.0, step }
     }
 
     fn dni(lambda: f64, angle_steps: u64) -> Dni<f64> {
@@ -462,7 +463,7 @@ mod tests {
     fn blocks_stand_still_until_there_is_a_prediction_but_for_the_last() {
         let (before, mut after) = (parameters(&network()), network());
         let mut dni = dni(0.0, 1);
-        let no_decay = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let no_decay = Optimizer::sgd();
         dni.optimizer = no_decay;
         dni.step(&mut after, &batch(0), 0.1).unwrap();
         let first = parameters(&after);
@@ -497,7 +498,7 @@ mod tests {
             let m = labels.len();
             let z: Vec<f64> = (0..m * map.columns()).map(|_| stream.normal()).collect();
             let target: Vec<f64> = z.iter().map(|_| stream.normal() / m as f64).collect();
-            let still = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+            let still = Optimizer::sgd();
             let loss = |predictor: &mut GradientPredictor<f64>| {
                 predictor.predict(&z, &labels);
                 predictor.learn(m, &target, still, 0.0);

@@ -261,7 +261,7 @@ impl<T: Scalar> Reader<T> {
         }
         let scores = self.layer.forward(m, features);
         let gradient = grown(&mut self.gradient, m * batch.classes);
-        cross_entropy(scores, &batch.labels, batch.classes, gradient);
+        cross_entropy(scores, &batch.labels[..], batch.classes, gradient);
         // (p - one-hot) / m: p where it is asked for, which is not at the label.
         let probabilities = grown(&mut self.probabilities, m * batch.classes);
         let rows = T::of(m as f64);
@@ -321,7 +321,7 @@ mod tests {
             approximation: hsic::Approximation::Exact,
             classes: 3,
             seed: 5,
-            optimizer: Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
+            optimizer: Optimizer::adamw(),
             order: UpdateOrder::Jacobi,
             schedule: Schedule::Parallel,
         };
@@ -335,7 +335,15 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(7, "forward-forward", step);
         let x = (0..30 * 8).map(|_| stream.normal()).collect();
-        Batch { x, columns: 8, labels: (0..30).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 8,
+            labels: (0..30).map(|row| row % 3).collect(),
+            classes: 3,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::engine::clock::cleared;
 use crate::engine::pass::Pass;
 use crate::error::StepError;
 use crate::objective::Signal;
+use crate::objective::Told;
 use crate::objective::cross_entropy::told_loss;
 use crate::span::Work;
 use crate::update::{StepReport, Update, UpdateState};
@@ -37,7 +38,7 @@ pub static METHOD: Method = Method {
     values: true,
     local: true,
     parallel: false,
-    reads: &[],
+    reads: &["label_smoothing"],
     resolve: |options, _| {
         options.adamw(1e-3);
         Recipe::new(|settings| Ok(Box::new(RandomFeatures::new(settings.optimizer)))).with_output_alone()
@@ -100,10 +101,10 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         let (inputs, outputs) = (m * block.inputs(), m * block.outputs());
         self.dz.resize(outputs, T::ZERO);
         let z = &self.z[..outputs];
-        let loss = told_loss(z, (&batch.labels, &batch.values), block.outputs(), &mut self.dz);
+        let loss = told_loss(z, (Told::of(batch), &batch.values), block.outputs(), &mut self.dz);
         self.gradient.resize(block.parameters().len(), T::ZERO);
         block.gradient(m, &self.x[..inputs], z, &mut self.dz, &mut self.cache, &mut self.gradient, None);
-        self.optimizer.step(learning_rate, block.parameters_mut(), &self.gradient, &mut self.state);
+        self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), &self.gradient), &mut self.state);
         self.report.spans.push(clock.span(Work::Block, last, begin));
         self.report.signals.clear();
         self.report.signals.resize(last + 1, Signal { loss, ..Signal::default() });
@@ -119,7 +120,7 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         // Blocks before the last have no state.
         let mut optimizers = vec![OptimizerState::default(); self.report.signals.len().saturating_sub(1)];
         optimizers.push(self.state.clone());
-        UpdateState { optimizers, learners: Vec::new() }
+        UpdateState { optimizers, ..UpdateState::default() }
     }
 
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
@@ -145,9 +146,10 @@ mod tests {
             labels: (0..8).map(|i| i % 3).collect(),
             classes: 3,
             values: Vec::new(),
+            smoothing: 0.0,
             step: 0,
         };
-        let sgd = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+        let sgd = Optimizer::sgd();
         let (mut frozen, mut whole, start) = (network(), network(), network());
         RandomFeatures::new(sgd).step(&mut frozen, &batch, 0.1).unwrap();
         crate::engine::Backprop::new(sgd).step(&mut whole, &batch, 0.1).unwrap();

@@ -55,7 +55,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: false,
-    reads: &["auxiliary", "auxiliary_width", "decoupled"],
+    reads: &["label_smoothing", "auxiliary", "auxiliary_width", "decoupled"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = &mut *options.rule;
@@ -204,12 +204,12 @@ impl<T: Scalar> Objective<T> for Greedy {
         let top = &activations[layers.len()][..m * map.columns()];
         let d_top = grown(gradient, top.len());
         let loss = if POOL.is_whole(map) {
-            classify(classifier, top, &labels.of_rows, 1.0, scores, d_top)
+            classify(classifier, top, labels.told(), 1.0, scores, d_top)
         } else {
             let size = m * POOL.columns(map);
             let (pooled, d_pooled) = (grown(pooled, size), grown(d_pooled, size));
             POOL.extract(map, top, pooled);
-            let loss = classify(classifier, pooled, &labels.of_rows, 1.0, scores, d_pooled);
+            let loss = classify(classifier, pooled, labels.told(), 1.0, scores, d_pooled);
             POOL.spread(map, top, pooled, d_pooled, d_top);
             loss
         };
@@ -236,7 +236,7 @@ mod tests {
     use crate::objective::testing::Bench;
     use crate::update::{Schedule, Update, UpdateOrder, UpdateState};
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 };
+    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
     fn rule(layers: usize) -> Greedy {
         Greedy { layers, width: Some(5), decoupled: false, classes: 4, seed: 1, plan: None }
@@ -266,7 +266,15 @@ mod tests {
     fn batch(step: u64) -> Batch<f32> {
         let mut stream = Stream::new(2, "batch", step);
         let x = (0..24 * 6).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 6,
+            labels: (0..24).map(|i| i % 4).collect(),
+            classes: 4,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     fn local(rule: Greedy) -> Local<Classified<Greedy>> {
@@ -286,7 +294,12 @@ mod tests {
         let second = Objective::<f32>::learners(&rule(2), 1, false, own.blocks()[1].shape());
         let second = second.iter().map(Learner::state).collect();
         let learners = vec![vec![rest(1), rest(2)], second, Vec::new()];
-        update.restore(&own, UpdateState { optimizers: vec![OptimizerState::default(); 3], learners }).unwrap();
+        update
+            .restore(
+                &own,
+                UpdateState { optimizers: vec![OptimizerState::default(); 3], learners, ..UpdateState::default() },
+            )
+            .unwrap();
         for step in 0..10 {
             update.step(&mut own, &batch(step), 0.05).unwrap();
             backprop.step(&mut rival, &batch(step), 0.05).unwrap();

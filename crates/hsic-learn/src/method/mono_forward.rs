@@ -45,7 +45,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &[],
+    reads: &["label_smoothing"],
     resolve: |options, _| {
         options.adamw(1e-3);
         options.network.feature.get_or_insert(Feature::Flat);
@@ -102,7 +102,7 @@ impl<T: Scalar> Objective<T> for MonoForward {
         let columns = z.ncols();
         let z = rows_of(z, &mut scratch.z)?;
         let gradient = grown(&mut scratch.dz, z.len());
-        let loss = classify(&mut learners[0], z, &labels.of_rows, 1.0, &mut scratch.scores, gradient);
+        let loss = classify(&mut learners[0], z, labels.told(), 1.0, &mut scratch.scores, gradient);
         write_rows(gradient, dz);
         Ok(Signal { loss, dead: rows_are_equal(z, columns), ..Signal::default() })
     }
@@ -129,13 +129,21 @@ mod tests {
     fn batch(step: u64) -> Batch<f32> {
         let mut stream = Stream::new(2, "batch", step);
         let x = (0..24 * 6).map(|_| stream.normal() as f32).collect();
-        Batch { x, columns: 6, labels: (0..24).map(|i| i % 4).collect(), classes: 4, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 6,
+            labels: (0..24).map(|i| i % 4).collect(),
+            classes: 4,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     #[test]
     fn one_hidden_block_learns_bit_for_bit_as_by_back_propagation() {
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 1e-4 };
-        for optimizer in [adamw, Optimizer::Sgd { momentum: 0.9, weight_decay: 1e-4 }] {
+        let adamw = Optimizer::adamw().decayed(1e-4);
+        for optimizer in [adamw, Optimizer::momentum(0.9).decayed(1e-4)] {
             for norm in [Norm::None, Norm::Batch] {
                 let network = || {
                     let mut stream = Stream::new(3, "init", 0);
@@ -148,7 +156,12 @@ mod tests {
                 let mut local = Local::new(rule, optimizer, UpdateOrder::Jacobi, Schedule::Parallel);
                 let m = LearnerState { parameters: own.blocks()[1].parameters().to_vec(), ..LearnerState::default() };
                 let optimizers = vec![OptimizerState::default(); 2];
-                local.restore(&own, UpdateState { optimizers, learners: vec![vec![m], Vec::new()] }).unwrap();
+                local
+                    .restore(
+                        &own,
+                        UpdateState { optimizers, learners: vec![vec![m], Vec::new()], ..UpdateState::default() },
+                    )
+                    .unwrap();
                 let mut backprop = Backprop::new(optimizer);
                 let start = own.tensors();
                 for step in 0..10 {

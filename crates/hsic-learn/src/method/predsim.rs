@@ -42,7 +42,7 @@ use super::{Method, Outputs, Recipe};
 use crate::error::ObjectiveError;
 use crate::objective::classifier::{classify, zero_classifier};
 use crate::objective::similarity::{Moments, Pairs, Similarity, Targets};
-use crate::objective::{Classified, Objective, Signal, Site};
+use crate::objective::{Classified, Labels, Objective, Signal, Site};
 use crate::options::LocalLoss;
 
 /// The method `predsim`.
@@ -57,7 +57,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &["local_loss", "similarity_weight", "decoder_size"],
+    reads: &["label_smoothing", "local_loss", "similarity_weight", "decoder_size"],
     resolve: |options, faults| {
         options.adamw(5e-4);
         let rule = &mut *options.rule;
@@ -140,7 +140,7 @@ fn by_channels(map: Shape) -> bool {
 }
 
 impl<T: Scalar> Objective<T> for PredSim {
-    type Shared = Targets<T>;
+    type Shared = (Targets<T>, Labels);
     type Scratch = PredSimScratch<T>;
 
     fn feature(&self, _chosen: Feature) -> Feature {
@@ -177,14 +177,14 @@ impl<T: Scalar> Objective<T> for PredSim {
         earlier: Option<Self::Shared>,
         _scratch: &mut Self::Scratch,
     ) -> Result<Self::Shared, ObjectiveError> {
-        let mut targets = earlier.unwrap_or_default();
+        let (mut targets, labels) = earlier.unwrap_or_default();
         targets.fill(&batch.labels, Targets::<T>::centered(batch.classes))?;
-        Ok(targets)
+        Ok((targets, Labels::of(batch, Some(labels))))
     }
 
     fn signal(
         &self,
-        targets: &Self::Shared,
+        (targets, labels): &Self::Shared,
         site: Site<'_, T>,
         z: MatRef<'_, T>,
         dz: MatMut<'_, T>,
@@ -201,11 +201,11 @@ impl<T: Scalar> Objective<T> for PredSim {
         if let Some((weight, v)) = pred.zip(v.first_mut()) {
             let pool = self.pooling(map);
             if pool.is_whole(map) {
-                cross_entropy = classify(v, z, targets.labels(), weight, scores, gradient);
+                cross_entropy = classify(v, z, labels.told(), weight, scores, gradient);
             } else {
                 let (pooled, d_pooled) = (grown(pooled, m * pool.columns(map)), grown(d_pooled, m * pool.columns(map)));
                 pool.extract(map, z, pooled);
-                cross_entropy = classify(v, pooled, targets.labels(), weight, scores, d_pooled);
+                cross_entropy = classify(v, pooled, labels.told(), weight, scores, d_pooled);
                 pool.spread(map, z, pooled, d_pooled, gradient);
             }
         }

@@ -30,6 +30,6 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: false,
-    reads: &["recompute", "angle_steps"],
+    reads: &["label_smoothing", "recompute", "angle_steps"],
     resolve: |options, _| through(options, METHOD.name, Feedback::Sign),
 };

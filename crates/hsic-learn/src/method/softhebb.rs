@@ -87,7 +87,7 @@ pub struct SoftHebbRule {
 fn rule(options: &mut Stages<'_>, faults: &mut Faults) -> SoftHebbRule {
     let optimizer = &mut *options.optimizer;
     let name = *optimizer.optimizer.get_or_insert(OptimizerName::Sgd);
-    faults.check("optimizer", "adamw", name == OptimizerName::Sgd, "sgd: the rule of softhebb is its own");
+    faults.check("optimizer", name.name(), name == OptimizerName::Sgd, "sgd: the rule of softhebb is its own");
     for (key, value) in [("momentum", optimizer.momentum), ("weight-decay", optimizer.weight_decay)] {
         let value = value.unwrap_or(0.0);
         faults.check(key, value, value == 0.0, "0: softhebb has none");
@@ -334,7 +334,7 @@ impl<T: Scalar> Update<T> for SoftHebb<T> {
 
     fn state(&self) -> UpdateState<T> {
         // The rule keeps nothing between steps.
-        UpdateState { optimizers: vec![OptimizerState::default(); self.slots.len()], learners: Vec::new() }
+        UpdateState { optimizers: vec![OptimizerState::default(); self.slots.len()], ..UpdateState::default() }
     }
 
     fn restore(&mut self, network: &Network<T>, _record: UpdateState<T>) -> Result<(), StateMismatch> {
@@ -367,7 +367,15 @@ mod tests {
     fn batch(columns: usize, step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * columns).map(|_| stream.normal()).collect();
-        Batch { x, columns, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
+        Batch {
+            x,
+            columns,
+            labels: (0..M).map(|row| row % 3).collect(),
+            classes: 3,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     /// The rule as it is written, from rows (windows) and weights (units x inputs).
@@ -471,8 +479,15 @@ mod tests {
         let mut rule = started(20.0);
         let mut losses = Vec::new();
         for step in 0..4000 {
-            let batch =
-                Batch { x: x.clone(), columns: 3, labels: vec![0, 1, 0, 1], classes: 2, values: Vec::new(), step };
+            let batch = Batch {
+                x: x.clone(),
+                columns: 3,
+                labels: vec![0, 1, 0, 1],
+                classes: 2,
+                values: Vec::new(),
+                smoothing: 0.0,
+                step,
+            };
             losses.push(rule.step(&mut network, &batch, 0.02).unwrap().signals[0].loss);
         }
         let found = &network.blocks()[0].parameters()[..6];

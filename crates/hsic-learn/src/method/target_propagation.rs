@@ -48,6 +48,7 @@ use crate::engine::pass::Pass;
 use crate::engine::pool::{Pool, lock};
 use crate::error::StepError;
 use crate::objective::Signal;
+use crate::objective::Told;
 use crate::objective::cross_entropy::cross_entropy;
 use crate::options::Inverse;
 use crate::span::Span;
@@ -67,7 +68,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: false,
-    reads: &["angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
+    reads: &["label_smoothing", "angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = &mut *options.rule;
@@ -277,7 +278,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
         let last = &outputs[count - 1];
         let target = &mut self.targets[count - 1];
         target.resize(last.len(), T::ZERO);
-        let loss = cross_entropy(last, &batch.labels, classes, target);
+        let loss = cross_entropy(last, Told::of(batch), classes, target);
         // The gradient is that of the batch's mean.
         let step = T::of(-settings.rate * m as f64);
         target.iter_mut().zip(last).for_each(|(target, &h)| *target = step.mul_add(*target, h));
@@ -303,7 +304,7 @@ impl<T: Scalar> Update<T> for TargetPropagation<T> {
             let loss = if index + 1 == count { loss } else { 0.5 * own / m as f64 };
             let terms = [("inverse_loss", slot.inverse_loss), angle.term(index, gradient)];
             *signal = Signal { loss, terms, gradient_norm: norm(gradient), dead: false };
-            optimizer.step(learning_rate, block.parameters_mut(), gradient, &mut slot.optimizer);
+            optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), gradient), &mut slot.optimizer);
             scratches.give(scratch);
             let span = clock.span(Work::Block, index, begin);
             lock(&spans).push(span);
@@ -338,7 +339,7 @@ mod tests {
     use super::*;
     use crate::engine::Backprop;
 
-    const SGD: Optimizer = Optimizer::Sgd { momentum: 0.0, weight_decay: 0.0 };
+    const SGD: Optimizer = Optimizer::sgd();
     const SHAPE: Shape = Shape { channels: 1, height: 1, width: 6 };
     const M: usize = 12;
 
@@ -354,7 +355,15 @@ mod tests {
     fn batch(step: u64) -> Batch<f64> {
         let mut stream = Stream::new(4, "batch", step);
         let x = (0..M * 6).map(|_| stream.normal()).collect();
-        Batch { x, columns: 6, labels: (0..M).map(|row| row % 3).collect(), classes: 3, values: Vec::new(), step }
+        Batch {
+            x,
+            columns: 6,
+            labels: (0..M).map(|row| row % 3).collect(),
+            classes: 3,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step,
+        }
     }
 
     fn parameters(network: &Network<f64>) -> Vec<Vec<f64>> {
@@ -424,11 +433,7 @@ mod tests {
     #[test]
     fn learned_inverses_bring_the_gradient_of_back_propagation() {
         let mut network = network(&[16, 16], Activation::Tanh, Norm::Batch);
-        let update = TargetPropagation::new(
-            Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
-            settings(0.1, 1),
-            1,
-        );
+        let update = TargetPropagation::new(Optimizer::adamw(), settings(0.1, 1), 1);
         let mut update = update.with_angle(1);
         let mut cosines = Vec::new();
         for step in 0..600 {

@@ -5,6 +5,7 @@ use hsic::random::Stream;
 use hsic::sums::grown;
 use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
+use super::Told;
 use super::cross_entropy::cross_entropy;
 
 /// A linear classifier of `inputs` columns, V x + b, that starts at zero: it says nothing at first, and so the block
@@ -20,7 +21,7 @@ pub fn zero_classifier<T: Scalar>(inputs: usize, classes: usize) -> Learner<T> {
 /// A linear classifier that starts as a linear layer does, with weights and biases uniform in +-1/sqrt(inputs).
 #[must_use]
 pub fn classifier<T: Scalar>(inputs: usize, classes: usize, stream: &mut Stream) -> Learner<T> {
-    Learner::new(Box::new(Dense::new(inputs, classes, Activation::Identity, Norm::None, stream)))
+    Learner::new(Box::new(Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_head()))
 }
 
 /// Cross-entropy of a classifier's scores for `x` (m x inputs). `weight` times its gradient is left in the classifier
@@ -28,14 +29,14 @@ pub fn classifier<T: Scalar>(inputs: usize, classes: usize, stream: &mut Stream)
 pub fn classify<T: Scalar>(
     classifier: &mut Learner<T>,
     x: &[T],
-    labels: &[usize],
+    told: Told<'_>,
     weight: f64,
     scores: &mut Vec<T>,
     dx: &mut [T],
 ) -> f64 {
-    let (m, classes) = (labels.len(), classifier.block().outputs());
+    let (m, classes) = (told.labels.len(), classifier.block().outputs());
     let d_scores = grown(scores, m * classes);
-    let loss = cross_entropy(classifier.forward(m, x), labels, classes, d_scores);
+    let loss = cross_entropy(classifier.forward(m, x), told, classes, d_scores);
     if weight != 1.0 {
         let weight = T::of(weight);
         d_scores.iter_mut().for_each(|value| *value *= weight);

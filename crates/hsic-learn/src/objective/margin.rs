@@ -210,7 +210,15 @@ mod tests {
         labels: &[usize],
     ) -> Result<(Signal, Vec<f64>), ObjectiveError> {
         let x = (0..M * COLUMNS).map(|i| (i as f64 * 0.7).sin().abs()).collect();
-        let batch = Batch { x, columns: COLUMNS, labels: labels.to_vec(), classes: 3, values: Vec::new(), step: 0 };
+        let batch = Batch {
+            x,
+            columns: COLUMNS,
+            labels: labels.to_vec(),
+            classes: 3,
+            values: Vec::new(),
+            smoothing: 0.0,
+            step: 0,
+        };
         let mut scratch = MarginScratch::default();
         let shared = margin.prepare(&batch, None, &mut scratch)?;
         let mut dz = vec![f64::NAN; z.len()];

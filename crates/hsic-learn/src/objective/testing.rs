@@ -33,7 +33,8 @@ impl<O: Objective<f64>> Bench<O> {
         }
         let z = (0..labels.len() * shape.columns()).map(|_| 0.4 + stream.normal()).collect();
         let x = (0..labels.len() * 3).map(|_| stream.normal()).collect();
-        let batch = Batch { x, columns: 3, labels: labels.to_vec(), classes, values: Vec::new(), step: 0 };
+        let batch =
+            Batch { x, columns: 3, labels: labels.to_vec(), classes, values: Vec::new(), smoothing: 0.0, step: 0 };
         Self { objective, shape, batch, z, learners }
     }
 

@@ -23,6 +23,8 @@ pub enum Activation {
     Sigmoid,
     /// a Phi(a), Phi the normal distribution function by the error function (Hendrycks and Gimpel 2016).
     Gelu,
+    /// a / (1 + e^-a) (Elfwing, Uchibe, Doya 2018; also called swish).
+    Silu,
     /// max(a, 0) whose derivative is taken for 1 everywhere: gradients reach units that are 0 (in published code of
     /// forward-forward). No gradient of anything, so not for back-propagation.
     OpenRelu,
@@ -93,9 +95,22 @@ macro_rules! with_activation {
             Activation::Gelu => {
                 let ($f, $df) = (
                     #[inline(always)]
-                    |a: T| T::of(a.to_f64() * normal_cdf(a.to_f64())),
+                    |a: T| a * normal_cdf(a),
                     #[inline(always)]
-                    |a: T, _: T| T::of(normal_cdf(a.to_f64()) + a.to_f64() * normal_density(a.to_f64())),
+                    |a: T, _: T| a.mul_add(normal_density(a), normal_cdf(a)),
+                );
+                $body
+            }
+            Activation::Silu => {
+                let ($f, $df) = (
+                    #[inline(always)]
+                    |a: T| a * sigmoid(a),
+                    #[inline(always)]
+                    |a: T, z: T| {
+                        // s (1 + a (1 - s)), of which a s is z.
+                        let s = sigmoid(a);
+                        z.mul_add(T::ONE - s, s)
+                    },
                 );
                 $body
             }
@@ -122,6 +137,7 @@ impl Activation {
             Self::Elu => "ELU",
             Self::Sigmoid => "Sigmoid",
             Self::Gelu => "GELU",
+            Self::Silu => "SiLU",
             Self::Identity => return None,
         };
         Some(Module::new(class, &[]))
@@ -135,7 +151,7 @@ impl Activation {
             Self::Relu => Some(0.0),
             Self::LeakyRelu => Some(0.01),
             Self::Identity => Some(1.0),
-            Self::OpenRelu | Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu => None,
+            Self::OpenRelu | Self::Tanh | Self::Elu | Self::Sigmoid | Self::Gelu | Self::Silu => None,
         }
     }
 
@@ -253,27 +269,54 @@ fn sigmoid<T: Scalar>(a: T) -> T {
     if a > T::ZERO { T::ONE - small } else { small }
 }
 
-/// Distribution function of the standard normal.
-fn normal_cdf(a: f64) -> f64 {
-    0.5 * libm::erfc(-a * std::f64::consts::FRAC_1_SQRT_2)
+/// Coefficients of the exponent of erfc(z) / t, t = 1 / (1 + z / 2), with -z^2 left out, from the constant on: a Chebyshev fit
+/// whose relative error is below 1.2e-7 everywhere (Press et al. 1992, section 6.2).
+const ERFC: [f64; 10] = [
+    -1.265_512_23,
+    1.000_023_68,
+    0.374_091_96,
+    0.096_784_18,
+    -0.186_288_06,
+    0.278_868_07,
+    -1.135_203_98,
+    1.488_515_87,
+    -0.822_152_23,
+    0.170_872_77,
+];
+
+/// Distribution function of the standard normal: in single precision by a fit, in loops that vectorise.
+#[inline(always)]
+fn normal_cdf<T: Scalar>(a: T) -> T {
+    let x = a * T::of(std::f64::consts::FRAC_1_SQRT_2);
+    if size_of::<T>() > size_of::<f32>() {
+        return T::of(0.5 * libm::erfc(-x.to_f64()));
+    }
+    let z = Scalar::abs(x);
+    let t = T::ONE / T::of(0.5).mul_add(z, T::ONE);
+    let exponent = ERFC.iter().rev().fold(T::ZERO, |sum, &c| sum.mul_add(t, T::of(c)));
+    let tail = T::of(0.5) * t * Scalar::exp((-z).mul_add(z, exponent));
+    if x > T::ZERO { T::ONE - tail } else { tail }
 }
 
 /// Density of the standard normal.
-fn normal_density(a: f64) -> f64 {
-    (-0.5 * a * a).exp() / (2.0 * std::f64::consts::PI).sqrt()
+#[inline(always)]
+fn normal_density<T: Scalar>(a: T) -> T {
+    // 1 / sqrt(2 pi).
+    Scalar::exp(T::of(-0.5) * a * a) * T::of(0.398_942_280_401_432_7)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 7] = [
+    const ALL: [Activation; 8] = [
         Activation::Relu,
         Activation::LeakyRelu,
         Activation::Tanh,
         Activation::Elu,
         Activation::Sigmoid,
         Activation::Gelu,
+        Activation::Silu,
         Activation::Identity,
     ];
 
@@ -287,12 +330,32 @@ mod tests {
             (-0.776_869_839_851_570_2, 0.5),
             (0.182_425_523_806_356_35, 0.622_459_331_201_854_6),
             (-0.100_210_801_903_287_06, 0.345_731_230_637_006_56),
+            (-0.273_638_285_709_534_5, 0.311_229_665_600_927_3),
             (-1.5, 0.5),
         ];
         for (activation, (low, high)) in ALL.into_iter().zip(expected) {
             let mut z = [0.0; 2];
             activation.apply(&[-1.5, 0.5], &mut z);
             assert!((z[0] - low).abs() < 1e-14 && (z[1] - high).abs() < 1e-14, "{activation:?} {z:?}");
+        }
+    }
+
+    #[test]
+    fn gelu_in_single_precision_is_that_of_the_error_function() {
+        for step in -800..=800 {
+            let a = f64::from(step) / 80.0;
+            let single = |values: &dyn Fn(&mut [f32; 1])| {
+                let mut z = [1.0f32];
+                values(&mut z);
+                f64::from(z[0])
+            };
+            let cdf = 0.5 * libm::erfc(-a * std::f64::consts::FRAC_1_SQRT_2);
+            let density = (-0.5 * a * a).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let value = single(&|z| Activation::Gelu.apply(&[a as f32], z));
+            let slope = single(&|z| Activation::Gelu.chain(&[a as f32], &[0.0], z));
+            // The fit is good to 1.2e-7 of what is left of the distribution, and a is known to 6e-8 of itself.
+            assert!((value - a * cdf).abs() < 3e-7 * a.abs().max(1.0), "{a} {value}");
+            assert!((slope - cdf - a * density).abs() < 6e-7, "{a} {slope}");
         }
     }
 

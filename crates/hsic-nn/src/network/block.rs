@@ -7,6 +7,7 @@ use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
 use super::layout::{Module, TensorKind, TensorSpec};
+use crate::optimizer::Groups;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
 /// batch and are then used again.
@@ -180,6 +181,16 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     fn weights(&self) -> Option<Weights<T>> {
         None
     }
+
+    /// What its parameters are, for optimizers that treat them by their kind: nothing in particular, unless the block says
+    /// otherwise.
+    fn groups(&self) -> Groups {
+        Groups::default()
+    }
+
+    /// Forms what does not learn but follows from the data, from training rows (rows x inputs): nothing, unless the block says
+    /// otherwise. It is one of the [statistics](Self::statistics), which are restored with the weights.
+    fn see(&mut self, _rows: &[T]) {}
 
     /// Evaluation mode: with the running statistics; the row of a sample does not depend on the others, but for the
     /// rounding of a product by their number. The training mode, unless the block says otherwise.

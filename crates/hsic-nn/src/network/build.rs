@@ -10,11 +10,13 @@ use super::block::Block;
 use super::capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings};
 use super::conv::{Conv, ConvSettings};
 use super::dense::Dense;
+use super::design::{Design, Start};
 use super::error::NetworkError;
 use super::norm::Norm;
 use super::pooled::{PoolAt, Pooled, pooled};
 use super::residual::Residual;
 use super::spec::BlockSpec;
+use super::whitened::{SIDE, Whitened, whitened};
 
 /// Most numbers that one block may learn: 2^31, 8 GB.
 const MOST_PARAMETERS: usize = 1 << 31;
@@ -35,37 +37,42 @@ impl<T: Scalar> Network<T> {
         norm: Norm,
         seed: u64,
     ) -> Result<Self, NetworkError> {
-        Self::build_pooling_at(PoolAt::Block, input, specs, activation, norm, seed)
+        Self::designed(Design::new(activation, norm), input, specs, seed)
     }
 
-    /// [`build`](Self::build) of a network whose convolutions are pooled where `pool_at` says.
+    /// [`build`](Self::build) by all that a design says.
     ///
     /// # Errors
     /// Those of [`build`](Self::build).
-    pub fn build_pooling_at(
-        pool_at: PoolAt,
-        input: Shape,
-        specs: &[BlockSpec],
-        activation: Activation,
-        norm: Norm,
-        seed: u64,
-    ) -> Result<Self, NetworkError> {
+    pub fn designed(design: Design, input: Shape, specs: &[BlockSpec], seed: u64) -> Result<Self, NetworkError> {
         if specs.is_empty() {
             return Err(NetworkError::Empty);
         }
         let mut blocks: Vec<Box<dyn Block<T>>> = Vec::with_capacity(specs.len());
         // What comes in, and the window by which it is pooled before it does.
         let (mut from, mut capsule, mut window) = (input, None, 1);
+        if design.whiten {
+            let (value, expected) = (input.height.min(input.width), "at least 2, the side of the windows".to_owned());
+            if value < SIDE {
+                return Err(NetworkError::Number { block: 0, key: "whiten", value, expected });
+            }
+            from = whitened(input);
+        }
         for (index, spec) in specs.iter().enumerate() {
             let taken = if window > 1 { pooled(from, window) } else { from };
             let mut spec = spec.clone();
             let later = match &mut spec {
-                BlockSpec::Conv { pool, .. } if pool_at == PoolAt::Entrance && index + 1 < specs.len() => {
+                BlockSpec::Conv { pool, pool_at, .. }
+                    if pool_at.unwrap_or(design.pool_at) == PoolAt::Entrance && index + 1 < specs.len() =>
+                {
                     std::mem::replace(pool, 1)
                 }
                 _ => 1,
             };
-            let mut block = build_block(index, (taken, capsule), &spec, (activation, norm), seed)?;
+            let mut block = build_block(index, (taken, capsule), &spec, design, seed)?;
+            if index == 0 && design.whiten {
+                block = Box::new(Whitened::new(block, input, design.activation));
+            }
             if window > 1 {
                 block = Box::new(Pooled::new(block, from, window));
             }
@@ -81,30 +88,25 @@ impl<T: Scalar> Network<T> {
     }
 }
 
-/// [`Network::build_pooling_at`] in single precision, which is compiled here for all crates that call it.
+/// [`Network::designed`] in single precision, which is compiled here for all crates that call it.
 ///
 /// # Errors
 /// Those of [`Network::build`].
 #[inline(never)]
-pub fn build(
-    pool_at: PoolAt,
-    input: Shape,
-    specs: &[BlockSpec],
-    activation: Activation,
-    norm: Norm,
-    seed: u64,
-) -> Result<Network, NetworkError> {
-    Network::build_pooling_at(pool_at, input, specs, activation, norm, seed)
+pub fn build(design: Design, input: Shape, specs: &[BlockSpec], seed: u64) -> Result<Network, NetworkError> {
+    Network::designed(design, input, specs, seed)
 }
 
 fn build_block<T: Scalar>(
     block: usize,
     (from, capsule): (Shape, Option<usize>),
     spec: &BlockSpec,
-    (activation, norm): (Activation, Norm),
+    design: Design,
     seed: u64,
 ) -> Result<Box<dyn Block<T>>, NetworkError> {
     let mut stream = Stream::new(seed, "init", block as u64);
+    // Samples lie channel by channel, what blocks give pixel by pixel.
+    let planar = block == 0 && !design.whiten;
     let check = |key: &'static str, value: usize, valid: bool, expected: String| {
         if valid { Ok(()) } else { Err(NetworkError::Number { block, key, value, expected }) }
     };
@@ -125,9 +127,12 @@ fn build_block<T: Scalar>(
     match *spec {
         BlockSpec::Dense { outputs, residual, activation: own, norm: own_norm } => {
             size(outputs, from.columns())?;
-            let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
+            let (activation, norm) = (own.unwrap_or(design.activation), own_norm.unwrap_or(design.norm));
             let mut dense = Dense::new(from.columns(), outputs, activation, norm, &mut stream);
-            if block > 0 && from.height * from.width > 1 {
+            if (own, own_norm) == (Some(Activation::Identity), Some(Norm::None)) {
+                dense = dense.as_head();
+            }
+            if !planar && from.height * from.width > 1 {
                 dense = dense.after(from);
             }
             if !residual {
@@ -139,18 +144,34 @@ fn build_block<T: Scalar>(
             }
             Ok(Box::new(Residual::new(dense, activation, norm)))
         }
-        BlockSpec::Conv { outputs, kernel, stride, padding, pool, residual, activation: own, norm: own_norm } => {
+        BlockSpec::Conv {
+            outputs,
+            kernel,
+            stride,
+            padding,
+            pool,
+            pool_at,
+            residual,
+            activation: own,
+            norm: own_norm,
+        } => {
             let rest = window(kernel, stride, padding)?;
             size(outputs, kernel * kernel * from.channels)?;
             check("pool", pool, pool >= 1 && pool <= rest, format!("1 to {rest}, the side of the map"))?;
-            let (activation, norm) = (own.unwrap_or(activation), own_norm.unwrap_or(norm));
+            let (activation, norm) = (own.unwrap_or(design.activation), own_norm.unwrap_or(design.norm));
             let settings = ConvSettings { outputs, kernel, stride, padding, pool, activation, norm };
-            let conv = Conv::new(from, block == 0, settings, &mut stream);
+            let mut conv = Conv::new(from, planar, settings, &mut stream);
+            if pool_at.unwrap_or(design.pool_at) == PoolAt::Map {
+                conv = conv.pooling_first();
+            }
+            if design.start == Start::Dirac {
+                conv = conv.passing_on();
+            }
             if !residual {
                 return Ok(Box::new(conv));
             }
             let to = conv.shape();
-            if to != from || block == 0 {
+            if to != from || planar {
                 return Err(NetworkError::Residual { block, from, to });
             }
             Ok(Box::new(Residual::new(conv, activation, norm)))
@@ -160,7 +181,7 @@ fn build_block<T: Scalar>(
             check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
             size(outputs, (kernel * kernel * from.channels).saturating_mul(dimensions))?;
             let (kind, window) = ((outputs, dimensions), (kernel, stride, padding));
-            Ok(Box::new(PrimaryCapsules::new(from, block == 0, kind, window, &mut stream)))
+            Ok(Box::new(PrimaryCapsules::new(from, planar, kind, window, &mut stream)))
         }
         BlockSpec::Capsules { outputs, dimensions, rounds, bias } => {
             let depth = capsule.ok_or(NetworkError::NoCapsules { block })?;

@@ -17,6 +17,7 @@ use super::activation::Activation;
 use super::block::{Block, Cache, MapKind, Weights};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
+use crate::optimizer::{Group, Groups, Matrix};
 
 /// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
 const PIECES: usize = 4;
@@ -32,6 +33,8 @@ pub struct Dense<T = f32> {
     map: Option<Shape>,
     /// Whether b is learned; else it is 0.
     biased: bool,
+    /// Whether its outputs are class scores or values, for optimizers that treat an output layer by itself.
+    head: bool,
     /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
@@ -53,6 +56,7 @@ impl<T: Scalar> Dense<T> {
             norm,
             map: None,
             biased: true,
+            head: false,
             parameters,
             statistics: norm.statistics(outputs),
         }
@@ -71,6 +75,13 @@ impl<T: Scalar> Dense<T> {
     pub fn without_bias(mut self) -> Self {
         self.biased = false;
         self.parameters[self.outputs * self.inputs..][..self.outputs].fill(T::ZERO);
+        self
+    }
+
+    /// This block as an output layer, which optimizers treat by itself.
+    #[must_use]
+    pub fn as_head(mut self) -> Self {
+        self.head = true;
         self
     }
 
@@ -166,6 +177,15 @@ impl<T: Scalar> Block<T> for Dense<T> {
         })
     }
 
+    fn groups(&self) -> Groups {
+        if self.head {
+            return Groups::default().then(self.parameters.len(), Group::Head);
+        }
+        let (units, fan_in, normalized) = (self.outputs, self.inputs, self.norm != Norm::None);
+        let matrix = Matrix { units, fan_in, by_unit: true, normalized };
+        norm::groups(matrix, self.affine().len())
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let shared = cache.is_shared();
         let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
@@ -180,14 +200,14 @@ impl<T: Scalar> Block<T> for Dense<T> {
                 norm::finish(m, variance, inverse);
                 self.activation.normalize_and_apply(n, mean, inverse, z);
             }
-            Norm::BatchAffine => {
+            Norm::BatchAffine | Norm::BatchBias => {
                 norm::moments(n, mean, variance);
                 norm::finish(m, variance, inverse);
                 vectorize(
                     #[inline(always)]
                     || {
                         norm::normalize_in_place(n, mean, inverse);
-                        norm::scale(n, self.affine(), y);
+                        norm::scale(n, self.affine(), self.outputs, y);
                     },
                 );
                 self.activation.apply(y, z);
@@ -229,7 +249,7 @@ impl<T: Scalar> Block<T> for Dense<T> {
                 }
             }
             Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
-            Norm::BatchAffine => {
+            Norm::BatchAffine | Norm::BatchBias => {
                 self.activation.chain(y, z, dz);
                 vectorize(
                     #[inline(always)]
@@ -308,8 +328,9 @@ mod tests {
 
     #[test]
     fn gradients_agree_with_central_differences() {
-        for activation in [Activation::Relu, Activation::Tanh, Activation::Elu, Activation::Sigmoid, Activation::Gelu] {
-            for norm in [Norm::Batch, Norm::BatchAffine, Norm::None] {
+        use Activation::{Elu, Gelu, Relu, Sigmoid, Silu, Tanh};
+        for activation in [Relu, Tanh, Elu, Sigmoid, Gelu, Silu] {
+            for norm in [Norm::Batch, Norm::BatchAffine, Norm::BatchBias, Norm::None] {
                 let mut stream = Stream::new(11, "dense", 0);
                 let mut block = Dense::<f64>::new(5, 4, activation, norm, &mut stream);
                 for value in &mut block.parameters[4 * 6..] {

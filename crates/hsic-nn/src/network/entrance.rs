@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
+use crate::optimizer::Groups;
 
 /// Inside the root of the mean square.
 const RMS_EPSILON: f64 = 1e-8;
@@ -144,7 +145,7 @@ impl<T: Scalar> Entered<T> {
     }
 
     /// Values of a pixel that are cut into groups, and how many groups.
-    fn groups(&self) -> Option<(usize, usize)> {
+    fn cut(&self) -> Option<(usize, usize)> {
         match self.entrance.between {
             Between::None | Between::Rms => None,
             Between::Divisive(groups) => Some((self.map.channels, groups)),
@@ -156,7 +157,7 @@ impl<T: Scalar> Entered<T> {
     fn normalize(&self, m: usize, x: &[T], y: &mut [T]) {
         let columns = x.len() / m;
         for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
-            if let Some((channels, groups)) = self.groups() {
+            if let Some((channels, groups)) = self.cut() {
                 for_each_group(channels, groups, |range| divide(channels, range, x, y));
             } else if self.entrance.between == Between::Rms {
                 let inverse = inverse_rms(x);
@@ -171,7 +172,7 @@ impl<T: Scalar> Entered<T> {
     fn normalize_backward(&self, m: usize, x: &[T], dy: &mut [T]) {
         let columns = x.len() / m;
         for (x, dy) in x.chunks_exact(columns).zip(dy.chunks_exact_mut(columns)) {
-            if let Some((channels, groups)) = self.groups() {
+            if let Some((channels, groups)) = self.cut() {
                 for_each_group(channels, groups, |range| divide_backward(channels, range, x, dy));
             } else if self.entrance.between == Between::Rms {
                 // y = x r, r = (mean x^2 + eps)^-1/2: dx = r (dy - x r^2 mean(dy x)).
@@ -303,6 +304,16 @@ impl<T: Scalar> Block<T> for Entered<T> {
         let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, ..*self }) };
         weights.map = weights.map.map(behind);
         Some(weights)
+    }
+
+    fn see(&mut self, rows: &[T]) {
+        let mut entered = vec![T::ZERO; rows.len()];
+        self.normalize(rows.len() / self.block.inputs(), rows, &mut entered);
+        self.block.see(&entered);
+    }
+
+    fn groups(&self) -> Groups {
+        self.block.groups()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

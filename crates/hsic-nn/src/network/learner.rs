@@ -112,7 +112,8 @@ impl<T: Scalar> Learner<T> {
     /// One step of its optimizer along the last gradient; none if there was no [`backward`](Self::backward) yet.
     pub fn step(&mut self, optimizer: Optimizer, rate: f64) {
         if self.gradient.len() == self.block.parameters().len() {
-            optimizer.step(rate, self.block.parameters_mut(), &self.gradient, &mut self.optimizer);
+            let groups = self.block.groups();
+            optimizer.step(rate, groups, (self.block.parameters_mut(), &self.gradient), &mut self.optimizer);
         }
     }
 
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_restored_learner_goes_on_with_the_same_bits() {
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+        let adamw = Optimizer::adamw();
         let x: Vec<f64> = (0..15).map(|i| f64::from(i).sin()).collect();
         let step = |learner: &mut Learner<f64>| {
             let mut dy: Vec<f64> = learner.forward(5, &x).iter().map(|y| y - 0.3).collect();

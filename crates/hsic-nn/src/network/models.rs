@@ -5,6 +5,7 @@
 use super::activation::Activation;
 use super::feature::Feature;
 use super::norm::Norm;
+use super::pooled::PoolAt;
 use super::spec::{BlockSpec, Width, eight, parse_widths, sixteen, three};
 
 /// What a named network's blocks follow from.
@@ -16,7 +17,7 @@ pub struct NetworkSettings {
     pub outputs: Option<usize>,
     /// Number of classes.
     pub classes: usize,
-    /// Height or width of a sample, whichever is less.
+    /// Height or width of what comes in, whichever is less: of a sample, or of its whitened map.
     pub side: usize,
 }
 
@@ -142,6 +143,15 @@ pub static NETWORKS: &[NetworkKind] = &[
         blocks: |s| vgg(s, "128x3,256p,256,512p,512x2p,512p", &[1024]),
     },
     NetworkKind {
+        name: AIRBENCH,
+        summary: "groups of two 3x3 convolutions (64,256,256), the first pooled before its norm, all that is left pooled \
+                  behind the last (Jordan 2024), then the output block",
+        activation: Activation::Gelu,
+        norm: Norm::BatchBias,
+        feature: Feature::Pool(4),
+        blocks: airbench,
+    },
+    NetworkKind {
         name: CAPSNET,
         summary: "9x9 convolutions, then types of 8-D capsules (256,32), then a 16-D capsule a class, 3 rounds of routing",
         activation: Activation::Relu,
@@ -163,6 +173,9 @@ pub static NETWORKS: &[NetworkKind] = &[
 
 /// The network of images of one's own.
 pub const PYRAMID: &str = "pyramid";
+
+/// The network of the speed run on CIFAR-10.
+pub const AIRBENCH: &str = "airbench";
 
 /// The network of capsules, whose convolutions have no norm unless one is asked for.
 pub const CAPSNET: &str = "capsnet";
@@ -187,6 +200,21 @@ fn pyramid(settings: &NetworkSettings) -> Vec<BlockSpec> {
     let widths: Vec<String> = pooled.map(|(_, width)| format!("{width}p")).collect();
     let own = if widths.is_empty() { own[0].to_owned() } else { widths.join(",") };
     vgg(settings, &own, &[])
+}
+
+/// Two convolutions a width; the first is pooled, and of the map behind the last a pixel is left.
+fn airbench(settings: &NetworkSettings) -> Vec<BlockSpec> {
+    let widths = settings.widths_or("64,256,256");
+    let mut blocks = Vec::with_capacity(2 * widths.len() + 1);
+    for (group, width) in widths.iter().enumerate() {
+        let mut first = BlockSpec::conv(width.outputs, 3, 1, 1, 2);
+        if let BlockSpec::Conv { pool_at, .. } = &mut first {
+            *pool_at = Some(PoolAt::Map);
+        }
+        let left = if group + 1 == widths.len() { settings.side >> widths.len() } else { 1 };
+        blocks.extend([first, BlockSpec::conv(width.outputs, 3, 1, 1, left)]);
+    }
+    with_output(blocks, settings)
 }
 
 fn vgg(settings: &NetworkSettings, own: &str, dense: &[usize]) -> Vec<BlockSpec> {
@@ -226,7 +254,7 @@ mod tests {
     use hsic_data::dataset::Shape;
 
     use super::*;
-    use crate::network::Network;
+    use crate::network::{Design, Network};
 
     const MNIST: Shape = Shape { channels: 1, height: 28, width: 28 };
     const CIFAR: Shape = Shape { channels: 3, height: 32, width: 32 };
@@ -266,6 +294,28 @@ mod tests {
             let network = build(PYRAMID, shape(side), None);
             let found: Vec<usize> = network.blocks().iter().map(|block| block.shape().height).collect();
             assert_eq!(found, [maps, vec![1]].concat(), "{side}");
+        }
+    }
+
+    #[test]
+    fn the_network_of_the_speed_run_has_its_maps() {
+        // Behind whitened windows of 32 x 32 pixels the maps have 31, 15, 7, 3 pixels, and one is left.
+        let blocks = |side| {
+            let settings = NetworkSettings { widths: None, outputs: None, classes: 10, side };
+            airbench(&settings)
+        };
+        for (side, maps) in
+            [(32, [15, 15, 7, 7, 3, 1, 1]), (28, [13, 13, 6, 6, 3, 1, 1]), (24, [11, 11, 5, 5, 2, 1, 1])]
+        {
+            let input = Shape { channels: 3, height: side, width: side };
+            let design = Design { whiten: true, ..Design::new(Activation::Gelu, Norm::BatchBias) };
+            let network = Network::<f32>::designed(design, input, &blocks(side - 1), 1).unwrap();
+            let found: Vec<usize> = network.blocks().iter().map(|block| block.shape().height).collect();
+            assert_eq!(found, maps, "{side}");
+            // Convolutions of 24, 64, 64, 256, 256, 256 channels, biases before a norm and the shifts behind it, the output.
+            let conv = |from: usize, to: usize| 9 * from * to + 2 * to;
+            let all = conv(24, 64) + conv(64, 64) + conv(64, 256) + 3 * conv(256, 256);
+            assert_eq!(network.parameter_count(), all + 256 * 10 + 10 + 10);
         }
     }
 

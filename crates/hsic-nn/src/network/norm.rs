@@ -8,6 +8,7 @@ use hsic::scalar::vectorize;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Module, TensorKind, TensorSpec};
+use crate::optimizer::{Group, Groups, Matrix};
 
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
@@ -23,15 +24,21 @@ pub enum Norm {
     Batch,
     /// Batch norm with learned scale and shift.
     BatchAffine,
+    /// Batch norm with a learned shift and without a scale (Jordan 2024).
+    BatchBias,
 }
 
 impl Norm {
-    /// Running statistics of `channels` channels: means 0, then variances 1.
+    /// Running statistics of `channels` channels: means 0, then variances 1; behind a shift alone a scale of 1, which PyTorch's
+    /// module has beside it, stands there too.
     pub(crate) fn statistics<T: Scalar>(self, channels: usize) -> Vec<T> {
         let mut statistics = Vec::new();
         if self != Self::None {
             statistics.resize(channels, T::ZERO);
             statistics.resize(2 * channels, T::ONE);
+        }
+        if self == Self::BatchBias {
+            statistics.resize(3 * channels, T::ONE);
         }
         statistics
     }
@@ -43,28 +50,44 @@ impl Norm {
         if self == Self::BatchAffine {
             layout.push(spec("weight", TensorKind::Parameter));
             layout.push(spec("bias", TensorKind::Parameter));
+        } else if self == Self::BatchBias {
+            layout.push(spec("bias", TensorKind::Parameter));
         }
         if self != Self::None {
             layout.push(spec("running_mean", TensorKind::Statistic));
             layout.push(spec("running_var", TensorKind::Statistic));
+        }
+        if self == Self::BatchBias {
+            layout.push(spec("weight", TensorKind::Statistic));
         }
         layout
     }
 
     /// The PyTorch module of that class, if there is a norm.
     pub(crate) fn module(self, class: &'static str, channels: usize) -> Option<Module> {
-        (self != Self::None).then(|| Module::new(class, &[channels, usize::from(self == Self::BatchAffine)]))
+        let affine = matches!(self, Self::BatchAffine | Self::BatchBias);
+        (self != Self::None).then(|| Module::new(class, &[channels, usize::from(affine)]))
     }
 
-    /// Learned scale (1) and shift (0) of `channels` channels, if there are any.
+    /// Learned scale (1) and shift (0) of `channels` channels, as far as there are any.
     pub(crate) fn parameters<T: Scalar>(self, channels: usize) -> Vec<T> {
         let mut parameters = Vec::new();
         if self == Self::BatchAffine {
             parameters.resize(channels, T::ONE);
             parameters.resize(2 * channels, T::ZERO);
+        } else if self == Self::BatchBias {
+            parameters.resize(channels, T::ZERO);
         }
         parameters
     }
+}
+
+/// What the parameters of a block are: a matrix, biases, then so many of a norm, of which the last are shifts.
+pub(crate) fn groups(matrix: Matrix, learned: usize) -> Groups {
+    let shifts = if learned > 0 { matrix.units } else { 0 };
+    let others = matrix.units + learned - shifts;
+    let weights = Groups::default().then(matrix.units * matrix.fan_in, Group::Matrix(matrix));
+    weights.then(others, Group::Other).then(shifts, Group::NormBias)
 }
 
 /// Mean and sum of squared deviations by channel of `rows` (row-major, one column a channel), in two passes.
@@ -177,10 +200,18 @@ pub(crate) fn normalize_in_place<T: Scalar>(a: &mut [T], mean: &[T], inverse: &[
     }
 }
 
-/// y <- scale n + shift.
+/// y <- scale n + shift, of so many channels; `affine` has both, or shifts alone.
 #[inline(always)]
-pub(crate) fn scale<T: Scalar>(n: &[T], affine: &[T], y: &mut [T]) {
-    let d = affine.len() / 2;
+pub(crate) fn scale<T: Scalar>(n: &[T], affine: &[T], channels: usize, y: &mut [T]) {
+    let d = channels;
+    if affine.len() == d {
+        for (n, y) in n.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
+            for ((y, &n), &shift) in y.iter_mut().zip(n).zip(affine) {
+                *y = n + shift;
+            }
+        }
+        return;
+    }
     let (scale, shift) = affine.split_at(d);
     for (n, y) in n.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
         for (((y, &n), &scale), &shift) in y.iter_mut().zip(n).zip(scale).zip(shift) {
@@ -202,7 +233,7 @@ pub(crate) fn add_sums<T: Scalar>(n: &[T], g: &[T], sum: &mut [T], product: &mut
 }
 
 /// From sums over `m` rows to what [`backward`] takes, in place: means, and 1 / sqrt(var + eps) times the learned scale,
-/// whose gradient and that of the shift go to `d_affine` (empty if they are not learned).
+/// whose gradient and that of the shift go to `d_affine` (empty if they are not learned, a shift's alone if that is).
 pub(crate) fn close_sums<T: Scalar>(
     m: usize,
     sum: &mut [T],
@@ -212,7 +243,9 @@ pub(crate) fn close_sums<T: Scalar>(
     d_affine: &mut [T],
 ) {
     let d = sum.len();
-    if !d_affine.is_empty() {
+    if d_affine.len() == d {
+        d_affine.copy_from_slice(sum);
+    } else if !d_affine.is_empty() {
         d_affine[..d].copy_from_slice(product);
         d_affine[d..].copy_from_slice(sum);
         for (inverse, &scale) in inverse.iter_mut().zip(&affine[..d]) {
@@ -283,7 +316,9 @@ pub(crate) fn infer<T: Scalar>(a: &mut [T], bias: &[T], statistics: &[T], affine
                     }
                 }
             }
-            if !affine.is_empty() {
+            if affine.len() == d {
+                add_bias(a, affine);
+            } else if !affine.is_empty() {
                 let (scale, shift) = affine.split_at(d);
                 for row in a.chunks_exact_mut(d) {
                     for ((a, &scale), &shift) in row.iter_mut().zip(scale).zip(shift) {
@@ -308,6 +343,15 @@ pub(crate) fn add_bias<T: Scalar>(a: &mut [T], bias: &[T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shifts_after_a_norm_are_a_group_and_the_biases_before_it_are_none() {
+        let matrix = Matrix { units: 3, fan_in: 5, by_unit: true, normalized: true };
+        let found: Vec<_> = groups(matrix, 6).of(24).collect();
+        assert_eq!(found, [(0..15, Group::Matrix(matrix)), (15..21, Group::Other), (21..24, Group::NormBias)]);
+        let plain: Vec<_> = groups(matrix, 0).of(18).collect();
+        assert_eq!(plain, [(0..15, Group::Matrix(matrix)), (15..18, Group::Other)]);
+    }
 
     #[test]
     fn joined_moments_are_the_moments_of_all_rows() {

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::models::NETWORKS;
 use super::spec::{BlockSpec, Width, parse_widths};
-use super::{Activation, Between, DropoutBy, Entrance, Feature, InputNorm, Norm, PoolAt};
+use super::{Activation, Between, Design, DropoutBy, Entrance, Feature, InputNorm, Norm, PoolAt, Start};
 
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, capsnet; or custom, the list of `block`
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, capsnet; or custom, the list of `block`
         /// tables in --config [default: mlp; of a folder or archive of images pyramid]
         model: String,
         /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;
@@ -20,16 +20,23 @@ options! {
         widths: String,
         /// Units of the output block, >= 1 [default: the model's, mostly the number of classes]
         outputs: usize,
-        /// Nonlinearity of every block [default: relu; needle: tanh]
+        /// Nonlinearity of every block [default: relu; needle: tanh; airbench: gelu]
         activation: Activation,
-        /// What stands before it in every block [default: batch; capsnet: none]
+        /// What stands before it in every block [default: batch; airbench: batch-bias; capsnet: none]
         norm: Norm,
         /// What the objective sees of a map: flat (all of it), pool:K (means of K x K fields), channels (mean and
-        /// deviation of each channel) [default: pool:2; pyramid: channels]
+        /// deviation of each channel) [default: pool:2; pyramid: channels; airbench: pool:4]
         feature: Feature,
-        /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for) or entrance (on
-        /// the way into the next block: it is trained for its map before pooling) [default: block]
+        /// Where the max pooling of a convolution happens: block (at its end, which is what it is trained for), entrance (on
+        /// the way into the next block: it is trained for its map before pooling) or map (before norm and nonlinearity)
+        /// [default: block; airbench: map within]
         pool_at: PoolAt,
+        /// How weights start: uniform, or dirac (the first channels of a convolution pass on what comes in)
+        /// [default: uniform]
+        start: Start,
+        /// Let the first block see windows of 2 x 2 pixels, whitened by those of training images, in a fixed layer
+        /// [default: false]
+        whiten: bool,
         /// What happens to each row on its way from block to block: none, rms (to a mean square of 1), divisive:G (by
         /// the deviation of each of G groups of columns, of a map of channels, Pogodin and Latham 2020) [default: none]
         between: Between,
@@ -56,14 +63,10 @@ pub struct NetworkPlan {
     pub widths: Option<Vec<Width>>,
     /// Units of the output block; `None` for the model's own.
     pub outputs: Option<usize>,
-    /// Nonlinearity of every block.
-    pub activation: Activation,
-    /// What stands before it.
-    pub norm: Norm,
+    /// What all blocks are built with.
+    pub design: Design,
     /// What the objective sees of a map.
     pub feature: Feature,
-    /// Where maps are pooled.
-    pub pool_at: PoolAt,
     /// What happens to a row of the input.
     pub input_norm: InputNorm,
     /// What happens between blocks.
@@ -128,7 +131,14 @@ impl NetworkOptions {
         };
         faults.share("dropout", entrance.dropout);
         let (input_norm, pool_at) = (*self.input_norm.get_or_insert_default(), *self.pool_at.get_or_insert_default());
-        NetworkPlan { model, widths, outputs: self.outputs, activation, norm, feature, pool_at, input_norm, entrance }
+        let design = Design {
+            activation,
+            norm,
+            pool_at,
+            start: *self.start.get_or_insert_default(),
+            whiten: *self.whiten.get_or_insert(false),
+        };
+        NetworkPlan { model, widths, outputs: self.outputs, design, feature, input_norm, entrance }
     }
 }
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::block::{Block, Cache, Weights};
 use super::conv::lines::{pool, unpool};
 use super::layout::{Module, TensorSpec};
+use crate::optimizer::Groups;
 
-/// Where the max pooling of a convolution happens. Networks of both kinds give the same outputs.
+/// Where the max pooling of a convolution happens. Networks that pool at the end of a block and on the way into the next give
+/// the same outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
@@ -20,6 +22,8 @@ pub enum PoolAt {
     /// On the way into the next block: the block is trained for its map before pooling. The last block, which nothing
     /// follows, pools at its end.
     Entrance,
+    /// Right behind the convolution, before norm and nonlinearity: these have less to do.
+    Map,
 }
 
 /// A block behind max pooling of its input.
@@ -103,6 +107,10 @@ impl<T: Scalar> Block<T> for Pooled<T> {
         Some(weights)
     }
 
+    fn groups(&self) -> Groups {
+        self.block.groups()
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let ([y, _], inner) = cache.with_inner([m * self.block.inputs(), 0]);
         self.pool(x, y);
@@ -174,7 +182,7 @@ mod tests {
     use hsic::random::Stream;
 
     use super::*;
-    use crate::network::{Activation, BlockSpec, Conv, ConvSettings, Dense, Linear, Network, Norm};
+    use crate::network::{Activation, BlockSpec, Conv, ConvSettings, Dense, Design, Linear, Network, Norm};
     use crate::testing::agrees;
 
     #[test]
@@ -205,7 +213,8 @@ mod tests {
         let input = Shape { channels: 2, height: 9, width: 8 };
         let specs = [BlockSpec::conv(4, 3, 1, 1, 2), BlockSpec::conv(5, 3, 1, 1, 2), BlockSpec::dense(3)];
         let network = |pool_at| {
-            Network::<f32>::build_pooling_at(pool_at, input, &specs, Activation::Relu, Norm::Batch, 7).unwrap()
+            let design = Design { pool_at, ..Design::new(Activation::Relu, Norm::Batch) };
+            Network::<f32>::designed(design, input, &specs, 7).unwrap()
         };
         let (own, later) = (network(PoolAt::Block), network(PoolAt::Entrance));
         let x: Vec<f32> = (0..20 * 144).map(|i| (i as f32 * 0.37).sin()).collect();
@@ -223,7 +232,8 @@ mod tests {
         let input = Shape { channels: 1, height: 4, width: 4 };
         let specs = [BlockSpec::conv(2, 3, 1, 0, 3), BlockSpec::dense(3)];
         for pool_at in [PoolAt::Block, PoolAt::Entrance] {
-            let built = Network::<f32>::build_pooling_at(pool_at, input, &specs, Activation::Relu, Norm::Batch, 7);
+            let design = Design { pool_at, ..Design::new(Activation::Relu, Norm::Batch) };
+            let built = Network::<f32>::designed(design, input, &specs, 7);
             assert_eq!(built.err().unwrap().to_string(), "block 0: pool = 3: expected 1 to 2, the side of the map");
         }
     }

@@ -9,6 +9,7 @@ use super::activation::Activation;
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
 use super::norm::{self, Norm};
+use crate::optimizer::Groups;
 
 /// A residual block around a block whose input and output have equal sizes.
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ impl<T: Scalar, B: Block<T>> Residual<B, T> {
     #[must_use]
     pub fn new(inner: B, activation: Activation, norm: Norm) -> Self {
         assert_eq!(inner.inputs(), inner.outputs(), "a residual block adds its input to its output");
+        let norm = if norm == Norm::None { Norm::None } else { Norm::Batch };
         let statistics = norm.statistics(inner.shape().channels);
         Self { inner, activation, norm, statistics }
     }
@@ -63,6 +65,11 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     fn weights(&self) -> Option<Weights<T>> {
         // The way around the map stands between it and the nonlinearity.
         self.inner.weights().map(|weights| Weights { activation: None, ..weights })
+    }
+
+    fn groups(&self) -> Groups {
+        // A norm after the sum does not hide the size of the map inside.
+        self.inner.groups()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
@@ -204,19 +211,17 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
             spec.name = format!("inner.{}.{}", spec.module, spec.name);
             spec.module = 0;
         }
-        let own = if self.norm == Norm::None { Norm::None } else { Norm::Batch };
-        layout.extend(own.layout(0, "norm.", self.inner.shape().channels));
+        layout.extend(self.norm.layout(0, "norm.", self.inner.shape().channels));
         layout
     }
 
     fn modules(&self) -> Vec<Module> {
         let shape = self.inner.shape();
         let class = if shape.height * shape.width > 1 { "BatchNorm2d" } else { "BatchNorm1d" };
-        let own = if self.norm == Norm::None { Norm::None } else { Norm::Batch };
         let inner = Module { class: "Sequential", arguments: Vec::new(), inner: self.inner.modules() };
         let mut residual = Module::new("Residual", &[]);
         residual.inner.push(inner);
-        residual.inner.extend(own.module(class, shape.channels));
+        residual.inner.extend(self.norm.module(class, shape.channels));
         residual.inner.extend(self.activation.module());
         vec![residual]
     }

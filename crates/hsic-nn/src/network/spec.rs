@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::norm::Norm;
+use super::pooled::PoolAt;
 
-/// One block of a network. Activation and norm are the network's where they are not named.
+/// One block of a network. Activation, norm and the place of pooling are the network's where they are not named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum BlockSpec {
@@ -38,6 +39,9 @@ pub enum BlockSpec {
         /// Side and step of max pooling; 1 for none.
         #[serde(default = "one")]
         pool: usize,
+        /// Where it is pooled.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pool_at: Option<PoolAt>,
         /// Adds the input to the output (of equal sizes).
         #[serde(default)]
         residual: bool,
@@ -106,7 +110,17 @@ impl BlockSpec {
     /// A convolution.
     #[must_use]
     pub fn conv(outputs: usize, kernel: usize, stride: usize, padding: usize, pool: usize) -> Self {
-        Self::Conv { outputs, kernel, stride, padding, pool, residual: false, activation: None, norm: None }
+        Self::Conv {
+            outputs,
+            kernel,
+            stride,
+            padding,
+            pool,
+            pool_at: None,
+            residual: false,
+            activation: None,
+            norm: None,
+        }
     }
 
     /// This block, its input added to its output.

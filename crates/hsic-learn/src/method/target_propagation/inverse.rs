@@ -57,8 +57,8 @@ pub(super) fn shape<T: Scalar>(activation: Activation, y: &[T], g: &mut [T]) {
             let y = if y < -T::ONE { -T::ONE } else { y };
             if y > T::ZERO { y } else { y + y * y * half }
         }),
-        // Gelu falls and rises again: two slopes have the same value.
-        Activation::Gelu | Activation::Identity => g.copy_from_slice(y),
+        // Gelu and SiLU fall and rise again: two slopes have the same value.
+        Activation::Gelu | Activation::Silu | Activation::Identity => g.copy_from_slice(y),
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
                 (0..inputs * outputs).map(|i| own.parameters()[i % outputs * inputs + i / outputs]).collect();
             let angle = |inverse: &Learner<f64>| cosine(&inverse.block().parameters()[..inputs * outputs], &transposed);
             assert!(angle(&inverse).abs() < 0.3, "at first they have nothing in common");
-            let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+            let adamw = Optimizer::adamw();
             let mut memory = Memory::default();
             for step in 0..2000 {
                 lesson.teach(Inverse::Drl, 0.01, &mut Stream::new(1, "noise", step), &mut inverse, &mut memory);
@@ -259,7 +259,7 @@ mod tests {
         let (h, mut z) = (random(m * inputs, 1), vec![0.0; m * outputs]);
         own.forward(m, &h, &mut z, &mut Cache::default());
         let lesson = Lesson { block: &own, activation: Activation::Identity, m, draw: 0, h: &h, z: &z };
-        let adamw = Optimizer::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+        let adamw = Optimizer::adamw();
         let mut losses = Vec::new();
         for step in 0..3000 {
             let mut stream = Stream::new(1, "noise", step);

@@ -4,7 +4,7 @@ use hsic::Scalar;
 
 use super::lines::Lines;
 use super::map::Conv;
-use crate::network::block::Cache;
+use crate::network::block::{Block, Cache};
 
 /// Most parts that may be worked on at once.
 const PARTS: usize = 8;
@@ -49,6 +49,31 @@ impl<T: Scalar> Conv<T> {
         self.geometry.out_width() * self.geometry.outputs
     }
 
+    /// Side of the pooling window behind the nonlinearity.
+    pub(super) fn late_pool(&self) -> usize {
+        if self.pools_first { 1 } else { self.pool }
+    }
+
+    /// Values of an image that norm and nonlinearity take.
+    pub(super) fn taken(&self) -> usize {
+        if self.pools_first { self.outputs() } else { self.geometry.out_len() }
+    }
+
+    /// Values of an image before the pooling that comes first.
+    pub(super) fn raw(&self) -> usize {
+        if self.pools_first { self.geometry.out_len() } else { 0 }
+    }
+
+    /// Values of a group of lines that norm and nonlinearity take together: those of a line of outputs.
+    pub(super) fn group(&self) -> usize {
+        if self.pools_first { self.pooled_row() } else { self.pool * self.row() }
+    }
+
+    /// A part of so many images of what a forward pass keeps: what norm and nonlinearity take, and what was pooled first.
+    pub(super) fn kept<'a>(&self, images: usize, part: &'a [T]) -> (&'a [T], &'a [T]) {
+        part.split_at(images * self.taken())
+    }
+
     /// Columns of a pooled line.
     pub(super) fn pooled_row(&self) -> usize {
         self.geometry.out_width() / self.pool * self.geometry.outputs
@@ -89,7 +114,7 @@ impl<T: Scalar> Conv<T> {
             reversed_packed,
             input_scratch,
         ] = cache.buffers([
-            m * g.out_len(),
+            m * (self.taken() + self.raw()),
             g.depth() * g.lanes::<T>(),
             d,
             d,

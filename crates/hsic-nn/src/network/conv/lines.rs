@@ -45,7 +45,7 @@ impl<T: Scalar> Conv<T> {
                     norm::normalize(a, with.mean, with.inverse, n);
                 }
                 if !with.affine.is_empty() {
-                    norm::scale(n, with.affine, y);
+                    norm::scale(n, with.affine, with.bias.len(), y);
                 }
             },
         );
@@ -56,7 +56,7 @@ impl<T: Scalar> Conv<T> {
 
     /// Whether nothing stands between a plain batch norm and the block's own activations.
     pub(super) fn in_one_pass(&self) -> bool {
-        self.norm == Norm::Batch && self.pool == 1
+        self.norm == Norm::Batch && self.late_pool() == 1
     }
 
     /// Whole images from `a` to `z`.
@@ -64,18 +64,40 @@ impl<T: Scalar> Conv<T> {
         if self.in_one_pass() {
             return self.activation.apply_normalized(a, with.mean, with.inverse, z);
         }
-        let (group, row) = (self.pool * self.row(), self.pooled_row());
+        let (group, row) = (self.group(), self.pooled_row());
         let height = self.geometry.out_height() / self.pool;
-        for (a, z) in a.chunks_exact(self.geometry.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
+        for (a, z) in a.chunks_exact(self.taken()).zip(z.chunks_exact_mut(self.outputs())) {
             for (a, z) in a.chunks_exact(group).take(height).zip(z.chunks_exact_mut(row)) {
                 let (_, _, t) = self.activate(a, with, lines);
-                if self.pool == 1 {
+                if self.late_pool() == 1 {
                     z.copy_from_slice(t);
                 } else {
                     pool(t, self.pool, self.row(), self.geometry.outputs, z);
                 }
             }
         }
+    }
+
+    /// Pools whole images before norm and nonlinearity.
+    pub(super) fn pool_first(&self, raw: &[T], a: &mut [T]) {
+        let (group, row) = (self.pool * self.row(), self.pooled_row());
+        let height = self.geometry.out_height() / self.pool;
+        for (raw, a) in raw.chunks_exact(self.geometry.out_len()).zip(a.chunks_exact_mut(self.taken())) {
+            for (raw, a) in raw.chunks_exact(group).take(height).zip(a.chunks_exact_mut(row)) {
+                pool(raw, self.pool, self.row(), self.geometry.outputs, a);
+            }
+        }
+    }
+
+    /// The way back of [`pool_first`](Self::pool_first) for the line of `a` that starts at `start`, whose gradient is in
+    /// `lines.g`: that of the lines of `raw` that it was pooled from into `lines.t`. Gives where these start and end.
+    pub(super) fn unpool_first(&self, raw: &[T], a: &[T], start: usize, lines: &mut Lines<'_, T>) -> (usize, usize) {
+        let (group, row) = (self.pool * self.row(), self.pooled_row());
+        let (image, line) = (start / self.taken(), start % self.taken() / row);
+        let from = image * self.geometry.out_len() + line * group;
+        let (raw, a) = (&raw[from..from + group], &a[start..start + row]);
+        unpool(raw, a, &lines.g[..row], self.pool, self.row(), self.geometry.outputs, &mut lines.t[..group]);
+        (from, from + group)
     }
 
     /// dL/dy of a group of lines, in `lines.g`, and its normalized values in `lines.n`; `dz` is empty where the pooling
@@ -88,7 +110,7 @@ impl<T: Scalar> Conv<T> {
             g.fill(T::ZERO);
             return;
         }
-        if self.pool == 1 {
+        if self.late_pool() == 1 {
             g.copy_from_slice(dz);
         } else {
             unpool(t, z, dz, self.pool, self.row(), self.geometry.outputs, g);
@@ -100,7 +122,7 @@ impl<T: Scalar> Conv<T> {
     /// Calls `each` with first and last value of a group of lines and the group's parts of `z` and `dz`, for every image
     /// of a part.
     pub(super) fn groups<'d>(&self, z: &'d [T], dz: &'d [T], mut each: impl FnMut(usize, usize, (&'d [T], &'d [T]))) {
-        let (len, group, row) = (self.geometry.out_len(), self.pool * self.row(), self.pooled_row());
+        let (len, group, row) = (self.taken(), self.group(), self.pooled_row());
         let height = self.geometry.out_height() / self.pool;
         let images = z.chunks_exact(self.outputs()).zip(dz.chunks_exact(self.outputs()));
         for (image, (z, dz)) in images.enumerate() {

@@ -34,6 +34,8 @@ pub struct Conv<T = f32> {
     /// The input lies channel by channel, as a data set has it.
     pub(super) planar: bool,
     pub(super) pool: usize,
+    /// Whether it is pooled before norm and nonlinearity; else behind them.
+    pub(super) pools_first: bool,
     pub(super) activation: Activation,
     pub(super) norm: Norm,
     /// Whether b is learned; else it is 0.
@@ -73,6 +75,7 @@ impl<T: Scalar> Conv<T> {
             geometry,
             planar,
             pool,
+            pools_first: false,
             activation,
             norm,
             biased: true,
@@ -81,12 +84,42 @@ impl<T: Scalar> Conv<T> {
         }
     }
 
+    /// Sizes of the input.
+    pub(in crate::network) fn input(&self) -> Shape {
+        let g = &self.geometry;
+        Shape { channels: g.channels, height: g.height, width: g.width }
+    }
+
     /// This block with a bias of 0 that is not learned.
     #[must_use]
     pub fn without_bias(mut self) -> Self {
         self.biased = false;
         let (start, outputs) = (self.weight_count(), self.geometry.outputs);
         self.parameters[start..start + outputs].fill(T::ZERO);
+        self
+    }
+
+    /// This block pooling before its norm and nonlinearity, if it pools.
+    #[must_use]
+    pub fn pooling_first(mut self) -> Self {
+        self.pools_first = self.pool > 1;
+        self
+    }
+
+    /// This block with the identity written over the weights of its first channels, as many as come in: at the middle of the
+    /// window each passes one of these on as it is.
+    #[must_use]
+    pub fn passing_on(mut self) -> Self {
+        let g = &self.geometry;
+        let (depth, outputs, channels) = (g.depth(), g.outputs, g.channels);
+        let (middle, through) = ((g.kernel / 2) * (g.kernel + 1), channels.min(outputs));
+        for (place, weights) in self.parameters[..depth * outputs].chunks_exact_mut(outputs).enumerate() {
+            weights[..through].fill(T::ZERO);
+            let channel = place % channels;
+            if place / channels == middle && channel < through {
+                weights[channel] = T::ONE;
+            }
+        }
         self
     }
 

@@ -15,6 +15,7 @@ use crate::network::block::{Block, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
+use crate::optimizer::{Groups, Matrix};
 
 impl<T: Scalar> Conv<T> {
     /// dL/dx of a chunk from the spread dL/da: what each pixel sends to all of its window, added up.
@@ -85,7 +86,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
     fn weights(&self) -> Option<Weights<T>> {
         let parameters = self.parameters[..self.weight_count() + self.geometry.outputs].to_vec();
         let (activation, norm) = (Activation::Identity, Norm::None);
-        let block = Self { pool: 1, activation, norm, parameters, statistics: Vec::new(), ..*self };
+        let block = Self { pool: 1, pools_first: false, activation, norm, parameters, statistics: Vec::new(), ..*self };
         Some(Weights {
             kind: MapKind::Convolution,
             place: 0..self.weight_count(),
@@ -98,13 +99,19 @@ impl<T: Scalar> Block<T> for Conv<T> {
         })
     }
 
+    fn groups(&self) -> Groups {
+        let (units, fan_in) = (self.geometry.outputs, self.geometry.depth());
+        let matrix = Matrix { units, fan_in, by_unit: false, normalized: self.norm != Norm::None };
+        norm::groups(matrix, self.affine().len())
+    }
+
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
         let Buffers { a, packed, mean, variance, inverse, parts, scratch, .. } = self.buffers(m, false, cache);
         g.pack(self.weight(), packed);
         let packed: &[T] = packed;
         x.par_chunks(images * self.inputs())
-            .zip(a.par_chunks_mut(images * g.out_len()))
+            .zip(a.par_chunks_mut(images * (self.taken() + self.raw())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
             .zip(parts.par_chunks_mut(2 * d))
             .for_each(|(((x, a), scratch), moments)| {
@@ -112,9 +119,18 @@ impl<T: Scalar> Block<T> for Conv<T> {
                 let (mean, squares) = moments.split_at_mut(d);
                 let mut rows = 0;
                 let chunk = self.chunk_images();
-                for (x, a) in x.chunks(chunk * self.inputs()).zip(a.chunks_mut(chunk * g.out_len())) {
+                let (a, raw) = a.split_at_mut(x.len() / self.inputs() * self.taken());
+                let chunks = x.chunks(chunk * self.inputs()).zip(a.chunks_mut(chunk * self.taken()));
+                for (index, (x, a)) in chunks.enumerate() {
+                    let images = x.len() / self.inputs();
                     self.pad(x, padded);
-                    g.forward(x.len() / self.inputs(), padded, packed, a);
+                    if self.pools_first {
+                        let raw = &mut raw[index * chunk * self.raw()..][..images * self.raw()];
+                        g.forward(images, padded, packed, raw);
+                        self.pool_first(raw, a);
+                    } else {
+                        g.forward(images, padded, packed, a);
+                    }
                     if self.norm == Norm::None {
                         continue;
                     }
@@ -129,16 +145,19 @@ impl<T: Scalar> Block<T> for Conv<T> {
                     rows += a.len() / d;
                 }
             });
-        let pixels = g.out_height() * g.out_width();
+        let pixels = self.taken() / d;
         if self.norm != Norm::None {
             norm::join_parts(parts.chunks_exact(2 * d), images * pixels, m * pixels, mean, variance);
             norm::finish(m * pixels, variance, inverse);
         }
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
-        a.par_chunks(images * g.out_len())
+        a.par_chunks(images * (self.taken() + self.raw()))
             .zip(z.par_chunks_mut(images * self.outputs()))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
-            .for_each(|((a, z), scratch)| self.finish(a, with, &mut self.cut(scratch).2, z));
+            .for_each(|((a, z), scratch)| {
+                let (a, _) = self.kept(z.len() / self.outputs(), a);
+                self.finish(a, with, &mut self.cut(scratch).2, z);
+            });
     }
 
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
@@ -154,6 +173,13 @@ impl<T: Scalar> Block<T> for Conv<T> {
             let (a, t) = (&mut a[..images * g.out_len()], &mut t[..images * g.out_len()]);
             self.pad(x, &mut padded);
             g.forward(images, &padded, &packed, a);
+            if self.pools_first {
+                let t = &mut t[..images * self.taken()];
+                self.pool_first(a, t);
+                norm::infer(t, self.bias(), &self.statistics, self.affine());
+                self.activation.apply(t, z);
+                continue;
+            }
             norm::infer(a, self.bias(), &self.statistics, self.affine());
             self.activation.apply(a, t);
             if self.pool == 1 {
@@ -200,12 +226,13 @@ impl<T: Scalar> Block<T> for Conv<T> {
         let (bias, affine) = rest.split_at_mut(d);
 
         let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
-        a.par_chunks(images * g.out_len())
+        a.par_chunks(images * (self.taken() + self.raw()))
             .zip(z.par_chunks(images * self.outputs()).zip(dz.par_chunks(images * self.outputs())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
             .zip(parts.par_chunks_mut(2 * d))
             .for_each(|(((a, (z, dz)), scratch), sums)| {
                 sums.fill(T::ZERO);
+                let (a, _) = self.kept(z.len() / self.outputs(), a);
                 let (sum, product) = sums.split_at_mut(d);
                 if let (Norm::Batch, Some(slope)) = (self.norm, self.activation.negative_slope()) {
                     return sums_of_activations(z, dz, T::of(slope), sum, product);
@@ -238,7 +265,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
             bias.copy_from_slice(sum);
         }
         if !plain {
-            norm::close_sums(m * g.out_height() * g.out_width(), sum, product, factor, self.affine(), affine);
+            norm::close_sums(m * self.taken() / d, sum, product, factor, self.affine(), affine);
         }
 
         if dx.is_some() && !self.by_windows() {
@@ -254,10 +281,36 @@ impl<T: Scalar> Block<T> for Conv<T> {
             let (padded, spread, mut lines) = self.cut(scratch);
             partial.fill(T::ZERO);
             let chunk = self.chunk_images();
-            let chunks = a.chunks(chunk * g.out_len()).zip(x.chunks(chunk * self.inputs()));
+            let (a, raw) = self.kept(x.len() / self.inputs(), a);
+            let chunks = a.chunks(chunk * self.taken()).zip(x.chunks(chunk * self.inputs()));
             let gradients = z.chunks(chunk * self.outputs()).zip(dz.chunks(chunk * self.outputs()));
             for (index, ((a, x), (z, dz))) in chunks.zip(gradients).enumerate() {
+                if self.pools_first {
+                    // Lines that no window reaches.
+                    let used = g.out_height() / self.pool * self.pool * g.out_width() * lanes;
+                    spread[..x.len() / self.inputs() * self.spread_len()]
+                        .chunks_exact_mut(self.spread_len())
+                        .for_each(|image| image[used..].fill(T::ZERO));
+                }
+                let raw = &raw[index * chunk * self.raw()..];
                 self.groups(z, dz, |start, end, (z, dz)| {
+                    if self.pools_first {
+                        self.chain(&a[start..end], with, (z, dz), &mut lines);
+                        if !plain {
+                            let (n, g) = (&lines.n[..end - start], &mut lines.g[..end - start]);
+                            vectorize(
+                                #[inline(always)]
+                                || norm::backward(n, factor, sum, product, g),
+                            );
+                        }
+                        let (start, end) = self.unpool_first(raw, a, start, &mut lines);
+                        let to = &mut spread[start / d * lanes..end / d * lanes];
+                        for (to, from) in to.chunks_exact_mut(lanes).zip(lines.t[..end - start].chunks_exact(d)) {
+                            to[..d].copy_from_slice(from);
+                            to[d..].fill(T::ZERO);
+                        }
+                        return;
+                    }
                     let to = &mut spread[start / d * lanes..end / d * lanes];
                     if self.in_one_pass() {
                         let da = if lanes == d { &mut *to } else { &mut lines.g[..end - start] };
@@ -294,7 +347,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
             }
         };
         let work = a
-            .par_chunks(images * g.out_len())
+            .par_chunks(images * (self.taken() + self.raw()))
             .zip(x.par_chunks(images * self.inputs()))
             .zip(z.par_chunks(images * self.outputs()).zip(dz.par_chunks(images * self.outputs())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
@@ -325,7 +378,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         }
         let share = cache.share();
         let Buffers { mean, variance, .. } = self.buffers(m, false, cache);
-        let rows = m * self.geometry.out_height() * self.geometry.out_width();
+        let rows = m * self.taken() / self.geometry.outputs;
         let bias = &self.parameters[self.weight_count()..][..self.geometry.outputs];
         norm::absorb(rows, share, mean, variance, bias, &mut self.statistics);
     }
@@ -351,18 +404,18 @@ impl<T: Scalar> Block<T> for Conv<T> {
         let mut weight = TensorSpec::contiguous(0, "weight", &[o, c, k, k], TensorKind::Parameter);
         weight.axes = vec![(o, 1), (c, o), (k, k * c * o), (k, c * o)];
         let mut layout = vec![weight, TensorSpec::contiguous(0, "bias", &[o], TensorKind::Parameter)];
-        layout.extend(self.norm.layout(1, "", o));
+        layout.extend(self.norm.layout(1 + usize::from(self.pools_first), "", o));
         layout
     }
 
     fn modules(&self) -> Vec<Module> {
         let Geometry { channels, outputs, kernel, stride, padding, .. } = self.geometry;
         let mut modules = vec![Module::new("Conv2d", &[channels, outputs, kernel, stride, padding])];
+        let pooling = (self.pool > 1).then(|| Module::new("MaxPool2d", &[self.pool]));
+        modules.extend(pooling.clone().filter(|_| self.pools_first));
         modules.extend(self.norm.module("BatchNorm2d", outputs));
         modules.extend(self.activation.module());
-        if self.pool > 1 {
-            modules.push(Module::new("MaxPool2d", &[self.pool]));
-        }
+        modules.extend(pooling.filter(|_| !self.pools_first));
         modules
     }
 }

@@ -25,6 +25,7 @@ fn gradients_agree_with_central_differences() {
         for (activation, norm) in [
             (Activation::Tanh, Norm::Batch),
             (Activation::Elu, Norm::BatchAffine),
+            (Activation::Silu, Norm::BatchBias),
             (Activation::Sigmoid, Norm::None),
             (Activation::Relu, Norm::Batch),
             (Activation::LeakyRelu, Norm::Batch),
@@ -34,6 +35,33 @@ fn gradients_agree_with_central_differences() {
             assert_eq!(agrees(&mut block, 1), Ok(()), "pool {pool} stride {stride} {activation:?} {norm:?}");
         }
     }
+}
+
+#[test]
+fn pooling_first_has_its_gradients_and_is_pooling_behind_what_keeps_the_order() {
+    // One of five lines and one of seven pixels are over.
+    let input = Shape { channels: 2, height: 5, width: 7 };
+    let made = |activation, norm| {
+        Conv::<f64>::new(input, false, settings(2, 1, activation, norm), &mut Stream::new(1, "conv", 0))
+    };
+    for (activation, norm) in
+        [(Activation::Tanh, Norm::Batch), (Activation::Silu, Norm::BatchBias), (Activation::Elu, Norm::None)]
+    {
+        assert_eq!(agrees(&mut made(activation, norm).pooling_first(), 1), Ok(()), "{activation:?} {norm:?}");
+    }
+    // A nonlinearity that rises everywhere keeps the order of a window's values.
+    let (late, first) = (made(Activation::Tanh, Norm::None), made(Activation::Tanh, Norm::None).pooling_first());
+    let x = random(3 * 70, 6);
+    let outputs = |block: &Conv<f64>| {
+        let (mut z, mut rest) = (vec![0.0; 3 * block.outputs()], vec![0.0; 3 * block.outputs()]);
+        block.forward(3, &x, &mut z, &mut Cache::default());
+        block.infer(3, &x, &mut rest);
+        (z, rest)
+    };
+    assert_eq!(outputs(&first), outputs(&late));
+    let classes: Vec<&str> =
+        made(Activation::Relu, Norm::Batch).pooling_first().modules().iter().map(|m| m.class).collect();
+    assert_eq!(classes, ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"]);
 }
 
 #[test]
@@ -73,6 +101,26 @@ fn maps_of_one_pixel_have_room_for_their_moments() {
     let mut gradient = vec![f32::NAN; block.parameters.len()];
     block.gradient(m, &x, &z, &mut z.clone(), &mut cache, &mut gradient, None);
     assert!(z.iter().chain(&gradient).all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_convolution_that_starts_by_passing_on_gives_back_what_comes_in() {
+    // torch.nn.init.dirac_ on the first C_in filters: those give the input, pixel by pixel; the others are as they were.
+    let input = Shape { channels: 2, height: 4, width: 5 };
+    let made = || {
+        let settings = settings(1, 1, Activation::Identity, Norm::None);
+        Conv::<f64>::new(input, false, settings, &mut Stream::new(1, "conv", 0)).without_bias()
+    };
+    let (plain, block) = (made(), made().passing_on());
+    let x = random(2 * 40, 5);
+    let outputs = |block: &Conv<f64>| {
+        let mut z = vec![0.0; 2 * block.outputs()];
+        block.forward(2, &x, &mut z, &mut Cache::default());
+        z
+    };
+    for ((z, plain), x) in outputs(&block).chunks(3).zip(outputs(&plain).chunks(3)).zip(x.chunks(2)) {
+        assert_eq!((&z[..2], z[2]), (x, plain[2]));
+    }
 }
 
 #[test]

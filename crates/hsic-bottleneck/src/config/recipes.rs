@@ -1,0 +1,217 @@
+//! Whole recipes by name: many options that belong together, in the place of defaults.
+//!
+//! What is given by flag or file comes before a recipe, and a recipe before the defaults. A run stores what came of it, so
+//! that nothing that is taken up asks for the recipe again.
+
+use hsic_data::augment::{Border, Flip};
+use hsic_data::dataset::{Dataset, Normalize, Samples};
+use hsic_data::fault::Faults;
+use hsic_learn::judge::test_time::TestTime;
+use hsic_learn::method::{Method, Outputs};
+use hsic_learn::methods::Methods;
+use hsic_nn::network::models::AIRBENCH;
+use hsic_nn::network::{Start, parse_widths};
+use hsic_nn::optimizer::{Decay, MuonRest, OptimizerName};
+
+use super::given::entries;
+use super::{ConfigError, OptimizerOptions, TrainOptions, written};
+
+/// Options that belong together.
+pub struct TrainingRecipe {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line: what it is.
+    pub summary: &'static str,
+    /// Least side of the images that it is for.
+    side: usize,
+    /// What it sets beside what is given, on which some of its numbers depend.
+    options: fn(&TrainOptions) -> TrainOptions,
+}
+
+/// Every recipe.
+pub static RECIPES: &[TrainingRecipe] = &[TrainingRecipe {
+    name: "airbench",
+    summary: "the speed run on CIFAR-10 (Jordan 2024, by Muon), for images of 24 pixels and more",
+    side: 24,
+    options: airbench,
+}];
+
+/// Rows of a batch of the speed run here, and epochs.
+const BATCH_SIZE: usize = 1000;
+const EPOCHS: u64 = 8;
+
+/// Its rates, of gradients of a loss that is summed over the batch: of matrices (which Muon makes independent of a gradient's
+/// size), of shifts after norms, and of an output layer whose outputs are divided by the number of its inputs.
+const MATRICES: f64 = 0.24;
+const SHIFTS: f64 = 0.053;
+const HEAD: f64 = 0.67;
+
+/// The rate of shifts where each block has a loss of its own, which pulls at its own shifts alone.
+const LOCAL_SHIFTS: f64 = 0.005;
+
+/// Weight decay of a step, for each row of a batch.
+const DECAY: f64 = 2e-6;
+
+fn airbench(given: &TrainOptions) -> TrainOptions {
+    let mut options = TrainOptions::default();
+    let method = Methods::known().named(given.objective.method.as_deref().unwrap_or("hsic"));
+    let reads = |key: &str| method.is_some_and(|method| method.reads(key));
+    options.data.normalize = Some(Normalize::Channel);
+    options.data.flip = Some(Flip::Alternating);
+    options.data.shift = Some(2);
+    options.data.shift_border = Some(Border::Reflect);
+    options.network.model = Some(AIRBENCH.to_owned());
+    options.network.whiten = Some(true);
+    options.network.start = Some(Start::Dirac);
+    // A method that has no error to descend (softhebb) has a rule of its own in the place of an optimizer.
+    if method.is_none_or(|method| method.outputs != Outputs::Features) {
+        options.optimizer = by_muon(given, method);
+    }
+    options.rule.label_smoothing = reads("label-smoothing").then_some(0.2);
+    options.training.batch_size = Some(BATCH_SIZE);
+    options.training.epochs = Some(EPOCHS);
+    options.evaluation.test_time = Some(TestTime::FlipShift);
+    options
+}
+
+/// The optimizer of the speed run, for gradients of losses that are means over a batch.
+fn by_muon(given: &TrainOptions, method: Option<&Method>) -> OptimizerOptions {
+    let rows = given.training.batch_size.unwrap_or(BATCH_SIZE) as f64;
+    let last = given.network.widths.as_deref().and_then(parse_widths).and_then(|widths| widths.last().copied());
+    let inputs = last.map_or(256, |width| width.outputs) as f64;
+    // What was the rate of a sum is so many times the rate of a mean. HSIC's own loss, with the weight beta that it has by
+    // default, is as large as a sum.
+    let shifts = match method {
+        Some(method) if !method.local => rows * SHIFTS,
+        Some(method) if method.reads("beta") => LOCAL_SHIFTS,
+        _ => rows * LOCAL_SHIFTS,
+    };
+    // Weights that stand behind a division of their outputs by n have n times the size and 1/n of the gradient.
+    let head = rows * HEAD / (inputs * inputs);
+    OptimizerOptions {
+        optimizer: Some(OptimizerName::Muon),
+        learning_rate: Some(MATRICES),
+        decay: Some(Decay::Linear),
+        momentum: Some(0.6),
+        muon_rest: Some(MuonRest::Sgd),
+        rest_momentum: Some(0.85),
+        norm_bias_rate: Some(shifts / MATRICES),
+        head_rate: Some(head / MATRICES),
+        weight_decay: Some(rows * DECAY / MATRICES),
+        ..OptimizerOptions::default()
+    }
+}
+
+impl TrainingRecipe {
+    /// The recipe of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        RECIPES.iter().find(|recipe| recipe.name == name)
+    }
+
+    /// What the recipe sets beside options that are given: nothing that they set, and nothing that a training with them would
+    /// not read.
+    ///
+    /// # Errors
+    /// `Faults` for given options that cannot be used with the recipe.
+    pub fn beside(&self, given: &TrainOptions) -> Result<TrainOptions, ConfigError> {
+        let own = (self.options)(given);
+        let config = given.clone().or(own.clone()).resolve()?;
+        let unread = config.unread(&own);
+        let given = entries(given);
+        Ok(own.without(&unread).without_keys(given.iter().map(|(key, _)| &**key)))
+    }
+
+    /// Whether the recipe is for such data.
+    ///
+    /// # Errors
+    /// `Faults` for tables, and for images that are too small.
+    pub fn check_data(&self, train: &Dataset) -> Result<(), ConfigError> {
+        let mut faults = Faults::default();
+        let images = matches!(train.samples, Samples::Bytes(_));
+        let fits = images && train.shape.height.min(train.shape.width) >= self.side;
+        let found = if images { format!("images of {}", train.shape) } else { "a table".to_owned() };
+        let expected = format!("images of at least {0} x {0} pixels; {1} holds {found}", self.side, train.name);
+        faults.check("recipe", self.name, fits, &expected);
+        if fits { Ok(()) } else { Err(ConfigError::Faults(faults.0)) }
+    }
+}
+
+/// Options as they are written on a command line: `--epochs 8 --flip alternating`.
+#[must_use]
+pub fn as_flags(options: &TrainOptions) -> String {
+    let flags = entries(options).into_iter().map(|(key, value)| format!("--{key} {}", written(&value)));
+    flags.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use hsic_data::dataset::{Shape, Targets};
+
+    use super::*;
+
+    fn given(text: &str) -> TrainOptions {
+        toml::from_str(text).unwrap()
+    }
+
+    fn beside(text: &str) -> TrainOptions {
+        TrainingRecipe::named("airbench").unwrap().beside(&given(text)).unwrap()
+    }
+
+    #[test]
+    fn what_is_given_comes_before_a_recipe_and_what_nothing_reads_is_left_out() {
+        let all = beside("[data]\ndataset = 'mnist'\n[objective]\nmethod = 'backprop'");
+        assert_eq!((all.training.epochs, all.rule.label_smoothing), (Some(8), Some(0.2)));
+        let text = "[data]\ndataset = 'mnist'\nflip = true\n[objective]\nmethod = 'backprop'\n[optimizer]\noptimizer = 'adamw'\n\
+                    [training]\nepochs = 3";
+        let less = beside(text);
+        assert_eq!((less.data.flip, less.training.epochs, less.optimizer.optimizer), (None, None, None));
+        assert_eq!((less.optimizer.muon_rest, less.optimizer.rest_momentum), (None, None));
+        let config = given(text).or(less).resolve().unwrap();
+        assert_eq!((config.epochs, config.augmentation.flip, config.batch_size), (3, Flip::Random, 1000));
+        // A method without a cross-entropy has no targets to smooth.
+        let softhebb = beside("[data]\ndataset = 'mnist'\n[objective]\nmethod = 'softhebb'");
+        assert_eq!((softhebb.rule.label_smoothing, softhebb.optimizer.optimizer), (None, None));
+    }
+
+    #[test]
+    fn rates_follow_from_batch_and_method() {
+        let rates = |text: &str| {
+            let options = beside(&format!("[data]\ndataset = 'mnist'\n{text}")).optimizer;
+            (options.norm_bias_rate.unwrap() * 0.24, options.head_rate.unwrap() * 0.24)
+        };
+        let near = |found: (f64, f64), expected: (f64, f64)| {
+            assert!((found.0 - expected.0).abs() < 1e-12 && (found.1 - expected.1).abs() < 1e-12, "{found:?}");
+        };
+        near(rates("[objective]\nmethod = 'backprop'"), (53.0, 670.0 / 65536.0));
+        let half = "[objective]\nmethod = 'backprop'\n[training]\nbatch-size = 500";
+        near(rates(half), (26.5, 335.0 / 65536.0));
+        near(rates("[objective]\nmethod = 'hsic-local'"), (0.005, 670.0 / 65536.0));
+        near(rates("[objective]\nmethod = 'mono-forward'"), (5.0, 670.0 / 65536.0));
+    }
+
+    #[test]
+    fn tables_and_small_images_are_refused() {
+        let shape = |side| Shape { channels: 1, height: side, width: 30 };
+        let data = |samples, side| Dataset {
+            name: "d".to_owned(),
+            samples,
+            shape: shape(side),
+            targets: Targets::classes(vec![0], vec!["a".to_owned()]),
+            normalization: None,
+        };
+        let recipe = TrainingRecipe::named("airbench").unwrap();
+        assert!(recipe.check_data(&data(Samples::Bytes(vec![0; 720]), 24)).is_ok());
+        let told = |data: Dataset| recipe.check_data(&data).unwrap_err().to_string();
+        let expected = "recipe = airbench: expected images of at least 24 x 24 pixels; d holds ";
+        let small = told(data(Samples::Bytes(vec![0; 690]), 23));
+        assert_eq!(small, format!("{expected}images of {}", shape(23)));
+        assert_eq!(told(data(Samples::Floats(vec![0.0; 900]), 30)), format!("{expected}a table"));
+    }
+
+    #[test]
+    fn a_recipe_is_told_as_flags() {
+        let options = given("[data]\nflip = 'alternating'\n[training]\nepochs = 8");
+        assert_eq!(as_flags(&options), "--flip alternating --epochs 8");
+    }
+}

@@ -1,0 +1,132 @@
+//! What every method keeps with all pieces of a recipe on: Muon, groups of numbers, whitened windows, shifts after norms, smoothed
+//! targets, weights that look ahead.
+
+use hsic::random::Stream;
+use hsic_bottleneck::assemble::{build_method, network_for};
+use hsic_bottleneck::audit::audit;
+use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::config::recipes::TrainingRecipe;
+use hsic_bottleneck::config::{TrainConfig, TrainOptions};
+use hsic_bottleneck::dataset::{LoadOptions, Split, load};
+use hsic_bottleneck::method::Method;
+use hsic_bottleneck::methods::METHODS;
+use hsic_bottleneck::network::Network;
+use hsic_bottleneck::optimizer::Average;
+use hsic_bottleneck::update::Update;
+
+const ROWS: usize = 32;
+const STEPS: u64 = 12;
+
+fn data() -> Split {
+    let options = LoadOptions { train_size: Some(4 * ROWS), test_size: Some(10), ..LoadOptions::default() };
+    load("digits", &options).unwrap()
+}
+
+/// All methods but one that trains dense blocks alone.
+fn methods() -> impl Iterator<Item = &'static Method> {
+    METHODS.iter().copied().filter(|method| method.name != "difference-target-propagation")
+}
+
+fn config(method: &Method) -> TrainConfig {
+    let mut given = TrainOptions::default();
+    given.objective.method = Some(method.name.to_owned());
+    given.network.widths = Some("20,20".to_owned());
+    given.training.batch_size = Some(ROWS);
+    given.optimizer.average = Some(Average::Lookahead);
+    let own = TrainingRecipe::named("airbench").unwrap().beside(&given).unwrap();
+    given.or(own).resolve().unwrap()
+}
+
+struct Trained {
+    network: Network,
+    update: Box<dyn Update>,
+    rate: f64,
+}
+
+fn fresh(config: &TrainConfig, data: &Split) -> Trained {
+    let network = network_for(config, &data.train).unwrap();
+    let mut update = build_method(config, data.train.classes()).unwrap();
+    update.plan(&network, STEPS);
+    Trained { network, update, rate: config.learning_rate.peak }
+}
+
+impl Trained {
+    fn run(&mut self, method: &Method, data: &Split, steps: std::ops::Range<u64>) {
+        for step in steps {
+            let rows: Vec<usize> = (0..ROWS).map(|row| (step as usize % 4) * ROWS + row).collect();
+            let mut batch = Batch::default();
+            batch.fill(&data.train, &rows);
+            (batch.step, batch.smoothing) = (step, 0.2);
+            let done = self.update.step(&mut self.network, &batch, self.rate);
+            assert!(done.is_ok(), "{}: {:?}", method.name, done.err());
+        }
+    }
+}
+
+#[test]
+fn each_goes_on_from_a_record_as_if_it_had_never_stopped_with_any_number_of_threads() {
+    let data = data();
+    for method in methods() {
+        let config = config(method);
+        let on = |threads: usize, work: &(dyn Fn() -> Trained + Sync)| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let trained = pool.install(|| {
+                let Trained { network, update, .. } = work();
+                (network.tensors(), update.state())
+            });
+            trained
+        };
+        let whole = on(1, &|| {
+            let mut trained = fresh(&config, &data);
+            trained.run(method, &data, 0..STEPS);
+            trained
+        });
+        let stopped = on(2, &|| {
+            let mut first = fresh(&config, &data);
+            first.run(method, &data, 0..7);
+            let mut second = fresh(&config, &data);
+            second.network.set_tensors(&first.network.tensors());
+            second.update.restore(&second.network, first.update.state()).unwrap();
+            second.run(method, &data, 7..STEPS);
+            second
+        });
+        assert!(whole == stopped, "{}", method.name);
+        assert!(!whole.1.average.is_empty());
+    }
+}
+
+#[test]
+fn an_audit_finds_local_rules_local_and_the_others_not() {
+    let data = data();
+    for method in methods() {
+        let found = audit(&config(method), &data.train).unwrap();
+        assert!(found.len() >= 3, "{}", method.name);
+        let local = found.iter().all(|moved| moved.changed.is_empty());
+        // Of a frozen network only the last block learns, which has nothing above it.
+        assert_eq!(local, method.local || method.name == "frozen", "{}: {found:?}", method.name);
+    }
+}
+
+#[test]
+fn no_gradient_of_a_local_rule_reaches_an_earlier_block() {
+    let data = data();
+    for method in methods().filter(|method| method.local) {
+        let config = config(method);
+        let trained = |disturb: Option<usize>| {
+            let mut trained = fresh(&config, &data);
+            if let Some(from) = disturb {
+                let mut stream = Stream::new(8, "disturb", from as u64);
+                for block in &mut trained.network.blocks_mut()[from..] {
+                    block.parameters_mut().iter_mut().for_each(|value| *value += 0.1 * stream.normal() as f32);
+                }
+            }
+            trained.run(method, &data, 0..2);
+            let blocks = trained.network.blocks();
+            blocks.iter().map(|block| block.parameters().to_vec()).collect::<Vec<_>>()
+        };
+        let alone = trained(None);
+        for from in 1..alone.len() {
+            assert!(trained(Some(from))[..from] == alone[..from], "{} disturbed from {from}", method.name);
+        }
+    }
+}
