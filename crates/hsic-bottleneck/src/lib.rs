@@ -8,6 +8,7 @@ mod chance;
 pub mod checkpoint;
 pub mod conclusion;
 pub mod config;
+pub mod engines;
 pub mod error;
 pub mod export;
 pub mod files;

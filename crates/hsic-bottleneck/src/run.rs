@@ -85,6 +85,8 @@ pub enum RunError {
 
 pub(crate) const CONFIG: &str = "config.toml";
 const DATA: &str = "data.json";
+/// The engines that a run was trained on, if there was any but the processors.
+pub(crate) const ENGINES: &str = "engines.json";
 /// The table that came by standard input.
 const DATA_CSV: &str = "data.csv";
 /// The records of training, a line each.
@@ -104,6 +106,7 @@ const FILES: &[&str] = &[
     CONFIG,
     DATA,
     DATA_CSV,
+    ENGINES,
     METRICS,
     WEIGHTS,
     READOUT,

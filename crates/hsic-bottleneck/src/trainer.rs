@@ -9,6 +9,7 @@ use hsic_learn::session::{OnCpu, Session};
 use crate::assemble::{build_method, build_network, check_targets, member_config, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
+use crate::engines::CPU;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::forecast::forewarn;
@@ -105,6 +106,7 @@ fn train_one(
     let place = if further { run.aside()? } else { run.clone() };
     let mut folder = Folder::open(run, from.metrics_bytes)?;
     let mut listeners = listening(&mut folder, observers);
+    run.note_engine(CPU, from.step, &mut listeners)?;
     if from.step == 0 {
         forewarn(config, session.network(), &data.train, &mut listeners)?;
     }

@@ -320,7 +320,8 @@ impl Training {
             tell_of_dead(&report.signals, &mut dead, step, listeners)?;
             done = step + 1;
             tell(listeners, |observer| observer.step(done, total))?;
-            if step == TIMELINE_STEP.min(total - 1) {
+            // An engine that cannot say when it did what has no spans.
+            if step == TIMELINE_STEP.min(total - 1) && !report.spans.is_empty() {
                 let threads = rayon::current_num_threads();
                 let timeline = TimelineReport { step, threads, spans: report.spans.clone() };
                 tell(listeners, |observer| observer.timeline(&timeline))?;

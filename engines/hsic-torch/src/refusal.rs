@@ -1,0 +1,49 @@
+//! What a device does not train, by name.
+
+use hsic::{Approximation, LabelFit};
+use hsic_bottleneck::config::TrainConfig;
+use hsic_bottleneck::network::{Activation, BlockSpec, InputNorm};
+
+use crate::methods::NAMES;
+
+/// The first setting that has no place on a device, with what is expected; `None` for a training that it carries out.
+pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
+    let mut told = Vec::new();
+    let mut refuse = |is_so: bool, what: String| told.extend(is_so.then_some(what));
+    let instead = "or hsic train";
+    let name = config.method.name;
+    refuse(!NAMES.contains(&name), format!("method = {name}: expected one of {}, {instead}", NAMES.join(", ")));
+    refuse(
+        config.sigmas.len() > 1,
+        format!("sigma: expected one number; of several there are several networks, {instead}"),
+    );
+    let fit = config.bottleneck.label_fit;
+    refuse(fit != LabelFit::InSample, format!("label-fit = {fit}: expected in-sample, {instead}"));
+    let form = config.approximation;
+    let known = matches!(form, Approximation::Exact | Approximation::Fourier(_));
+    refuse(!known, format!("approximation = {form}: expected exact or fourier:R, {instead}"));
+    let dropout = config.entrance.dropout;
+    refuse(dropout > 0.0, format!("dropout = {dropout}: expected 0, {instead}"));
+    refuse(
+        !config.entrance.is_open() && dropout == 0.0,
+        format!("between = {}: expected none, {instead}", config.entrance.between),
+    );
+    refuse(config.input_norm != InputNorm::None, format!("input-norm = rms: expected none, {instead}"));
+    let open = |spec: &BlockSpec| match spec {
+        BlockSpec::Dense { activation, .. } | BlockSpec::Conv { activation, .. } => {
+            *activation == Some(Activation::OpenRelu)
+        }
+        _ => false,
+    };
+    let is_open = config.activation == Activation::OpenRelu || config.blocks.iter().any(open);
+    refuse(is_open, format!("activation = open-relu: expected another, {instead}"));
+    refuse(
+        config.options.rule.recompute.is_some(),
+        format!("recompute: expected none; a device keeps the activations of all blocks, {instead}"),
+    );
+    refuse(
+        !config.restarts.0.is_empty(),
+        "restarts: expected none; hsic train --resume trains a finished run further".to_owned(),
+    );
+    told.into_iter().next()
+}
