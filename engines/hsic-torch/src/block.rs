@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 
 use crate::activation::{apply, chain};
 use crate::device::Device;
+use crate::dropout::Dropout;
 use crate::map::{Map, Window};
 use crate::norm::{self, Normalized};
 use crate::pool;
@@ -38,6 +39,8 @@ struct Sum {
 /// A block on a device.
 #[derive(Debug)]
 pub(crate) struct Block {
+    /// What the way into the block leaves out, in training.
+    dropout: Option<Dropout>,
     /// Sizes of what comes in, and the window by which it is pooled first; 1 for none.
     entrance: (Shape, usize),
     layers: Layers,
@@ -53,9 +56,23 @@ pub(crate) struct Block {
     statistics: Vec<Tensor>,
 }
 
+/// Where a block of the CPU stands in its network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Index of the block.
+    pub(crate) index: usize,
+    /// Sizes of what comes in.
+    pub(crate) from: Shape,
+    /// It lies channel by channel, as a data set has it.
+    pub(crate) planar: bool,
+    /// Of the network, from which masks of dropout follow.
+    pub(crate) seed: u64,
+}
+
 /// What a block keeps from its forward pass for its own gradient.
 pub(crate) struct Kept {
     x: Tensor,
+    mask: Option<Tensor>,
     entered: Option<pool::Pooled>,
     y: Tensor,
     layers: KeptLayers,
@@ -77,15 +94,23 @@ struct KeptSum {
 }
 
 impl Block {
-    /// The block that the CPU has, on the device with its numbers; `from` are the sizes of what comes in, and it lies channel
-    /// by channel if `planar`.
+    /// The block that the CPU has, on the device with its numbers.
     ///
     /// # Errors
     /// The block's layers, if one of them has no place here.
-    pub(crate) fn of(host: &dyn HostBlock, from: Shape, planar: bool, device: &Device) -> Result<Self, String> {
+    pub(crate) fn of(host: &dyn HostBlock, place: Place, device: &Device) -> Result<Self, String> {
+        let Place { index, from, planar, seed } = place;
         let unknown = || format!("a block {}", class_names(host));
         let modules = host.modules();
-        let (window, modules) = match &modules[..] {
+        let (dropout, modules) = match &modules[..] {
+            [first, rest @ ..] if matches!(first.class, "Dropout" | "Dropout2d") => {
+                let share = first.arguments.first().copied().unwrap_or_default();
+                let (by_channel, index) = (first.class == "Dropout2d", index as u64);
+                (Some(Dropout { share, by_channel, map: from, seed, index, device: device.clone() }), rest)
+            }
+            all => (None, all),
+        };
+        let (window, modules) = match modules {
             [first, rest @ ..] if first.class == "MaxPool2d" => (number(first, 0), rest),
             all => (1, all),
         };
@@ -103,6 +128,7 @@ impl Block {
             plain => (Layers::of(plain, taken, planar).ok_or_else(unknown)?, None),
         };
         let block = Self {
+            dropout,
             entrance: (from, window),
             layers,
             sum,
@@ -180,9 +206,12 @@ impl Block {
         (self.layers.norm == Norm::BatchAffine).then(|| (part(0), part(1)))
     }
 
-    /// Training mode: outputs (m x outputs) with the statistics of this batch.
-    pub(crate) fn forward(&self, x: &Tensor) -> (Tensor, Kept) {
+    /// Training mode: outputs (m x outputs) with the statistics of this batch, and with the random draws of a step if one is
+    /// named.
+    pub(crate) fn forward(&self, x: &Tensor, step: Option<u64>) -> (Tensor, Kept) {
         let m = x.size()[0];
+        let mask = self.dropout.as_ref().zip(step).map(|(dropout, step)| dropout.mask(m, step));
+        let x = &mask.as_ref().map_or_else(|| x.shallow_clone(), |mask| x * mask);
         let (map, window) = self.entrance;
         let entered = (window > 1).then(|| pool::Pooled::of(x, map, window));
         let y = entered.as_ref().map_or_else(|| x.shallow_clone(), |pooled| pooled.rows());
@@ -202,7 +231,7 @@ impl Block {
         let (u, pooled) = self.layers.pooled(&z, m);
         let layers = KeptLayers { normalized, a, z, pooled };
         let Some(Sum { norm, activation }) = &self.sum else {
-            let kept = Kept { x: x.shallow_clone(), entered, y, layers, sum: None };
+            let kept = Kept { x: x.shallow_clone(), mask, entered, y, layers, sum: None };
             return (u, kept);
         };
         let rows = (u + &y).view([-1, self.shape.channels as i64]);
@@ -215,7 +244,7 @@ impl Block {
         };
         let z = apply(*activation, &a);
         let outputs = z.view([m, -1]);
-        (outputs, Kept { x: x.shallow_clone(), entered, y, layers, sum: Some(KeptSum { normalized, a, z }) })
+        (outputs, Kept { x: x.shallow_clone(), mask, entered, y, layers, sum: Some(KeptSum { normalized, a, z }) })
     }
 
     /// scale n + shift; n itself where neither is learned.
@@ -281,9 +310,13 @@ impl Block {
                 Some(passed) => dy + passed,
                 None => dy,
             };
-            match &kept.entered {
+            let dx = match &kept.entered {
                 Some(pooled) => pooled.backward(&dy),
                 None => dy,
+            };
+            match &kept.mask {
+                Some(mask) => dx * mask,
+                None => dx,
             }
         });
         (Tensor::cat(&parts, 0), dx)

@@ -38,7 +38,7 @@ impl Torch {
         let kind = data.train.kind();
         let host = build_network(config, data.train.shape, kind)?;
         let own = |told: String| StepError::Own(told.into());
-        let network = crate::methods::network(&host, data.train.shape, &self.device).map_err(own)?;
+        let network = crate::methods::network(&host, data.train.shape, config.seed, &self.device).map_err(own)?;
         let method = method(config, kind.outputs(), &host, &network).map_err(own)?;
         let total = training(config).steps(data)?;
         let reports = Reports { every: self.report_steps, epoch: total / config.epochs, monitor: config.monitor_steps };
@@ -56,7 +56,7 @@ impl Engine for Torch {
         // What the CPU says of the method and its settings holds here, too.
         build_method(config, kind)?;
         let host = build_network(config, data.train.shape, kind)?;
-        let network = crate::methods::network(&host, data.train.shape, &self.device)?;
+        let network = crate::methods::network(&host, data.train.shape, config.seed, &self.device)?;
         method(config, kind.outputs(), &host, &network)?;
         Ok(())
     }

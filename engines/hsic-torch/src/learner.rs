@@ -5,7 +5,7 @@ use hsic_bottleneck::network::{Learner as HostLearner, LearnerState};
 use hsic_bottleneck::optimizer::{Optimizer, OptimizerState};
 use tch::Tensor;
 
-use crate::block::{Block, Kept};
+use crate::block::{Block, Kept, Place};
 use crate::device::Device;
 use crate::optimizer::{State, length, step};
 
@@ -22,7 +22,7 @@ impl Learner {
     /// # Errors
     /// Its block, if that has no place here.
     pub(crate) fn of(host: &HostLearner<f32>, from: Shape, is_unbiased: bool, device: &Device) -> Result<Self, String> {
-        let block = Block::of(host.block(), from, false, device)?;
+        let block = Block::of(host.block(), Place { index: 0, from, planar: false, seed: 0 }, device)?;
         let block = if is_unbiased { block.without_bias() } else { block };
         Ok(Self { block, optimizer: State::of(&host.state().optimizer, device), gradient: None })
     }
@@ -35,7 +35,7 @@ impl Learner {
 
     /// Its outputs (m x outputs), and what the way back needs.
     pub(crate) fn forward(&self, x: &Tensor) -> (Tensor, Kept) {
-        self.block.forward(x)
+        self.block.forward(x, None)
     }
 
     /// From dL/doutputs to the gradient that the next [`step`](Self::step) takes, and to dL/dx.

@@ -10,6 +10,7 @@ mod block;
 mod bottleneck;
 mod cross_entropy;
 mod device;
+mod dropout;
 mod engine;
 mod feature;
 mod fourier;

@@ -11,7 +11,7 @@ use hsic_bottleneck::network::Network as HostNetwork;
 use hsic_bottleneck::objective::similarity::Similarity;
 use hsic_bottleneck::rule_options::PhsicKernel;
 
-use crate::block::Block;
+use crate::block::{Block, Place};
 use crate::bottleneck::{Form, Hsic};
 use crate::cross_entropy::{Classified, MonoForward};
 use crate::device::Device;
@@ -23,11 +23,11 @@ use crate::step::{ByOutputs, Local, Method, Network};
 /// The methods, by name.
 pub(crate) const NAMES: [&str; 7] = ["hsic", "hsic-local", "phsic", "predsim", "mono-forward", "backprop", "frozen"];
 
-/// The CPU's network on the device, for samples of these sizes.
+/// The CPU's network on the device, for samples of these sizes; masks of dropout follow from the seed.
 ///
 /// # Errors
 /// The first block that has no place there.
-pub(crate) fn network(host: &HostNetwork, samples: Shape, device: &Device) -> Result<Network, String> {
+pub(crate) fn network(host: &HostNetwork, samples: Shape, seed: u64, device: &Device) -> Result<Network, String> {
     let refuse =
         |what: &str| format!("{what}: expected dense and convolutional blocks, plain or residual, or hsic train");
     if host.label().is_some() || host.capsule().is_some() {
@@ -36,7 +36,7 @@ pub(crate) fn network(host: &HostNetwork, samples: Shape, device: &Device) -> Re
     let mut from = samples;
     let mut blocks = Vec::new();
     for (index, block) in host.blocks().iter().enumerate() {
-        let own = Block::of(&**block, from, index == 0, device);
+        let own = Block::of(&**block, Place { index, from, planar: index == 0, seed }, device);
         blocks.push(own.map_err(|what| refuse(&format!("block {index} is {what}")))?);
         from = block.shape();
     }

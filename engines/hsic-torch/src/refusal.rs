@@ -2,7 +2,7 @@
 
 use hsic::{Approximation, LabelFit};
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::network::{Activation, BlockSpec, InputNorm};
+use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm};
 
 use crate::methods::NAMES;
 
@@ -22,12 +22,8 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     let form = config.approximation;
     let known = matches!(form, Approximation::Exact | Approximation::Fourier(_));
     refuse(!known, format!("approximation = {form}: expected exact or fourier:R, {instead}"));
-    let dropout = config.entrance.dropout;
-    refuse(dropout > 0.0, format!("dropout = {dropout}: expected 0, {instead}"));
-    refuse(
-        !config.entrance.is_open() && dropout == 0.0,
-        format!("between = {}: expected none, {instead}", config.entrance.between),
-    );
+    let between = config.entrance.between;
+    refuse(between != Between::None, format!("between = {between}: expected none, {instead}"));
     refuse(config.input_norm != InputNorm::None, format!("input-norm = rms: expected none, {instead}"));
     let open = |spec: &BlockSpec| match spec {
         BlockSpec::Dense { activation, .. } | BlockSpec::Conv { activation, .. } => {

@@ -225,7 +225,7 @@ impl Inference for OnDevice {
     fn batch_outputs(&self, m: usize, x: &[f32]) -> Vec<f32> {
         let mut x = self.device().take_rows(m, x);
         for block in &self.network.blocks {
-            x = block.forward(&x).0;
+            x = block.forward(&x, None).0;
         }
         self.device().read(&x)
     }
@@ -265,7 +265,7 @@ impl Session for OnDevice {
         let (m, device) = (batch.rows(), self.network.device.clone());
         let mut x = device.take_rows(m, &batch.x);
         for (index, (block, seen)) in self.network.blocks.iter().zip(&self.seen).enumerate() {
-            x = block.forward(&x).0;
+            x = block.forward(&x, None).0;
             let (feature, columns) = (device.read(&seen.extract(&x)), seen.shape().columns());
             visit(index, MatRef::from_row_major_slice(&feature, m, columns))?;
         }
@@ -281,7 +281,7 @@ impl Session for OnDevice {
         let share = Some(m as f64 / (m + earlier) as f64);
         let mut x = self.device().take_rows(m, &batch.x);
         for block in &mut self.network.blocks {
-            let (z, kept) = block.forward(&x);
+            let (z, kept) = block.forward(&x, None);
             block.absorb(&kept, share);
             x = z;
         }

@@ -151,10 +151,10 @@ impl<O: Objective> Method for Local<O> {
         self.objective.prepare(batch)?;
         told.spans.push(clock.span(Work::Operator, 0, clock.0));
         let mut x = batch.x.shallow_clone();
-        let last = network.blocks.len() - 1;
+        let (last, draws) = (network.blocks.len() - 1, Some(batch.host.step));
         for (index, block) in network.blocks.iter_mut().enumerate() {
             let begin = Instant::now();
-            let (z, kept) = block.forward(&x);
+            let (z, kept) = block.forward(&x, draws);
             if self.order == UpdateOrder::Jacobi {
                 block.absorb(&kept, None);
             }
@@ -174,7 +174,7 @@ impl<O: Objective> Method for Local<O> {
                 told.measured.push(Measured { value, gradient_norm: norm, dead });
             }
             x = if self.order == UpdateOrder::GaussSeidel {
-                let (z, kept) = block.forward(&x);
+                let (z, kept) = block.forward(&x, draws);
                 block.absorb(&kept, None);
                 z
             } else {
@@ -234,11 +234,11 @@ impl Method for ByOutputs {
         let clock = Clock(Instant::now());
         let mut told = Step::default();
         let mut x = batch.x.shallow_clone();
-        let last = network.blocks.len() - 1;
+        let (last, draws) = (network.blocks.len() - 1, Some(batch.host.step));
         let mut kept: Vec<Option<Kept>> = Vec::new();
         for (index, block) in network.blocks.iter_mut().enumerate() {
             let begin = Instant::now();
-            let (z, own) = block.forward(&x);
+            let (z, own) = block.forward(&x, draws);
             block.absorb(&own, None);
             told.diverged.push(z.isfinite().all().logical_not());
             told.spans.push(clock.span(Work::Forward, index, begin));
