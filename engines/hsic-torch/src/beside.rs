@@ -63,7 +63,8 @@ pub(crate) fn convolution_backward(
         beside_convolution_backward(&raw mut dw, to, gradient.as_ptr(), x.as_ptr(), weight.as_ptr(), stride, padding)
     };
     if let Err(error) = done(told) {
-        panic!("{error}");
+        // As `tch` says it.
+        panic!("Torch(\"{error}\")");
     }
     // SAFETY: without an error the places that were asked for hold new tensors that nobody else owns.
     unsafe { (Tensor::from_ptr(dw), with_x.then(|| Tensor::from_ptr(dx))) }

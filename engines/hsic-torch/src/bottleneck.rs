@@ -170,6 +170,21 @@ pub(crate) fn cholesky(a: &Tensor, ridge: f64) -> (Tensor, Tensor) {
     (l, sound.logical_not())
 }
 
+/// (L L')^-1 b, by triangular systems alone: what libtorch has for it in one call may ask the device for its success.
+pub(crate) fn solve(l: &Tensor, b: &Tensor) -> Tensor {
+    back_substitute(l, &substitute(l, b))
+}
+
+/// L^-1 b.
+pub(crate) fn substitute(l: &Tensor, b: &Tensor) -> Tensor {
+    l.linalg_solve_triangular(b, false, true, false)
+}
+
+/// L'^-1 b.
+fn back_substitute(l: &Tensor, b: &Tensor) -> Tensor {
+    l.tr().linalg_solve_triangular(b, true, true, false)
+}
+
 /// K - 1 of a sample, the centered rows, a flag: they vary; and the factor in the exponent.
 struct Kernel {
     less_one: Tensor,
@@ -196,7 +211,8 @@ fn exact_input(options: &Bottleneck, x: &Tensor, device: &Device) -> InputSide {
     let ridge = options.epsilon * m as f64;
     let kernel = Kernel::of(x, options.sigma);
     let (l, lost) = cholesky(&centered_twice(&kernel.less_one), ridge);
-    let r = l.cholesky_inverse(false) * -ridge;
+    let n = substitute(&l, &Tensor::eye(m, (Kind::Float, x.device())));
+    let r = n.tr().matmul(&n) * -ridge;
     let _ = r.diagonal(0, 0, 1).g_add_scalar_(1.0);
     let r = centered_twice(&r);
     // Of equal rows nothing depends on them.
@@ -216,18 +232,18 @@ fn exact(
     let ridge = options.epsilon * z.size()[0] as f64;
     let Kernel { less_one, centered, varies, factor } = Kernel::of(z, options.sigma);
     let (l, mut lost) = cholesky(&centered_twice(&less_one), ridge);
-    let back = |right: &Tensor| right.cholesky_solve(&l, false);
     let less_mean = |v: Tensor| &v - v.mean_dim(0, true, Kind::Float);
-    let tu = less_mean(back(u));
+    let q = substitute(&l, u);
+    let tu = less_mean(back_substitute(&l, &q));
     let mut g = tu.matmul(&tu.tr()) * (-ridge * options.beta);
     let mut x_term = None;
     if let Some(InputSide { matrix, trace, lost: earlier }) = input {
-        let once = back(matrix);
+        let once = solve(&l, matrix);
         if measured {
             x_term = Some(trace - once.diagonal(0, 0, 1).sum(Kind::Double) * ridge);
         }
         // T R_X T, symmetric but for rounding.
-        let both = less_mean(less_mean(back(&once.tr())).tr().contiguous());
+        let both = less_mean(less_mean(solve(&l, &once.tr())).tr().contiguous());
         g += (&both + both.tr()) * (0.5 * ridge * options.x_weight);
         lost = lost.logical_or(earlier);
     }
@@ -237,7 +253,6 @@ fn exact(
     let sound = varies.logical_and(&lost.logical_not());
     let dz = dz.where_self(&sound, &dz.zeros_like());
     let terms = measured.then(|| {
-        let q = l.linalg_solve_triangular(u, false, true, false);
         let y = (dot(&q, &q) * -ridge + label_trace) * varies.to_kind(Kind::Double);
         let x = x_term.unwrap_or_else(|| y.zeros_like()) * varies.to_kind(Kind::Double);
         [x, y]

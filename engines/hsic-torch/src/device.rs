@@ -100,12 +100,20 @@ impl Device {
 
     /// Numbers on the device.
     pub(crate) fn take(&self, values: &[f32]) -> Tensor {
-        Tensor::from_slice(values).to_device(self.device)
+        self.moved(Tensor::from_slice(values))
+    }
+
+    /// A tensor of this memory on the device. From memory that the device reads by itself nobody waits for the copy.
+    fn moved(&self, tensor: Tensor) -> Tensor {
+        match self.place {
+            Place::Cpu => tensor,
+            Place::Cuda(_) => tensor.pin_memory(self.device).to_device_(self.device, tensor.kind(), true, false),
+        }
     }
 
     /// Whole numbers on the device.
     pub(crate) fn take_whole(&self, values: &[i64]) -> Tensor {
-        Tensor::from_slice(values).to_device(self.device)
+        self.moved(Tensor::from_slice(values))
     }
 
     /// Rows (m x columns) on the device.

@@ -18,7 +18,8 @@ use hsic_bottleneck::trainer::{Outcome, finish, take_up};
 use hsic_cli::engine::Engine;
 
 use crate::device::Device;
-use crate::methods::method;
+use crate::guard::guarded;
+use crate::methods::{method, network};
 use crate::refusal::refusal;
 use crate::session::{OnDevice, Parts, Reports};
 
@@ -38,7 +39,7 @@ impl Torch {
         let kind = data.train.kind();
         let host = build_network(config, data.train.shape, kind)?;
         let own = |told: String| StepError::Own(told.into());
-        let network = crate::methods::network(&host, data.train.shape, config.seed, &self.device).map_err(own)?;
+        let network = network(&host, data.train.shape, config.seed, &self.device).map_err(own)?;
         let method = method(config, kind.outputs(), &host, &network).map_err(own)?;
         let total = training(config).steps(data)?;
         let reports = Reports { every: self.report_steps, epoch: total / config.epochs, monitor: config.monitor_steps };
@@ -52,12 +53,9 @@ impl Engine for Torch {
         if let Some(told) = refusal(config) {
             return Err(told.into());
         }
-        let kind = data.train.kind();
         // What the CPU says of the method and its settings holds here, too.
-        build_method(config, kind)?;
-        let host = build_network(config, data.train.shape, kind)?;
-        let network = crate::methods::network(&host, data.train.shape, config.seed, &self.device)?;
-        method(config, kind.outputs(), &host, &network)?;
+        build_method(config, data.train.kind())?;
+        guarded(|| self.session(config, data))??;
         Ok(())
     }
 
@@ -78,7 +76,8 @@ impl Engine for Torch {
             if self.device.is_host() {
                 tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
             }
-            tch::no_grad(|| self.train_held(config, data, run, observers, stop))
+            let train = || self.train_held(config, data, run, observers, stop);
+            guarded(|| tch::no_grad(train)).map_err(StepError::Own)?
         })?
     }
 }

@@ -14,6 +14,7 @@ mod dropout;
 mod engine;
 mod feature;
 mod fourier;
+mod guard;
 mod learner;
 mod map;
 mod methods;
@@ -54,3 +55,6 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode
         Ok(Box::new(Torch { device: Device::meet(device, tf32)?, report_steps }))
     })
 }
+
+#[cfg(test)]
+mod agreement;

@@ -121,7 +121,7 @@ impl OnDevice {
                 [] => None,
                 flags => Some(Tensor::stack(flags, 0).max()),
             };
-            let none = || Tensor::zeros([] as [i64; 0], (Kind::Double, tch::Device::Cpu));
+            let none = || self.device().zeros(&[]).to_kind(Kind::Double);
             let all = [any(&diverged), any(&lost)];
             numbers.extend(all.into_iter().map(|found| found.unwrap_or_else(none)));
         }
@@ -136,8 +136,6 @@ impl OnDevice {
                 );
             }
         }
-        let place = self.network.blocks.first().map_or(tch::Device::Cpu, |block| block.parameters.device());
-        let numbers: Vec<Tensor> = numbers.into_iter().map(|number| number.to_device(place)).collect();
         let read = self.device().read_double(&Tensor::stack(&numbers, 0));
         let (flags, rest) = read.split_at(2 * blocks);
         for (block, flags) in flags.chunks_exact(2).enumerate() {
@@ -314,3 +312,7 @@ impl Session for OnDevice {
         self.device().read(&Tensor::stack(&flags, 0)).iter().position(|&finite| finite == 0.0)
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -284,6 +284,12 @@ impl Method for ByOutputs {
     }
 
     fn restore(&mut self, network: &Network, record: UpdateState) -> Result<(), StateMismatch> {
+        for (block, own) in record.learners.iter().enumerate() {
+            if let Some(own) = own.first() {
+                let found = own.parameters.len();
+                return Err(StateMismatch { what: "the list of learners", block, found, expected: 0 });
+            }
+        }
         self.states = states_of(&record.optimizers, &network.device);
         Ok(())
     }
