@@ -30,10 +30,11 @@ const TO_OUTPUTS: f64 = 2e-4;
 const DENSE: f64 = 1e-3;
 const CONVOLUTION: f64 = 1e-2;
 
-/// The processors, on one thread: libtorch's threads spin where cores are busy.
+/// The device that HSIC_DEVICE names, or the processors, on one thread: libtorch's threads spin where cores are busy.
 pub(crate) fn device() -> Device {
     tch::set_num_threads(1);
-    Device::meet(Place::Cpu, false).expect("a processor")
+    let place = std::env::var("HSIC_DEVICE").map_or(Ok(Place::Cpu), |name| name.parse());
+    Device::meet(place.expect("the name of a device"), false).expect("the device")
 }
 
 /// A configuration from TOML.

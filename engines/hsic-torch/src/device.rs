@@ -58,23 +58,33 @@ impl Device {
     /// The libtorch that was found, if it is another than this program was built against; the devices that were found, if the
     /// one that was asked for is not among them.
     pub(crate) fn meet(place: Place, tf32: bool) -> Result<Self, BoxError> {
+        // Before libtorch is asked anything: what it once took for missing it never looks for again.
+        let loaded = if place == Place::Cpu { Ok(()) } else { beside::load_cuda() };
         check_version(&beside::about())?;
         let device = match place {
             Place::Cpu => tch::Device::Cpu,
             Place::Cuda(number) => {
-                let loaded = beside::load_cuda();
-                let found = Cuda::device_count();
-                if let (Err(reason), true) = (&loaded, found == 0) {
+                if let Err(reason) = loaded {
                     return Err(format!(
                         "device = {place}: libtorch_cuda.so cannot be loaded ({reason}): expected that of a PyTorch with CUDA \
                          beside libtorch.so, and its CUDA libraries, in LD_LIBRARY_PATH; or --device cpu"
                     )
                     .into());
                 }
-                if i64::try_from(number).is_ok_and(|number| number >= found) {
+                if !tch::utils::has_cudart() {
                     return Err(format!(
-                        "device = {place}: libtorch finds {found} CUDA devices (nvidia-smi -L lists those of the driver): \
-                         expected a number below that; or --device cpu"
+                        "device = {place}: libtorch_cuda.so was loaded and libtorch knows no CUDA: expected both of one PyTorch \
+                         in LD_LIBRARY_PATH; or --device cpu"
+                    )
+                    .into());
+                }
+                let found = Cuda::device_count();
+                if i64::try_from(number).is_ok_and(|number| number >= found) {
+                    let plural = if found == 1 { "" } else { "s" };
+                    return Err(format!(
+                        "device = {place}: libtorch (CUDA {}) finds {found} device{plural}: expected a number below that, of the \
+                         devices that nvidia-smi -L lists and CUDA_VISIBLE_DEVICES leaves; or --device cpu",
+                        cuda_version(tch::utils::version_cudart())
                     )
                     .into());
                 }
@@ -151,6 +161,11 @@ impl Device {
     pub(crate) fn waits(&self) -> u64 {
         self.waits.load(Ordering::Relaxed)
     }
+}
+
+/// 13000 as 13.0.
+fn cuda_version(number: i64) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
 /// Whether the libtorch that says this of itself is the one whose headers this program was built with.

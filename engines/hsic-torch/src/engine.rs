@@ -7,14 +7,11 @@ use hsic_bottleneck::assemble::{build_method, build_network, check_targets, trai
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::error::Error;
-use hsic_bottleneck::folder::Folder;
 use hsic_bottleneck::log::Observer;
-use hsic_bottleneck::network::LearnerState;
 use hsic_bottleneck::run::Run;
-use hsic_bottleneck::session::Session;
 use hsic_bottleneck::step_error::{BoxError, StepError};
 use hsic_bottleneck::threads::on_threads;
-use hsic_bottleneck::trainer::{Outcome, finish, take_up};
+use hsic_bottleneck::trainer::{Outcome, train_session};
 use hsic_cli::engine::Engine;
 
 use crate::device::Device;
@@ -76,38 +73,12 @@ impl Engine for Torch {
             if self.device.is_host() {
                 tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
             }
-            let train = || self.train_held(config, data, run, observers, stop);
+            let train = || {
+                let (mut session, engine) = (self.session(config, data)?, self.device.engine());
+                let nothing_of_its_own = (|_: &OnDevice, _: &mut [&mut dyn Observer]| Ok(()), |_: &OnDevice, _: &Run| Ok(()));
+                train_session(config, data, run, (&mut session, &engine), observers, stop, nothing_of_its_own)
+            };
             guarded(|| tch::no_grad(train)).map_err(StepError::Own)?
         })?
-    }
-}
-
-impl Torch {
-    fn train_held(
-        &self,
-        config: &TrainConfig,
-        data: &Split,
-        run: &Run,
-        observers: &mut [&mut dyn Observer],
-        stop: &AtomicBool,
-    ) -> Result<Outcome, Error> {
-        let training = training(config);
-        let total = training.steps(data)?;
-        let mut session = self.session(config, data)?;
-        let from = take_up(&mut session, data, run, total)?;
-        if from.step == total && run.is_finished() {
-            return Ok(Outcome::Finished(Box::new(run.summary()?)));
-        }
-        let mut folder = Folder::open(run, from.metrics_bytes)?;
-        let mut listeners: Vec<&mut dyn Observer> = vec![&mut folder];
-        listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
-        run.note_engine(&self.device.engine(), from.step, &mut listeners)?;
-        let reached = training.run(&mut session, data, from, &mut listeners, stop)?;
-        if reached.step < total {
-            return Ok(Outcome::Interrupted { step: reached.step });
-        }
-        let beside = |learners: &Vec<_>| learners.iter().map(|own: &LearnerState| own.parameters.len()).sum();
-        let beside = session.state().learners.iter().map(beside).collect();
-        finish(config, &session, data, run, (reached, beside), &mut listeners, stop)
     }
 }

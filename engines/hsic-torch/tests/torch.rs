@@ -160,6 +160,11 @@ fn a_run_goes_on_on_the_other_engine_and_says_so() {
         assert_eq!(found.len(), 4);
         assert!(found.iter().zip(&whole).all(|(found, whole)| (found - whole).abs() < 0.05), "{found:?} {whole:?}");
     }
+    // A finished run is trained further, on either engine, and keeps what it was worth before.
+    place.trains("--resume b --epochs 6 --quiet");
+    let further = summary(&place.path("b"));
+    assert_eq!((&further["epochs"], &further["engine"]), (&6.into(), &serde_json::json!(["torch-cpu", "cpu", "torch-cpu"])));
+    assert_eq!(further["legs"].as_array().map(Vec::len), Some(2), "{further}");
     // Its own run goes on without a word, to the same bits.
     place.trains(&format!("{options} --epochs 4 --run own"));
     stop_after_two_epochs(&place, &format!("{options} --epochs 4 --run c"), "c", false);
@@ -204,10 +209,12 @@ fn what_has_no_place_on_a_device_is_refused_by_name() {
         assert!(said.contains(told) && said.contains("hsic train"), "{options}: {said}");
         assert!(!place.path("r").exists(), "{options}");
     }
+    let said = place.refuses(&format!("--device cpu --pilot {SMALL}"));
+    assert!(said.contains("--pilot: expected none, since its steps are those of hsic train"), "{said}");
     let said = place.refuses("--device tpu");
     assert!(said.contains("expected cpu, cuda or cuda:N"), "{said}");
     // Where there is no GPU, what is missing has a name. Where there is one, it has no hundredth.
     let said = place.refuses(&format!("--device cuda:99 {SMALL} --run r"));
-    let reasons = ["libtorch_cuda.so cannot be loaded", "CUDA devices"];
+    let reasons = ["libtorch_cuda.so cannot be loaded", "finds"];
     assert!(said.contains("device = cuda:99") && reasons.iter().any(|reason| said.contains(reason)), "{said}");
 }
