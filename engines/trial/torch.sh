@@ -32,7 +32,6 @@ engines=$PWD/engines/Cargo.toml
 kept=$(mktemp) && cp engines/Cargo.lock "$kept"
 trap 'cp "$kept" engines/Cargo.lock' EXIT
 part cargo update --manifest-path "$engines" tch --precise "$tch"
-part cargo update --manifest-path "$engines" torch-sys --precise "$tch"
 part cargo clippy --manifest-path "$engines" -p hsic-torch --all-targets -- -D warnings
 part cargo test --manifest-path "$engines" -p hsic-torch
 part bash benches/device/prepare.sh "$work/bundle"
