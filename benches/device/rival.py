@@ -56,7 +56,7 @@ def convolutions(device, batch, repetitions):
 
 def network():
     layers, channels = [], 3
-    for outputs, pooled in [(128, False), (256, True), (256, True), (512, True), (512, True), (512, True)]:
+    for outputs, pooled in [(128, False), (256, True), (256, False), (512, True), (512, True), (512, True)]:
         layers += [torch.nn.Conv2d(channels, outputs, 3, padding=1), torch.nn.BatchNorm2d(outputs), torch.nn.ReLU()]
         layers += [torch.nn.MaxPool2d(2)] if pooled else []
         channels = outputs

@@ -75,7 +75,8 @@ impl Engine for Torch {
             }
             let train = || {
                 let (mut session, engine) = (self.session(config, data)?, self.device.engine());
-                let nothing_of_its_own = (|_: &OnDevice, _: &mut [&mut dyn Observer]| Ok(()), |_: &OnDevice, _: &Run| Ok(()));
+                let nothing_of_its_own =
+                    (|_: &OnDevice, _: &mut [&mut dyn Observer]| Ok(()), |_: &OnDevice, _: &Run| Ok(()));
                 train_session(config, data, run, (&mut session, &engine), observers, stop, nothing_of_its_own)
             };
             guarded(|| tch::no_grad(train)).map_err(StepError::Own)?

@@ -163,7 +163,10 @@ fn a_run_goes_on_on_the_other_engine_and_says_so() {
     // A finished run is trained further, on either engine, and keeps what it was worth before.
     place.trains("--resume b --epochs 6 --quiet");
     let further = summary(&place.path("b"));
-    assert_eq!((&further["epochs"], &further["engine"]), (&6.into(), &serde_json::json!(["torch-cpu", "cpu", "torch-cpu"])));
+    assert_eq!(
+        (&further["epochs"], &further["engine"]),
+        (&6.into(), &serde_json::json!(["torch-cpu", "cpu", "torch-cpu"]))
+    );
     assert_eq!(further["legs"].as_array().map(Vec::len), Some(2), "{further}");
     // Its own run goes on without a word, to the same bits.
     place.trains(&format!("{options} --epochs 4 --run own"));
