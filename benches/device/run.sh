@@ -58,11 +58,12 @@ if [ "$rows" -gt 0 ]; then
     for batch in $batches; do
         for method in hsic-local backprop; do
             for precision in f32 tf32; do
-                flags=()
-                [ "$precision" = tf32 ] && flags=(--tf32)
+                flags=(--report-steps 10)
+                [ "$precision" = tf32 ] && flags+=(--tf32)
+                [ "$method" = hsic-local ] && flags+=(--feature pool:4)
                 [ "$device" = cpu ] && [ "$precision" = tf32 ] && continue
                 step "step-$method-$batch-$precision" --dataset "$results/images.npz" $model --method "$method" \
-                    --batch-size "$batch" --epochs "$epochs" --feature pool:4 "${flags[@]}"
+                    --batch-size "$batch" --epochs "$epochs" "${flags[@]}"
             done
         done
     done
