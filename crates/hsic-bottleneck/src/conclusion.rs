@@ -16,9 +16,10 @@ use hsic_nn::network::Norm;
 use crate::assemble::{format_input, training};
 use crate::chance::no_better_than;
 use crate::config::{NormStatistics, TrainConfig};
+use crate::engines::CPU;
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell, unmeasured};
-use crate::run::{READOUT, Run, SUMMARY};
+use crate::run::{READOUT, Run, RunError, SUMMARY};
 use crate::summary::{Looked, Summary, ValueSummary};
 use crate::valued::{self, Valued};
 
@@ -178,6 +179,12 @@ fn conclude_values(
     Ok(Some(summary))
 }
 
+/// The engines of a run; none for the processors alone.
+fn engines(run: &Run) -> Result<Vec<String>, Error> {
+    let engines = run.engines().map_err(RunError::from)?;
+    Ok(if engines == [CPU] { Vec::new() } else { engines })
+}
+
 /// What a summary says of any training, whatever was learned.
 fn outline(
     config: &TrainConfig,
@@ -192,6 +199,7 @@ fn outline(
         dataset: config.dataset.clone(),
         model: config.model.clone(),
         method: config.method.name.to_owned(),
+        engine: engines(run)?,
         epochs: config.epochs,
         steps: spent.steps,
         seed: config.seed,

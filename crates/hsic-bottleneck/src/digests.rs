@@ -12,12 +12,12 @@ use hsic_data::dataset::Content;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{FileError, write_atomically};
-use crate::run::{CONFIG, DATA, DATA_CSV, DIGESTS, METRICS, RESULTS, Run};
+use crate::run::{CONFIG, DATA, DATA_CSV, DIGESTS, ENGINES, METRICS, RESULTS, Run};
 use crate::state_files::CHECKPOINT;
 use crate::tensor_file;
 
 /// What is listed beside the results.
-const BESIDE: &[&str] = &[CONFIG, DATA, DATA_CSV, METRICS];
+const BESIDE: &[&str] = &[CONFIG, DATA, DATA_CSV, ENGINES, METRICS];
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

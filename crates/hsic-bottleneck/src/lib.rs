@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod conclusion;
 pub mod config;
 pub mod digests;
+pub mod engines;
 pub mod error;
 pub mod export;
 pub mod files;

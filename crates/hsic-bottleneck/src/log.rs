@@ -149,6 +149,15 @@ pub enum Warning {
         /// Memory of the objective's matrices.
         bytes: u64,
     },
+    /// A run goes on on another engine than the one that it was trained on.
+    OtherEngine {
+        /// The engine before.
+        before: String,
+        /// The engine from here on.
+        now: String,
+        /// Steps done before.
+        step: u64,
+    },
     /// tr R_Y is under half its bound: sigma is so large that the labels have all but vanished.
     LabelsVanished {
         /// tr R_Y of the first batch.
@@ -210,6 +219,12 @@ impl std::fmt::Display for Warning {
                     f,
                     "a step on {rows} rows takes about {time} and {memory} by the exact objective: expected a smaller batch or an \
                      approximation"
+                )
+            }
+            Self::OtherEngine { before, now, step } => {
+                write!(
+                    f,
+                    "from step {step} on {now}, before it on {before}: the bits are no longer those of a training on one engine"
                 )
             }
             Self::LabelsVanished { trace, bound } => {

@@ -24,7 +24,11 @@ pub(crate) struct EpochMeans {
 }
 
 impl Means {
+    /// Takes in the signals of a step; one that measured nothing has none.
     pub(crate) fn add(&mut self, signals: &[Signal]) {
+        if signals.is_empty() {
+            return;
+        }
         self.steps += 1;
         self.sums.resize(signals.len(), [0.0; 3]);
         self.measured.resize(signals.len(), [0; 2]);
@@ -63,6 +67,16 @@ impl Means {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_that_measured_nothing_does_not_count() {
+        let mut means = Means::default();
+        for loss in [1.0, 3.0] {
+            means.add(&[Signal { loss, ..Signal::default() }]);
+            means.add(&[]);
+        }
+        assert_eq!(means.take().loss, [2.0]);
+    }
 
     #[test]
     fn a_term_that_is_not_measured_at_every_step_has_the_mean_of_those_that_are() {

@@ -87,6 +87,8 @@ pub enum RunError {
 /// The options of a run.
 pub const CONFIG: &str = "config.toml";
 pub(crate) const DATA: &str = "data.json";
+/// The engines that a run was trained on, if there was any but the processors.
+pub(crate) const ENGINES: &str = "engines.json";
 /// The table that came by standard input.
 pub(crate) const DATA_CSV: &str = "data.csv";
 /// The records of training, a line each.
@@ -110,6 +112,7 @@ const FILES: &[&str] = &[
     CONFIG,
     DATA,
     DATA_CSV,
+    ENGINES,
     METRICS,
     WEIGHTS,
     READOUT,

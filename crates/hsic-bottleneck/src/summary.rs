@@ -60,6 +60,9 @@ pub struct Summary {
     pub model: String,
     /// Name of the method.
     pub method: String,
+    /// The engines that it was trained on, in order; empty for the processors of a machine alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engine: Vec<String>,
     /// Epochs done.
     pub epochs: u64,
     /// Steps done.

@@ -9,6 +9,7 @@ use hsic_learn::session::{OnCpu, Session};
 use crate::assemble::{build_method, build_network, check_targets, member_config, network_for, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
+use crate::engines::CPU;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::forecast::forewarn;
@@ -95,11 +96,39 @@ fn train_one(
 ) -> Result<Outcome, Error> {
     let train = &data.train;
     check_targets(config, train)?;
-    let total = training(config).steps(data)?;
     let mut network = network_for(config, train)?;
     let mut update = build_method(config, train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);
-    let from = take_up(&mut session, data, run, total)?;
+    let first = |session: &OnCpu<'_>, listeners: &mut [&mut dyn Observer]| {
+        forewarn(config, session.network(), train, listeners)
+    };
+    let last = |session: &OnCpu<'_>, place: &Run| match session.network().capsule() {
+        Some(_) => Ok(reconstruction::save(place, session.network(), &session.state().learners, &data.test)?),
+        None => Ok(()),
+    };
+    train_session(config, data, run, (&mut session, CPU), observers, stop, (first, last))
+}
+
+/// Trains a session with fresh weights on an engine of that name into a run's folder, from its checkpoint if it holds one, as
+/// [`train`] does; whoever calls it holds the folder's lock. Before the first step `first` may warn of something, and behind
+/// the last one `last` saves what is this engine's or this network's own.
+///
+/// # Errors
+/// As those of [`train`]; what `first` and `last` say.
+pub fn train_session<S: Session>(
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    (session, engine): (&mut S, &str),
+    observers: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+    (first, last): (
+        impl FnOnce(&S, &mut [&mut dyn Observer]) -> Result<(), Error>,
+        impl FnOnce(&S, &Run) -> Result<(), Error>,
+    ),
+) -> Result<Outcome, Error> {
+    let total = training(config).steps(data)?;
+    let from = take_up(session, data, run, total)?;
     run.settle()?;
     if from.step == total && run.is_finished() {
         let summary = run.summary()?;
@@ -112,19 +141,18 @@ fn train_one(
     let place = if further { run.aside()? } else { run.clone() };
     let mut folder = Folder::open(run, from.metrics_bytes)?;
     let mut listeners = listening(&mut folder, observers);
+    run.note_engine(engine, from.step, &mut listeners)?;
     if from.step == 0 {
-        forewarn(config, session.network(), &data.train, &mut listeners)?;
+        first(session, &mut listeners)?;
     }
-    let reached = training(config).run(&mut session, data, from, &mut listeners, stop)?;
+    let reached = training(config).run(session, data, from, &mut listeners, stop)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });
     }
+    last(session, &place)?;
     let learners = session.state().learners;
-    if session.network().capsule().is_some() {
-        reconstruction::save(&place, session.network(), &learners, &data.test)?;
-    }
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
-    let outcome = finish(config, &session, data, &place, (reached, beside), &mut listeners, stop)?;
+    let outcome = finish(config, session, data, &place, (reached, beside), &mut listeners, stop)?;
     if further && matches!(outcome, Outcome::Finished(_)) {
         run.take_aside()?;
     }

@@ -305,7 +305,8 @@ impl Training {
         };
         let mut dead = from.dead.clone();
         dead.resize(session.block_parameters().len(), false);
-        let mut times = Vec::new();
+        // A step that nobody waited for ends with the next that is measured.
+        let (mut times, mut spent, mut unfinished) = (Vec::new(), 0.0, 0.0);
         let seconds = || from.seconds + start.elapsed().as_secs_f64();
         let mut saved = Instant::now();
         let mut monitor = Monitor::new(self.monitor_steps, self.outputs.name_classes(), self.kernels);
@@ -320,12 +321,18 @@ impl Training {
             let rate = self.learning_rate.at(step - start, length);
             let began = Instant::now();
             let report = session.step(batch, rate)?;
-            times.push(began.elapsed().as_secs_f64() * 1e3);
+            spent += began.elapsed().as_secs_f64() * 1e3;
+            unfinished += 1.0;
+            if !report.signals.is_empty() {
+                times.push(spent / unfinished);
+                (spent, unfinished) = (0.0, 0.0);
+            }
             means.add(&report.signals);
             tell_of_dead(&report.signals, &mut dead, step, listeners)?;
             done = step + 1;
             tell(listeners, |observer| observer.step(done, total))?;
-            if step == TIMELINE_STEP.min(total - 1) {
+            // An engine that cannot say when it did what has no spans.
+            if step == TIMELINE_STEP.min(total - 1) && !report.spans.is_empty() {
                 let threads = rayon::current_num_threads();
                 let timeline = TimelineReport { step, threads, spans: report.spans.clone() };
                 tell(listeners, |observer| observer.timeline(&timeline))?;

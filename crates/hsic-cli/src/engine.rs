@@ -21,6 +21,11 @@ pub trait Engine {
         true
     }
 
+    /// Whether the 20 steps of `--pilot`, which are made on this machine's processors, say what a training takes.
+    fn is_piloted(&self) -> bool {
+        false
+    }
+
     /// Whether it carries a training of this configuration out; asked before there is a folder.
     ///
     /// # Errors
@@ -59,6 +64,10 @@ pub trait Engine {
 pub(crate) struct Here;
 
 impl Engine for Here {
+    fn is_piloted(&self) -> bool {
+        true
+    }
+
     fn check(&self, _config: &TrainConfig, _data: &Split) -> Result<(), BoxError> {
         Ok(())
     }

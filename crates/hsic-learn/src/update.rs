@@ -38,7 +38,8 @@ pub enum Schedule {
 /// What a step says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepReport {
-    /// The objective at each block, before the step.
+    /// The objective at each block, before the step. Empty in a step that measured nothing, as most are on a device that one
+    /// had to wait for.
     pub signals: Vec<Signal>,
     /// When what was done: the forward pass and the own work of each block, and what all share. In the order of their
     /// beginnings.

@@ -9,6 +9,7 @@ use hsic_bottleneck::assemble::{build_method, build_network, check_targets, netw
 use hsic_bottleneck::conclusion::{Spent, conclude};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{STANDARD_INPUT, Split};
+use hsic_bottleneck::engines::CPU;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::folder::Folder;
 use hsic_bottleneck::judge::at_rest::Members;
@@ -210,6 +211,8 @@ fn in_stages(
     let mut records = Records(Folder::open(run, from.metrics_bytes)?);
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut records, &mut saver];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
+    // On processors, too: the bits are those of one process.
+    run.note_engine(CPU, from.step, &mut listeners)?;
     let reached = training.run(&mut session, data, from, &mut listeners, &last_step)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });

@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
         notes::of_the_network(&config);
     }
     if pilot {
+        anyhow::ensure!(engine.is_piloted(), "--pilot: expected none, since its steps are those of hsic train");
         let found = hsic_bottleneck::pilot::pilot(&config, &data)?.with_once(loading);
         if json {
             printer::json(&found)?;

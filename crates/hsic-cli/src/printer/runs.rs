@@ -58,6 +58,10 @@ pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
 fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let engines = match &summary.engine[..] {
+        [] => String::new(),
+        engines => format!(", engine {}", engines.join(", then ")),
+    };
     let told = [
         format!(
             "{} on {} by {}, {}",
@@ -68,7 +72,7 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
         ),
         accuracies(summary),
         format!(
-            "{} of {:.2} ms in {:.1} s on {}{memory}",
+            "{} of {:.2} ms in {:.1} s on {}{engines}{memory}",
             counted(summary.steps, "step"),
             summary.milliseconds_per_step,
             summary.seconds,
@@ -322,6 +326,7 @@ mod tests {
             dataset: "digits".to_owned(),
             model: "mlp".to_owned(),
             method: "hsic".to_owned(),
+            engine: Vec::new(),
             epochs: 1,
             steps: 1,
             seed: 1,

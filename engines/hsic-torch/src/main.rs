@@ -1,0 +1,5 @@
+//! The command `hsic-torch`.
+
+fn main() -> std::process::ExitCode {
+    hsic_torch::run(std::env::args_os())
+}
