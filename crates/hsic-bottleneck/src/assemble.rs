@@ -66,7 +66,7 @@ pub fn build_network(config: &TrainConfig, shape: Shape, targets: impl Into<Targ
 /// That network for training on these data: with what does not learn but follows from the training rows.
 ///
 /// # Errors
-/// Those of [`build_network`].
+/// Those of [`build_network`]; what reading a sample says.
 ///
 /// # Cost
 /// Of a whitened input two passes over at most 5,000 images.
@@ -77,7 +77,7 @@ pub fn network_for(config: &TrainConfig, train: &Dataset) -> Result<Network, Err
         Stream::new(config.seed, "whiten", 0).shuffle(&mut rows);
         rows.truncate(WHITENED_ROWS);
         let mut seen = Batch::default();
-        seen.fill(train, &rows);
+        seen.fill(train, &rows)?;
         network.see(&seen.x);
     }
     Ok(network)

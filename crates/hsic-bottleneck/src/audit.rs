@@ -51,7 +51,7 @@ struct Remembered {
 pub fn audit(config: &TrainConfig, train: &Dataset) -> Result<Vec<Moved>, Error> {
     check_targets(config, train)?;
     let mut batch = Batch::default();
-    batch.fill(train, &(0..config.batch_size.min(train.rows())).collect::<Vec<_>>());
+    batch.fill(train, &(0..config.batch_size.min(train.rows())).collect::<Vec<_>>())?;
     batch.smoothing = config.label_smoothing;
     let alone = learned(config, train, &mut batch, None)?;
     let moved = |from: usize| {

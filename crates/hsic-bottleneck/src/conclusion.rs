@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hsic_data::dataset::{Dataset, Quantities, Split, Task};
+use hsic_data::dataset::{Dataset, DatasetError, Quantities, Split, Task};
 use hsic_learn::judge::assignment::{Assignment, Confusion};
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
@@ -114,9 +114,9 @@ pub fn conclude(
     }
     let test_time = match (config.test_time, &format) {
         (TestTime::None, _) => None,
-        (looks, Some(format)) => Some(looked(config, members, (config.format.input, format), looks, test)),
+        (looks, Some(format)) => Some(looked(config, members, (config.format.input, format), looks, test)?),
         (looks, None) => {
-            let table = at_rest.looking(looks, test.shape).outputs(test, usize::MAX);
+            let table = at_rest.looking(looks, test.shape).outputs(test, usize::MAX)?;
             Some(Looked { looks, accuracy: table.accuracy(&config.protocol, &assignment) })
         }
     };
@@ -235,15 +235,18 @@ fn norm_statistics(config: &TrainConfig, data: &Split) -> Result<Option<NormStat
 }
 
 /// What the softmax layer comes to by several looks at each image.
+///
+/// # Errors
+/// What reading a sample says.
 pub(crate) fn looked(
     config: &TrainConfig,
     members: Members<'_>,
     (input, format): (FormatInput, &Formatted),
     looks: TestTime,
     test: &Dataset,
-) -> Looked {
+) -> Result<Looked, DatasetError> {
     let at_rest = format_input(config, members, input).looking(looks, test.shape);
-    Looked { looks, accuracy: format.layer.evaluate(&at_rest, test).accuracy() }
+    Ok(Looked { looks, accuracy: format.layer.evaluate(&at_rest, test)?.accuracy() })
 }
 
 /// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.

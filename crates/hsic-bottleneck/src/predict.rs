@@ -375,11 +375,11 @@ impl Predictor {
         let by_class = match format {
             Some((input, layer)) => {
                 let at_rest = format_input(&self.config, &self.networks, *input).looking(looks, shape);
-                layer.evaluate(&at_rest, dataset)
+                layer.evaluate(&at_rest, dataset)?
             }
             None => {
                 let at_rest = self.own_outputs().looking(looks, shape);
-                at_rest.outputs(dataset, usize::MAX).counts.assigned(&readout.assignment)
+                at_rest.outputs(dataset, usize::MAX)?.counts.assigned(&readout.assignment)
             }
         };
         Ok(self.by_run_class(by_class, &classes).accuracy())

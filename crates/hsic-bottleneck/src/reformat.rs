@@ -42,7 +42,7 @@ pub fn format_finished(
     summary.judged_on = config.judged_on();
     if config.test_time != TestTime::None {
         let layer = (settings.input, &formatted);
-        summary.test_time = Some(looked(&config, predictor.networks().into(), layer, config.test_time, &data.test));
+        summary.test_time = Some(looked(&config, predictor.networks().into(), layer, config.test_time, &data.test)?);
     }
     summary.confusion = formatted.test;
     run.write_json(SUMMARY, &summary)?;

@@ -55,7 +55,7 @@ impl Trained {
         for step in steps {
             let rows: Vec<usize> = (0..ROWS).map(|row| (step as usize % 4) * ROWS + row).collect();
             let mut batch = Batch::default();
-            batch.fill(&data.train, &rows);
+            batch.fill(&data.train, &rows).unwrap();
             (batch.step, batch.smoothing) = (step, 0.2);
             let done = self.update.step(&mut self.network, &batch, self.rate);
             assert!(done.is_ok(), "{}: {:?}", method.name, done.err());

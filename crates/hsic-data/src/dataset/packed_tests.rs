@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, Border, Flip};
 use crate::batch::{Batch, Batches, for_each_batch};
 use crate::provenance::Provenance;
 
@@ -47,7 +47,7 @@ fn loaded(place: &Path, options: &LoadOptions) -> Result<Split, DatasetError> {
 fn batches(split: &Split, augmentation: Augmentation) -> Vec<Batch> {
     let mut all = Vec::new();
     for (part, shuffle) in [(&split.train, true), (&split.test, false)] {
-        let plan = Batches { size: 64, seed: 5, shuffle, augmentation, drop_last: false };
+        let plan = Batches { size: 64, seed: 5, shuffle, augmentation, drop_last: false, smoothing: 0.0 };
         let steps = 2 * plan.steps(part.rows());
         for_each_batch(part, &plan, 0..steps, |_, batch| {
             all.push(batch.clone());
@@ -86,7 +86,7 @@ fn packed(split: &Split) -> (PathBuf, bool) {
 fn images_of_a_file_are_those_of_memory_to_the_last_bit() {
     let root = tempfile::tempdir().unwrap();
     let folder = images(root.path());
-    let changed = Augmentation { flip: true, shift: 3, cutout: 7 };
+    let changed = Augmentation { flip: Flip::Alternating, shift: 3, cutout: 7, border: Border::Reflect };
     for (normalize, augmentation) in [
         (Normalize::None, Augmentation::default()),
         (Normalize::Channel, Augmentation::default()),
@@ -317,7 +317,14 @@ fn a_changed_or_cut_file_is_told_by_its_part() {
     );
     assert!(message.ends_with("expected this file to be deleted, to be made anew from them"), "{message}");
     // A training hears of it in the place of the batch.
-    let plan = Batches { size: 500, seed: 1, shuffle: false, augmentation: Augmentation::default(), drop_last: false };
+    let plan = Batches {
+        size: 500,
+        seed: 1,
+        shuffle: false,
+        augmentation: Augmentation::default(),
+        drop_last: false,
+        smoothing: 0.0,
+    };
     let mut seen = 0;
     let ended = for_each_batch(&split.train, &plan, 0..4, |_, batch| {
         seen += batch.rows();

@@ -204,9 +204,7 @@ pub fn format(
     let steps = rows.div_ceil(settings.batch_size) as u64;
     let peak = match (settings.learning_rate, settings.optimizer.algorithm) {
         (Some(rate), _) => rate,
-        (None, Algorithm::Entrywise(Entrywise::Sgd { .. })) => {
-            2.0 / curvature(&train.first(CURVATURE_ROWS)?, columns)
-        }
+        (None, Algorithm::Entrywise(Entrywise::Sgd { .. })) => 2.0 / curvature(&train.first(CURVATURE_ROWS)?, columns),
         (None, _) => 1e-3,
     };
     let learning_rate = LearningRate { peak, decay: settings.decay, warmup_steps: 0 };
@@ -375,7 +373,7 @@ mod tests {
         let mut step = Step { x: features.clone(), labels: labels.to_vec(), ..Step::default() };
         step.of_taken(&layer);
         let gradient = step.gradient.clone();
-        let loss = |layer: &SoftmaxLayer| cross_entropy(&layer.scores(&features), &labels, 3, &mut [0.0; 15]);
+        let loss = |layer: &SoftmaxLayer| cross_entropy(&layer.scores(&features), &labels[..], 3, &mut [0.0; 15]);
         for (i, &expected) in gradient.iter().enumerate() {
             let (kept, h) = (layer.parameters[i], 1e-2);
             layer.parameters[i] = kept + h;
