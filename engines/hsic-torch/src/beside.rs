@@ -70,7 +70,7 @@ pub(crate) fn convolution_backward(
     unsafe { (Tensor::from_ptr(dw), with_x.then(|| Tensor::from_ptr(dx))) }
 }
 
-/// Products and convolutions by TF32 where a device has it, or in true single precision; algorithms that give the same bits
+/// Convolutions by TF32 where a device has it, or in true single precision, as products are; algorithms that give the same bits
 /// each time, or whatever is quickest.
 ///
 /// # Errors

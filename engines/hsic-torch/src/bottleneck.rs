@@ -1,9 +1,9 @@
 //! The HSIC objective and its gradient on a device, by the formulas of [`hsic::objective`].
 //!
 //! With T = (Kc + c I)^-1 by a Cholesky factor, and R_X = I - c T_X centered: nHSIC(Z, X) = tr R_X - c tr(T R_X),
-//! nHSIC(Z, Y) = tr R_Y - c |L^-1 U|^2, G = c (w T R_X T - beta (T U)(T U)'). The CPU factors R_X in turn, which needs a ridge
-//! that is found by trying; a device would have to be asked each time. Factors are not asked for success either: a flag says
-//! whether a pivot fell below half the ridge, and then the gradient is 0.
+//! nHSIC(Z, Y) = tr R_Y - c |N U|^2, G = c (w T R_X T - beta (T U)(T U)'), T = N'N with N the inverse factor. The CPU factors
+//! R_X in turn, which needs a ridge that is found by trying; a device would have to be asked each time. Factors are not asked for
+//! success either: a flag says whether a pivot fell below half the ridge, and then the gradient is 0.
 
 use hsic::{Bottleneck, LabelFactor};
 use hsic_bottleneck::dataset::Shape;
@@ -170,19 +170,10 @@ pub(crate) fn cholesky(a: &Tensor, ridge: f64) -> (Tensor, Tensor) {
     (l, sound.logical_not())
 }
 
-/// (L L')^-1 b, by triangular systems alone: what libtorch has for it in one call may ask the device for its success.
-pub(crate) fn solve(l: &Tensor, b: &Tensor) -> Tensor {
-    back_substitute(l, &substitute(l, b))
-}
-
-/// L^-1 b.
-pub(crate) fn substitute(l: &Tensor, b: &Tensor) -> Tensor {
-    l.linalg_solve_triangular(b, false, true, false)
-}
-
-/// L'^-1 b.
-fn back_substitute(l: &Tensor, b: &Tensor) -> Tensor {
-    l.tr().linalg_solve_triangular(b, true, true, false)
+/// N = L^-1, so that (L L')^-1 = N'N. What libtorch has for a system with a factor in one call may ask the device for its success,
+/// and products keep a device busier than triangular systems do.
+pub(crate) fn inverse(l: &Tensor) -> Tensor {
+    l.linalg_solve_triangular(&Tensor::eye(l.size()[0], (Kind::Float, l.device())), false, true, false)
 }
 
 /// K - 1 of a sample, the centered rows, a flag: they vary; and the factor in the exponent.
@@ -211,7 +202,7 @@ fn exact_input(options: &Bottleneck, x: &Tensor, device: &Device) -> InputSide {
     let ridge = options.epsilon * m as f64;
     let kernel = Kernel::of(x, options.sigma);
     let (l, lost) = cholesky(&centered_twice(&kernel.less_one), ridge);
-    let n = substitute(&l, &Tensor::eye(m, (Kind::Float, x.device())));
+    let n = inverse(&l);
     let r = n.tr().matmul(&n) * -ridge;
     let _ = r.diagonal(0, 0, 1).g_add_scalar_(1.0);
     let r = centered_twice(&r);
@@ -232,18 +223,20 @@ fn exact(
     let ridge = options.epsilon * z.size()[0] as f64;
     let Kernel { less_one, centered, varies, factor } = Kernel::of(z, options.sigma);
     let (l, mut lost) = cholesky(&centered_twice(&less_one), ridge);
+    let n = inverse(&l);
     let less_mean = |v: Tensor| &v - v.mean_dim(0, true, Kind::Float);
-    let q = substitute(&l, u);
-    let tu = less_mean(back_substitute(&l, &q));
+    let q = n.matmul(u);
+    let tu = less_mean(n.tr().matmul(&q));
     let mut g = tu.matmul(&tu.tr()) * (-ridge * options.beta);
     let mut x_term = None;
     if let Some(InputSide { matrix, trace, lost: earlier }) = input {
-        let once = solve(&l, matrix);
+        let t = n.tr().matmul(&n);
+        let once = t.matmul(matrix);
         if measured {
             x_term = Some(trace - once.diagonal(0, 0, 1).sum(Kind::Double) * ridge);
         }
         // T R_X T, symmetric but for rounding.
-        let both = less_mean(less_mean(solve(&l, &once.tr())).tr().contiguous());
+        let both = less_mean(less_mean(once.matmul(&t)).tr().contiguous());
         g += (&both + both.tr()) * (0.5 * ridge * options.x_weight);
         lost = lost.logical_or(earlier);
     }

@@ -7,7 +7,7 @@ use hsic::Bottleneck;
 use hsic::random::Stream;
 use tch::{Kind, Tensor};
 
-use crate::bottleneck::{Evaluated, InputSide, centered, cholesky, solve, substitute};
+use crate::bottleneck::{Evaluated, InputSide, centered, cholesky, inverse};
 use crate::device::Device;
 use crate::objective::dot;
 
@@ -69,7 +69,7 @@ impl Fourier {
         let Features { phi, varies, .. } = self.features("x", x, options.sigma, device);
         let (l, lost) = cholesky(&phi.tr().matmul(&phi), ridge);
         // F = Phi N' with N the inverse of L.
-        let f = substitute(&l, &phi.tr()).tr();
+        let f = phi.matmul(&inverse(&l).tr());
         let f = f.where_self(&varies, &device.zeros(&[]));
         let trace = dot(&f, &f);
         InputSide { matrix: f, trace, lost: lost.logical_and(&varies) }
@@ -98,7 +98,9 @@ impl Fourier {
         };
         // Transposed: P' (features x columns of V) and B' = A^-1 P'.
         let projected = phi.tr().matmul(&v);
-        let back = solve(&l, &projected);
+        let n = inverse(&l);
+        let whitened = n.matmul(&projected);
+        let back = n.tr().matmul(&whitened);
         let residual = &v - phi.matmul(&back);
         let residual = &residual - residual.mean_dim(0, true, Kind::Float);
         let weighted = Tensor::cat(
@@ -113,7 +115,6 @@ impl Fourier {
         let sound = varies.logical_and(&lost.logical_not());
         let dz = dz.where_self(&sound, &dz.zeros_like());
         let terms = measured.then(|| {
-            let whitened = substitute(&l, &projected);
             let alive = varies.to_kind(Kind::Double);
             let (x, y) = (whitened.narrow(1, 0, q), whitened.narrow(1, q, u.size()[1]));
             [dot(&x, &x) * &alive, dot(&y, &y) * &alive]

@@ -44,7 +44,7 @@ struct Options {
     /// Steps between reports of losses, >= 1, for each of which the program waits for the device
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     report_steps: u64,
-    /// Let products and convolutions round to TF32's 10 bits where the device has it
+    /// Let convolutions round to TF32's 10 bits where the device has it
     #[arg(long)]
     tf32: bool,
 }
