@@ -55,22 +55,24 @@ pub struct PackedFile {
 impl Cache {
     /// Of the data set `name` that is read from there; `asked` is the folder that is asked for.
     pub(super) fn of(name: &str, from: ReadFrom, asked: Option<&Path>) -> Self {
-        let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let (place, beside) = match &from {
-            ReadFrom::Nothing | ReadFrom::Input => (name.into(), None),
-            ReadFrom::Files(files) => {
-                let first = files.first().map(|file| absolute(file)).unwrap_or_default();
-                let beside = first.parent().map(Path::to_owned);
-                (first.into_os_string(), beside)
-            }
-            ReadFrom::Folder(folder) => {
-                let folder = absolute(folder);
-                let beside = folder.parent().map(Path::to_owned);
-                (folder.into_os_string(), beside)
-            }
+        // The same files have the same place, from whichever folder they are named.
+        let absolute = |path: PathBuf| fs::canonicalize(&path).unwrap_or(path);
+        let from = match from {
+            ReadFrom::Files(files) => ReadFrom::Files(files.into_iter().map(absolute).collect()),
+            ReadFrom::Folder(folder) => ReadFrom::Folder(absolute(folder)),
+            from => from,
+        };
+        let place = match &from {
+            ReadFrom::Nothing | ReadFrom::Input => Path::new(name),
+            ReadFrom::Files(files) => files.first().map_or(Path::new(name), PathBuf::as_path),
+            ReadFrom::Folder(folder) => folder,
+        };
+        let beside = match &from {
+            ReadFrom::Nothing | ReadFrom::Input => None,
+            ReadFrom::Files(_) | ReadFrom::Folder(_) => place.parent().map(Path::to_owned),
         };
         let stem: String = name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect();
-        let begin = format!("{stem}-{}-", Content::of(place.as_encoded_bytes()).short());
+        let begin = format!("{stem}-{}-", Content::of(place.as_os_str().as_encoded_bytes()).short());
         let folders = match asked {
             Some(folder) => vec![folder.to_owned()],
             None => beside.into_iter().chain(platform_folder(|name| env::var_os(name))).collect(),

@@ -240,7 +240,8 @@ impl<'p> Place<'p> {
                     ..LoadOptions::default()
                 }
             }
-            Self::Folder(_) | Self::Archive(..) | Self::Table(_) => options.clone(),
+            // The seed is that of data that are drawn.
+            Self::Folder(_) | Self::Archive(..) | Self::Table(_) => LoadOptions { seed: 0, ..options.clone() },
         }
     }
 

@@ -245,9 +245,14 @@ fn what_is_asked_of_a_finished_training_is_in_its_file() {
             encoding: record.encoding.clone(),
             task: record.task(),
             target_scale: record.target,
+            // That of the training, by which nothing here is drawn.
+            seed: 7,
             ..options.clone()
         };
         assert_eq!(packed(&loaded(place, &later).unwrap()), (packed(&trained).0, false), "{}", place.display());
+        // By another way to the same place, as a run knows it.
+        let around = place.parent().unwrap().join(".").join(place.file_name().unwrap());
+        assert_eq!(packed(&loaded(&around, &later).unwrap()), (packed(&trained).0, false), "{}", around.display());
         let at = place.to_str().unwrap();
         assert_eq!(content(at, &options).unwrap(), content(at, &LoadOptions::default()).unwrap());
         // Another standardization is another file.
