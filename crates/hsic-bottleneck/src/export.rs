@@ -6,6 +6,7 @@
 //!
 //! The same run gives the same bytes.
 
+mod input;
 mod onnx;
 mod wire;
 
@@ -13,8 +14,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use hsic_data::dataset::{Encoding, Normalization, Standardization};
-use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
 use hsic_nn::network::{Block, Feature, Module, NamedTensor, Network};
@@ -25,6 +24,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use crate::files::{FileError, replace};
 use crate::tensor_file;
 
+pub use input::Input;
 pub use onnx::{OnnxError, onnx};
 
 /// How tensors are stored.
@@ -55,35 +55,6 @@ impl Features {
             module
         };
         Self { after: network.blocks().iter().map(|block| ends(&**block)).collect(), of: network.feature() }
-    }
-}
-
-/// What becomes of the values of a sample before a network sees them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Input {
-    /// Whether values are pixels of 0 to 255, which become value / 255 first.
-    pub pixels: bool,
-    /// Means and deviations of channels: (value - mean) / deviation; a deviation of 0 makes it 0.
-    pub normalization: Option<Normalization>,
-    /// Means and deviations of columns, likewise.
-    pub standardization: Option<Standardization>,
-    /// Names of the values of a row of a table.
-    pub columns: Option<Vec<String>>,
-    /// How the columns of a file become those values.
-    pub encoding: Option<Encoding>,
-}
-
-impl Input {
-    /// That of a run.
-    #[must_use]
-    pub fn of(record: &Provenance) -> Self {
-        Self {
-            pixels: record.pixels,
-            normalization: record.normalization.clone(),
-            standardization: record.standardization.clone(),
-            columns: record.encoding.as_ref().map(Encoding::encoded_names),
-            encoding: record.encoding.clone(),
-        }
     }
 }
 

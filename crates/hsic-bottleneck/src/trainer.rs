@@ -16,7 +16,7 @@ use crate::forecast::forewarn;
 use crate::log::Observer;
 use crate::position::Position;
 use crate::reconstruction;
-use crate::run::Run;
+use crate::run::{Run, RunError};
 use crate::summary::Summary;
 use crate::threads::on_threads;
 use crate::training::Reached;
@@ -70,6 +70,12 @@ pub fn train(
             }
         })?
     });
+    if let Ok(Outcome::Finished(_)) = &trained
+        && !run.is_sealed()
+    {
+        // A process that was killed behind its summary left this to be done.
+        run.seal().map_err(RunError::from)?;
+    }
     if let Err(error) = &trained {
         // Where this cannot be written either, what ended the training is the error that matters.
         drop(run.note_failure(&format!("{error}\n")));

@@ -13,7 +13,7 @@ use hsic_learn::judge::values::ValueReadout;
 use hsic_nn::network::{Feature, Module, NamedTensor, Network};
 use thiserror::Error;
 
-use super::Input;
+use super::input::Input;
 use super::wire::{Attribute, Constant, Entries, Model, Node, Port};
 use crate::files::{FileError, write_atomically};
 use crate::predict::Predictor;
