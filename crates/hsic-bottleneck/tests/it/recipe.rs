@@ -70,11 +70,10 @@ fn each_goes_on_from_a_record_as_if_it_had_never_stopped_with_any_number_of_thre
         let config = config(method);
         let on = |threads: usize, work: &(dyn Fn() -> Trained + Sync)| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let trained = pool.install(|| {
+            pool.install(|| {
                 let Trained { network, update, .. } = work();
                 (network.tensors(), update.state())
-            });
-            trained
+            })
         };
         let whole = on(1, &|| {
             let mut trained = fresh(&config, &data);

@@ -42,7 +42,7 @@ pub static METHOD: Method = Method {
     values: true,
     local: false,
     parallel: false,
-    reads: &["label_smoothing", "recompute", "reconstruction_weight"],
+    reads: &["recompute", "reconstruction_weight", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let (weight, recompute) = (reconstruction_weight(options, faults), options.rule.recompute);

@@ -46,7 +46,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &["label_smoothing", "goodness"],
+    reads: &["goodness", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let goodness = *options.rule.goodness.get_or_insert(Goodness::Square);

@@ -56,7 +56,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: true,
-    reads: &["label_smoothing", "angle_steps"],
+    reads: &["angle_steps", "label_smoothing"],
     resolve: |options, _| {
         options.adamw(1e-3);
         let angle = options.rule.angle_steps();

@@ -67,7 +67,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: true,
-    reads: &["label_smoothing", "conditioned", "predictor_widths", "bp_lambda", "angle_steps"],
+    reads: &["conditioned", "predictor_widths", "bp_lambda", "angle_steps", "label_smoothing"],
     resolve: |options, faults| {
         let rule = rule(options, faults);
         Recipe::new(move |settings| {

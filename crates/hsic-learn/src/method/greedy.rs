@@ -55,7 +55,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: false,
-    reads: &["label_smoothing", "auxiliary", "auxiliary_width", "decoupled"],
+    reads: &["auxiliary", "auxiliary_width", "decoupled", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = &mut *options.rule;

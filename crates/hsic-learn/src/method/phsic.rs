@@ -57,7 +57,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &["label_smoothing", "phsic_kernel", "phsic_sigma", "groups", "group_power", "balance"],
+    reads: &["phsic_kernel", "phsic_sigma", "groups", "group_power", "balance", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(2e-3);
         options.network.feature.get_or_insert(Feature::Flat);

@@ -57,7 +57,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: true,
     parallel: true,
-    reads: &["label_smoothing", "local_loss", "similarity_weight", "decoder_size"],
+    reads: &["local_loss", "similarity_weight", "decoder_size", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(5e-4);
         let rule = &mut *options.rule;

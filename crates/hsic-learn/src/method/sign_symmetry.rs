@@ -30,6 +30,6 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: false,
-    reads: &["label_smoothing", "recompute", "angle_steps"],
+    reads: &["recompute", "angle_steps", "label_smoothing"],
     resolve: |options, _| through(options, METHOD.name, Feedback::Sign),
 };

@@ -68,7 +68,7 @@ pub static METHOD: Method = Method {
     values: false,
     local: false,
     parallel: false,
-    reads: &["label_smoothing", "angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate"],
+    reads: &["angle_steps", "inverse", "inverse_noise", "inverse_steps", "target_rate", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let rule = &mut *options.rule;
