@@ -15,6 +15,7 @@ pub(crate) fn apply(activation: Activation, a: &Tensor) -> Tensor {
         Activation::Elu => a.where_self(&a.gt(0.0), &a.expm1()),
         Activation::Sigmoid => a.sigmoid(),
         Activation::Gelu => a * distribution(a),
+        Activation::Silu => a.silu(),
         Activation::Identity => a.shallow_clone(),
     }
 }
@@ -30,6 +31,10 @@ pub(crate) fn chain(activation: Activation, a: &Tensor, z: &Tensor, dz: Tensor) 
         Activation::Gelu => {
             let density = (a * a * -0.5).exp() * (0.5 * HALF_ROOT * std::f64::consts::FRAC_2_SQRT_PI);
             dz * (distribution(a) + a * density)
+        }
+        Activation::Silu => {
+            let gate = a.sigmoid();
+            dz * (&gate + z * (1.0 - &gate))
         }
         Activation::OpenRelu | Activation::Identity => dz,
     }

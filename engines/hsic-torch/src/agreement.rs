@@ -73,7 +73,7 @@ pub(crate) fn batch(shape: Shape, rows: usize, kind: TargetKind) -> Batch {
         TargetKind::Values => (Vec::new(), 0, values),
         TargetKind::Classes(_) => (labels, CLASSES, Vec::new()),
     };
-    Batch { x, columns: shape.columns(), labels, classes, values, step: 5 }
+    Batch { x, columns: shape.columns(), labels, classes, values, smoothing: 0.0, step: 5 }
 }
 
 const ROW: Shape = Shape { channels: 1, height: 1, width: 20 };

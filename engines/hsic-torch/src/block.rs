@@ -222,7 +222,8 @@ impl Block {
                 let normalized = Normalized::of(&a);
                 (normalized.n.shallow_clone(), Some(normalized))
             }
-            Norm::BatchAffine => {
+            // A shift alone is refused before training.
+            Norm::BatchAffine | Norm::BatchBias => {
                 let normalized = Normalized::of(&a);
                 (self.scaled(&normalized.n), Some(normalized))
             }

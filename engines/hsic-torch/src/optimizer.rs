@@ -1,6 +1,6 @@
 //! The optimizers on a device, by the formulas of `hsic-nn`'s `optimizer`.
 
-use hsic_bottleneck::optimizer::{Optimizer, OptimizerState};
+use hsic_bottleneck::optimizer::{Algorithm, Entrywise, Optimizer, OptimizerState};
 use tch::{Kind, Tensor};
 
 use crate::device::Device;
@@ -23,7 +23,12 @@ impl State {
     /// The record of a checkpoint.
     pub(crate) fn record(&self, device: &Device) -> OptimizerState<f32> {
         let read = |tensor: &Option<Tensor>| tensor.as_ref().map_or_else(Vec::new, |tensor| device.read(tensor));
-        OptimizerState { first: read(&self.first), second: read(&self.second), steps: self.steps }
+        OptimizerState {
+            first: read(&self.first),
+            second: read(&self.second),
+            steps: self.steps,
+            ..OptimizerState::default()
+        }
     }
 }
 
@@ -40,15 +45,15 @@ pub(crate) fn step(
     length: &Tensor,
     state: &mut State,
 ) {
-    let shortened = optimizer.bound().map(|bound| {
+    let shortened = optimizer.bound.map(|bound| {
         let factor = (length.reciprocal() * bound).clamp_max(1.0).to_kind(Kind::Float);
         gradient * factor
     });
     let gradient = shortened.as_ref().unwrap_or(gradient);
     state.steps += 1;
     let zeros = || parameters.zeros_like();
-    match optimizer.unclipped() {
-        Optimizer::Sgd { momentum, weight_decay } => {
+    match optimizer.algorithm {
+        Algorithm::Entrywise(Entrywise::Sgd { momentum, nesterov, weight_decay }) => {
             let decayed = (weight_decay != 0.0).then(|| gradient + &*parameters * weight_decay);
             let gradient = decayed.as_ref().unwrap_or(gradient);
             if momentum == 0.0 {
@@ -56,10 +61,11 @@ pub(crate) fn step(
                 return;
             }
             let velocity = state.first.take().unwrap_or_else(zeros) * momentum + gradient;
-            *parameters = &*parameters - &velocity * rate;
+            let along = nesterov.then(|| gradient + &velocity * momentum);
+            *parameters = &*parameters - along.as_ref().unwrap_or(&velocity) * rate;
             state.first = Some(velocity);
         }
-        Optimizer::AdamW { beta1, beta2, epsilon, weight_decay } => {
+        Algorithm::Entrywise(Entrywise::AdamW { beta1, beta2, epsilon, weight_decay }) => {
             let first = state.first.take().unwrap_or_else(zeros) * beta1 + gradient * (1.0 - beta1);
             let second = state.second.take().unwrap_or_else(zeros) * beta2 + gradient.square() * (1.0 - beta2);
             let steps = state.steps as f64;
@@ -69,6 +75,6 @@ pub(crate) fn step(
             *parameters = &*parameters * (1.0 - rate * weight_decay) - (&first / root) * size;
             (state.first, state.second) = (Some(first), Some(second));
         }
-        Optimizer::Clipped { .. } => unreachable!("an optimizer without its bound"),
+        Algorithm::Muon { .. } => unreachable!("refused before training"),
     }
 }

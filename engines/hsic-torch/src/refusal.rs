@@ -2,7 +2,8 @@
 
 use hsic::{Approximation, LabelFit};
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm};
+use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm, Norm, PoolAt};
+use hsic_bottleneck::optimizer::{Algorithm, Average, GroupRates};
 
 use crate::methods::NAMES;
 
@@ -31,8 +32,27 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
         }
         _ => false,
     };
-    let is_open = config.activation == Activation::OpenRelu || config.blocks.iter().any(open);
+    let is_open = config.design.activation == Activation::OpenRelu || config.blocks.iter().any(open);
     refuse(is_open, format!("activation = open-relu: expected another, {instead}"));
+    let shifted = |spec: &BlockSpec| match spec {
+        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => *norm == Some(Norm::BatchBias),
+        _ => false,
+    };
+    let is_shifted = config.design.norm == Norm::BatchBias || config.blocks.iter().any(shifted);
+    refuse(is_shifted, format!("norm = batch-bias: expected batch, batch-affine or none, {instead}"));
+    refuse(config.design.whiten, format!("whiten = true: expected false, {instead}"));
+    refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or input, {instead}"));
+    let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
+    refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
+    refuse(
+        config.optimizer.rates != GroupRates::EQUAL,
+        format!("norm-bias-rate or head-rate: expected 1, the rate of all else, {instead}"),
+    );
+    refuse(
+        config.label_smoothing > 0.0,
+        format!("label-smoothing = {}: expected 0, {instead}", config.label_smoothing),
+    );
+    refuse(config.average != Average::None, format!("average = lookahead: expected none, {instead}"));
     refuse(
         config.options.rule.recompute.is_some(),
         format!("recompute: expected none; a device keeps the activations of all blocks, {instead}"),

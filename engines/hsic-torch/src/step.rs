@@ -190,6 +190,7 @@ impl<O: Objective> Method for Local<O> {
         UpdateState {
             optimizers: self.states.iter().map(|state| state.record(device)).collect(),
             learners: self.learners.iter().map(of_block).collect(),
+            ..UpdateState::default()
         }
     }
 
@@ -280,7 +281,10 @@ impl Method for ByOutputs {
     }
 
     fn state(&self, device: &Device) -> UpdateState {
-        UpdateState { optimizers: self.states.iter().map(|state| state.record(device)).collect(), learners: Vec::new() }
+        UpdateState {
+            optimizers: self.states.iter().map(|state| state.record(device)).collect(),
+            ..UpdateState::default()
+        }
     }
 
     fn restore(&mut self, network: &Network, record: UpdateState) -> Result<(), StateMismatch> {
