@@ -40,6 +40,8 @@ CASES = {
     "vgg, backprop": "--model vgg --widths 4p,6p --method backprop",
     "resnet-conv": "--model resnet-conv --widths 3x2",
     "pyramid": "--model pyramid --widths 8,16",
+    "silu, a shift alone": "--model vgg --widths 4p,6p --activation silu --norm batch-bias",
+    "the recipe": "--recipe airbench --widths 8,12,12 --method backprop",
 }
 
 
