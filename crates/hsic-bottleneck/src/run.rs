@@ -258,10 +258,11 @@ impl Run {
         if !path.exists() {
             return Ok(());
         }
+        // A folder that no process has worked in has nothing to be held by. What lies in one that is held changes while it is
+        // looked at.
+        let held = path.join(LOCK).exists().then(|| Self::at(path).lock()).transpose()?;
         let mut doomed = Vec::new();
         Self::look_at(path, &mut doomed)?;
-        // A folder that no process has worked in has nothing to be held by.
-        let held = path.join(LOCK).exists().then(|| Self::at(path).lock()).transpose()?;
         for entry in doomed {
             let removed = if is_folder(&entry) { fs::remove_dir(&entry) } else { fs::remove_file(&entry) };
             removed.map_err(|source| FileError::Io { path: entry, source })?;

@@ -58,8 +58,8 @@ const SHORT: &[(&str, &[&str])] = &[
 
 /// Options that a verb shares with training and does not read.
 const HIDDEN: &[(&str, &[&str])] = &[
-    ("eval", &["standardize", "normalize", "flip", "shift", "shift-border", "cutout"]),
-    ("importance", &["standardize", "normalize", "flip", "shift", "shift-border", "cutout"]),
+    ("eval", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
+    ("importance", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
 ];
 
 /// Every stage's heading and fields.

@@ -1,5 +1,7 @@
 //! `runs`: lists of runs, and in what two of them differ.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs::{self, File};
 use std::io::Write as _;
 

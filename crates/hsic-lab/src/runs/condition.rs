@@ -8,7 +8,7 @@ use hsic_bottleneck::names::did_you_mean;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{KEYS, ListedRun};
+use super::listed::{KEYS, ListedRun};
 
 /// How a value is held against another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

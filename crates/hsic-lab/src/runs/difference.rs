@@ -5,7 +5,7 @@ use hsic_bottleneck::run::{Run, SUMMARY};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::ListedRun;
+use super::listed::ListedRun;
 
 /// Values of a key in two runs; `None` where one has none.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ListedRun, RunState};
+use super::listed::{ListedRun, RunState};
 
 /// Runs that have the same values under some keys.
 #[derive(Clone, Debug, PartialEq, Serialize)]
