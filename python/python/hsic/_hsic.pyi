@@ -8,7 +8,7 @@ import numpy
 import typing
 from typing import SupportsFloat, SupportsIndex, final
 
-__all__ = ["Data", "Model", "Operator", "Settings", "check_elsewhere", "compare", "conclude_parts", "estimators", "gamma_test", "kernels", "learn_part", "measure", "permutation_test", "read_run", "run_figures", "train"]
+__all__ = ["Data", "Model", "Operator", "Settings", "check_elsewhere", "compare", "conclude_parts", "estimators", "gamma_test", "kernels", "learn_part", "list_runs", "measure", "permutation_test", "read_run", "run_figures", "train"]
 
 @final
 class Data:
@@ -171,6 +171,11 @@ def learn_part(settings: Settings, data: Data, folder: str | PathLike[str], pass
     """
     One pass over rows that come by and by, into a folder that is new or holds what the passes before it learned: at a rate that
     does not fall. `passes` were made before. Gives the rows of a batch.
+    """
+
+def list_runs(folder: str | PathLike[str], conditions: SupportsGetItem[int, str]) -> str:
+    """
+    The runs below a folder that fulfil all conditions, as JSON.
     """
 
 def measure(x: numpy.ndarray, y: numpy.ndarray, kernels: tuple[tuple[str, SupportsFloat | SupportsIndex | None, bool], tuple[str, SupportsFloat | SupportsIndex | None, bool]], estimator: str, epsilon: SupportsFloat | SupportsIndex, threads: SupportsIndex) -> tuple[float, float | None, float | None]:
