@@ -41,7 +41,7 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     let is_shifted = config.design.norm == Norm::BatchBias || config.blocks.iter().any(shifted);
     refuse(is_shifted, format!("norm = batch-bias: expected batch, batch-affine or none, {instead}"));
     refuse(config.design.whiten, format!("whiten = true: expected false, {instead}"));
-    refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or input, {instead}"));
+    refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or entrance, {instead}"));
     let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
     refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
     refuse(

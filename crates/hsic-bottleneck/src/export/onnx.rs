@@ -2,7 +2,8 @@
 //! all sigmas, and the softmax layer, the assignment of units or the line that reads them.
 //!
 //! The graph is made from the PyTorch modules that blocks stand for ([`Block::modules`]) and their tensors. Maps lie channels
-//! first in it, as ONNX has them; rows of numbers that follow a map are in the order of storage, channels last.
+//! first in it, as ONNX has them; rows of numbers that follow a map are in the order of storage: channels last, but for rows of
+//! the input, which has channel after channel.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ struct Value {
     shape: Shape,
     /// Whether the value has the four axes of a map; else samples x columns.
     map: bool,
+    /// Whether its row has channel after channel, as that of an image has; maps of blocks lie channels last.
+    planar: bool,
 }
 
 #[derive(Default)]
@@ -94,7 +97,7 @@ impl Graph {
         graph.model.inputs.push(Port { name: "x", whole: false, sizes });
         let shape = if map { record.shape } else { Shape { channels: record.columns(), height: 1, width: 1 } };
         let input = Input::of(record);
-        let x = graph.scaled(Value { name: "x".to_owned(), shape, map }, &input);
+        let x = graph.scaled(Value { name: "x".to_owned(), shape, map, planar: true }, &input);
         let format = predictor.format().filter(|_| !unformatted);
         let line = match predictor.value_readout() {
             Some(ValueReadout::Line(line)) => Some(line),
@@ -243,10 +246,11 @@ impl Graph {
         let channels = input.normalization.as_ref().map(|own| (&own.means, &own.deviations));
         let columns = input.standardization.as_ref().map(|own| (&own.means, &own.deviations));
         for (means, deviations) in [channels, columns].into_iter().flatten() {
-            // Values of a row that has several for each number: pixels, whose channels lie side by side.
+            // Values of a row that has several for each number: pixels, channel after channel.
             let count = if x.map { means.len() } else { x.shape.channels };
             let each = |of: &dyn Fn(f64, f64) -> f32| {
-                (0..count).map(|index| of(means[index % means.len()], deviations[index % means.len()])).collect()
+                let numbers = (0..count).map(|index| index * means.len() / count);
+                numbers.map(|number| of(means[number], deviations[number])).collect()
             };
             let mean = self.floats("means", &sizes(count), each(&|mean, _| mean as f32));
             // What is constant becomes 0.
@@ -264,12 +268,12 @@ impl Graph {
             return x;
         }
         let mut name = x.name;
-        if x.shape.height * x.shape.width > 1 {
+        if !x.planar && x.shape.height * x.shape.width > 1 {
             let order = Attribute::Ints(vec![0, 2, 3, 1]);
             name = self.node("Transpose", &[&name], vec![("perm", order)]);
         }
         name = self.node("Flatten", &[&name], vec![("axis", Attribute::Int(1))]);
-        Value { name, shape: Shape { channels: x.shape.columns(), height: 1, width: 1 }, map: false }
+        Value { name, shape: Shape { channels: x.shape.columns(), height: 1, width: 1 }, map: false, planar: x.planar }
     }
 
     /// A value as a map of sizes `shape`.
@@ -277,11 +281,21 @@ impl Graph {
         if x.map {
             return x;
         }
+        if x.planar {
+            let sizes = [-1, shape.channels as i64, shape.height as i64, shape.width as i64];
+            let sizes = self.ints("sizes", &[4], sizes.to_vec());
+            return Value {
+                name: self.node("Reshape", &[&x.name, &sizes], Vec::new()),
+                shape,
+                map: true,
+                planar: true,
+            };
+        }
         let sizes = [-1, shape.height as i64, shape.width as i64, shape.channels as i64];
         let sizes = self.ints("sizes", &[4], sizes.to_vec());
         let name = self.node("Reshape", &[&x.name, &sizes], Vec::new());
         let order = Attribute::Ints(vec![0, 3, 1, 2]);
-        Value { name: self.node("Transpose", &[&name], vec![("perm", order)]), shape, map: true }
+        Value { name: self.node("Transpose", &[&name], vec![("perm", order)]), shape, map: true, planar: false }
     }
 
     /// What is taken of a network: its last outputs, or the features of all blocks side by side.
@@ -342,7 +356,7 @@ impl Graph {
                 let down = self.floats("lines", &[shape.height, height], means(height, side));
                 let name = self.node("MatMul", &[&x.name, &across], Vec::new());
                 let name = self.node("MatMul", &[&down, &name], Vec::new());
-                self.row(Value { name, shape, map: true }).name
+                self.row(Value { name, shape, map: true, planar: false }).name
             }
             Feature::Channels => {
                 let over = || vec![("axes", Attribute::Ints(vec![2, 3])), ("keepdims", Attribute::Int(1))];
@@ -366,14 +380,15 @@ impl Graph {
             "Dropout" | "Dropout2d" => x,
             "Flatten" => {
                 let name = self.node("Flatten", &[&x.name], vec![("axis", Attribute::Int(1))]);
-                Value { name, shape: Shape { channels: x.shape.columns(), height: 1, width: 1 }, map: false }
+                let shape = Shape { channels: x.shape.columns(), height: 1, width: 1 };
+                Value { name, shape, map: false, planar: false }
             }
             "Linear" => {
                 let (x, outputs) = (self.row(x), argument(1));
                 let (weight, bias) = (own.values(path, "weight")?, own.values(path, "bias").ok());
                 let of = format!("{}.{path}", own.of);
                 let name = self.affine(&of, &x.name, (outputs, argument(0)), weight, bias);
-                Value { name, shape: Shape { channels: outputs, height: 1, width: 1 }, map: false }
+                Value { name, shape: Shape { channels: outputs, height: 1, width: 1 }, map: false, planar: false }
             }
             "Conv2d" => self.convolution(own, path, module, x)?,
             "BatchNorm1d" | "BatchNorm2d" => self.norm(own, &format!("{path}."), x)?,
@@ -382,7 +397,7 @@ impl Graph {
                 let sides = || Attribute::Ints(vec![side as i64; 2]);
                 let shape = Shape { height: x.shape.height / side, width: x.shape.width / side, ..x.shape };
                 let name = self.node("MaxPool", &[&x.name], vec![("kernel_shape", sides()), ("strides", sides())]);
-                Value { name, shape, map: true }
+                Value { name, shape, map: true, planar: x.planar }
             }
             "RowRms" => {
                 let axes = Attribute::Ints(if x.map { vec![1, 2, 3] } else { vec![1] });
@@ -447,7 +462,7 @@ impl Graph {
         let name = self.node("Conv", &inputs, attributes);
         let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
         let shape = Shape { channels: outputs, height: side(x.shape.height), width: side(x.shape.width) };
-        Ok(Value { name, shape, map: true })
+        Ok(Value { name, shape, map: true, planar: false })
     }
 
     /// Batch norm with the running statistics; `path` ends with a dot.
