@@ -127,7 +127,7 @@ def main():
             rows = np.round(x, 5)
             told(name, compared(command, Path(folder), name, rows, rows.astype(np.float32)))
     with tempfile.TemporaryDirectory() as folder:
-        capsules = f"{DIGITS} --train-size 60 --model capsnet --widths 4,2 --method backprop --quiet --run run"
+        capsules = f"{DIGITS} --model capsnet --widths 4,2 --method backprop --quiet --run run"
         run(command, "train", *capsules.split(), cwd=folder)
         refused = subprocess.run([command, "export", "run", "--format", "onnx", "--output", "run.onnx"], cwd=folder,
                                  capture_output=True, text=True)
