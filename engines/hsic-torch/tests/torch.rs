@@ -187,7 +187,9 @@ fn stop_after_two_epochs(place: &Place, options: &str, run: &str, on_cpu: bool) 
     let (path, folder) = (place.path(run).join("config.toml"), place.path(run));
     let config = std::fs::read_to_string(&path).expect("a configuration");
     std::fs::write(&path, config.replace("epochs = 2\n", "epochs = 4\n")).expect("a configuration");
-    std::fs::remove_file(folder.join("summary.json")).expect("a summary");
+    for name in ["summary.json", "digests.json"] {
+        std::fs::remove_file(folder.join(name)).expect("what a finished run has");
+    }
 }
 
 #[test]
