@@ -16,38 +16,15 @@ use tch::{Kind, Tensor};
 
 use crate::cross_entropy::{Told, classify};
 use crate::device::Device;
+use crate::factor::{Evaluated, InputSide, centered, cholesky, inverse};
 use crate::fourier::Fourier;
 use crate::learner::Learner;
 use crate::objective::{DeviceBatch, Objective, Signal, Site, Value, dot};
-
-/// Values this close to 0 beside the rows themselves are the rounding of their mean: four units in the last place of f32.
-const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 
 /// How K is formed.
 pub(crate) enum Form {
     Exact,
     Fourier(Fourier),
-}
-
-/// R_X of a batch and its trace.
-pub(crate) struct InputSide {
-    /// R_X itself, or a factor F of it (m x features).
-    pub(crate) matrix: Tensor,
-    /// A number on the device.
-    pub(crate) trace: Tensor,
-    /// Flags on the device: a factor was lost.
-    pub(crate) lost: Tensor,
-}
-
-/// What the terms and the gradient at one Z are.
-pub(crate) struct Evaluated {
-    pub(crate) dz: Tensor,
-    /// nHSIC(Z, X) and nHSIC(Z, Y), where they are measured.
-    pub(crate) terms: Option<[Tensor; 2]>,
-    /// A flag: all rows are equal.
-    pub(crate) dead: Tensor,
-    /// A flag: a factor was lost.
-    pub(crate) lost: Tensor,
 }
 
 /// The objective, the same for every block.
@@ -144,36 +121,11 @@ impl Objective for Hsic {
     }
 }
 
-/// Rows less their mean, and a flag: some two of them differ.
-pub(crate) fn centered(v: &Tensor) -> (Tensor, Tensor) {
-    let centered = v - v.mean_dim(0, true, Kind::Float);
-    let varies = centered.abs().max().gt_tensor(&(v.abs().max() * ROUNDING));
-    (centered, varies)
-}
-
 /// A symmetric matrix less the means of its rows and columns.
 fn centered_twice(k: &Tensor) -> Tensor {
     let rows = k.mean_dim(1, true, Kind::Float);
     let all = rows.mean_dim(0, true, Kind::Float);
     k - &rows - rows.tr() + all
-}
-
-/// The Cholesky factor L of a + ridge I for a positive semidefinite a, and a flag: a pivot is not above half the ridge.
-pub(crate) fn cholesky(a: &Tensor, ridge: f64) -> (Tensor, Tensor) {
-    let a = a.copy();
-    let mut diagonal = a.diagonal(0, 0, 1);
-    let _ = diagonal.g_add_scalar_(ridge);
-    let (l, info) = a.linalg_cholesky_ex(false, false);
-    let pivots = l.diagonal(0, 0, 1).square();
-    // Not `lt`, which a NaN would pass.
-    let sound = pivots.gt(0.5 * ridge).all().logical_and(&info.eq(0));
-    (l, sound.logical_not())
-}
-
-/// N = L^-1, so that (L L')^-1 = N'N. What libtorch has for a system with a factor in one call may ask the device for its success,
-/// and products keep a device busier than triangular systems do.
-pub(crate) fn inverse(l: &Tensor) -> Tensor {
-    l.linalg_solve_triangular(&Tensor::eye(l.size()[0], (Kind::Float, l.device())), false, true, false)
 }
 
 /// K - 1 of a sample, the centered rows, a flag: they vary; and the factor in the exponent.

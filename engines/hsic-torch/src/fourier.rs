@@ -7,8 +7,8 @@ use hsic::Bottleneck;
 use hsic::random::Stream;
 use tch::{Kind, Tensor};
 
-use crate::bottleneck::{Evaluated, InputSide, centered, cholesky, inverse};
 use crate::device::Device;
+use crate::factor::{Evaluated, InputSide, centered, cholesky, inverse};
 use crate::objective::dot;
 
 /// Frequencies of one seed.

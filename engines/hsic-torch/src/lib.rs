@@ -12,6 +12,7 @@ mod cross_entropy;
 mod device;
 mod dropout;
 mod engine;
+mod factor;
 mod feature;
 mod fourier;
 mod guard;
