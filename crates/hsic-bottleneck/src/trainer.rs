@@ -60,8 +60,8 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
     let _held = run.lock()?;
-    run.forget_failure()?;
-    let trained = sized(config, data, run).and_then(|config| {
+    kept(run, || {
+        let config = sized(config, data, run)?;
         on_threads(config.threads, || {
             if config.sigmas.len() > 1 {
                 train_combined(&config, data, run, observers, stop)
@@ -69,7 +69,17 @@ pub fn train(
                 train_one(&config, data, run, observers, stop)
             }
         })?
-    });
+    })
+}
+
+/// Carries out a training into a run's folder, which is held, and keeps there what became of it: the error that ended it, until
+/// it is trained in again, or what the files of a finished run are.
+///
+/// # Errors
+/// Those of the training; `Run` if the folder cannot be written.
+pub fn kept(run: &Run, training: impl FnOnce() -> Result<Outcome, Error>) -> Result<Outcome, Error> {
+    run.forget_failure().map_err(RunError::from)?;
+    let trained = training();
     if let Ok(Outcome::Finished(_)) = &trained
         && !run.is_sealed()
     {

@@ -11,7 +11,7 @@ use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::step_error::{BoxError, StepError};
 use hsic_bottleneck::threads::on_threads;
-use hsic_bottleneck::trainer::{Outcome, train_session};
+use hsic_bottleneck::trainer::{Outcome, kept, train_session};
 use hsic_cli::engine::Engine;
 
 use crate::device::Device;
@@ -69,17 +69,20 @@ impl Engine for Torch {
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
         let _held = run.lock()?;
-        on_threads(config.threads, || {
-            if self.device.is_host() {
-                tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
-            }
-            let train = || {
-                let (mut session, engine) = (self.session(config, data)?, self.device.engine());
-                let nothing_of_its_own =
-                    (|_: &OnDevice, _: &mut [&mut dyn Observer]| Ok(()), |_: &OnDevice, _: &Run| Ok(()));
-                train_session(config, data, run, (&mut session, &engine), observers, stop, nothing_of_its_own)
-            };
-            guarded(|| tch::no_grad(train)).map_err(StepError::Own)?
-        })?
+        let work = || {
+            on_threads(config.threads, || {
+                if self.device.is_host() {
+                    tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
+                }
+                let train = || {
+                    let (mut session, engine) = (self.session(config, data)?, self.device.engine());
+                    let nothing_of_its_own =
+                        (|_: &OnDevice, _: &mut [&mut dyn Observer]| Ok(()), |_: &OnDevice, _: &Run| Ok(()));
+                    train_session(config, data, run, (&mut session, &engine), observers, stop, nothing_of_its_own)
+                };
+                guarded(|| tch::no_grad(train)).map_err(StepError::Own)?
+            })?
+        };
+        kept(run, work)
     }
 }
