@@ -145,6 +145,7 @@ pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Res
         optimizer: config.optimizer,
         order: config.order,
         schedule: config.schedule,
+        unit: config.unit,
     };
     let update = config.recipe.make(&settings)?;
     Ok(match config.average {

@@ -1,7 +1,7 @@
 //! Whether a training is local, by trial: what lies above a block is moved, and what the block learns is compared to the bit.
 //!
 //! The same few steps are made twice, once with other weights in a block and in all behind it, and in what the method learns
-//! beside these (their losses are made of it). Where no gradient passes down, every block before comes out with the same
+//! beside these (their losses are made of it). What learns together is moved together. Where no gradient passes down, every block before comes out with the same
 //! bits: its weights, its running statistics, what its optimizer remembers and what is learned beside it.
 
 use hsic::random::Stream;
@@ -23,7 +23,7 @@ const STEPS: u64 = 2;
 /// Deviation of what is added to each number.
 const SIZE: f64 = 0.1;
 
-/// What came of moving a block and those behind it.
+/// What came of moving a block (a unit of several) and those behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moved {
     /// Index of the first block that was moved, from 0.
@@ -40,7 +40,7 @@ struct Remembered {
     learners: Vec<LearnerState<f32>>,
 }
 
-/// Moves each block but the first, with all behind it, in turn, and tells which blocks before it learn otherwise. A method is
+/// Moves each unit of blocks but the first, with all behind it, in turn, and tells which blocks before it learn otherwise. A method is
 /// local, as far as these steps show it, if none does.
 ///
 /// # Errors
@@ -54,12 +54,12 @@ pub fn audit(config: &TrainConfig, train: &Dataset) -> Result<Vec<Moved>, Error>
     batch.fill(train, &(0..config.batch_size.min(train.rows())).collect::<Vec<_>>())?;
     batch.smoothing = config.label_smoothing;
     let alone = learned(config, train, &mut batch, None)?;
-    let moved = |from: usize| {
+    let mut moved = |from: usize| {
         let beside = learned(config, train, &mut batch, Some(from))?;
         let changed = (0..from).filter(|&block| beside[block] != alone[block]).collect();
         Ok(Moved { from, changed })
     };
-    (1..alone.len()).map(moved).collect()
+    config.unit.units(alone.len()).into_iter().skip(1).map(|unit| moved(unit.start)).collect()
 }
 
 /// What is remembered of each block after a step and [`STEPS`] more, before which the blocks from `from` on are moved.

@@ -27,7 +27,7 @@ use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{Method, Outputs, Recipe, Stages};
 use hsic_learn::methods::Methods;
 use hsic_learn::options::ObjectivePlan;
-use hsic_learn::update::{Schedule, UpdateOrder};
+use hsic_learn::update::{Schedule, UnitLength, UpdateOrder};
 use hsic_nn::network::{BlockSpec, Design, Entrance, Feature, InputNorm, NetworkPlan, PYRAMID, Width};
 use hsic_nn::optimizer::{Average, LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,8 @@ pub struct TrainConfig {
     pub order: UpdateOrder,
     /// What runs at once.
     pub schedule: Schedule,
+    /// What learns together.
+    pub unit: UnitLength,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads; `None` for those of the pool that training is called on, or all cores.
@@ -405,6 +407,7 @@ impl TrainOptions {
             shuffle,
             order,
             schedule,
+            unit,
             seed,
             threads,
             checkpoints,
@@ -441,6 +444,7 @@ impl TrainOptions {
             shuffle,
             order,
             schedule,
+            unit,
             seed,
             threads,
             checkpoints,

@@ -48,14 +48,15 @@ pub(crate) fn forewarn(
     if !exact || config.batch_size.min(rows) < FEW_ROWS {
         return Ok(());
     }
+    let units = config.unit.units(network.blocks().len());
     let load = Load {
         rows: config.batch_size.min(rows),
         inputs: network.inputs(),
-        columns: network.blocks().iter().map(|block| network.feature().columns(block.shape())).collect(),
+        columns: units.iter().map(|unit| network.feature().columns(network.blocks()[unit.end - 1].shape())).collect(),
         with_x: config.bottleneck.x_weight > 0.0,
         at_once: match config.schedule {
             Schedule::Sequential => 1,
-            Schedule::Parallel => rayon::current_num_threads().min(network.blocks().len()),
+            Schedule::Parallel => rayon::current_num_threads().min(units.len()),
         },
     };
     let seconds = load.seconds(rate(load.with_x)?);

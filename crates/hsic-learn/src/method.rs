@@ -33,7 +33,7 @@ use crate::engine::Local;
 use crate::error::StepError;
 use crate::objective::Objective;
 use crate::options::{ObjectiveOptions, RuleOptions};
-use crate::update::{Schedule, Update, UpdateOrder};
+use crate::update::{Schedule, UnitLength, Update, UpdateOrder};
 
 /// What a training says to its method, whatever the method's own options are.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub struct MethodSettings {
     pub order: UpdateOrder,
     /// What runs at once.
     pub schedule: Schedule,
+    /// What learns together.
+    pub unit: UnitLength,
 }
 
 impl MethodSettings {
@@ -60,7 +62,7 @@ impl MethodSettings {
     /// # Errors
     /// None; the result is that of [`Recipe::new`]'s argument.
     pub fn local<O: Objective + 'static>(&self, objective: O) -> Result<Box<dyn Update>, StepError> {
-        Ok(Box::new(Local::new(objective, self.optimizer, self.order, self.schedule)))
+        Ok(Box::new(Local::new(objective, self.optimizer, self.order, self.schedule).in_units(self.unit)))
     }
 }
 

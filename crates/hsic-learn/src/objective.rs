@@ -42,7 +42,7 @@ pub struct Signal {
 /// Where in a network an objective is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a, T> {
-    /// Index of the block, from 0.
+    /// Index of the block, from 0; of a unit of several the last one's.
     pub block: usize,
     /// Whether no block follows.
     pub last: bool,
@@ -86,10 +86,11 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         Vec::new()
     }
 
-    /// Told before the first step how many blocks there are and how many steps training takes.
+    /// Told before the first step how many blocks there are (units, where several learn together) and how many steps training
+    /// takes.
     fn plan(&mut self, _blocks: usize, _steps: u64) {}
 
-    /// What a block does in a step: it learns at the full rate, unless the rule trains blocks in turn. Of one that does not
+    /// What a block (the unit of this number, where several learn together) does in a step: it learns at the full rate, unless the rule trains blocks in turn. Of one that does not
     /// learn the signal is told and the gradient not asked for.
     fn pace(&self, _step: u64, _block: usize, _last: bool) -> Pace {
         Pace::Learns(1.0)

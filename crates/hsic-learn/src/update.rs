@@ -1,6 +1,8 @@
 //! One training step of a method.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use hsic::Scalar;
 use hsic_data::batch::Batch;
@@ -33,6 +35,63 @@ pub enum Schedule {
     Sequential,
     /// Blocks on all threads; the activations of all blocks. The same bits as sequential.
     Parallel,
+}
+
+/// How many consecutive blocks learn together, by one objective: a gradient within such a unit and none from outside. The output
+/// block stands alone.
+///
+/// Between local learning (1) and back-propagation (all) lies what Belilovsky et al. (2019, arXiv 1812.11446) call blocks of
+/// several layers. A block that holds others, as a residual one, is never cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum UnitLength {
+    /// So many, >= 1; the last unit before the output block may have fewer.
+    Blocks(usize),
+    /// All before the output block.
+    All,
+}
+
+impl Default for UnitLength {
+    fn default() -> Self {
+        Self::Blocks(1)
+    }
+}
+
+impl fmt::Display for UnitLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocks(blocks) => write!(f, "{blocks}"),
+            Self::All => f.write_str("all"),
+        }
+    }
+}
+
+impl FromStr for UnitLength {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let blocks = text.parse().ok().filter(|&blocks: &usize| blocks >= 1);
+        blocks.map(Self::Blocks).ok_or_else(|| "expected all or a whole number >= 1".to_owned())
+    }
+}
+
+hsic_data::serde_as_text!(UnitLength);
+
+impl UnitLength {
+    /// The units of a network of so many blocks.
+    #[must_use]
+    pub fn units(self, blocks: usize) -> Vec<Range<usize>> {
+        let Some(hidden) = blocks.checked_sub(1) else { return Vec::new() };
+        let length = match self {
+            Self::Blocks(blocks) => blocks.max(1),
+            Self::All => hidden.max(1),
+        };
+        let before = (0..hidden).step_by(length).map(|start| start..start.saturating_add(length).min(hidden));
+        before.chain([hidden..blocks]).collect()
+    }
 }
 
 /// What a step says of itself.

@@ -4,6 +4,7 @@ use hsic::{Approximation, LabelFit};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm, Norm, PoolAt};
 use hsic_bottleneck::optimizer::{Algorithm, Average, GroupRates};
+use hsic_bottleneck::update::UnitLength;
 
 use crate::methods::NAMES;
 
@@ -42,6 +43,8 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     refuse(is_shifted, format!("norm = batch-bias: expected batch, batch-affine or none, {instead}"));
     refuse(config.design.whiten, format!("whiten = true: expected false, {instead}"));
     refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or entrance, {instead}"));
+    let units = config.unit != UnitLength::default();
+    refuse(units, format!("unit = {}: expected 1, {instead}", config.unit));
     let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
     refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
     refuse(

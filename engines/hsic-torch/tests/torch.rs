@@ -202,6 +202,7 @@ fn what_has_no_place_on_a_device_is_refused_by_name() {
         ),
         ("--sigma 1,5", "sigma: expected one number"),
         ("--label-fit leave-one-out", "label-fit = leave-one-out: expected in-sample"),
+        ("--unit 2", "unit = 2: expected 1"),
         ("--approximation blocks:64", "approximation = blocks:64: expected exact or fourier:R"),
         ("--approximation nystroem:32", "approximation = nystroem:32: expected exact or fourier:R"),
         ("--between rms", "between = rms: expected none"),

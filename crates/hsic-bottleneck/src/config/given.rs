@@ -80,6 +80,10 @@ const ORDERED: &[&str] = &[
     "softhebb",
 ];
 
+/// Methods whose blocks may learn in units of several.
+const IN_UNITS: &[&str] =
+    &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
+
 /// Methods that see a map by its `feature`, in training or where classes are read.
 const BY_FEATURE: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "mono-forward", "forward-forward"];
 
@@ -336,6 +340,10 @@ static CONDITIONS: &[Condition] = &[
             let scheduled: Vec<&str> = ORDERED.iter().copied().filter(|&name| name != "softhebb").collect();
             by_method(config, scheduled.contains(&config.method.name), scheduled.join(", "))
         },
+    },
+    Condition {
+        fields: &["unit"],
+        unread: |config, _| by_method(config, IN_UNITS.contains(&config.method.name), IN_UNITS.join(", ")),
     },
     Condition {
         fields: &["bn"],

@@ -2,7 +2,7 @@
 
 use hsic_data::fault::Faults;
 use hsic_data::options::options;
-use hsic_learn::update::{Schedule, UpdateOrder};
+use hsic_learn::update::{Schedule, UnitLength, UpdateOrder};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoints::CheckpointRule;
@@ -30,6 +30,9 @@ options! {
         update: UpdateOrder,
         /// What runs at once [default: parallel; gauss-seidel: sequential]
         schedule: Schedule,
+        /// How many consecutive blocks before the output block learn together, by the objective of the last of them and with a
+        /// gradient within: a whole number >= 1, or all [default: 1]
+        unit: UnitLength,
         /// Seed of weights, order and built-in data [default: 1]
         seed: u64,
         /// Threads, >= 1 [default: all cores]
@@ -65,6 +68,8 @@ pub struct Course {
     pub order: UpdateOrder,
     /// What runs at once.
     pub schedule: Schedule,
+    /// What learns together.
+    pub unit: UnitLength,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads; `None` for those of the pool that training is called on, or all cores.
@@ -100,6 +105,7 @@ impl TrainingOptions {
         let schedule = *self.schedule.get_or_insert(natural);
         let together = order == UpdateOrder::Jacobi || schedule == Schedule::Sequential;
         faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
+        let unit = *self.unit.get_or_insert_default();
         let seed = *self.seed.get_or_insert(1);
         faults.check("threads", 0, self.threads != Some(0), "a whole number >= 1");
         if self.checkpoint_steps.is_none() && self.checkpoint_minutes.is_none() {
@@ -125,6 +131,7 @@ impl TrainingOptions {
             shuffle,
             order,
             schedule,
+            unit,
             seed,
             threads,
             checkpoints,

@@ -31,6 +31,7 @@ mod statistics;
 mod three_blocks;
 mod timeline;
 mod training;
+mod units;
 
 use hsic::random::Stream;
 use hsic_bottleneck::dataset::{Dataset, Origin, Samples, Shape, Split, Targets};

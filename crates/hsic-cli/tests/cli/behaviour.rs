@@ -48,6 +48,7 @@ const RUNS: &[(&str, &str)] = &[
     ("needle", "--model needle --widths 12,6 --format-epochs 1"),
     ("conv", "--model conv --widths 3x2"),
     ("vgg", "--model vgg --widths 3p,4p --norm batch-affine --activation leaky-relu"),
+    ("units", "--widths 12x3 --unit 2 --classifier 0.5"),
     ("vgg-channels", "--model vgg --widths 3p,4p --feature channels --method hsic-local"),
     ("vgg-backprop", "--model vgg --widths 3p,4p,4 --method backprop --recompute auto"),
     ("vgg-greedy", "--model vgg --widths 3p,4p --method greedy --auxiliary 2"),

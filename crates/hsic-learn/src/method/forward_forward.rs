@@ -311,7 +311,7 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{Schedule, UpdateOrder};
+    use crate::update::{Schedule, UnitLength, UpdateOrder};
 
     fn update(negatives: Negatives) -> ForwardForward<f64> {
         let contrast = Contrast { mean: false, theta: RAW_THETA, peer: 0.0 };
@@ -324,6 +324,7 @@ mod tests {
             optimizer: Optimizer::adamw(),
             order: UpdateOrder::Jacobi,
             schedule: Schedule::Parallel,
+            unit: UnitLength::default(),
         };
         ForwardForward::new(ForwardForwardRule { contrast, negatives, label }, &settings)
     }

@@ -6,24 +6,23 @@ use std::ops::Range;
 use std::time::Instant;
 
 use hsic::Scalar;
-use hsic::sums::grown;
 use hsic_data::batch::Batch;
-use hsic_nn::network::{Cache, Network};
+use hsic_nn::network::Network;
 
-use super::{Local, Own, Slot, Task, prepare};
+use super::task::{At, Lent, Task};
+use super::{Local, prepare};
 use crate::engine::clock::{cleared, in_order};
 use crate::engine::pass::Pass;
 use crate::error::StepError;
-use crate::objective::{Objective, Pace, Signal};
+use crate::objective::{Objective, Signal};
 use crate::span::{Span, Work};
 use crate::update::{Relay, Schedule, Staged, StepReport};
 
 /// A block between its forward pass and its signal.
 struct Ready<'a, T: Scalar> {
+    block: usize,
     task: Option<Task<'a, T>>,
-    cache: &'a mut Cache<T>,
-    own: &'a mut Own<T>,
-    result: Option<(Result<Signal, StepError>, Span)>,
+    result: Option<(Result<(), StepError>, Span)>,
 }
 
 impl<O: Objective<T>, T: Scalar> Staged<T> for Local<O, T> {
@@ -38,36 +37,31 @@ impl<O: Objective<T>, T: Scalar> Staged<T> for Local<O, T> {
         let pass = Pass::start(batch);
         let (m, clock, all) = (pass.m, pass.clock, network.blocks().len());
         cleared(&mut self.report.spans, all);
-        if self.slots.len() != all {
-            for (index, block) in network.blocks().iter().enumerate() {
-                self.objective.check(index, index + 1 == all, block.shape())?;
-            }
-        }
-        self.meet(network);
-        self.report.signals.clear();
-        self.report.signals.resize(all, Signal::default());
+        self.meet(network)?;
+        let StepReport { signals, spans } = &mut self.report;
+        signals.clear();
+        signals.resize(all, Signal::default());
         let feature = self.objective.feature(network.feature());
         let (objective, optimizer, scratches) = (&self.objective, self.optimizer, &self.scratches);
         let earlier = self.shared.take();
-        let own_blocks = &mut network.blocks_mut()[blocks.clone()];
-        let slots = &mut self.slots[blocks.clone()];
-        let spans = &mut self.report.spans;
+        let mut lent = Lent {
+            blocks: &mut network.blocks_mut()[blocks.clone()],
+            outputs: &mut self.outputs[blocks.clone()],
+            caches: &mut self.caches[blocks.clone()],
+            owns: &mut self.owns[blocks.clone()],
+            signals: &mut signals[blocks.clone()],
+        };
         let forward = || {
             let mut ready = Vec::with_capacity(blocks.len());
             let mut x = input;
-            for (index, (block, slot)) in blocks.clone().zip(own_blocks.iter_mut().zip(slots)) {
-                let Slot { z, cache, own } = slot;
-                let z = grown(z, m * block.outputs());
-                let last = index + 1 == all;
-                let pace = objective.pace(pass.step, index, last);
-                spans.push(match pace {
-                    Pace::Learns(_) => pass.absorb(index, &mut **block, x, z, cache),
-                    Pace::Waits => pass.forward(index, &**block, x, z, cache),
-                    Pace::Done => pass.rest(index, &**block, x, z),
-                });
-                let z: &[T] = z;
-                let task = Some(Task { index, last, pace, block: block.as_mut(), feature, m, x, z });
-                ready.push(Ready { task, cache, own, result: None });
+            for block in blocks {
+                let (mut own, later) = lent.split_at(1);
+                lent = later;
+                let last = block + 1 == all;
+                let at = At { first: block, last, pace: objective.pace(pass.step, block, last) };
+                own.forward(at, pass, x, true, |span| spans.push(span));
+                let (task, z) = own.task(at, feature, m, x);
+                ready.push(Ready { block, task: Some(task), result: None });
                 x = z;
             }
             (ready, x)
@@ -86,12 +80,11 @@ impl<O: Objective<T>, T: Scalar> Staged<T> for Local<O, T> {
         let shared = shared?;
         let learn = |ready: &mut Ready<'_, T>| {
             if let Some(task) = ready.task.take() {
-                let (index, begin) = (task.index, Instant::now());
+                let begin = Instant::now();
                 let mut scratch = scratches.take();
-                let result =
-                    task.run(objective, &shared, optimizer, learning_rate, ready.cache, ready.own, &mut scratch);
+                let result = task.run(objective, &shared, optimizer, learning_rate, &mut scratch);
                 scratches.give(scratch);
-                ready.result = Some((result, clock.span(Work::Block, index, begin)));
+                ready.result = Some((result, clock.span(Work::Block, ready.block, begin)));
             }
         };
         let schedule = self.schedule;
@@ -101,17 +94,15 @@ impl<O: Objective<T>, T: Scalar> Staged<T> for Local<O, T> {
         });
         // What the relay did not let learn learns now: a step is whole or an error.
         ready.iter_mut().for_each(learn);
-        self.report.spans.push(span);
         let mut failure = None;
-        for (index, ready) in blocks.zip(ready) {
-            let Some((result, span)) = ready.result else { continue };
-            self.report.spans.push(span);
-            match result {
-                Ok(signal) => self.report.signals[index] = signal,
-                Err(error) => failure = failure.or(Some(error)),
-            }
+        let told: Vec<_> = ready.into_iter().filter_map(|ready| ready.result).collect();
+        let spans = &mut self.report.spans;
+        spans.push(span);
+        for (result, span) in told {
+            spans.push(span);
+            failure = failure.or(result.err());
         }
-        in_order(&mut self.report.spans);
+        in_order(spans);
         self.shared = Some(shared);
         relayed.map_err(StepError::Own)?;
         failure.map_or(Ok(&self.report), Err)
