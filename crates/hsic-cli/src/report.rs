@@ -174,13 +174,15 @@ impl ComparedRow {
         let accuracies: Vec<f64> = row.test_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
         let (least, most) = accuracies.iter().fold((f64::INFINITY, 0.0f64), |(l, m), &a| (l.min(a), m.max(a)));
         let range = if accuracies.len() > 1 { format!(" ({least:.2} to {most:.2})") } else { String::new() };
+        let looks: Vec<f64> = row.test_time_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
+        let looks = if looks.is_empty() { String::new() } else { format!("; {:.2} by looks", mean(&looks)) };
         let memory: Vec<f64> = row.peak_memory_bytes.iter().map(|&bytes| bytes as f64 / 1e6).collect();
         let edge = if row.at_edge { "*" } else { "" };
         let count = |count: usize| if known { count.to_string() } else { missing() };
         let all = row.parameters + row.auxiliary_parameters;
         Self([
             row.label().to_owned(),
-            of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range,
+            of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range + &looks,
             if known { row.epochs.to_string() } else { missing() },
             row.learning_rate.map_or_else(missing, |rate| format!("{rate:e}{edge}")),
             of(&row.seconds, |seconds| format!("{seconds:.1}")),
@@ -373,6 +375,7 @@ pub(crate) mod tests {
             epochs: 5,
             seeds: vec![1, 2],
             test_accuracy: vec![0.97, 0.98],
+            test_time_accuracy: vec![0.98, 0.985],
             seconds: vec![10.0, 12.0],
             milliseconds_per_step: vec![4.0, 5.0],
             peak_memory_bytes: vec![100_000_000, 102_000_000],

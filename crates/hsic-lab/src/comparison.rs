@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{Shape, Split, source};
 use hsic_bottleneck::error::Error;
@@ -57,6 +58,8 @@ pub struct Comparison {
     /// Options of all trainings.
     options: TrainOptions,
     entries: Vec<Entry>,
+    /// What each method is trained by where nothing is given.
+    recipe: Option<&'static TrainingRecipe>,
     /// Sizes of a batch that are tried, at least one; `None` is that of the options.
     batches: Vec<Option<usize>>,
     budget: Budget,
@@ -92,6 +95,7 @@ impl Comparison {
             known,
             options,
             entries,
+            recipe: None,
             batches: vec![None],
             budget,
             seeds,
@@ -104,6 +108,13 @@ impl Comparison {
     #[must_use]
     pub fn for_data(mut self, data: &Split) -> Self {
         self.samples = Some((training_rows(data), data.train.shape));
+        self
+    }
+
+    /// This comparison by a recipe, which says to each method what is not given.
+    #[must_use]
+    pub fn by_recipe(mut self, recipe: Option<&'static TrainingRecipe>) -> Self {
+        self.recipe = recipe;
         self
     }
 
@@ -150,7 +161,8 @@ impl Comparison {
         }
         let content = self.store.content(&data.dataset, &data.load)?;
         let batches = self.batches.iter().copied().flatten().collect();
-        Ok(Settings { batches, ..Settings::new(&data.dataset, content, self.budget, &options) })
+        let recipe = self.recipe.map(|recipe| recipe.name.to_owned());
+        Ok(Settings { batches, recipe, ..Settings::new(&data.dataset, content, self.budget, &options) })
     }
 
     /// The folder.
@@ -270,8 +282,7 @@ impl Comparison {
     ) -> Result<TrainOptions, ConfigError> {
         let config = self.resolved(entry, batch)?;
         let common = self.options.clone().without(&config.unread(&self.options));
-        let mut options = entry.over(&common);
-        options.training.batch_size = batch.or(options.training.batch_size);
+        let mut options = self.over(entry, &common, batch)?;
         if source(&config.dataset).is_none() {
             // What follows from the data is the same for trials, which are trained on fewer rows.
             options.training.batch_size = Some(config.batch_size);
@@ -286,11 +297,17 @@ impl Comparison {
         Ok(options)
     }
 
-    /// An entry's options with a size of a batch.
-    fn batched(&self, entry: &Entry, batch: Option<usize>) -> TrainOptions {
-        let mut options = entry.over(&self.options);
+    /// An entry's options with a size of a batch, the common ones, and what the recipe says beside them.
+    fn over(&self, entry: &Entry, common: &TrainOptions, batch: Option<usize>) -> Result<TrainOptions, ConfigError> {
+        let mut options = entry.over(common);
         options.training.batch_size = batch.or(options.training.batch_size);
-        options
+        match self.recipe {
+            None => Ok(options),
+            Some(recipe) => {
+                let own = recipe.beside(&options)?;
+                Ok(options.or(own))
+            }
+        }
     }
 
     fn on_validation(&self, mut options: TrainOptions) -> TrainOptions {
@@ -404,7 +421,7 @@ impl Comparison {
 
     /// An entry's options with everything that is not given.
     fn resolved(&self, entry: &Entry, batch: Option<usize>) -> Result<TrainConfig, ConfigError> {
-        let config = self.batched(entry, batch).resolve_among(&self.known)?;
+        let config = self.over(entry, &self.options, batch)?.resolve_among(&self.known)?;
         self.samples.map_or(Ok(config.clone()), |(rows, shape)| config.for_samples(rows, shape))
     }
 }

@@ -81,8 +81,7 @@ const ORDERED: &[&str] = &[
 ];
 
 /// Methods whose blocks may learn in units of several.
-const IN_UNITS: &[&str] =
-    &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
+const IN_UNITS: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
 
 /// Methods that see a map by its `feature`, in training or where classes are read.
 const BY_FEATURE: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "mono-forward", "forward-forward"];

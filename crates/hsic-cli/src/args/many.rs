@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use hsic_bottleneck::config::recipes::RECIPES;
 use hsic_bottleneck::config::{DataOptions, NetworkOptions};
+use hsic_bottleneck::judge::test_time::TestTime;
+use hsic_bottleneck::update::UnitLength;
 use hsic_lab::comparison::Budget;
 use hsic_lab::figure::{FIGURES, Profile};
 
@@ -100,6 +103,22 @@ pub(crate) struct CompareArguments {
     /// under 2,048 rows an eighth of them]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     pub(crate) batch_size: Vec<usize>,
+    /// Train each method by this recipe, as hsic train --recipe does
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name)))]
+    pub(crate) recipe: Option<String>,
+    /// Consecutive blocks that learn together, of methods that go from block to block: a whole number >= 1, or all; a
+    /// method's own as hsic-local:unit=2 [default: 1]
+    #[arg(long)]
+    pub(crate) unit: Option<UnitLength>,
+    /// Share of each row's target that is spread over all classes alike, of methods with a cross-entropy, in [0, 1)
+    /// [default: 0; with a recipe the recipe's]
+    #[arg(long)]
+    pub(crate) label_smoothing: Option<f64>,
+    /// Judge images by several looks too: flip (and its mirror image) or flip-shift (both, in place and moved by a pixel
+    /// either way); stands beside the plain accuracy [default: none; with a recipe the recipe's]
+    #[arg(long)]
+    pub(crate) test_time: Option<TestTime>,
     /// Threads of each training, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use hsic_bottleneck::config::given::Unread;
+use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, source};
 use hsic_bottleneck::files::write_atomically;
@@ -37,6 +38,10 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let sizes = arguments.batch_size;
     options.training.batch_size = if let [size] = sizes[..] { Some(size) } else { None };
     options.training.threads = arguments.threads;
+    options.training.unit = arguments.unit;
+    options.rule.label_smoothing = arguments.label_smoothing;
+    options.evaluation.test_time = arguments.test_time;
+    let recipe = arguments.recipe.as_deref().and_then(TrainingRecipe::named);
     let validation = options.data.validation;
     anyhow::ensure!(validation != Some(0.0), "validation = 0: expected a number in (0, 1)");
     // Whatever is amiss with the common options is told before anything is trained.
@@ -46,7 +51,7 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     let seeds: Vec<u64> = (1..=arguments.seeds).collect();
     let comparison = |folder: &Path, budget: Budget| {
         let (options, entries) = (options.clone(), entries.clone());
-        Comparison::new(folder, options, entries, budget, seeds.clone()).searching_batches(several)
+        Comparison::new(folder, options, entries, budget, seeds.clone()).by_recipe(recipe).searching_batches(several)
     };
     anyhow::ensure!(
         options.data.dataset.as_deref() != Some(dataset::STANDARD_INPUT),
@@ -74,6 +79,10 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     if sizes.len() > 1 {
         let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
         command.push_str(&format!(" --batch-size {}", sizes.join(",")));
+    }
+    if let Some(recipe) = recipe {
+        recipe.check_data(&data.train)?;
+        command.push_str(&format!(" --recipe {}", recipe.name));
     }
     notes::print(&data.origin.notes);
     anyhow::ensure!(

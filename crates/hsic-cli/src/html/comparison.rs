@@ -25,7 +25,8 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
             h2 id="table" { "Table" }
             (table(&record.rows))
             p.note {
-                "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses. At once: the most \
+                "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses; by looks: \
+                 the mean of what is said of an image, its mirror image and both moved by a pixel, where that was asked for. At once: the most \
                  parameters that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
                  with * is the least or the largest of those tried: a better one may lie beyond."
             }

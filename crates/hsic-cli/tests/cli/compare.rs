@@ -162,6 +162,34 @@ fn a_method_with_options_of_its_own_is_a_row_and_the_batch_may_be_searched() {
 }
 
 #[test]
+fn a_recipe_is_every_methods_and_units_stand_side_by_side() {
+    let place = Place::new();
+    let methods = "hsic-local:learning-rate=0.2,hsic-local:unit=2:learning-rate=0.2,backprop:learning-rate=0.2";
+    let common = format!(
+        "compare --methods {methods} --widths 4 --batch-size 40 --budget 1epochs --train-size 120 --test-size 40 --output out"
+    );
+    let made = place.json(&format!("{common} --recipe airbench --quiet --json"));
+    assert!(made["command"].as_str().expect("a command").ends_with("--recipe airbench"));
+    for (row, own) in made["rows"].as_array().expect("rows").iter().zip(["--unit 1", "--unit 2", "--method backprop"]) {
+        let command = row["commands"][0].as_str().expect("a command");
+        let trained = ["--model airbench", "--optimizer muon", "--label-smoothing 0.2", "--learning-rate 0.2"];
+        assert!(trained.iter().all(|flag| command.contains(flag)) && !command.contains("--recipe"), "{command}");
+        // One block is the default, which no command says.
+        assert_eq!(command.contains(own), own != "--unit 1", "{command}");
+        assert_eq!(row["test_time_accuracy"].as_array().map(Vec::len), Some(1), "{row}");
+    }
+    assert!(String::from_utf8(bytes(&place.path("out/report.md"))).expect("text").contains(" by looks"));
+    // Without it, or with other units for all, it is another comparison.
+    let error = place.fails(&format!("{common} --quiet"));
+    assert!(error.contains("a comparison of recipe = airbench, expected no recipe as asked for"), "{error}");
+    let error = place.fails(&format!("{common} --recipe airbench --unit 2 --quiet"));
+    assert!(error.contains("unit = \"2\" as asked for"), "{error}");
+    // None of these reads it.
+    let error = place.fails("compare --methods backprop,dfa --unit 2 --output none");
+    assert!(error.contains("unit = 2: expected not given for"), "{error}");
+}
+
+#[test]
 fn a_budget_of_time_is_made_of_whole_epochs_and_a_failure_is_told() {
     let place = Place::new();
     let arguments = "compare --methods frozen --budget 2s --train-size 200 --test-size 40 --widths 8 --output out";

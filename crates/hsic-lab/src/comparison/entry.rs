@@ -15,7 +15,7 @@ use hsic_bottleneck::names::same;
 const OWN_STAGES: [&str; 4] = ["objective", "rule", "optimizer", "format"];
 
 /// Keys of other stages that an entry may have.
-const OWN_KEYS: [(&str, &str); 1] = [("network", "feature")];
+const OWN_KEYS: [(&str, &str); 2] = [("network", "feature"), ("training", "unit")];
 
 /// Stages whose keys are named in the message about a key that an entry cannot have.
 const SHARED_STAGES: [&str; 4] = ["data", "network", "training", "evaluation"];

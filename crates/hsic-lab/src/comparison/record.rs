@@ -75,6 +75,9 @@ pub struct MethodRow {
     pub seeds: Vec<u64>,
     /// Test accuracies, fractions, by seed.
     pub test_accuracy: Vec<f64>,
+    /// The same by several looks at each image, by seed; empty if none were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_time_accuracy: Vec<f64>,
     /// Seconds of training, evaluation included, by seed.
     pub seconds: Vec<f64>,
     /// Median time of a step, by seed.
@@ -127,7 +130,7 @@ impl ComparisonRecord {
     pub fn csv(&self) -> String {
         let mut text =
             "method,learning_rate,batch_size,epochs,seed,test_accuracy,seconds,milliseconds_per_step,peak_memory_bytes,\
-                        parameters,auxiliary_parameters,parameters_at_once,local,parallel\n"
+                        parameters,auxiliary_parameters,parameters_at_once,local,parallel,test_time_accuracy\n"
                 .to_owned();
         for row in &self.rows {
             for (index, accuracy) in row.test_accuracy.iter().enumerate() {
@@ -148,6 +151,7 @@ impl ComparisonRecord {
                     row.parameters_at_once.to_string(),
                     row.local.to_string(),
                     row.parallel.to_string(),
+                    row.test_time_accuracy.get(index).map_or_else(String::new, f64::to_string),
                 ];
                 text.push_str(&line.join(","));
                 text.push('\n');
@@ -307,6 +311,7 @@ impl Comparison {
 fn note(row: &mut MethodRow, planned: &Planned, summary: &Summary) {
     row.seeds.push(planned.seed);
     row.test_accuracy.push(summary.accuracy());
+    row.test_time_accuracy.extend(summary.test_time.as_ref().map(|looked| looked.accuracy));
     row.seconds.push(summary.seconds);
     row.milliseconds_per_step.push(summary.milliseconds_per_step);
     row.peak_memory_bytes.extend(summary.peak_memory_bytes);

@@ -32,6 +32,9 @@ pub(super) struct Settings {
     /// Sizes of a batch that are tried; none where the options name the only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) batches: Vec<usize>,
+    /// The recipe that says what is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recipe: Option<String>,
     /// Options of all trainings, those of data and training with their defaults, but for name and place of the data.
     pub(super) options: TrainOptions,
 }
@@ -41,13 +44,15 @@ impl Settings {
     pub(super) fn new(dataset: &str, content: Content, budget: Budget, options: &TrainOptions) -> Self {
         let file = Path::new(dataset).file_name();
         let dataset = file.map_or_else(|| dataset.to_owned(), |file| file.to_string_lossy().into_owned());
-        Self { dataset, content, budget, batches: Vec::new(), options: same_options(options, Place::Own) }
+        let options = same_options(options, Place::Own);
+        Self { dataset, content, budget, batches: Vec::new(), recipe: None, options }
     }
 
     /// A few digits that tell them from others: of what the data are, not of what they are called.
     pub(super) fn fingerprint(&self) -> Result<String, Error> {
         let options = self.table()?;
-        let text = format!("{}\n{}\n{:?}\n{options}", self.content.sha256, self.budget, self.batches);
+        let mut text = format!("{}\n{}\n{:?}\n{options}", self.content.sha256, self.budget, self.batches);
+        text.extend(self.recipe.iter().map(|recipe| format!("\nrecipe = {recipe}")));
         Ok(Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -110,6 +115,12 @@ impl Settings {
         }
         if self.batches != kept.batches {
             return Ok(Some((format!("batches {:?}", kept.batches), format!("{:?}", self.batches))));
+        }
+        if self.recipe != kept.recipe {
+            let told = |recipe: &Option<String>| {
+                recipe.as_ref().map_or_else(|| "no recipe".to_owned(), |name| format!("recipe = {name}"))
+            };
+            return Ok(Some((told(&kept.recipe), told(&self.recipe))));
         }
         let (ours, theirs) = (self.table()?, kept.table()?);
         let lines = |text: &str, other: &str| -> Vec<String> {

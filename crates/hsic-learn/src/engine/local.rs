@@ -107,7 +107,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
         for unit in &self.units {
             for (index, block) in unit.clone().zip(&blocks[unit.clone()]) {
                 let ends = index + 1 == unit.end;
-                let learners = || self.objective.learners(index, index + 1 == blocks.len(), feature.shape(block.shape()));
+                let learners =
+                    || self.objective.learners(index, index + 1 == blocks.len(), feature.shape(block.shape()));
                 let learners = if ends { learners() } else { Vec::new() };
                 self.owns.push(Own { optimizer: OptimizerState::default(), learners });
             }
