@@ -35,7 +35,7 @@ pub use block::{Block, Cache, MapKind, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
-pub use design::{Design, Start};
+pub use design::{Design, HeadStart, Start};
 pub use entrance::{Between, DropoutBy, Entered, Entrance, InputNorm};
 pub use error::NetworkError;
 pub use feature::Feature;

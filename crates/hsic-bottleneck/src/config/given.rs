@@ -322,6 +322,13 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        fields: &["head_start"],
+        unread: |config, _| {
+            let read = config.method.outputs == Outputs::Classes && !ends_in_capsules(&blocks(config), 2);
+            by_method(config, read, "methods whose outputs are trained to name classes".to_owned())
+        },
+    },
+    Condition {
         fields: &["head_rate"],
         unread: |config, _| {
             let told = "methods whose outputs are trained to name classes, or with classifier > 0";

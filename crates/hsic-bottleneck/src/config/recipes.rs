@@ -10,7 +10,7 @@ use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{Method, Outputs};
 use hsic_learn::methods::Methods;
 use hsic_nn::network::models::AIRBENCH;
-use hsic_nn::network::{Start, parse_widths};
+use hsic_nn::network::{HeadStart, Start, parse_widths};
 use hsic_nn::optimizer::{Decay, MuonRest, OptimizerName};
 
 use super::given::entries;
@@ -63,6 +63,8 @@ fn airbench(given: &TrainOptions) -> TrainOptions {
     options.network.model = Some(AIRBENCH.to_owned());
     options.network.whiten = Some(true);
     options.network.start = Some(Start::Dirac);
+    // The published one starts at a deviation of 1/256 of a weight, which is as good as none.
+    options.network.head_start = Some(HeadStart::Zero);
     // A method that has no error to descend (softhebb) has a rule of its own in the place of an optimizer.
     if method.is_none_or(|method| method.outputs != Outputs::Features) {
         options.optimizer = by_muon(given, method);

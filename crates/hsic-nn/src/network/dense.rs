@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, Cache, MapKind, Weights};
+use super::design::HeadStart;
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
 use crate::optimizer::{Group, Groups, Matrix};
@@ -80,8 +81,11 @@ impl<T: Scalar> Dense<T> {
 
     /// This block as an output layer, which optimizers treat by itself.
     #[must_use]
-    pub fn as_head(mut self) -> Self {
+    pub fn as_head(mut self, start: HeadStart) -> Self {
         self.head = true;
+        if start == HeadStart::Zero {
+            self.parameters.fill(T::ZERO);
+        }
         self
     }
 

@@ -19,6 +19,19 @@ pub enum Start {
     Dirac,
 }
 
+/// How the weights of a linear output layer start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadStart {
+    /// As the others do.
+    #[default]
+    Uniform,
+    /// At 0: no class is favored before something is learned, and the blocks before it stand still for a step where its
+    /// gradient is all that they learn from.
+    Zero,
+}
+
 /// What all blocks of a network are built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Design {
@@ -30,6 +43,8 @@ pub struct Design {
     pub pool_at: PoolAt,
     /// How weights start.
     pub start: Start,
+    /// How a linear output layer starts.
+    pub head_start: HeadStart,
     /// Whether the first block sees whitened windows of the input in its place ([`Whitened`](super::Whitened)).
     pub whiten: bool,
 }
@@ -38,6 +53,6 @@ impl Design {
     /// With pooling at the end of blocks, and PyTorch's start.
     #[must_use]
     pub const fn new(activation: Activation, norm: Norm) -> Self {
-        Self { activation, norm, pool_at: PoolAt::Block, start: Start::Uniform, whiten: false }
+        Self { activation, norm, pool_at: PoolAt::Block, start: Start::Uniform, head_start: HeadStart::Uniform, whiten: false }
     }
 }

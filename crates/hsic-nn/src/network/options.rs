@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::models::NETWORKS;
 use super::spec::{BlockSpec, Width, parse_widths};
-use super::{Activation, Between, Design, DropoutBy, Entrance, Feature, InputNorm, Norm, PoolAt, Start};
+use super::{Activation, Between, Design, DropoutBy, Entrance, Feature, HeadStart, InputNorm, Norm, PoolAt, Start};
 
 options! {
     /// What learns.
@@ -34,6 +34,8 @@ options! {
         /// How weights start: uniform, or dirac (the first channels of a convolution pass on what comes in)
         /// [default: uniform]
         start: Start,
+        /// How a linear output layer starts: uniform, or zero (it favors no class before it has learned) [default: uniform]
+        head_start: HeadStart,
         /// Let the first block see windows of 2 x 2 pixels, whitened by those of training images, in a fixed layer
         /// [default: false]
         whiten: bool,
@@ -136,6 +138,7 @@ impl NetworkOptions {
             norm,
             pool_at,
             start: *self.start.get_or_insert_default(),
+            head_start: *self.head_start.get_or_insert_default(),
             whiten: *self.whiten.get_or_insert(false),
         };
         NetworkPlan { model, widths, outputs: self.outputs, design, feature, input_norm, entrance }
