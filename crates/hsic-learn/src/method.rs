@@ -14,6 +14,7 @@ pub mod forward_forward;
 pub mod frozen;
 pub mod greedy;
 pub mod mono_forward;
+pub mod node_perturbation;
 pub mod phsic;
 pub mod predsim;
 pub mod sign_symmetry;

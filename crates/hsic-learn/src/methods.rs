@@ -4,7 +4,8 @@ use hsic_data::names::{one_of, same};
 
 use crate::method::{
     Method, alignment, backprop, bottleneck, bottleneck_local, cwc_ff, direct_feedback, dni, feedback_alignment,
-    forward_forward, frozen, greedy, mono_forward, phsic, predsim, sign_symmetry, softhebb, target_propagation,
+    forward_forward, frozen, greedy, mono_forward, node_perturbation, phsic, predsim, sign_symmetry, softhebb,
+    target_propagation,
 };
 
 /// Every method.
@@ -21,6 +22,7 @@ pub static METHODS: &[&Method] = &[
     &softhebb::METHOD,
     &dni::METHOD,
     &direct_feedback::METHOD,
+    &node_perturbation::METHOD,
     &feedback_alignment::METHOD,
     &sign_symmetry::METHOD,
     &target_propagation::METHOD,

@@ -163,9 +163,12 @@ options! {
         /// hsic, hsic-local: weight of the cross-entropy of a linear classifier of each block's own, added to its
         /// objective, >= 0 [default: 0]
         classifier: f64,
-        /// dfa, feedback-alignment, sign-symmetry, difference-target-propagation, dni: every so many steps compute
-        /// back-propagation's gradient too and record its cosine with the block's own; 0 for never [default: 0; dni: 50]
+        /// dfa, node-perturbation, feedback-alignment, sign-symmetry, difference-target-propagation, dni: every so many
+        /// steps compute back-propagation's gradient too and record its cosine with the block's own; 0 for never
+        /// [default: 0; dni: 50]
         angle_steps: u64,
+        /// node-perturbation: deviation of the noise on activations, > 0 [default: 0.01]
+        perturbation: f64,
         /// difference-target-propagation: what inverses learn: drl (the transposed Jacobian of their block) or reconstruct
         /// (its input) [default: drl]
         inverse: Inverse,

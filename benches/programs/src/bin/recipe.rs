@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         // What carries the accuracy: each row's label by the others' fit, and a classifier beside it.
         options.objective.label_fit = Some(LabelFit::LeaveOneOut);
         (options.objective.sigma, options.objective.epsilon) = (Some("1".parse()?), Some(1e-3));
-        (options.objective.beta, options.rule.classifier, options.rule.x) = (Some(1.0), Some(1.0), Some(InputTerm::None));
+        (options.objective.beta, options.rule.classifier, options.rule.x) =
+            (Some(1.0), Some(1.0), Some(InputTerm::None));
         options.training.unit = Some(option("--unit", "1").parse()?);
     }
     let recipe = TrainingRecipe::named("airbench").ok_or("no recipe airbench")?;

@@ -66,7 +66,8 @@ fn with_dropout(options: &mut TrainOptions) {
 }
 
 /// Methods whose report has one loss, that of the outputs, at every block.
-const OF_THE_OUTPUTS: [&str; 6] = ["dni", "dfa", "feedback-alignment", "sign-symmetry", "backprop", "frozen"];
+const OF_THE_OUTPUTS: [&str; 7] =
+    ["dni", "dfa", "node-perturbation", "feedback-alignment", "sign-symmetry", "backprop", "frozen"];
 
 #[test]
 fn each_lowers_what_it_minimises() {

@@ -47,6 +47,23 @@ pub fn cross_entropy<'t, T: Scalar>(a: &[T], told: impl Into<Told<'t>>, classes:
     loss * share
 }
 
+/// The loss of each row of `a` (m x classes, row-major) as [`cross_entropy`] has it, into `losses`; gives their mean.
+///
+/// # Panics
+/// If a label is not below `classes`.
+pub fn row_losses<'t, T: Scalar>(a: &[T], told: impl Into<Told<'t>>, classes: usize, losses: &mut Vec<f64>) -> f64 {
+    let Told { labels, smoothing } = told.into();
+    let (own, other) = (1.0 - smoothing, smoothing / classes as f64);
+    losses.clear();
+    losses.extend(a.chunks_exact(classes).zip(labels).map(|(a, &label)| {
+        let largest = a.iter().fold(f64::NEG_INFINITY, |largest, a| largest.max(a.to_f64()));
+        let below = || a.iter().map(|a| a.to_f64() - largest);
+        let log_sum = libm::log(below().map(libm::exp).sum());
+        log_sum - own * (a[label].to_f64() - largest) - other * below().sum::<f64>()
+    }));
+    losses.iter().sum::<f64>() / labels.len() as f64
+}
+
 /// Mean of (a_0 - y)^2 over the rows of `a` (m x columns, row-major), a_0 their first column, and its gradient
 /// 2 (a_0 - y) / m into `da`, which is 0 in other columns.
 pub fn squared_error<T: Scalar>(a: &[T], values: &[f64], columns: usize, da: &mut [T]) -> f64 {

@@ -53,6 +53,13 @@ impl Design {
     /// With pooling at the end of blocks, and PyTorch's start.
     #[must_use]
     pub const fn new(activation: Activation, norm: Norm) -> Self {
-        Self { activation, norm, pool_at: PoolAt::Block, start: Start::Uniform, head_start: HeadStart::Uniform, whiten: false }
+        Self {
+            activation,
+            norm,
+            pool_at: PoolAt::Block,
+            start: Start::Uniform,
+            head_start: HeadStart::Uniform,
+            whiten: false,
+        }
     }
 }
