@@ -1,21 +1,25 @@
 //! Times training steps of `--recipe airbench` for `benches/compare/recipe.py`: it prints `ready` and then answers each line
-//! `run N` with a JSON list of N step times in milliseconds.
+//! `run N` with a JSON list of N step times in milliseconds. `first FILE` makes three steps on the first batch with a new network
+//! and writes the batch and the tensors before and after them, from which the rules of the recipe are checked.
 //!
 //! `cargo run --release -p bench-programs --bin recipe -- --method hsic-local --batch-size 1000 --threads 2`
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use hsic::LabelFit;
 use hsic::random::Stream;
 use hsic_bottleneck::assemble::{build_method, build_network};
 use hsic_bottleneck::batch::Batch;
-use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::config::recipes::TrainingRecipe;
+use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::network::Network;
 use hsic_bottleneck::rule_options::InputTerm;
+use safetensors::tensor::{Dtype, TensorView};
 
 const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
 const CLASSES: usize = 10;
@@ -58,7 +62,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     stdout.flush()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let steps: usize = line.strip_prefix("run ").ok_or("expected `run N`")?.trim().parse()?;
+        if let Some(path) = line.strip_prefix("first ") {
+            first(&config, &batches[0], Path::new(path.trim()))?;
+            writeln!(stdout, "{}", serde_json::to_string(path)?)?;
+            stdout.flush()?;
+            continue;
+        }
+        let steps: usize = line.strip_prefix("run ").ok_or("expected `run N` or `first FILE`")?.trim().parse()?;
         // On the pool, so that a step does not wait for a worker to wake.
         let times = rayon::scope(|_| {
             let times = (0..steps).map(|_| {
@@ -73,6 +83,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         stdout.flush()?;
     }
     Ok(())
+}
+
+/// Three steps on one batch, at the rates of the recipe's beginning.
+fn first(config: &TrainConfig, batch: &Batch, path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut network = build_network(config, SHAPE, CLASSES)?;
+    network.see(&batch.x);
+    let mut update = build_method(config, CLASSES)?;
+    let labels = batch.labels.iter().map(|&label| label as f32).collect();
+    let mut tensors = vec![
+        ("x".to_owned(), vec![batch.labels.len(), batch.columns], batch.x.clone()),
+        ("labels".to_owned(), vec![batch.labels.len()], labels),
+    ];
+    let named = |when: &'static str, network: &Network| {
+        let tensors = network.tensors().into_iter();
+        tensors.map(move |tensor| (format!("{when}.{}", tensor.name), tensor.shape, tensor.values)).collect::<Vec<_>>()
+    };
+    tensors.extend(named("before", &network));
+    let mut losses = Vec::new();
+    for _ in 0..3 {
+        let report = update.step(&mut network, batch, config.learning_rate.peak)?;
+        losses.extend(report.signals.last().map(|signal| signal.loss as f32));
+    }
+    tensors.push(("losses".to_owned(), vec![losses.len()], losses));
+    tensors.extend(named("after", &network));
+    let views = tensors.iter().map(|(name, shape, values)| {
+        Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))?))
+    });
+    let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>()?;
+    Ok(safetensors::serialize_to_file(views, None, path)?)
 }
 
 /// Images of normal pixels, of which those of a class have a mean of their own.
