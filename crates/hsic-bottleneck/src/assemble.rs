@@ -146,6 +146,7 @@ pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Res
         order: config.order,
         schedule: config.schedule,
         unit: config.unit,
+        head_start: config.design.head_start,
     };
     let update = config.recipe.make(&settings)?;
     Ok(match config.average {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use hsic::{Approximation, Bottleneck};
 use hsic_data::fault::Faults;
 use hsic_data::stage::DataOptions;
-use hsic_nn::network::{BlockSpec, LabelStyle, NetworkOptions};
+use hsic_nn::network::{BlockSpec, HeadStart, LabelStyle, NetworkOptions};
 use hsic_nn::optimizer::{Optimizer, OptimizerName, OptimizerOptions};
 
 use crate::engine::Local;
@@ -55,6 +55,8 @@ pub struct MethodSettings {
     pub schedule: Schedule,
     /// What learns together.
     pub unit: UnitLength,
+    /// How classifiers beside blocks start.
+    pub head_start: HeadStart,
 }
 
 impl MethodSettings {
@@ -63,7 +65,8 @@ impl MethodSettings {
     /// # Errors
     /// None; the result is that of [`Recipe::new`]'s argument.
     pub fn local<O: Objective + 'static>(&self, objective: O) -> Result<Box<dyn Update>, StepError> {
-        Ok(Box::new(Local::new(objective, self.optimizer, self.order, self.schedule).in_units(self.unit)))
+        let local = Local::new(objective, self.optimizer, self.order, self.schedule).in_units(self.unit);
+        Ok(Box::new(local.with_heads(self.head_start, self.seed)))
     }
 }
 

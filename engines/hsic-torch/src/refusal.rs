@@ -2,7 +2,7 @@
 
 use hsic::{Approximation, LabelFit};
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm, Norm, PoolAt};
+use hsic_bottleneck::network::{Activation, Between, BlockSpec, HeadStart, InputNorm, Norm, PoolAt};
 use hsic_bottleneck::optimizer::{Algorithm, Average, GroupRates};
 use hsic_bottleneck::update::UnitLength;
 
@@ -45,6 +45,8 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or entrance, {instead}"));
     let units = config.unit != UnitLength::default();
     refuse(units, format!("unit = {}: expected 1, {instead}", config.unit));
+    let is_small = config.design.head_start != HeadStart::Uniform;
+    refuse(is_small, format!("head-start = small: expected uniform, {instead}"));
     let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
     refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
     refuse(

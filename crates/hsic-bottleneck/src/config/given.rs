@@ -324,8 +324,9 @@ static CONDITIONS: &[Condition] = &[
     Condition {
         fields: &["head_start"],
         unread: |config, _| {
-            let read = config.method.outputs == Outputs::Classes && !ends_in_capsules(&blocks(config), 2);
-            by_method(config, read, "methods whose outputs are trained to name classes".to_owned())
+            let told = "methods whose outputs are trained to name classes, or with classifier > 0";
+            let read = has_head(config.method, config) && !ends_in_capsules(&blocks(config), 2);
+            by_method(config, read, told.to_owned())
         },
     },
     Condition {

@@ -63,8 +63,7 @@ fn airbench(given: &TrainOptions) -> TrainOptions {
     options.network.model = Some(AIRBENCH.to_owned());
     options.network.whiten = Some(true);
     options.network.start = Some(Start::Dirac);
-    // The published one starts at a deviation of 1/256 of a weight, which is as good as none.
-    options.network.head_start = Some(HeadStart::Zero);
+    options.network.head_start = Some(HeadStart::Small);
     // A method that has no error to descend (softhebb) has a rule of its own in the place of an optimizer.
     if method.is_none_or(|method| method.outputs != Outputs::Features) {
         options.optimizer = by_muon(given, method);

@@ -10,7 +10,7 @@ use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::METHODS;
-use hsic_bottleneck::network::Network;
+use hsic_bottleneck::network::{HeadStart, Network};
 use hsic_bottleneck::optimizer::Average;
 use hsic_bottleneck::update::{UnitLength, Update};
 
@@ -107,6 +107,40 @@ fn an_audit_finds_local_rules_local_and_the_others_not() {
             let local = found.iter().all(|moved| moved.changed.is_empty());
             // Of a frozen network only the last block learns, which has nothing above it.
             assert_eq!(local, method.local || method.name == "frozen", "{} {unit}: {found:?}", method.name);
+        }
+    }
+}
+
+#[test]
+fn heads_of_the_network_and_beside_blocks_start_small() {
+    let data = data();
+    let deviation = |weights: &[f32]| {
+        (weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / weights.len() as f64).sqrt()
+    };
+    for name in ["hsic-local", "predsim", "mono-forward", "greedy"] {
+        let method = METHODS.iter().find(|method| method.name == name).unwrap();
+        for start in [HeadStart::Small, HeadStart::Uniform] {
+            let mut config = config(method);
+            config.options.network.head_start = Some(start);
+            config.options.rule.classifier = (name == "hsic-local").then_some(1.0);
+            let config = config.options.clone().resolve().unwrap();
+            let mut trained = fresh(&config, &data);
+            // A step at no rate: what is learned beside is there, as it started.
+            trained.rate = 0.0;
+            trained.run(method, &data, 0..1);
+            let heads = trained.update.state().learners.into_iter();
+            // The classifier of each block; g of predsim and layers of greedy have other sizes.
+            let heads: Vec<Vec<f32>> = heads
+                .filter_map(|learners| learners.into_iter().map(|learner| learner.parameters).find(|p| p.len() % 10 == 0))
+                .collect();
+            assert!(heads.len() >= 4, "{name}: {}", heads.len());
+            for weights in heads.iter().map(|parameters| &parameters[..parameters.len() - 10]) {
+                let found = deviation(weights) * (weights.len() / 10) as f64;
+                assert_eq!((0.8..1.2).contains(&found), start == HeadStart::Small, "{name} {start:?}: {found}");
+            }
+            let own = trained.network.blocks().last().unwrap();
+            let found = deviation(&own.parameters()[..own.inputs() * 10]) * own.inputs() as f64;
+            assert_eq!((0.8..1.2).contains(&found), start == HeadStart::Small, "{name} {start:?}: {found}");
         }
     }
 }

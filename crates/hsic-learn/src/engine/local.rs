@@ -17,10 +17,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use hsic::Scalar;
+use hsic::random::Stream;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::{StateMismatch, restore_learners};
-use hsic_nn::network::{Cache, Network};
-use hsic_nn::optimizer::{Optimizer, OptimizerState};
+use hsic_nn::network::{Cache, HeadStart, Learner, Network};
+use hsic_nn::optimizer::{Group, Optimizer, OptimizerState};
 
 use self::desk::{DEPTH, Desk, Gate, Place};
 use self::task::{At, Lent, Own, Scratch};
@@ -39,6 +40,8 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     order: UpdateOrder,
     schedule: Schedule,
     length: UnitLength,
+    /// How linear output layers beside blocks start, and the seed of what is drawn.
+    heads: (HeadStart, u64),
     shared: Option<O::Shared>,
     /// The blocks of each unit, once the network has been seen.
     units: Vec<Range<usize>>,
@@ -62,6 +65,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             order,
             schedule,
             length: UnitLength::default(),
+            heads: (HeadStart::Uniform, 0),
             shared: None,
             units: Vec::new(),
             owns: Vec::new(),
@@ -77,6 +81,13 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
     #[must_use]
     pub fn in_units(mut self, length: UnitLength) -> Self {
         self.length = length;
+        self
+    }
+
+    /// This method, whose linear output layers beside blocks start so; those of uniform weights start as the objective has them.
+    #[must_use]
+    pub fn with_heads(mut self, start: HeadStart, seed: u64) -> Self {
+        self.heads = (start, seed);
         self
     }
 
@@ -109,7 +120,15 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 let ends = index + 1 == unit.end;
                 let learners =
                     || self.objective.learners(index, index + 1 == blocks.len(), feature.shape(block.shape()));
-                let learners = if ends { learners() } else { Vec::new() };
+                let mut learners = if ends { learners() } else { Vec::new() };
+                let (start, seed) = self.heads;
+                let mut stream = Stream::new(seed, "heads", index as u64);
+                for block in learners.iter_mut().map(Learner::block_mut) {
+                    let sizes = (block.outputs(), block.inputs());
+                    if block.groups().of(block.parameters().len()).all(|(_, group)| group == Group::Head) {
+                        start.draw(sizes, block.parameters_mut(), &mut stream);
+                    }
+                }
                 self.owns.push(Own { optimizer: OptimizerState::default(), learners });
             }
         }

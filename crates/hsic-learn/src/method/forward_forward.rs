@@ -310,6 +310,8 @@ impl<T: Scalar> Update<T> for ForwardForward<T> {
 
 #[cfg(test)]
 mod tests {
+    use hsic_nn::network::HeadStart;
+
     use super::*;
     use crate::update::{Schedule, UnitLength, UpdateOrder};
 
@@ -325,6 +327,7 @@ mod tests {
             order: UpdateOrder::Jacobi,
             schedule: Schedule::Parallel,
             unit: UnitLength::default(),
+            head_start: HeadStart::Uniform,
         };
         ForwardForward::new(ForwardForwardRule { contrast, negatives, label }, &settings)
     }

@@ -3,7 +3,7 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
-use hsic_nn::network::{Activation, Dense, HeadStart, Learner, Norm};
+use hsic_nn::network::{Activation, Dense, Learner, Norm};
 
 use super::Told;
 use super::cross_entropy::cross_entropy;
@@ -22,7 +22,7 @@ pub fn zero_classifier<T: Scalar>(inputs: usize, classes: usize) -> Learner<T> {
 #[must_use]
 pub fn classifier<T: Scalar>(inputs: usize, classes: usize, stream: &mut Stream) -> Learner<T> {
     Learner::new(Box::new(
-        Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_head(HeadStart::Uniform),
+        Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_head(),
     ))
 }
 

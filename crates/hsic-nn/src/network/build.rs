@@ -130,7 +130,7 @@ fn build_block<T: Scalar>(
             let (activation, norm) = (own.unwrap_or(design.activation), own_norm.unwrap_or(design.norm));
             let mut dense = Dense::new(from.columns(), outputs, activation, norm, &mut stream);
             if (own, own_norm) == (Some(Activation::Identity), Some(Norm::None)) {
-                dense = dense.as_head(design.head_start);
+                dense = dense.as_head().starting(design.head_start, &mut stream);
             }
             if !planar && from.height * from.width > 1 {
                 dense = dense.after(from);

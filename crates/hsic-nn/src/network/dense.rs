@@ -81,11 +81,15 @@ impl<T: Scalar> Dense<T> {
 
     /// This block as an output layer, which optimizers treat by itself.
     #[must_use]
-    pub fn as_head(mut self, start: HeadStart) -> Self {
+    pub fn as_head(mut self) -> Self {
         self.head = true;
-        if start == HeadStart::Zero {
-            self.parameters.fill(T::ZERO);
-        }
+        self
+    }
+
+    /// This block with first weights of another kind; those that are there stay where they are uniform ones.
+    #[must_use]
+    pub fn starting(mut self, start: HeadStart, stream: &mut Stream) -> Self {
+        start.draw((self.outputs, self.inputs), &mut self.parameters, stream);
         self
     }
 

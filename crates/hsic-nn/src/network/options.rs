@@ -34,7 +34,8 @@ options! {
         /// How weights start: uniform, or dirac (the first channels of a convolution pass on what comes in)
         /// [default: uniform]
         start: Start,
-        /// How a linear output layer starts: uniform, or zero (it favors no class before it has learned) [default: uniform]
+        /// How linear output layers start, that of the network and those of local classifiers: uniform (of some methods zero), or
+        /// small (normal, of deviation 1/n for n inputs) [default: uniform]
         head_start: HeadStart,
         /// Let the first block see windows of 2 x 2 pixels, whitened by those of training images, in a fixed layer
         /// [default: false]
