@@ -172,6 +172,8 @@ pub struct TrainConfig {
     pub order: UpdateOrder,
     /// What runs at once.
     pub schedule: Schedule,
+    /// Fixed parts that each batch is cut into; `None` where batches stay whole.
+    pub shards: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads; `None` for those of the pool that training is called on, or all cores.
@@ -405,6 +407,7 @@ impl TrainOptions {
             shuffle,
             order,
             schedule,
+            shards,
             seed,
             threads,
             checkpoints,
@@ -441,6 +444,7 @@ impl TrainOptions {
             shuffle,
             order,
             schedule,
+            shards,
             seed,
             threads,
             checkpoints,

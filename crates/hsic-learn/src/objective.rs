@@ -48,7 +48,8 @@ pub struct Site<'a, T> {
     pub last: bool,
     /// Sizes of the block's output as a map.
     pub shape: Shape,
-    /// The block's input (m x inputs).
+    /// The block's input (m x inputs); where a batch comes in parts and the rule does not [read](Objective::reads_input) it, it
+    /// may have no columns.
     pub x: MatRef<'a, T>,
 }
 
@@ -73,6 +74,11 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// Whether the rule learns values too, where a batch has these for targets; else classes alone.
     fn learns_values(&self) -> bool {
         false
+    }
+
+    /// Whether the rule reads a block's input ([`Site::x`]): processes that have some rows of a batch each then exchange it.
+    fn reads_input(&self) -> bool {
+        true
     }
 
     /// What the objective sees of a block's map; `chosen` is the user's choice.

@@ -6,6 +6,7 @@
 //! (convolutions), it does so in fixed parts that are joined in order. So neither the number of threads nor their timing
 //! can move a bit.
 
+mod in_parts;
 mod staged;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ use hsic_nn::network::learner::{StateMismatch, restore_learners};
 use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+use self::in_parts::{Answer, Outputs};
 use super::clock::{cleared, in_order};
 use super::pass::Pass;
 use super::pool::{Pool, lock};
@@ -27,7 +29,9 @@ use crate::error::StepError;
 use crate::objective::{ByRule, Objective, Pace, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
-use crate::update::{Schedule, Staged, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
+use crate::update::{Schedule, Staged, StepInParts, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
+
+pub(crate) use self::in_parts::check_in_parts;
 
 /// Memory of one thread.
 struct Scratch<T, S> {
@@ -86,6 +90,9 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     slots: Vec<Slot<T>>,
     scratches: Pool<Scratch<T, O::Scratch>>,
     places: Vec<Mutex<Place<'static, T>>>,
+    /// One a block, where batches come in parts.
+    outputs: Vec<Outputs<T>>,
+    answers: Vec<Answer<T>>,
     report: StepReport,
 }
 
@@ -102,6 +109,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             slots: Vec::new(),
             scratches: Pool::default(),
             places: Vec::new(),
+            outputs: Vec::new(),
+            answers: Vec::new(),
             report: StepReport::default(),
         }
     }
@@ -467,6 +476,13 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
     }
 
     fn staged(&mut self) -> Option<&mut dyn Staged<T>> {
+        match self.order {
+            UpdateOrder::Jacobi => Some(self),
+            UpdateOrder::GaussSeidel => None,
+        }
+    }
+
+    fn in_parts(&mut self) -> Option<&mut dyn StepInParts<T>> {
         match self.order {
             UpdateOrder::Jacobi => Some(self),
             UpdateOrder::GaussSeidel => None,

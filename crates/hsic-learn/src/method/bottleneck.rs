@@ -272,6 +272,10 @@ impl<T: Scalar> Objective<T> for HsicObjective {
     type Shared = HsicShared<T>;
     type Scratch = HsicScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        self.x == InputTerm::Block
+    }
+
     fn learns_values(&self) -> bool {
         self.classifier.is_none()
     }

@@ -38,6 +38,10 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
     type Shared = ClassifiedShared<O::Shared>;
     type Scratch = ClassifiedScratch<T, O::Scratch>;
 
+    fn reads_input(&self) -> bool {
+        self.0.reads_input()
+    }
+
     fn learns_values(&self) -> bool {
         self.0.learns_values()
     }

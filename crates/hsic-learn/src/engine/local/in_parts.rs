@@ -1,0 +1,346 @@
+//! A step on a batch in parts, of which other processes may have some.
+//!
+//! Blocks exchange sums in their order on one thread, so that all processes do the same; a block works on its parts at once.
+//! What an objective sees of a block is gathered, and every process evaluates the whole of it, all blocks at once: it has the
+//! rows of dL/dz that it needs, and the state of learners beside a block is the same everywhere. So are weights and
+//! optimizers, since a gradient is added up in the order of parts, the same in all processes.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use faer::{MatMut, MatRef};
+use hsic::Scalar;
+use hsic::parts::{Parts, own_rows, part_rows};
+use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
+use hsic_nn::network::{Block, BlockInParts, Feature, Network, class_names};
+use rayon::prelude::*;
+
+use super::{Local, Scratch, Slot, prepare};
+use crate::engine::clock::{Clock, cleared, in_order};
+use crate::engine::pass::Pass;
+use crate::error::StepError;
+use crate::objective::{Objective, Pace, Signal, Site};
+use crate::span::{Span, Work};
+use crate::update::{Schedule, StepInParts, StepReport};
+
+/// What the forward pass leaves of a block.
+pub(super) struct Outputs<T> {
+    /// Of all rows where the objective sees them as they are, else of this process's own.
+    z: Vec<T>,
+    /// What the objective sees of all rows; empty where that is `z`.
+    features: Vec<T>,
+}
+
+impl<T> Default for Outputs<T> {
+    fn default() -> Self {
+        Self { z: Vec::new(), features: Vec::new() }
+    }
+}
+
+/// What the objective says of a block.
+pub(super) struct Answer<T> {
+    /// dL/dz of this process's own rows.
+    dz: Vec<T>,
+    result: Option<(Result<Signal, StepError>, Span)>,
+}
+
+impl<T> Default for Answer<T> {
+    fn default() -> Self {
+        Self { dz: Vec::new(), result: None }
+    }
+}
+
+/// Whether all blocks take a batch in parts.
+///
+/// # Errors
+/// `Method` with the first that does not.
+pub(crate) fn check_in_parts<T: Scalar>(blocks: &[Box<dyn Block<T>>]) -> Result<(), StepError> {
+    match blocks.iter().position(|block| block.in_parts().is_none()) {
+        None => Ok(()),
+        Some(index) => Err(StepError::Method {
+            method: "shards",
+            found: format!("block {index} ({})", class_names(&*blocks[index])),
+            expected: "dense and convolutional blocks, without dropout between them (dropout = 0)",
+        }),
+    }
+}
+
+/// A block that was checked.
+fn in_parts<T: Scalar>(block: &dyn Block<T>, index: usize) -> Result<&dyn BlockInParts<T>, StepError> {
+    block.in_parts().ok_or_else(|| StepError::Method {
+        method: "shards",
+        found: format!("block {index} ({})", class_names(block)),
+        expected: "the blocks of the first step",
+    })
+}
+
+/// The rows of a batch, and which of them this process has.
+struct Rows {
+    m: usize,
+    own: Range<usize>,
+    /// Of a part.
+    each: usize,
+}
+
+impl Rows {
+    /// Its own rows of `columns` values, of those of all rows.
+    fn of<'v, T>(&self, values: &'v [T], columns: usize) -> &'v [T] {
+        &values[self.own.start * columns..self.own.end * columns]
+    }
+
+    fn of_mut<'v, T>(&self, values: &'v mut [T], columns: usize) -> &'v mut [T] {
+        &mut values[self.own.start * columns..self.own.end * columns]
+    }
+}
+
+/// What the tasks of a step read.
+struct Step<'s, O: Objective<T>, T: Scalar> {
+    objective: &'s O,
+    feature: Feature,
+    rows: Rows,
+    batch: &'s Batch<T>,
+    pass: Pass,
+    /// How many blocks there are.
+    blocks: usize,
+}
+
+impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
+    fn pace(&self, index: usize) -> Pace {
+        self.objective.pace(self.pass.step, index, index + 1 == self.blocks)
+    }
+
+    /// Whether the outputs of a block are gathered as they are; else its features.
+    fn is_gathered(&self, block: &dyn Block<T>) -> bool {
+        self.feature.is_whole(block.shape()) || self.objective.reads_input()
+    }
+
+    /// This process's own rows of a block's outputs.
+    fn own<'z>(&self, block: &dyn Block<T>, outputs: &'z Outputs<T>) -> &'z [T] {
+        let d = block.outputs();
+        if self.is_gathered(block) { self.rows.of(&outputs.z, d) } else { &outputs.z[..self.rows.own.len() * d] }
+    }
+
+    /// The forward pass of a block at its own rows of the input, and what others have of it.
+    fn forward(
+        &self,
+        index: usize,
+        x: &[T],
+        (block, slot): (&mut dyn Block<T>, &mut Slot<T>),
+        outputs: &mut Outputs<T>,
+        parts: &mut dyn Parts<T>,
+    ) -> Result<Span, StepError> {
+        let begin = Instant::now();
+        let (m, d, map, own) = (self.rows.m, block.outputs(), block.shape(), self.rows.own.len());
+        let gathered = self.is_gathered(block);
+        let all = grown(&mut outputs.z, if gathered { m * d } else { own * d });
+        let z = if gathered { self.rows.of_mut(all, d) } else { &mut *all };
+        let pace = self.pace(index);
+        if pace == Pace::Done {
+            let (inputs, each) = (block.inputs(), self.rows.each);
+            let parts = x.par_chunks(each * inputs).zip(z.par_chunks_mut(each * d));
+            parts.for_each(|(x, z)| block.infer(x.len() / inputs, x, z));
+        } else {
+            slot.cache.set_draw(Some(self.pass.step));
+            in_parts(block, index)?.forward_in_parts(m, x, z, &mut slot.cache, parts);
+            if matches!(pace, Pace::Learns(_)) {
+                block.absorb_statistics(m, &mut slot.cache);
+            }
+        }
+        if gathered {
+            parts.gather(m, all);
+        }
+        if !self.feature.is_whole(map) {
+            let columns = self.feature.columns(map);
+            let features = grown(&mut outputs.features, m * columns);
+            if gathered {
+                self.feature.extract(map, all, features);
+            } else {
+                self.feature.extract(map, all, self.rows.of_mut(features, columns));
+                parts.gather(m, features);
+            }
+        }
+        Ok(self.pass.clock.span(Work::Forward, index, begin))
+    }
+
+    /// The objective of a block, and its own rows of dL/dz.
+    fn evaluate(
+        &self,
+        index: usize,
+        blocks: &[Box<dyn Block<T>>],
+        outputs: &[Outputs<T>],
+        (slot, answer): (&mut Slot<T>, &mut Answer<T>),
+        (shared, scratch): (&O::Shared, &mut Scratch<T, O::Scratch>),
+    ) -> Result<Signal, StepError> {
+        let (m, block) = (self.rows.m, &*blocks[index]);
+        let (d, inputs, map) = (block.outputs(), block.inputs(), block.shape());
+        let x = match index.checked_sub(1) {
+            None => MatRef::from_row_major_slice(&self.batch.x, m, inputs),
+            Some(before) if self.is_gathered(&*blocks[before]) => {
+                MatRef::from_row_major_slice(&outputs[before].z[..m * inputs], m, inputs)
+            }
+            // Nothing reads it.
+            Some(_) => MatRef::from_row_major_slice(&[], m, 0),
+        };
+        let is_whole = self.feature.is_whole(map);
+        let columns = self.feature.columns(map);
+        let seen = &(if is_whole { &outputs[index].z } else { &outputs[index].features })[..m * columns];
+        let slope = grown(&mut scratch.d_feature, m * columns);
+        let site = Site { block: index, last: index + 1 == blocks.len(), shape: map, x };
+        let signal = self.objective.signal(
+            shared,
+            site,
+            MatRef::from_row_major_slice(seen, m, columns),
+            MatMut::from_row_major_slice_mut(slope, m, columns),
+            &mut slot.own.learners,
+            &mut scratch.objective,
+        );
+        let signal = signal.map_err(|source| StepError::at_block(index, source))?;
+        let dz = grown(&mut answer.dz, self.rows.own.len() * d);
+        let slope = self.rows.of(slope, columns);
+        if is_whole {
+            dz.copy_from_slice(slope);
+        } else {
+            let z = self.own(block, &outputs[index]);
+            self.feature.spread(map, z, self.rows.of(seen, columns), slope, dz);
+        }
+        Ok(signal)
+    }
+}
+
+/// Evaluates the blocks from number `first` on, as many at once as there are threads.
+fn evaluate_all<T: Scalar>(
+    first: usize,
+    slots: &mut [Slot<T>],
+    answers: &mut [Answer<T>],
+    evaluate: &(impl Fn(usize, &mut Slot<T>, &mut Answer<T>) + Sync),
+) {
+    match (slots, answers) {
+        ([slot], [answer]) => evaluate(first, slot, answer),
+        (slots, answers) if slots.len() > 1 => {
+            let half = slots.len() / 2;
+            let ((slots, more_slots), (answers, more)) = (slots.split_at_mut(half), answers.split_at_mut(half));
+            rayon::join(
+                || evaluate_all(first, slots, answers, evaluate),
+                || evaluate_all(first + half, more_slots, more, evaluate),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// What a task came to, and when.
+fn timed<R>(clock: Clock, work: Work, block: usize, task: impl FnOnce() -> R) -> (R, Span) {
+    let begin = Instant::now();
+    let result = task();
+    (result, clock.span(work, block, begin))
+}
+
+impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
+    fn step_in_parts(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+        parts: &mut dyn Parts<T>,
+    ) -> Result<&StepReport, StepError> {
+        let pass = Pass::start(batch);
+        let (m, clock, blocks) = (pass.m, pass.clock, network.blocks().len());
+        cleared(&mut self.report.spans, blocks);
+        if self.outputs.len() != blocks {
+            for (index, block) in network.blocks().iter().enumerate() {
+                self.objective.check(index, index + 1 == blocks, block.shape())?;
+            }
+            check_in_parts(network.blocks())?;
+            self.outputs.resize_with(blocks, Outputs::default);
+            self.answers.resize_with(blocks, Answer::default);
+        }
+        self.meet(network);
+        self.report.signals.resize(blocks, Signal::default());
+        let feature = self.objective.feature(network.feature());
+        let rows = Rows { m, own: own_rows(parts, m), each: part_rows(m, parts.count()) };
+        let step = Step { objective: &self.objective, feature, rows, batch, pass, blocks };
+        let (spans, scratches, earlier) = (&mut self.report.spans, &self.scratches, self.shared.take());
+        let (slots, outputs) = (&mut self.slots[..], &mut self.outputs[..]);
+        let mut forward = || -> Result<(), StepError> {
+            let mut x = step.rows.of(&batch.x, network.inputs());
+            for (index, (block, (slot, outputs))) in
+                network.blocks_mut().iter_mut().zip(slots.iter_mut().zip(outputs.iter_mut())).enumerate()
+            {
+                spans.push(step.forward(index, x, (&mut **block, slot), outputs, parts)?);
+                x = step.own(&**block, outputs);
+            }
+            Ok(())
+        };
+        let share = || {
+            let mut scratch = scratches.take();
+            let shared = timed(clock, Work::Operator, 0, || prepare(step.objective, batch, earlier, &mut scratch));
+            scratches.give(scratch);
+            shared
+        };
+        let (passed, (shared, span)) = match self.schedule {
+            Schedule::Parallel => rayon::join(forward, share),
+            Schedule::Sequential => (forward(), share()),
+        };
+        passed?;
+        self.report.spans.push(span);
+        let shared = shared?;
+
+        let outputs = &self.outputs[..];
+        let evaluate = |index: usize, slot: &mut Slot<T>, answer: &mut Answer<T>| {
+            let mut scratch = scratches.take();
+            let (result, span) = timed(clock, Work::Block, index, || {
+                step.evaluate(index, network.blocks(), outputs, (slot, &mut *answer), (&shared, &mut scratch))
+            });
+            scratches.give(scratch);
+            answer.result = Some((result, span));
+        };
+        match self.schedule {
+            Schedule::Parallel => evaluate_all(0, &mut self.slots, &mut self.answers, &evaluate),
+            Schedule::Sequential => {
+                let blocks = self.slots.iter_mut().zip(&mut self.answers).enumerate();
+                blocks.for_each(|(index, (slot, answer))| evaluate(index, slot, answer));
+            }
+        }
+        let mut failure = None;
+        for (signal, answer) in self.report.signals.iter_mut().zip(&mut self.answers) {
+            let Some((result, span)) = answer.result.take() else { continue };
+            self.report.spans.push(span);
+            match result {
+                Ok(found) => *signal = found,
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        // All processes come to the same result of the same numbers, so that none waits for another that has ended.
+        if let Some(error) = failure {
+            return Err(error);
+        }
+
+        let mut scratch = self.scratches.take();
+        for index in 0..blocks {
+            let Pace::Learns(pace) = step.pace(index) else { continue };
+            let begin = Instant::now();
+            let (before, rest) = network.blocks_mut().split_at_mut(index);
+            let block = &mut *rest[0];
+            let x = match before.last() {
+                None => step.rows.of(&batch.x, block.inputs()),
+                Some(last) => step.own(&**last, &outputs[index - 1]),
+            };
+            let z = step.own(block, &outputs[index]);
+            let dz = &mut self.answers[index].dz[..step.rows.own.len() * block.outputs()];
+            let Slot { cache, own, .. } = &mut self.slots[index];
+            let gradient = grown(&mut scratch.gradient, block.parameters().len());
+            in_parts(block, index)?.gradient_in_parts(m, x, z, dz, cache, gradient, parts);
+            self.report.signals[index].gradient_norm = norm(gradient);
+            let rate = learning_rate * pace;
+            let groups = block.groups();
+            self.optimizer.step(rate, groups, (block.parameters_mut(), gradient), &mut own.optimizer);
+            own.learners.iter_mut().for_each(|learner| learner.step(self.optimizer, rate));
+            self.report.spans.push(clock.span(Work::Block, index, begin));
+        }
+        self.scratches.give(scratch);
+        self.shared = Some(shared);
+        in_order(&mut self.report.spans);
+        Ok(&self.report)
+    }
+}
