@@ -42,6 +42,9 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     refuse(is_shifted, format!("norm = batch-bias: expected batch, batch-affine or none, {instead}"));
     refuse(config.design.whiten, format!("whiten = true: expected false, {instead}"));
     refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or entrance, {instead}"));
+    if let Some(shards) = config.shards {
+        refuse(true, format!("shards = {shards}: expected none, {instead}"));
+    }
     let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
     refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
     refuse(

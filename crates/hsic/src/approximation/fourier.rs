@@ -64,6 +64,26 @@ impl<T: Scalar> Memory<T> {
         (seed, pairs): (u64, usize),
         features: &mut [T],
     ) {
+        self.waves(purpose, centered, (m, d), inverse_width, (seed, pairs), features);
+        let wide = stride(2 * pairs);
+        center_columns(&mut features[..m * wide], &mut self.means, m, 2 * pairs, wide);
+    }
+
+    /// Where [`backward`](Self::backward) looks for the column means that were taken off.
+    pub(super) fn means(&mut self) -> &mut Vec<T> {
+        &mut self.means
+    }
+
+    /// The features as they are.
+    pub(super) fn waves(
+        &mut self,
+        purpose: &'static str,
+        centered: &[T],
+        (m, d): (usize, usize),
+        inverse_width: f64,
+        (seed, pairs): (u64, usize),
+        features: &mut [T],
+    ) {
         let index = self.draw(purpose, d, (seed, pairs));
         let (ld, wide) = (stride(pairs), stride(2 * pairs));
         let angles = grown(&mut self.angles, m * ld);
@@ -92,7 +112,6 @@ impl<T: Scalar> Memory<T> {
                 }
             },
         );
-        center_columns(&mut features[..m * wide], &mut self.means, m, 2 * pairs, wide);
     }
 
     /// From dL/dphi (`slope`, m x 2p) to dL/dz, at what [`Memory::forward`] was last called for.

@@ -20,7 +20,7 @@ use super::{Local, Scratch, Slot, prepare};
 use crate::engine::clock::{Clock, cleared, in_order};
 use crate::engine::pass::Pass;
 use crate::error::StepError;
-use crate::objective::{Objective, Pace, Signal, Site};
+use crate::objective::{Objective, ObjectiveInParts, Pace, Signal, Site};
 use crate::span::{Span, Work};
 use crate::update::{Schedule, StepInParts, StepReport};
 
@@ -81,6 +81,8 @@ struct Rows {
     own: Range<usize>,
     /// Of a part.
     each: usize,
+    /// Parts of the batch.
+    parts: usize,
 }
 
 impl Rows {
@@ -110,15 +112,20 @@ impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
         self.objective.pace(self.pass.step, index, index + 1 == self.blocks)
     }
 
-    /// Whether the outputs of a block are gathered as they are; else its features.
-    fn is_gathered(&self, block: &dyn Block<T>) -> bool {
-        self.feature.is_whole(block.shape()) || self.objective.reads_input()
+    /// The rule, if sums over parts are enough for a block.
+    fn by_sums(&self, index: usize) -> Option<&dyn ObjectiveInParts<T, Shared = O::Shared, Scratch = O::Scratch>> {
+        self.objective.in_parts(index + 1 == self.blocks, self.rows.m, self.rows.parts)
+    }
+
+    /// Whether the outputs of a block are gathered as they are; else its features, unless sums are enough.
+    fn is_gathered(&self, index: usize, block: &dyn Block<T>) -> bool {
+        self.objective.reads_input() || self.feature.is_whole(block.shape()) && self.by_sums(index).is_none()
     }
 
     /// This process's own rows of a block's outputs.
-    fn own<'z>(&self, block: &dyn Block<T>, outputs: &'z Outputs<T>) -> &'z [T] {
+    fn own<'z>(&self, index: usize, block: &dyn Block<T>, outputs: &'z Outputs<T>) -> &'z [T] {
         let d = block.outputs();
-        if self.is_gathered(block) { self.rows.of(&outputs.z, d) } else { &outputs.z[..self.rows.own.len() * d] }
+        if self.is_gathered(index, block) { self.rows.of(&outputs.z, d) } else { &outputs.z[..self.rows.own.len() * d] }
     }
 
     /// The forward pass of a block at its own rows of the input, and what others have of it.
@@ -132,7 +139,7 @@ impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
     ) -> Result<Span, StepError> {
         let begin = Instant::now();
         let (m, d, map, own) = (self.rows.m, block.outputs(), block.shape(), self.rows.own.len());
-        let gathered = self.is_gathered(block);
+        let gathered = self.is_gathered(index, block);
         let all = grown(&mut outputs.z, if gathered { m * d } else { own * d });
         let z = if gathered { self.rows.of_mut(all, d) } else { &mut *all };
         let pace = self.pace(index);
@@ -151,13 +158,16 @@ impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
             parts.gather(m, all);
         }
         if !self.feature.is_whole(map) {
-            let columns = self.feature.columns(map);
-            let features = grown(&mut outputs.features, m * columns);
-            if gathered {
-                self.feature.extract(map, all, features);
-            } else {
-                self.feature.extract(map, all, self.rows.of_mut(features, columns));
-                parts.gather(m, features);
+            let (columns, by_sums) = (self.feature.columns(map), self.by_sums(index).is_some());
+            let features = grown(&mut outputs.features, if by_sums { own } else { m } * columns);
+            match (gathered, by_sums) {
+                (false, true) => self.feature.extract(map, all, features),
+                (true, true) => self.feature.extract(map, self.rows.of(all, d), features),
+                (true, false) => self.feature.extract(map, all, features),
+                (false, false) => {
+                    self.feature.extract(map, all, self.rows.of_mut(features, columns));
+                    parts.gather(m, features);
+                }
             }
         }
         Ok(self.pass.clock.span(Work::Forward, index, begin))
@@ -176,7 +186,7 @@ impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
         let (d, inputs, map) = (block.outputs(), block.inputs(), block.shape());
         let x = match index.checked_sub(1) {
             None => MatRef::from_row_major_slice(&self.batch.x, m, inputs),
-            Some(before) if self.is_gathered(&*blocks[before]) => {
+            Some(before) if self.is_gathered(before, &*blocks[before]) => {
                 MatRef::from_row_major_slice(&outputs[before].z[..m * inputs], m, inputs)
             }
             // Nothing reads it.
@@ -201,9 +211,43 @@ impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
         if is_whole {
             dz.copy_from_slice(slope);
         } else {
-            let z = self.own(block, &outputs[index]);
+            let z = self.own(index, block, &outputs[index]);
             self.feature.spread(map, z, self.rows.of(seen, columns), slope, dz);
         }
+        Ok(signal)
+    }
+}
+
+impl<O: Objective<T>, T: Scalar> Step<'_, O, T> {
+    /// The objective of a block by sums over parts, and its own rows of dL/dz.
+    fn evaluate_by_sums(
+        &self,
+        index: usize,
+        block: &dyn Block<T>,
+        outputs: &Outputs<T>,
+        answer: &mut Answer<T>,
+        (shared, scratch): (&O::Shared, &mut Scratch<T, O::Scratch>),
+        parts: &mut dyn Parts<T>,
+    ) -> Result<Signal, StepError> {
+        let Some(rule) = self.by_sums(index) else { return Ok(Signal::default()) };
+        let (m, map) = (self.rows.own.len(), block.shape());
+        let (is_whole, columns) = (self.feature.is_whole(map), self.feature.columns(map));
+        let z = self.own(index, block, outputs);
+        let dz = grown(&mut answer.dz, m * block.outputs());
+        let x = MatRef::from_row_major_slice(&[], self.rows.m, 0);
+        let site = Site { block: index, last: index + 1 == self.blocks, shape: map, x };
+        let mut evaluate = |seen: &[T], slope: &mut [T]| {
+            let slope = MatMut::from_row_major_slice_mut(slope, m, columns);
+            let seen = MatRef::from_row_major_slice(seen, m, columns);
+            let signal = rule.signal_in_parts(shared, site, seen, slope, &mut scratch.objective, parts);
+            signal.map_err(|source| StepError::at_block(index, source))
+        };
+        if is_whole {
+            return evaluate(z, dz);
+        }
+        let (seen, slope) = (&outputs.features[..m * columns], grown(&mut scratch.d_feature, m * columns));
+        let signal = evaluate(seen, slope)?;
+        self.feature.spread(map, z, seen, slope, dz);
         Ok(signal)
     }
 }
@@ -258,7 +302,7 @@ impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
         self.meet(network);
         self.report.signals.resize(blocks, Signal::default());
         let feature = self.objective.feature(network.feature());
-        let rows = Rows { m, own: own_rows(parts, m), each: part_rows(m, parts.count()) };
+        let rows = Rows { m, own: own_rows(parts, m), each: part_rows(m, parts.count()), parts: parts.count() };
         let step = Step { objective: &self.objective, feature, rows, batch, pass, blocks };
         let (spans, scratches, earlier) = (&mut self.report.spans, &self.scratches, self.shared.take());
         let (slots, outputs) = (&mut self.slots[..], &mut self.outputs[..]);
@@ -268,7 +312,7 @@ impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
                 network.blocks_mut().iter_mut().zip(slots.iter_mut().zip(outputs.iter_mut())).enumerate()
             {
                 spans.push(step.forward(index, x, (&mut **block, slot), outputs, parts)?);
-                x = step.own(&**block, outputs);
+                x = step.own(index, &**block, outputs);
             }
             Ok(())
         };
@@ -288,6 +332,9 @@ impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
 
         let outputs = &self.outputs[..];
         let evaluate = |index: usize, slot: &mut Slot<T>, answer: &mut Answer<T>| {
+            if step.by_sums(index).is_some() {
+                return;
+            }
             let mut scratch = scratches.take();
             let (result, span) = timed(clock, Work::Block, index, || {
                 step.evaluate(index, network.blocks(), outputs, (slot, &mut *answer), (&shared, &mut scratch))
@@ -300,6 +347,22 @@ impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
             Schedule::Sequential => {
                 let blocks = self.slots.iter_mut().zip(&mut self.answers).enumerate();
                 blocks.for_each(|(index, (slot, answer))| evaluate(index, slot, answer));
+            }
+        }
+        // These ask others for sums, in their order.
+        for (index, (block, answer)) in network.blocks().iter().zip(&mut self.answers).enumerate() {
+            if step.by_sums(index).is_some() {
+                let mut scratch = scratches.take();
+                let (result, span) = timed(clock, Work::Block, index, || {
+                    let with = (&shared, &mut scratch);
+                    step.evaluate_by_sums(index, &**block, &outputs[index], answer, with, parts)
+                });
+                scratches.give(scratch);
+                let failed = result.is_err();
+                answer.result = Some((result, span));
+                if failed {
+                    break;
+                }
             }
         }
         let mut failure = None;
@@ -324,9 +387,9 @@ impl<O: Objective<T>, T: Scalar> StepInParts<T> for Local<O, T> {
             let block = &mut *rest[0];
             let x = match before.last() {
                 None => step.rows.of(&batch.x, block.inputs()),
-                Some(last) => step.own(&**last, &outputs[index - 1]),
+                Some(last) => step.own(index - 1, &**last, &outputs[index - 1]),
             };
-            let z = step.own(block, &outputs[index]);
+            let z = step.own(index, block, &outputs[index]);
             let dz = &mut self.answers[index].dz[..step.rows.own.len() * block.outputs()];
             let Slot { cache, own, .. } = &mut self.slots[index];
             let gradient = grown(&mut scratch.gradient, block.parameters().len());
