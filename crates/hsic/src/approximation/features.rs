@@ -200,7 +200,7 @@ impl<T: Scalar> FeatureOperator<T> {
         memory.residual[..m * ln].copy_from_slice(&self.factor[..m * ln]);
         product(rows_mut(&mut memory.residual, m, n, ln), Accum::Add, phi, back, -T::ONE);
         center_columns(&mut memory.residual[..m * ln], &mut memory.sums, m, n, ln);
-        self.backward(gradient, r, features, memory);
+        self.backward(gradient, m, features, memory);
         Ok(terms)
     }
 
@@ -225,9 +225,9 @@ impl<T: Scalar> FeatureOperator<T> {
         terms
     }
 
-    /// From E, B and D to dL/dz.
-    fn backward(&self, gradient: &mut MatMut<'_, T>, r: usize, features: Features, memory: &mut Memory<T>) {
-        // Of the whole batch, or of those that are here.
+    /// From E, B and D to dL/dz of the rows that are here, `each` at a time.
+    fn backward(&self, gradient: &mut MatMut<'_, T>, each: usize, features: Features, memory: &mut Memory<T>) {
+        let r = features.count;
         let (m, n) = (gradient.nrows(), memory.weights.len());
         let (ld, ln) = (stride(r), stride(n));
         match self.map {
@@ -244,15 +244,15 @@ impl<T: Scalar> FeatureOperator<T> {
                         *entry *= weight;
                     }
                 }
-                product(
-                    rows_mut(&mut memory.slope, m, r, ld),
-                    Accum::Replace,
-                    rows(&memory.residual, m, n, ln),
-                    rows(&memory.projected, r, n, ln).transpose(),
-                    T::ONE,
-                );
+                let back = rows(&memory.projected, r, n, ln).transpose();
+                let slope = memory.slope[..m * ld].chunks_mut(each * ld);
+                for (slope, residual) in slope.zip(memory.residual.chunks(each * ln)) {
+                    let m = slope.len() / ld;
+                    let slope = rows_mut(slope, m, r, ld);
+                    product(slope, Accum::Replace, rows(residual, m, n, ln), back, T::ONE);
+                }
                 let (slope, phi) = (&memory.slope, &memory.features);
-                memory.fourier.backward(gradient.rb_mut(), slope, phi, features.slope, (seed, pairs));
+                memory.fourier.backward(gradient.rb_mut(), slope, phi, (features.slope, each), (seed, pairs));
             }
         }
     }

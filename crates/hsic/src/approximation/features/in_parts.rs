@@ -79,11 +79,15 @@ impl<T: Scalar> FeatureOperator<T> {
         let terms = self.solve(r, memory);
         let residual = grown(&mut memory.residual, own.len() * ln);
         residual.copy_from_slice(&self.factor[own.start * ln..own.end * ln]);
-        let phi = rows(&memory.features, own.len(), r, ld);
-        product(rows_mut(residual, own.len(), n, ln), Accum::Add, phi, rows(&memory.projected, r, n, ln), -T::ONE);
+        let (each, back) = (part_rows(self.rows, parts.count()), rows(&memory.projected, r, n, ln));
+        // How a product rounds may depend on its rows, which are those of a part wherever it is.
+        for (residual, phi) in residual.chunks_mut(each * ln).zip(memory.features.chunks(each * ld)) {
+            let m = residual.len() / ln;
+            product(rows_mut(residual, m, n, ln), Accum::Add, rows(phi, m, r, ld), back, -T::ONE);
+        }
         center(residual, (self.rows, n, ln), &mut memory.sums, &mut memory.of_parts, parts);
         grown(&mut memory.slope, own.len() * ld);
-        self.backward(gradient, r, features, memory);
+        self.backward(gradient, each, features, memory);
         Ok(terms)
     }
 
@@ -128,7 +132,7 @@ impl<T: Scalar> FeatureOperator<T> {
         let scale = bring_into_range(centered, top(1));
         let inverse_width = 1.0 / (self.options.sigma * (d as f64).sqrt());
         let features = grown(&mut memory.features, here * wide);
-        memory.fourier.waves("z", centered, (here, d), inverse_width / scale, (seed, pairs), features);
+        memory.fourier.waves("z", centered, (here, each, d), inverse_width / scale, (seed, pairs), features);
         center(features, (m, count, wide), memory.fourier.means(), &mut memory.of_parts, parts);
         Ok(Some(Features { count, slope: inverse_width }))
     }
