@@ -163,16 +163,20 @@ fn every_method_that_takes_parts_has_one_outcome_for_any_number_of_processes_and
                 }));
             }
         }
-        for config in configs {
-            let whole = on_threads(1, || trained(&config, &data, here(8), STEPS));
-            assert!(on_threads(3, || trained(&config, &data, here(8), STEPS)) == whole, "{} threads", method.name);
+        for (index, config) in configs.iter().enumerate() {
+            let whole = on_threads(1, || trained(config, &data, here(8), STEPS));
+            assert!(
+                on_threads(3, || trained(config, &data, here(8), STEPS)) == whole,
+                "{} {index}: threads",
+                method.name
+            );
             for processes in [2, 3, 8] {
-                for found in by_processes(&config, &data, 8, processes) {
-                    assert!(found == whole, "{} {processes} processes", method.name);
+                for found in by_processes(config, &data, 8, processes) {
+                    assert!(found == whole, "{} {index}: {processes} processes", method.name);
                 }
             }
             // Another number of parts adds up in another order.
-            assert!(trained(&config, &data, here(4), STEPS) != whole, "{}", method.name);
+            assert!(trained(config, &data, here(4), STEPS) != whole, "{} {index}", method.name);
         }
     }
     let staged = ["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
@@ -183,8 +187,11 @@ fn every_method_that_takes_parts_has_one_outcome_for_any_number_of_processes_and
 fn a_step_in_parts_is_that_of_the_whole_batch_but_for_rounding() {
     let data = digits();
     let sgd = |options: &mut TrainOptions| options.optimizer.optimizer = Some(OptimizerName::Sgd);
+    // Relative errors of a gradient in single precision: those of another engine (docs/gpu.md), where a convolution's sums run over
+    // hundreds of places and the largest of a window may be another one.
+    let cases: [(fn(&mut TrainOptions), f32); 2] = [(|_| {}, 1e-3), (maps, 1e-2)];
     for method in METHODS {
-        for adjust in [|_: &mut TrainOptions| {}, maps] {
+        for (adjust, tolerance) in cases {
             let config = config(method, |options| {
                 sgd(options);
                 adjust(options);
@@ -198,9 +205,9 @@ fn a_step_in_parts_is_that_of_the_whole_batch_but_for_rounding() {
             for count in [1, 2, 3, 5, 8] {
                 let found = trained(&config, &data, here(count), 1);
                 let apart = found.iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-                // A relative error of the gradient of 1e-3 at the most, which is that of another engine in single precision;
-                // what the weights themselves round to, of size 1, comes with it.
-                assert!(apart <= 1e-3 * largest + 2.4e-7, "{} {count}: {apart} of {largest}", method.name);
+                let name = (method.name, &config.model, count);
+                // What the weights themselves round to, of size 1, comes with it.
+                assert!(apart <= tolerance * largest + 2.4e-7, "{name:?}: {apart} of {largest}");
             }
         }
     }

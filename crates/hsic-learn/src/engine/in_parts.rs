@@ -3,10 +3,9 @@
 use hsic::Scalar;
 use hsic::parts::Parts;
 use hsic_data::batch::Batch;
-use hsic_nn::network::Network;
 use hsic_nn::network::learner::StateMismatch;
+use hsic_nn::network::{Block, BlockInParts, Network, class_names};
 
-use super::local::check_in_parts;
 use crate::error::StepError;
 use crate::update::{StepReport, Update, UpdateState};
 
@@ -70,4 +69,31 @@ impl<T: Scalar> Update<T> for InParts<T> {
     fn restore(&mut self, network: &Network<T>, record: UpdateState<T>) -> Result<(), StateMismatch> {
         self.inner.restore(network, record)
     }
+}
+
+/// Whether all blocks take a batch in parts.
+///
+/// # Errors
+/// `Method` with the first that does not.
+pub(crate) fn check_in_parts<T: Scalar>(blocks: &[Box<dyn Block<T>>]) -> Result<(), StepError> {
+    match blocks.iter().position(|block| block.in_parts().is_none()) {
+        None => Ok(()),
+        Some(index) => Err(StepError::Method {
+            method: "shards",
+            found: format!("block {index} ({})", class_names(&*blocks[index])),
+            expected: "dense and convolutional blocks, without dropout between them (dropout = 0)",
+        }),
+    }
+}
+
+/// A block that was checked.
+///
+/// # Errors
+/// `Method` if it is another one.
+pub(crate) fn in_parts<T: Scalar>(block: &dyn Block<T>, index: usize) -> Result<&dyn BlockInParts<T>, StepError> {
+    block.in_parts().ok_or_else(|| StepError::Method {
+        method: "shards",
+        found: format!("block {index} ({})", class_names(block)),
+        expected: "the blocks of the first step",
+    })
 }

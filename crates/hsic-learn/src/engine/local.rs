@@ -7,6 +7,7 @@
 //! can move a bit.
 
 mod in_parts;
+mod kept;
 mod staged;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ use hsic_nn::network::learner::{StateMismatch, restore_learners};
 use hsic_nn::network::{Block, Cache, Feature, Learner, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
-use self::in_parts::{Answer, Outputs};
+use self::kept::{Answer, Outputs};
 use super::clock::{cleared, in_order};
 use super::pass::Pass;
 use super::pool::{Pool, lock};
@@ -30,8 +31,6 @@ use crate::objective::{ByRule, Objective, Pace, Rule, Signal, Site};
 use crate::span::Span;
 use crate::span::Work;
 use crate::update::{Schedule, Staged, StepInParts, StepReport, Update, UpdateOrder, UpdateState, restore_optimizers};
-
-pub(crate) use self::in_parts::check_in_parts;
 
 /// Memory of one thread.
 struct Scratch<T, S> {

@@ -17,7 +17,6 @@ mod in_parts;
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef};
 
-use self::in_parts::Sums;
 use super::{fourier, nystroem};
 use crate::error::{Error, check_finite, check_rows, check_shape};
 use crate::factor::{inverse_factor, inverse_factor_scratch};
@@ -66,6 +65,13 @@ pub(super) struct Memory<T> {
     nystroem: nystroem::Memory<T>,
     fourier: fourier::Memory<T>,
     of_parts: Sums<T>,
+}
+
+/// Numbers of each part of a batch that is here, and their sums over all parts.
+#[derive(Clone, Debug, Default)]
+struct Sums<T> {
+    own: Vec<T>,
+    all: Vec<T>,
 }
 
 /// What all blocks share of one batch: V, and what it is made of.

@@ -13,67 +13,18 @@ use hsic::Scalar;
 use hsic::parts::{Parts, own_rows, part_rows};
 use hsic::sums::{grown, norm};
 use hsic_data::batch::Batch;
-use hsic_nn::network::{Block, BlockInParts, Feature, Network, class_names};
+use hsic_nn::network::{Block, Feature, Network};
 use rayon::prelude::*;
 
+use super::kept::{Answer, Outputs};
 use super::{Local, Scratch, Slot, prepare};
 use crate::engine::clock::{Clock, cleared, in_order};
+use crate::engine::in_parts::{check_in_parts, in_parts};
 use crate::engine::pass::Pass;
 use crate::error::StepError;
 use crate::objective::{Objective, ObjectiveInParts, Pace, Signal, Site};
 use crate::span::{Span, Work};
 use crate::update::{Schedule, StepInParts, StepReport};
-
-/// What the forward pass leaves of a block.
-pub(super) struct Outputs<T> {
-    /// Of all rows where the objective sees them as they are, else of this process's own.
-    z: Vec<T>,
-    /// What the objective sees of all rows; empty where that is `z`.
-    features: Vec<T>,
-}
-
-impl<T> Default for Outputs<T> {
-    fn default() -> Self {
-        Self { z: Vec::new(), features: Vec::new() }
-    }
-}
-
-/// What the objective says of a block.
-pub(super) struct Answer<T> {
-    /// dL/dz of this process's own rows.
-    dz: Vec<T>,
-    result: Option<(Result<Signal, StepError>, Span)>,
-}
-
-impl<T> Default for Answer<T> {
-    fn default() -> Self {
-        Self { dz: Vec::new(), result: None }
-    }
-}
-
-/// Whether all blocks take a batch in parts.
-///
-/// # Errors
-/// `Method` with the first that does not.
-pub(crate) fn check_in_parts<T: Scalar>(blocks: &[Box<dyn Block<T>>]) -> Result<(), StepError> {
-    match blocks.iter().position(|block| block.in_parts().is_none()) {
-        None => Ok(()),
-        Some(index) => Err(StepError::Method {
-            method: "shards",
-            found: format!("block {index} ({})", class_names(&*blocks[index])),
-            expected: "dense and convolutional blocks, without dropout between them (dropout = 0)",
-        }),
-    }
-}
-
-/// A block that was checked.
-fn in_parts<T: Scalar>(block: &dyn Block<T>, index: usize) -> Result<&dyn BlockInParts<T>, StepError> {
-    block.in_parts().ok_or_else(|| StepError::Method {
-        method: "shards",
-        found: format!("block {index} ({})", class_names(block)),
-        expected: "the blocks of the first step",
-    })
-}
 
 /// The rows of a batch, and which of them this process has.
 struct Rows {

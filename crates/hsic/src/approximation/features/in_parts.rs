@@ -7,7 +7,7 @@ use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::{FeatureOperator, Features, Map, Memory};
+use super::{FeatureOperator, Features, Map, Memory, Sums};
 use crate::error::{Error, check_finite};
 use crate::objective::passes::bring_into_range;
 use crate::objective::{Terms, in_double, is_single};
@@ -16,13 +16,6 @@ use crate::product::{outer_lower, product};
 use crate::scalar::{Scalar, vectorize};
 use crate::sums::grown;
 use crate::view::{rows, rows_mut, stride};
-
-/// Numbers of each own part, and their sums.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums<T> {
-    own: Vec<T>,
-    all: Vec<T>,
-}
 
 impl<T: Scalar> FeatureOperator<T> {
     /// Value of the objective, and this process's own rows of its gradient at its own rows of `z`.
@@ -53,7 +46,7 @@ impl<T: Scalar> FeatureOperator<T> {
         parts.gather(m, &mut all);
         let mut exact = Mat::zeros(m, d);
         let all = in_double(rows(&all, m, d, d));
-        let terms = self.in_double().evaluate_into(exact.as_mut(), all.as_ref(), &mut super::Memory::default())?;
+        let terms = self.in_double().evaluate_into(exact.as_mut(), all.as_ref(), &mut Memory::default())?;
         let exact = exact.subrows(own.start, own.len());
         faer::zip!(gradient.rb_mut(), exact).for_each(|faer::unzip!(out, exact)| *out = T::of(*exact));
         Ok(terms)
