@@ -189,7 +189,8 @@ fn a_step_in_parts_is_that_of_the_whole_batch_but_for_rounding() {
     let sgd = |options: &mut TrainOptions| options.optimizer.optimizer = Some(OptimizerName::Sgd);
     // Relative errors of a gradient in single precision: those of another engine (docs/gpu.md), where a convolution's sums run over
     // hundreds of places and the largest of a window may be another one.
-    let cases: [(fn(&mut TrainOptions), f32); 2] = [(|_| {}, 1e-3), (maps, 1e-2)];
+    type Adjust = fn(&mut TrainOptions);
+    let cases: [(Adjust, f32); 2] = [(|_| {}, 1e-3), (maps, 1e-2)];
     for method in METHODS {
         for (adjust, tolerance) in cases {
             let config = config(method, |options| {

@@ -65,16 +65,16 @@ impl<T: Scalar> BlockInParts<T> for Dense<T> {
         let sums = &mut sums[..own.len() * 2 * d];
         // Parts without rows are not worked on.
         sums.fill(T::ZERO);
-        let chain = |((n, z), (dz, sums)): ((&[T], &[T]), (&mut [T], &mut [T])), y: &[T]| {
+        let chain = |(n, z): (&[T], &[T]), dz: &mut [T], sums: &mut [T], y: &[T]| {
             let (sum, product) = sums.split_at_mut(d);
             self.chain(n, y, z, dz, (sum, product));
         };
         let work = n.par_chunks(rows * d).zip(z.par_chunks(rows * d));
         let work = work.zip(dz.par_chunks_mut(rows * d).zip(sums.par_chunks_mut(2 * d)));
         if y.is_empty() {
-            work.for_each(|part| chain(part, &[]));
+            work.for_each(|(from, (dz, sums))| chain(from, dz, sums, &[]));
         } else {
-            work.zip(y.par_chunks(rows * d)).for_each(|(part, y)| chain(part, y));
+            work.zip(y.par_chunks(rows * d)).for_each(|((from, (dz, sums)), y)| chain(from, dz, sums, y));
         }
         parts.sum(sums, total);
         let (sum, multiple) = total.split_at_mut(d);
