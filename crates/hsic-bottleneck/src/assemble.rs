@@ -1,9 +1,11 @@
 //! From a checked configuration to a network and the method that trains it.
 
+use hsic::parts::{AllHere, Parts};
 use hsic::random::Stream;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::{Dataset, Shape, TargetKind};
-use hsic_learn::engine::Lookahead;
+use hsic_data::fault::Faults;
+use hsic_learn::engine::{InParts, Lookahead};
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members, NormProtocol, ReadoutProtocol};
 use hsic_learn::judge::test_time::TestTime;
 use hsic_learn::method::{MethodSettings, Outputs, check_room};
@@ -137,6 +139,19 @@ pub fn training(config: &TrainConfig) -> Training {
 /// # Errors
 /// `Step` with what the method says of its settings.
 pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Result<Box<dyn Update>, Error> {
+    let here = |count| -> Box<dyn Parts<f32>> { Box::new(AllHere::new(count)) };
+    build_method_on(config, targets, config.shards.map(here))
+}
+
+/// That method on batches in parts, if there are any, wherever they are.
+///
+/// # Errors
+/// Those of [`build_method`], and `Step` if it is none that takes a batch in parts.
+pub fn build_method_on(
+    config: &TrainConfig,
+    targets: impl Into<TargetKind>,
+    parts: Option<Box<dyn Parts<f32>>>,
+) -> Result<Box<dyn Update>, Error> {
     let settings = MethodSettings {
         bottleneck: config.bottleneck,
         approximation: config.approximation,
@@ -149,10 +164,35 @@ pub fn build_method(config: &TrainConfig, targets: impl Into<TargetKind>) -> Res
         head_start: config.design.head_start,
     };
     let update = config.recipe.make(&settings)?;
+    let update = match parts {
+        Some(parts) => Box::new(InParts::new(update, parts)?),
+        None => update,
+    };
     Ok(match config.average {
         Average::None => update,
         Average::Lookahead => Box::new(Lookahead::new(update)),
     })
+}
+
+/// Whether a batch can be cut into the parts that a configuration asks for, if it does: whether all blocks of its network take
+/// it so, and its method.
+///
+/// # Errors
+/// `Step` with the first block that does not, or the method; `Config` if there are more parts than rows.
+///
+/// # Cost
+/// That of making the network.
+pub fn check_shards(config: &TrainConfig, data: &Dataset) -> Result<(), Error> {
+    let Some(shards) = config.shards else { return Ok(()) };
+    let mut faults = Faults::default();
+    // The rows of a batch of data of one's own follow from these.
+    faults.check("shards", shards, shards <= config.batch_size, "from 1 to the rows of a batch (batch-size)");
+    if !faults.0.is_empty() {
+        return Err(ConfigError::Faults(faults.0).into());
+    }
+    build_method(config, data.kind())?;
+    InParts::check(&build_network(config, data.shape, data.kind())?)?;
+    Ok(())
 }
 
 /// The configuration of one of several networks: one sigma, judged fairly, no format training.

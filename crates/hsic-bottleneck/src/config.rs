@@ -174,6 +174,8 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// What learns together.
     pub unit: UnitLength,
+    /// Fixed parts that each batch is cut into; `None` where batches stay whole.
+    pub shards: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads; `None` for those of the pool that training is called on, or all cores.
@@ -408,6 +410,7 @@ impl TrainOptions {
             order,
             schedule,
             unit,
+            shards,
             seed,
             threads,
             checkpoints,
@@ -445,6 +448,7 @@ impl TrainOptions {
             order,
             schedule,
             unit,
+            shards,
             seed,
             threads,
             checkpoints,

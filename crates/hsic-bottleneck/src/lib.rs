@@ -39,6 +39,7 @@ pub mod training;
 pub mod valued;
 
 pub use error::Error;
+pub use hsic::parts;
 pub use hsic_data::{augment, batch, dataset, fault, names, provenance, rows};
 pub use hsic_learn::error as step_error;
 pub use hsic_learn::options as rule_options;

@@ -6,7 +6,7 @@ use hsic_data::dataset::Split;
 use hsic_learn::judge::at_rest::Members;
 use hsic_learn::session::{OnCpu, Session};
 
-use crate::assemble::{build_method, build_network, check_targets, member_config, network_for, training};
+use crate::assemble::{build_method, build_network, check_shards, check_targets, member_config, network_for, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
 use crate::engines::CPU;
@@ -112,6 +112,7 @@ fn train_one(
 ) -> Result<Outcome, Error> {
     let train = &data.train;
     check_targets(config, train)?;
+    check_shards(config, train)?;
     let mut network = network_for(config, train)?;
     let mut update = build_method(config, train.kind())?;
     let mut session = OnCpu::new(&mut network, &mut *update);

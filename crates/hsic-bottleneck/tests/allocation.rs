@@ -3,12 +3,13 @@
 use std::alloc::System;
 
 use hsic::Bottleneck;
+use hsic::parts::AllHere;
 use hsic::random::Stream;
 use hsic_bottleneck::assemble::build_method;
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::Shape;
-use hsic_bottleneck::engine::{Backprop, Feedback, Local};
+use hsic_bottleneck::engine::{Backprop, Feedback, InParts, Local};
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::method::direct_feedback::DirectFeedback;
@@ -121,6 +122,11 @@ fn a_step_allocates_nothing_in_the_steady_state() {
                 ("recomputed by 1", Box::new(Backprop::new(sgd).recomputing(Recompute::Every(1)))),
                 ("recomputed by the root", Box::new(Backprop::new(sgd).recomputing(Recompute::Auto))),
             ];
+            if network(name, widths).blocks().iter().all(|block| block.in_parts().is_some()) {
+                let inner = local(sgd, UpdateOrder::Jacobi, Schedule::Parallel, 1.0);
+                let parts = InParts::new(inner, Box::new(AllHere::new(4))).expect("a method that takes parts");
+                updates.push(("in parts", Box::new(parts)));
+            }
             // Without the two that stand above. A dense net is all that target propagation takes.
             let others = METHODS.iter().filter(|method| !["hsic", "backprop"].contains(&method.name));
             let others = others.filter(|method| name == "mlp" || method.name != "difference-target-propagation");

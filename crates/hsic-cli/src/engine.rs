@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::Error;
+use hsic_bottleneck::assemble::check_shards;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::log::Observer;
@@ -68,8 +69,8 @@ impl Engine for Here {
         true
     }
 
-    fn check(&self, _config: &TrainConfig, _data: &Split) -> Result<(), BoxError> {
-        Ok(())
+    fn check(&self, config: &TrainConfig, data: &Split) -> Result<(), BoxError> {
+        Ok(check_shards(config, &data.train)?)
     }
 
     fn train(

@@ -13,6 +13,7 @@ pub(crate) mod testing;
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
@@ -48,7 +49,8 @@ pub struct Site<'a, T> {
     pub last: bool,
     /// Sizes of the block's output as a map.
     pub shape: Shape,
-    /// The block's input (m x inputs).
+    /// The block's input (m x inputs); where a batch comes in parts and the rule does not [read](Objective::reads_input) it, it
+    /// may have no columns.
     pub x: MatRef<'a, T>,
 }
 
@@ -75,6 +77,11 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         false
     }
 
+    /// Whether the rule reads a block's input ([`Site::x`]): processes that have some rows of a batch each then exchange it.
+    fn reads_input(&self) -> bool {
+        true
+    }
+
     /// What the objective sees of a block's map; `chosen` is the user's choice.
     fn feature(&self, chosen: Feature) -> Feature {
         chosen
@@ -94,6 +101,17 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
     /// learn the signal is told and the gradient not asked for.
     fn pace(&self, _step: u64, _block: usize, _last: bool) -> Pace {
         Pace::Learns(1.0)
+    }
+
+    /// This rule as one whose value at a block (the `last` or another) comes of sums over the parts of a batch of so many
+    /// rows; `None` where it is made of all rows, which processes then gather.
+    fn in_parts(
+        &self,
+        _last: bool,
+        _rows: usize,
+        _parts: usize,
+    ) -> Option<&dyn ObjectiveInParts<T, Shared = Self::Shared, Scratch = Self::Scratch>> {
+        None
     }
 
     /// Whether the rule can train a block (number `block`, `last` or not, with outputs of sizes `shape`).
@@ -128,5 +146,23 @@ pub trait Objective<T: Scalar = f32>: Send + Sync {
         dz: MatMut<'_, T>,
         learners: &mut [Learner<T>],
         scratch: &mut Self::Scratch,
+    ) -> Result<Signal, ObjectiveError>;
+}
+
+/// A rule that takes a batch in parts, of which other processes may have some.
+pub trait ObjectiveInParts<T: Scalar = f32>: Objective<T> {
+    /// As [`Objective::signal`] of a rule without learners, of this process's own rows `z` and `dz`: the signal of the whole
+    /// batch, in every process. The block's input in `site` has no columns.
+    ///
+    /// # Errors
+    /// Those of [`Objective::signal`], in all processes.
+    fn signal_in_parts(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        scratch: &mut Self::Scratch,
+        parts: &mut dyn Parts<T>,
     ) -> Result<Signal, ObjectiveError>;
 }

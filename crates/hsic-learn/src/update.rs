@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Learner, LearnerState, Network};
@@ -168,6 +169,12 @@ pub trait Update<T: Scalar = f32>: Send {
         None
     }
 
+    /// This method as one that takes a batch in parts, where a block needs its own input and the batch and nothing else;
+    /// `None` where it needs more.
+    fn in_parts(&mut self) -> Option<&mut dyn StepInParts<T>> {
+        None
+    }
+
     /// What a checkpoint holds.
     fn state(&self) -> UpdateState<T>;
 
@@ -201,5 +208,24 @@ pub trait Staged<T: Scalar = f32>: Update<T> {
         part: (Range<usize>, &[T]),
         learning_rate: f64,
         relay: &mut Relay<'_, T>,
+    ) -> Result<&StepReport, StepError>;
+}
+
+/// A method that can take a batch in parts, of which this process has some and other processes the others.
+///
+/// All processes have the whole batch at hand, since it follows from the data, and end the step with the same weights and the
+/// same state. For the same number of parts the bits are the same however many processes there are; they differ from those of
+/// [`Update::step`] by rounding.
+pub trait StepInParts<T: Scalar = f32>: Update<T> {
+    /// One step. The signals of the report are those of the whole batch, its spans those of this process.
+    ///
+    /// # Errors
+    /// Those of [`Update::step`], in all processes; `Method` with the first block that does not take a batch in parts.
+    fn step_in_parts(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+        parts: &mut dyn Parts<T>,
     ) -> Result<&StepReport, StepError>;
 }

@@ -11,6 +11,8 @@ pub mod design;
 pub mod entrance;
 mod error;
 pub mod feature;
+#[cfg(test)]
+mod in_parts_tests;
 pub mod label;
 pub mod layout;
 pub mod learner;
@@ -31,7 +33,7 @@ use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 pub use activation::Activation;
-pub use block::{Block, Cache, MapKind, Weights, class_names};
+pub use block::{Block, BlockInParts, Cache, MapKind, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;

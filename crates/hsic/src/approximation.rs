@@ -34,6 +34,7 @@ use faer::{Mat, MatMut, MatRef};
 
 use crate::error::Error;
 use crate::objective::{BatchOperator, Bottleneck, Evaluation, LabelFit, Terms, Workspace};
+use crate::parts::Parts;
 use crate::scalar::Scalar;
 use crate::targets::Targets;
 
@@ -81,6 +82,17 @@ impl Approximation {
 }
 
 impl Approximation {
+    /// Whether a batch of so many rows can come in so many parts, of which sums are enough
+    /// ([`ApproximateOperator::evaluate_in_parts`]): of Fourier features, and of blocks where each part has as many of these.
+    #[must_use]
+    pub fn takes_parts(self, rows: usize, count: usize) -> bool {
+        match self {
+            Self::Exact | Self::Nystroem(_) => false,
+            Self::Blocks(size) => blocks::takes_parts(rows, size, count),
+            Self::Fourier(_) => true,
+        }
+    }
+
     /// Checks that a fit to the labels can be had in this form.
     ///
     /// # Errors
@@ -264,6 +276,29 @@ impl<T: Scalar> ApproximateOperator<T> {
             Form::Exact(operator) => operator.x_trace(),
             Form::Blocks(blocks) => blocks.mean(BatchOperator::x_trace),
             Form::Features(operator) => operator.x_trace(),
+        }
+    }
+
+    /// Value of the approximated objective for a batch in parts, and its gradient at this process's own rows `z` into
+    /// `gradient`. Other processes hear of sums alone: of Fourier features of r x r and r x n numbers a part, n the columns of the
+    /// labels' factor and with the X term r more; of blocks of their values.
+    ///
+    /// # Errors
+    /// As [`ApproximateOperator::evaluate_into`], in all processes.
+    ///
+    /// # Panics
+    /// If the form does not [take](Approximation::takes_parts) these parts.
+    pub fn evaluate_in_parts(
+        &self,
+        gradient: MatMut<'_, T>,
+        z: MatRef<'_, T>,
+        workspace: &mut ApproximateWorkspace<T>,
+        parts: &mut dyn Parts<T>,
+    ) -> Result<Terms, Error> {
+        match &self.0 {
+            Form::Exact(_) => panic!("a form that is made of all rows takes no parts"),
+            Form::Blocks(blocks) => blocks.evaluate_in_parts(gradient, z, &mut workspace.exact, parts),
+            Form::Features(operator) => operator.evaluate_in_parts(gradient, z, &mut workspace.features, parts),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod labels;
 pub mod memory;
 pub mod objective;
+pub mod parts;
 pub mod product;
 pub mod random;
 pub mod ridge;

@@ -1,5 +1,6 @@
 //! Which blocks each process has.
 
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -25,6 +26,15 @@ pub(crate) enum Stages {
     Given(Vec<usize>),
 }
 
+impl fmt::Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Given(counts) => f.write_str(&counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        }
+    }
+}
+
 impl FromStr for Stages {
     type Err = String;
 
@@ -44,7 +54,7 @@ pub(crate) fn fault(stages: &Stages, blocks: usize, processes: usize) -> Option<
         return Some(format!("{processes} processes for {blocks} blocks: expected one block each at the least"));
     }
     let Stages::Given(counts) = stages else { return None };
-    let told = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let told = stages.to_string();
     if counts.len() != processes {
         return Some(format!("stages = {told}: expected {processes} numbers, one a process"));
     }

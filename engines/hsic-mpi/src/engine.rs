@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use hsic_bottleneck::assemble::{build_method, build_network, check_targets, network_for, training};
+use hsic_bottleneck::assemble::{build_method, build_network, check_shards, check_targets, network_for, training};
 use hsic_bottleneck::conclusion::{Spent, conclude};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{STANDARD_INPUT, Split};
@@ -19,7 +19,7 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::session::Session;
 use hsic_bottleneck::step_error::{BoxError, StepError};
 use hsic_bottleneck::threads::on_threads;
-use hsic_bottleneck::trainer::{Outcome, finish, take_up};
+use hsic_bottleneck::trainer::{Outcome, finish, kept, take_up};
 use hsic_bottleneck::update::UpdateOrder;
 use hsic_cli::engine::Engine;
 use mpi::Threading;
@@ -28,6 +28,7 @@ use mpi::environment::Universe;
 use crate::cuts::{Stages, even, fault, measured, ranges};
 use crate::link::Link;
 use crate::saver::{Records, Saver, Unseen};
+use crate::shards::in_shards;
 use crate::stage::Stage;
 
 /// What a process waits before it tells of an error: the one that leads has mostly told of the same by then.
@@ -39,7 +40,8 @@ const FAILED: i32 = 2;
 /// One of the processes that MPI started.
 pub(crate) struct Mpi {
     link: Link,
-    stages: Stages,
+    /// As they were given.
+    stages: Option<Stages>,
     /// Ends MPI when it is dropped.
     _universe: Universe,
 }
@@ -49,7 +51,7 @@ impl Mpi {
     ///
     /// # Errors
     /// If MPI cannot be used from the threads of a training.
-    pub(crate) fn start(stages: Stages, timeout: u64) -> Result<Self, BoxError> {
+    pub(crate) fn start(stages: Option<Stages>, timeout: u64) -> Result<Self, BoxError> {
         let found = mpi::initialize_with_threading(Threading::Multiple);
         let (universe, threading) = found.ok_or("MPI is started already: expected one training a process")?;
         // A training runs on a thread of its pool, one and the same throughout.
@@ -76,6 +78,15 @@ impl Engine for Mpi {
                 "sigma: expected one number; of several there are several networks, each a training of its own",
             );
         }
+        if !config.restarts.0.is_empty() {
+            return refuse("restarts: expected none; hsic train --resume trains a finished run further");
+        }
+        if config.dataset == STANDARD_INPUT {
+            return refuse("dataset = -: expected a file, which every process reads");
+        }
+        if let Some(shards) = config.shards {
+            return self.check_shards(shards, config, data);
+        }
         if config.monitor_steps > 0 {
             return refuse("monitor-steps: expected 0, since the monitor looks at all blocks at once");
         }
@@ -83,12 +94,6 @@ impl Engine for Mpi {
             return refuse(
                 "checkpoint-minutes: expected checkpoint-steps or checkpoint-epochs, which are the same for all",
             );
-        }
-        if !config.restarts.0.is_empty() {
-            return refuse("restarts: expected none; hsic train --resume trains a finished run further");
-        }
-        if config.dataset == STANDARD_INPUT {
-            return refuse("dataset = -: expected a file, which every process reads");
         }
         let network = build_network(config, data.train.shape, data.train.kind())?;
         let is_staged = build_method(config, data.train.kind())?.staged().is_some();
@@ -100,7 +105,7 @@ impl Engine for Mpi {
             );
             return refuse(&told);
         }
-        fault(&self.stages, network.blocks().len(), self.link.stages()).map_or(Ok(()), |told| refuse(&told))
+        fault(self.stages(), network.blocks().len(), self.link.stages()).map_or(Ok(()), |told| refuse(&told))
     }
 
     fn meet(&self, run: Option<&Path>) -> Result<PathBuf, BoxError> {
@@ -126,9 +131,38 @@ impl Engine for Mpi {
         observers: &mut [&mut dyn Observer],
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
-        let _held = if self.link.is_last() { Some(run.lock()?) } else { None };
-        let at = (&self.link, &self.stages);
-        on_threads(config.threads, || in_stages(at, config, data, run, observers, stop))?
+        let link = &self.link;
+        let mut train = || {
+            on_threads(config.threads, || match config.shards {
+                Some(shards) => in_shards((link, shards), config, data, run, observers, stop),
+                None => in_stages((link, self.stages()), config, data, run, observers, stop),
+            })?
+        };
+        if !link.is_last() {
+            return train();
+        }
+        let _held = run.lock()?;
+        kept(run, train)
+    }
+}
+
+impl Mpi {
+    fn stages(&self) -> &Stages {
+        self.stages.as_ref().unwrap_or(&Stages::Auto)
+    }
+
+    /// Whether these processes carry out a training on so many parts of each batch.
+    fn check_shards(&self, shards: usize, config: &TrainConfig, data: &Split) -> Result<(), BoxError> {
+        if let Some(stages) = &self.stages {
+            let told =
+                format!("stages = {stages} and shards = {shards}: expected one of them, since processes are either");
+            return Err(told.into());
+        }
+        let ranks = self.link.ranks();
+        if ranks > shards {
+            return Err(format!("{ranks} processes for shards = {shards}: expected a part each at the least").into());
+        }
+        Ok(check_shards(config, &data.train)?)
     }
 }
 

@@ -7,12 +7,15 @@
 //!
 //! Ranks count stages from behind: rank 0 has the last one, where outputs are judged. It keeps the run's folder, and hears
 //! from the others what their blocks tell of themselves.
+//!
+//! With `--shards S` every process has all blocks instead, and some of the S parts of each batch ([`shards`]).
 
 mod cuts;
 mod engine;
 mod exchange;
 mod link;
 mod saver;
+mod shards;
 mod stage;
 mod watch;
 
@@ -25,9 +28,10 @@ use crate::engine::Mpi;
 /// What `hsic-mpi train` reads beside the options of `hsic train`.
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// Blocks of each process, the first of the network first, as 2,2,3; or auto: as even as twelve steps of them show
-    #[arg(long, value_name = "N,...|auto", default_value = "auto")]
-    stages: Stages,
+    /// Blocks of each process, the first of the network first, as 2,2,3; or auto: as even as twelve steps of them show [default:
+    /// auto; with --shards every process has all]
+    #[arg(long, value_name = "N,...|auto")]
+    stages: Option<Stages>,
     /// Seconds that a process waits for another's sign of life, >= 1, before it ends all of them
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     step_timeout: u64,

@@ -47,6 +47,9 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     refuse(units, format!("unit = {}: expected 1, {instead}", config.unit));
     let is_small = config.design.head_start != HeadStart::Uniform;
     refuse(is_small, format!("head-start = small: expected uniform, {instead}"));
+    if let Some(shards) = config.shards {
+        refuse(true, format!("shards = {shards}: expected none, {instead}"));
+    }
     let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
     refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
     refuse(

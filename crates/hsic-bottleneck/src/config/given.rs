@@ -12,6 +12,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::method::{Method, Outputs};
 use hsic_learn::methods::{METHODS, Methods};
 use hsic_learn::options::{InputTerm, LocalLoss, PhsicKernel};
+use hsic_learn::update::{UnitLength, UpdateOrder};
 use hsic_nn::network::models::ends_in_capsules;
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
 use hsic_nn::optimizer::{Algorithm, Entrywise, OptimizerName};
@@ -80,8 +81,9 @@ const ORDERED: &[&str] = &[
     "softhebb",
 ];
 
-/// Methods whose blocks may learn in units of several.
-const IN_UNITS: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
+/// Methods by which a block needs its input and the batch alone, so that a batch can come in parts and blocks learn in units.
+const BLOCK_BY_BLOCK: &[&str] =
+    &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
 
 /// Methods that see a map by its `feature`, in training or where classes are read.
 const BY_FEATURE: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "mono-forward", "forward-forward"];
@@ -350,7 +352,30 @@ static CONDITIONS: &[Condition] = &[
     },
     Condition {
         fields: &["unit"],
-        unread: |config, _| by_method(config, IN_UNITS.contains(&config.method.name), IN_UNITS.join(", ")),
+        unread: |config, _| by_method(config, BLOCK_BY_BLOCK.contains(&config.method.name), BLOCK_BY_BLOCK.join(", ")),
+    },
+    Condition {
+        fields: &["shards"],
+        unread: |config, _| by_method(config, BLOCK_BY_BLOCK.contains(&config.method.name), BLOCK_BY_BLOCK.join(", ")),
+    },
+    Condition {
+        fields: &["shards"],
+        unread: |config, _| {
+            let here = "update = gauss-seidel, by which a block waits for those before it";
+            unless(config.order == UpdateOrder::Jacobi, here, "update = jacobi")
+        },
+    },
+    Condition {
+        fields: &["shards"],
+        unread: |config, _| {
+            unless(config.unit == UnitLength::default(), of("unit", &config.unit.to_string()), "unit = 1")
+        },
+    },
+    Condition {
+        fields: &["shards"],
+        unread: |config, _| {
+            unless(config.entrance.dropout == 0.0, of("dropout", &config.entrance.dropout.to_string()), "dropout = 0")
+        },
     },
     Condition {
         fields: &["bn"],

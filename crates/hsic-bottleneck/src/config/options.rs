@@ -33,6 +33,9 @@ options! {
         /// How many consecutive blocks before the output block learn together, by the objective of the last of them and with a
         /// gradient within: a whole number >= 1, or all [default: 1]
         unit: UnitLength,
+        /// Cut each batch into so many fixed parts, >= 1, whose sums are formed by themselves and added in their order, so that
+        /// processes can have some of them each (hsic-mpi); another number rounds otherwise [default: batches stay whole]
+        shards: usize,
         /// Seed of weights, order and built-in data [default: 1]
         seed: u64,
         /// Threads, >= 1 [default: all cores]
@@ -70,6 +73,8 @@ pub struct Course {
     pub schedule: Schedule,
     /// What learns together.
     pub unit: UnitLength,
+    /// Fixed parts of each batch; `None` where batches stay whole.
+    pub shards: Option<usize>,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads; `None` for those of the pool that training is called on, or all cores.
@@ -106,6 +111,9 @@ impl TrainingOptions {
         let together = order == UpdateOrder::Jacobi || schedule == Schedule::Sequential;
         faults.check("schedule", "parallel", together, "sequential, since gauss-seidel takes blocks in turn");
         let unit = *self.unit.get_or_insert_default();
+        let shards = self.shards;
+        let fitting = shards.is_none_or(|count| count >= 1 && (self.batch_size.is_none() || count <= batch_size));
+        faults.check("shards", shards.unwrap_or_default(), fitting, "from 1 to the rows of a batch (batch-size)");
         let seed = *self.seed.get_or_insert(1);
         faults.check("threads", 0, self.threads != Some(0), "a whole number >= 1");
         if self.checkpoint_steps.is_none() && self.checkpoint_minutes.is_none() {
@@ -132,6 +140,7 @@ impl TrainingOptions {
             order,
             schedule,
             unit,
+            shards,
             seed,
             threads,
             checkpoints,

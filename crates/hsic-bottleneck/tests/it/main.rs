@@ -26,6 +26,7 @@ mod recipe;
 mod regression;
 mod runs;
 mod schedules;
+mod shards;
 mod stages;
 mod statistics;
 mod three_blocks;

@@ -114,9 +114,8 @@ fn an_audit_finds_local_rules_local_and_the_others_not() {
 #[test]
 fn heads_of_the_network_and_beside_blocks_start_small() {
     let data = data();
-    let deviation = |weights: &[f32]| {
-        (weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / weights.len() as f64).sqrt()
-    };
+    let deviation =
+        |weights: &[f32]| (weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / weights.len() as f64).sqrt();
     for name in ["hsic-local", "predsim", "mono-forward", "greedy"] {
         let method = METHODS.iter().find(|method| method.name == name).unwrap();
         for start in [HeadStart::Small, HeadStart::Uniform] {
@@ -131,7 +130,9 @@ fn heads_of_the_network_and_beside_blocks_start_small() {
             let heads = trained.update.state().learners.into_iter();
             // The classifier of each block; g of predsim and layers of greedy have other sizes.
             let heads: Vec<Vec<f32>> = heads
-                .filter_map(|learners| learners.into_iter().map(|learner| learner.parameters).find(|p| p.len() % 10 == 0))
+                .filter_map(|learners| {
+                    learners.into_iter().map(|learner| learner.parameters).find(|p| p.len() % 10 == 0)
+                })
                 .collect();
             assert!(heads.len() >= 4, "{name}: {}", heads.len());
             for weights in heads.iter().map(|parameters| &parameters[..parameters.len() - 10]) {

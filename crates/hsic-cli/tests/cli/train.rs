@@ -40,6 +40,36 @@ fn a_small_run_learns_and_leaves_its_folder() {
 }
 
 #[test]
+fn parts_of_batches_are_kept_with_a_run_and_have_one_outcome_on_any_threads() {
+    let place = Place::new();
+    let parts = "--shards 8";
+    for (run, more) in [
+        ("whole", ""),
+        ("a", "--shards 8 --threads 1"),
+        ("b", "--shards 8 --threads 3"),
+        ("c", "--shards 8 --schedule sequential"),
+        ("d", "--shards 4"),
+    ] {
+        let output = place.run(&format!("train {SMALL} --epochs 1 --run {run} --quiet {more}"));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let kept = String::from_utf8(bytes(&place.path(run).join("config.toml"))).unwrap();
+        assert_eq!(kept.contains("shards = 8"), more.contains(parts), "{kept}");
+    }
+    let weights = |run: &str| bytes(&place.path(run).join("weights.safetensors"));
+    assert!(weights("a") == weights("b") && weights("a") == weights("c"));
+    assert!(weights("a") != weights("d") && weights("a") != weights("whole"));
+    for (options, told) in [
+        ("--shards 8 --method backprop", "shards = 8: expected not given for backprop"),
+        ("--shards 65", "shards = 65: expected from 1 to the rows of a batch (batch-size)"),
+        ("--shards 8 --model resnet-conv", "shards cannot train block"),
+    ] {
+        let error = place.fails(&format!("train {} {options} --run never", SMALL.replace("--widths 32x2", "")));
+        assert!(error.contains(told), "{error}");
+    }
+    assert!(!place.path("never").exists());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let place = Place::new();
     for (run, more) in [("a", "--threads 1"), ("b", "--threads 2"), ("c", "--schedule sequential"), ("d", "--seed 2")] {

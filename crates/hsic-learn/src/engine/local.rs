@@ -8,6 +8,8 @@
 //! can move a bit.
 
 mod desk;
+mod in_parts;
+mod kept;
 mod staged;
 mod task;
 
@@ -24,6 +26,7 @@ use hsic_nn::network::{Cache, HeadStart, Learner, Network};
 use hsic_nn::optimizer::{Group, Optimizer, OptimizerState};
 
 use self::desk::{DEPTH, Desk, Gate, Place};
+use self::kept::{Answer, Outputs};
 use self::task::{At, Lent, Own, Scratch};
 use super::clock::{cleared, in_order};
 use super::pass::Pass;
@@ -31,7 +34,9 @@ use super::pool::Pool;
 use crate::error::StepError;
 use crate::objective::{ByRule, Objective, Pace, Rule, Signal};
 use crate::span::Work;
-use crate::update::{Schedule, Staged, StepReport, UnitLength, Update, UpdateOrder, UpdateState, restore_optimizers};
+use crate::update::{
+    Schedule, Staged, StepInParts, StepReport, UnitLength, Update, UpdateOrder, UpdateState, restore_optimizers,
+};
 
 /// Trains each unit by `objective`.
 pub struct Local<O: Objective<T>, T: Scalar = f32> {
@@ -52,6 +57,9 @@ pub struct Local<O: Objective<T>, T: Scalar = f32> {
     outputs: Vec<Vec<T>>,
     scratches: Pool<Scratch<T, O::Scratch>>,
     places: Vec<Mutex<Place<'static, T>>>,
+    /// One a block, where batches come in parts.
+    kept: Vec<Outputs<T>>,
+    answers: Vec<Answer<T>>,
     report: StepReport,
 }
 
@@ -73,6 +81,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
             outputs: Vec::new(),
             scratches: Pool::default(),
             places: Vec::new(),
+            kept: Vec::new(),
+            answers: Vec::new(),
             report: StepReport::default(),
         }
     }
@@ -286,6 +296,13 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
 
     fn staged(&mut self) -> Option<&mut dyn Staged<T>> {
         // A unit of several blocks cannot be cut.
+        match (self.order, self.length) {
+            (UpdateOrder::Jacobi, UnitLength::Blocks(1)) => Some(self),
+            _ => None,
+        }
+    }
+
+    fn in_parts(&mut self) -> Option<&mut dyn StepInParts<T>> {
         match (self.order, self.length) {
             (UpdateOrder::Jacobi, UnitLength::Blocks(1)) => Some(self),
             _ => None,

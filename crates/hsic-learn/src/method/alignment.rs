@@ -65,6 +65,10 @@ impl<T: Scalar> Objective<T> for Alignment {
     type Shared = Targets<T>;
     type Scratch = AlignmentScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn prepare(
         &self,
         batch: &Batch<T>,

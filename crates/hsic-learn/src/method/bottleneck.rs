@@ -24,9 +24,10 @@
 
 use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
+use hsic::parts::Parts;
 use hsic::scalar::vectorize;
 use hsic::sums::{grown, rows_of};
-use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar};
+use hsic::{ApproximateOperator, ApproximateWorkspace, Approximation, Bottleneck, Scalar, Terms};
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_data::fault::Faults;
@@ -37,7 +38,7 @@ use super::{Method, MethodSettings, Outputs, Recipe, Stages};
 use crate::engine::Local;
 use crate::error::{ObjectiveError, StepError};
 use crate::objective::classifier::{classify, zero_classifier};
-use crate::objective::{Labels, Objective, Signal, Site};
+use crate::objective::{Labels, Objective, ObjectiveInParts, Signal, Site};
 use crate::options::InputTerm;
 use crate::update::{Schedule, UpdateOrder};
 
@@ -272,12 +273,27 @@ impl<T: Scalar> Objective<T> for HsicObjective {
     type Shared = HsicShared<T>;
     type Scratch = HsicScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        self.x == InputTerm::Block
+    }
+
     fn learns_values(&self) -> bool {
         self.classifier.is_none()
     }
 
     fn learners(&self, _block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
         self.classifier.map(|(_, classes)| zero_classifier(shape.columns(), classes)).into_iter().collect()
+    }
+
+    fn in_parts(
+        &self,
+        _last: bool,
+        rows: usize,
+        parts: usize,
+    ) -> Option<&dyn ObjectiveInParts<T, Shared = Self::Shared, Scratch = Self::Scratch>> {
+        // A classifier's loss is of all rows, and so is the operator of a block's own input.
+        let by_sums = self.classifier.is_none() && self.x != InputTerm::Block;
+        (by_sums && self.approximation.takes_parts(rows, parts)).then_some(self)
     }
 
     fn prepare(
@@ -326,9 +342,31 @@ impl<T: Scalar> Objective<T> for HsicObjective {
                 || faer::zip!(dz.rb_mut(), gradient).for_each(|faer::unzip!(dz, own)| *dz += *own),
             );
         }
-        let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
-        Ok(Signal { loss, terms: named, gradient_norm: 0.0, dead: terms.dead })
+        Ok(Signal { loss, ..told(terms) })
     }
+}
+
+impl<T: Scalar> ObjectiveInParts<T> for HsicObjective {
+    fn signal_in_parts(
+        &self,
+        shared: &Self::Shared,
+        _site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        scratch: &mut Self::Scratch,
+        parts: &mut dyn Parts<T>,
+    ) -> Result<Signal, ObjectiveError> {
+        let Some(operator) = &shared.operator else {
+            unreachable!("an operator of a block's own input takes no parts")
+        };
+        Ok(told(operator.evaluate_in_parts(dz, z, &mut scratch.workspace, parts)?))
+    }
+}
+
+/// The terms by name.
+fn told(terms: Terms) -> Signal {
+    let named = [("nhsic_x", terms.x), ("nhsic_y", terms.y)];
+    Signal { loss: terms.loss, terms: named, gradient_norm: 0.0, dead: terms.dead }
 }
 
 #[cfg(test)]

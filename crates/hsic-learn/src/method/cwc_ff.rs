@@ -136,6 +136,10 @@ impl<T: Scalar> Objective<T> for Competition {
     type Shared = Labels;
     type Scratch = CompetitionScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn feature(&self, _chosen: Feature) -> Feature {
         Feature::Flat
     }

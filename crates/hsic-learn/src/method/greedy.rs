@@ -131,6 +131,10 @@ impl<T: Scalar> Objective<T> for Greedy {
     type Shared = Labels;
     type Scratch = GreedyScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn feature(&self, _chosen: Feature) -> Feature {
         Feature::Flat
     }

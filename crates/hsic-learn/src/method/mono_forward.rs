@@ -76,6 +76,10 @@ impl<T: Scalar> Objective<T> for MonoForward {
     type Shared = Labels;
     type Scratch = MonoForwardScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn learners(&self, block: usize, _last: bool, shape: Shape) -> Vec<Learner<T>> {
         let mut stream = Stream::new(self.seed, "mono-forward", block as u64);
         vec![classifier(shape.columns(), self.classes, &mut stream)]

@@ -211,6 +211,10 @@ impl<T: Scalar> Objective<T> for Phsic {
     type Shared = Targets<T>;
     type Scratch = PhsicScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn prepare(
         &self,
         batch: &Batch<T>,

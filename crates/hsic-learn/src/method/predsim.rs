@@ -143,6 +143,10 @@ impl<T: Scalar> Objective<T> for PredSim {
     type Shared = (Targets<T>, Labels);
     type Scratch = PredSimScratch<T>;
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn feature(&self, _chosen: Feature) -> Feature {
         Feature::Flat
     }

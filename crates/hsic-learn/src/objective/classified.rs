@@ -3,12 +3,13 @@
 
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::Shape;
 use hsic_nn::network::{Feature, Learner};
 
 use super::cross_entropy::CrossEntropyScratch;
-use super::{Labels, Objective, Pace, Signal, Site};
+use super::{Labels, Objective, ObjectiveInParts, Pace, Signal, Site};
 use crate::error::{ObjectiveError, StepError};
 
 /// `inner` for all blocks but the last, cross-entropy (of values the squared error) for the last. Each is still on its own: the classifier sees the
@@ -38,6 +39,10 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
     type Shared = ClassifiedShared<O::Shared>;
     type Scratch = ClassifiedScratch<T, O::Scratch>;
 
+    fn reads_input(&self) -> bool {
+        self.0.reads_input()
+    }
+
     fn learns_values(&self) -> bool {
         self.0.learns_values()
     }
@@ -60,6 +65,15 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
 
     fn check(&self, block: usize, last: bool, shape: Shape) -> Result<(), StepError> {
         if last { Ok(()) } else { self.0.check(block, last, shape) }
+    }
+
+    fn in_parts(
+        &self,
+        last: bool,
+        rows: usize,
+        parts: usize,
+    ) -> Option<&dyn ObjectiveInParts<T, Shared = Self::Shared, Scratch = Self::Scratch>> {
+        (!last && self.0.in_parts(last, rows, parts).is_some()).then_some(self)
     }
 
     fn prepare(
@@ -86,5 +100,22 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for Classified<O> {
             return self.0.signal(&shared.inner, site, z, dz, learners, &mut scratch.inner);
         }
         scratch.last.evaluate(&shared.labels, z, dz)
+    }
+}
+
+impl<T: Scalar, O: Objective<T>> ObjectiveInParts<T> for Classified<O> {
+    fn signal_in_parts(
+        &self,
+        shared: &Self::Shared,
+        site: Site<'_, T>,
+        z: MatRef<'_, T>,
+        dz: MatMut<'_, T>,
+        scratch: &mut Self::Scratch,
+        parts: &mut dyn Parts<T>,
+    ) -> Result<Signal, ObjectiveError> {
+        match self.0.in_parts(site.last, shared.labels.of_rows.len(), parts.count()) {
+            Some(inner) => inner.signal_in_parts(&shared.inner, site, z, dz, &mut scratch.inner, parts),
+            None => unreachable!("it was asked before"),
+        }
     }
 }

@@ -43,6 +43,10 @@ impl<R: Rule> Objective for ByRule<R> {
     type Shared = Labels;
     type Scratch = ();
 
+    fn reads_input(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, batch: &Batch, earlier: Option<Labels>, _scratch: &mut ()) -> Result<Labels, ObjectiveError> {
         Ok(Labels::of(batch, earlier))
     }

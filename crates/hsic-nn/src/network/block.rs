@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
@@ -198,6 +199,11 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
         self.forward(m, x, z, &mut Cache::default());
     }
 
+    /// This block as one that takes a batch in parts; `None` for one that does not.
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        None
+    }
+
     /// Moves the running statistics towards those of the last `forward`, by the share that the cache names.
     fn absorb_statistics(&mut self, _m: usize, _cache: &mut Cache<T>) {}
 
@@ -224,6 +230,39 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// otherwise.
     fn modules(&self) -> Vec<Module> {
         vec![Module::new("Block", &[])]
+    }
+}
+
+/// A block that takes a batch in parts, of which other processes may have some: what it needs of the whole batch are sums,
+/// which are formed a part each.
+///
+/// `m` are the rows of the whole batch; `x`, `z` and `dz` have those of this process's [own](hsic::parts::own_rows) parts. The
+/// results differ from those of [`Block::forward`] and [`Block::gradient`] by rounding, for another number of parts too; for
+/// the same number they have the same bits however many processes have the parts.
+pub trait BlockInParts<T: Scalar = f32>: Block<T> {
+    /// As [`Block::forward`]. The statistics of the whole batch are then in the cache, where
+    /// [`Block::absorb_statistics`] finds them.
+    fn forward_in_parts(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>, parts: &mut dyn Parts<T>);
+
+    /// As [`Block::gradient`] without dL/dx: the gradient of the whole batch, in every process.
+    #[allow(clippy::too_many_arguments, reason = "the batch, what forward left, and the result, all lent")]
+    fn gradient_in_parts(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        parts: &mut dyn Parts<T>,
+    );
+}
+
+/// A block inside another one that says of itself that it takes a batch in parts, since this one does.
+pub(super) fn in_parts<T: Scalar>(block: &dyn Block<T>) -> &dyn BlockInParts<T> {
+    match block.in_parts() {
+        Some(block) => block,
+        None => unreachable!("a block around one that does not take a batch in parts does not either"),
     }
 }
 

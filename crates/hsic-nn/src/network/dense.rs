@@ -5,6 +5,8 @@
 //! A batch norm takes the bias out again, so in training b is not added and its gradient is 0; it moves the running
 //! mean, as in PyTorch.
 
+mod in_parts;
+
 use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
 use hsic::product::product;
@@ -14,7 +16,7 @@ use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, MapKind, Weights};
+use super::block::{Block, BlockInParts, Cache, MapKind, Weights};
 use super::design::HeadStart;
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
@@ -152,6 +154,72 @@ impl<T: Scalar> Dense<T> {
         }
     }
 
+    /// From a (m x outputs, in `n`) and the batch's statistics, if there is a norm, to normalized values and activations, row
+    /// by row.
+    fn activate(&self, n: &mut [T], (mean, inverse): (&[T], &[T]), y: &mut [T], z: &mut [T]) {
+        match self.norm {
+            Norm::None => {
+                norm::add_bias(n, self.bias());
+                self.activation.apply(n, z);
+            }
+            Norm::Batch => self.activation.normalize_and_apply(n, mean, inverse, z),
+            Norm::BatchAffine | Norm::BatchBias => {
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        norm::normalize_in_place(n, mean, inverse);
+                        norm::scale(n, self.affine(), self.outputs, y);
+                    },
+                );
+                self.activation.apply(y, z);
+            }
+        }
+    }
+
+    /// From dL/dz to what flows back through the activation, in its place, which is added to sums by channel: of it, and of
+    /// it times the normalized values. Without a norm the first are the gradient of the biases.
+    fn chain(&self, n: &[T], y: &[T], z: &[T], dz: &mut [T], (sum, product): (&mut [T], &mut [T])) {
+        match self.norm {
+            Norm::None => {
+                self.activation.chain(n, z, dz);
+                for row in dz.chunks_exact(self.outputs).filter(|_| self.biased) {
+                    for (sum, &value) in sum.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            }
+            Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
+            Norm::BatchAffine | Norm::BatchBias => {
+                self.activation.chain(y, z, dz);
+                vectorize(
+                    #[inline(always)]
+                    || norm::add_sums(n, dz, sum, product),
+                );
+            }
+        }
+    }
+
+    /// From these sums over all `m` rows to the gradients of biases, scale and shift, and to what [`pull`](Self::pull) takes.
+    fn close(&self, m: usize, (sum, product): (&mut [T], &mut [T]), inverse: &mut [T], gradients: &mut [T]) {
+        let (bias, affine) = gradients.split_at_mut(self.outputs);
+        if self.norm == Norm::None {
+            bias.copy_from_slice(sum);
+        } else {
+            bias.fill(T::ZERO);
+            norm::close_sums(m, sum, product, inverse, self.affine(), affine);
+        }
+    }
+
+    /// From what flows back through the activation to dL/da, in its place, row by row.
+    fn pull(&self, n: &[T], inverse: &[T], (sum, product): (&[T], &[T]), da: &mut [T]) {
+        if self.norm != Norm::None {
+            vectorize(
+                #[inline(always)]
+                || norm::backward(n, inverse, sum, product, da),
+            );
+        }
+    }
+
     /// Kept from forward to gradient: n (m x outputs), batch mean, batch variance, 1/sqrt(var + eps), two sums, and
     /// scale n + shift.
     fn split<'c>(&self, m: usize, cache: &'c mut Cache<T>) -> [&'c mut [T]; 7] {
@@ -198,29 +266,11 @@ impl<T: Scalar> Block<T> for Dense<T> {
         let shared = cache.is_shared();
         let [n, mean, variance, inverse, _, _, y] = self.split(m, cache);
         self.linear_on(m, shared, x, n);
-        match self.norm {
-            Norm::None => {
-                norm::add_bias(n, self.bias());
-                self.activation.apply(n, z);
-            }
-            Norm::Batch => {
-                norm::moments(n, mean, variance);
-                norm::finish(m, variance, inverse);
-                self.activation.normalize_and_apply(n, mean, inverse, z);
-            }
-            Norm::BatchAffine | Norm::BatchBias => {
-                norm::moments(n, mean, variance);
-                norm::finish(m, variance, inverse);
-                vectorize(
-                    #[inline(always)]
-                    || {
-                        norm::normalize_in_place(n, mean, inverse);
-                        norm::scale(n, self.affine(), self.outputs, y);
-                    },
-                );
-                self.activation.apply(y, z);
-            }
+        if self.norm != Norm::None {
+            norm::moments(n, mean, variance);
+            norm::finish(m, variance, inverse);
         }
+        self.activate(n, (mean, inverse), y, z);
     }
 
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
@@ -243,36 +293,16 @@ impl<T: Scalar> Block<T> for Dense<T> {
         let (d, shared) = (self.outputs, cache.is_shared());
         let [n, _, _, inverse, sum, product, y] = self.split(m, cache);
         let (weight, rest) = parameters.split_at_mut(d * self.inputs);
-        let (bias, affine) = rest.split_at_mut(d);
-        bias.fill(T::ZERO);
         sum.fill(T::ZERO);
         product.fill(T::ZERO);
-        match self.norm {
-            Norm::None => {
-                self.activation.chain(n, z, dz);
-                for row in dz.chunks_exact(d).filter(|_| self.biased) {
-                    for (sum, &value) in bias.iter_mut().zip(row) {
-                        *sum += value;
-                    }
-                }
-            }
-            Norm::Batch => self.activation.chain_and_sum(n, z, dz, sum, product),
-            Norm::BatchAffine | Norm::BatchBias => {
-                self.activation.chain(y, z, dz);
-                vectorize(
-                    #[inline(always)]
-                    || norm::add_sums(n, dz, sum, product),
-                );
-            }
-        }
-        if self.norm != Norm::None {
-            norm::close_sums(m, sum, product, inverse, self.affine(), affine);
-            vectorize(
-                #[inline(always)]
-                || norm::backward(n, inverse, sum, product, dz),
-            );
-        }
+        self.chain(n, y, z, dz, (sum, product));
+        self.close(m, (sum, product), inverse, rest);
+        self.pull(n, inverse, (sum, product), dz);
         self.products(shared, x, dz, weight, dx);
+    }
+
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        Some(self)
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
@@ -280,7 +310,8 @@ impl<T: Scalar> Block<T> for Dense<T> {
             return;
         }
         let share = cache.share();
-        let [_, mean, variance, ..] = self.split(m, cache);
+        // Of the rows nothing is asked, of which this process may have had a part.
+        let [_, mean, variance, ..] = self.split(0, cache);
         let bias = &self.parameters[self.outputs * self.inputs..][..self.outputs];
         norm::absorb(m, share, mean, variance, bias, &mut self.statistics);
     }

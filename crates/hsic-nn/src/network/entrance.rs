@@ -15,13 +15,14 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic::random::Stream;
 use hsic::scalar::vectorize;
 use hsic::sums::dot;
 use hsic_data::dataset::Shape;
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Cache, Weights};
+use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::layout::{Module, TensorSpec};
 use crate::optimizer::Groups;
 
@@ -154,8 +155,8 @@ impl<T: Scalar> Entered<T> {
     }
 
     /// The normalized rows of `x` into `y`.
-    fn normalize(&self, m: usize, x: &[T], y: &mut [T]) {
-        let columns = x.len() / m;
+    fn normalize(&self, x: &[T], y: &mut [T]) {
+        let columns = self.map.columns();
         for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
             if let Some((channels, groups)) = self.cut() {
                 for_each_group(channels, groups, |range| divide(channels, range, x, y));
@@ -308,7 +309,7 @@ impl<T: Scalar> Block<T> for Entered<T> {
 
     fn see(&mut self, rows: &[T]) {
         let mut entered = vec![T::ZERO; rows.len()];
-        self.normalize(rows.len() / self.block.inputs(), rows, &mut entered);
+        self.normalize(rows, &mut entered);
         self.block.see(&entered);
     }
 
@@ -319,14 +320,14 @@ impl<T: Scalar> Block<T> for Entered<T> {
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
         let draw = cache.draw();
         let ([entered], inner) = cache.with_inner([x.len()]);
-        self.normalize(m, x, entered);
+        self.normalize(x, entered);
         self.mask(draw, entered);
         self.block.forward(m, entered, z, inner);
     }
 
     fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
         let mut entered = vec![T::ZERO; x.len()];
-        self.normalize(m, x, &mut entered);
+        self.normalize(x, &mut entered);
         self.block.infer(m, &entered, z);
     }
 
@@ -349,9 +350,13 @@ impl<T: Scalar> Block<T> for Entered<T> {
         }
     }
 
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        // Which values are dropped is drawn for the rows of a batch one after the other.
+        (self.entrance.dropout == 0.0 && self.block.in_parts().is_some()).then_some(self)
+    }
+
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
-        let columns = self.block.inputs();
-        self.block.absorb_statistics(m, cache.with_inner([m * columns]).1);
+        self.block.absorb_statistics(m, cache.with_inner([]).1);
     }
 
     fn parameters(&self) -> &[T] {
@@ -380,6 +385,28 @@ impl<T: Scalar> Block<T> for Entered<T> {
         let mut modules = self.entrance_modules();
         modules.extend(self.block.modules());
         modules
+    }
+}
+
+impl<T: Scalar> BlockInParts<T> for Entered<T> {
+    fn forward_in_parts(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>, parts: &mut dyn Parts<T>) {
+        let ([entered], inner) = cache.with_inner([x.len()]);
+        self.normalize(x, entered);
+        in_parts(&*self.block).forward_in_parts(m, entered, z, inner, parts);
+    }
+
+    fn gradient_in_parts(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        parts: &mut dyn Parts<T>,
+    ) {
+        let ([entered], inner) = cache.with_inner([x.len()]);
+        in_parts(&*self.block).gradient_in_parts(m, entered, z, dz, inner, parameters, parts);
     }
 }
 

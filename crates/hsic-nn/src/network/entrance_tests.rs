@@ -51,7 +51,7 @@ fn groups_of_a_map_are_channels() {
     let x = map_of_deviations([1.0, 1.0, 5.0, 5.0]);
     let normalized = |between| {
         let mut y = vec![0.0; 36];
-        after(map, Entrance { between, ..Entrance::default() }).normalize(1, &x, &mut y);
+        after(map, Entrance { between, ..Entrance::default() }).normalize(&x, &mut y);
         [0, 1, 2, 3].map(|c| (y.iter().skip(c).step_by(4).map(|y| y * y).sum::<f64>() / 9.0).sqrt())
     };
     // A group of two channels has n = 18 values of variance s^2: s / (s^2 + 1/18)^0.2.
@@ -70,7 +70,7 @@ fn groups_of_a_map_are_those_of_a_plain_list_of_channels() {
     let mut stream = Stream::new(4, "entrance", 7);
     let x: Vec<f64> = (0..M * 30).map(|_| stream.normal()).collect();
     let mut y = vec![0.0; x.len()];
-    after(map, Entrance { between: Between::Divisive(2), ..Entrance::default() }).normalize(M, &x, &mut y);
+    after(map, Entrance { between: Between::Divisive(2), ..Entrance::default() }).normalize(&x, &mut y);
     for (x, y) in x.chunks(30).zip(y.chunks(30)) {
         for channels in [0..2, 2..5] {
             let places: Vec<usize> = channels.flat_map(|c| (0..6).map(move |pixel| pixel * 5 + c)).collect();
@@ -149,15 +149,15 @@ fn dropout_keeps_the_mean_and_is_not_there_in_evaluation() {
 fn the_root_mean_square_takes_a_rows_length() {
     let block = entered(Entrance { between: Between::Rms, ..Entrance::default() });
     let (x, mut y) = (input(), vec![0.0; M * 6]);
-    block.normalize(M, &x, &mut y);
+    block.normalize(&x, &mut y);
     for row in y.chunks(6) {
         assert!((row.iter().map(|y| y * y).sum::<f64>() / 6.0 - 1.0).abs() < 1e-7);
     }
     let doubled: Vec<f64> = x.iter().map(|x| 2.0 * x).collect();
     let mut again = vec![0.0; M * 6];
-    block.normalize(M, &doubled, &mut again);
+    block.normalize(&doubled, &mut again);
     y.iter().zip(&again).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
-    block.normalize(1, &[0.0; 6], &mut again[..6]);
+    block.normalize(&[0.0; 6], &mut again[..6]);
     assert_eq!(again[..6], [0.0; 6]);
 }
 

@@ -1,11 +1,12 @@
 //! A block behind max pooling: what the block before is trained for sees its map as it is, before any pooling.
 
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic_data::dataset::Shape;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::block::{Block, Cache, Weights};
+use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::conv::lines::{pool, unpool};
 use super::layout::{Module, TensorSpec};
 use crate::optimizer::Groups;
@@ -144,9 +145,12 @@ impl<T: Scalar> Block<T> for Pooled<T> {
         }
     }
 
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        self.block.in_parts().is_some().then_some(self)
+    }
+
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
-        let inputs = self.block.inputs();
-        self.block.absorb_statistics(m, cache.with_inner([m * inputs, 0]).1);
+        self.block.absorb_statistics(m, cache.with_inner([]).1);
     }
 
     fn parameters(&self) -> &[T] {
@@ -174,6 +178,30 @@ impl<T: Scalar> Block<T> for Pooled<T> {
         let mut modules = vec![Module::new("MaxPool2d", &[self.side])];
         modules.extend(self.block.modules());
         modules
+    }
+}
+
+impl<T: Scalar> BlockInParts<T> for Pooled<T> {
+    fn forward_in_parts(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>, parts: &mut dyn Parts<T>) {
+        let len = x.len() / self.inputs() * self.block.inputs();
+        let ([y, _], inner) = cache.with_inner([len, 0]);
+        self.pool(x, y);
+        in_parts(&*self.block).forward_in_parts(m, y, z, inner, parts);
+    }
+
+    fn gradient_in_parts(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        parts: &mut dyn Parts<T>,
+    ) {
+        let len = x.len() / self.inputs() * self.block.inputs();
+        let ([y, _], inner) = cache.with_inner([len, 0]);
+        in_parts(&*self.block).gradient_in_parts(m, y, z, dz, inner, parameters, parts);
     }
 }
 

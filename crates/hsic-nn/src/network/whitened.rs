@@ -5,11 +5,12 @@
 //! training rows alone and stay: no rule sees them, and the block behind them learns as the network's first.
 
 use hsic::Scalar;
+use hsic::parts::Parts;
 use hsic::random::Stream;
 use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
-use super::block::{Block, Cache, Weights};
+use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::conv::{Conv, ConvSettings};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::Norm;
@@ -226,10 +227,12 @@ impl<T: Scalar> Block<T> for Whitened<T> {
         }
     }
 
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        self.block.in_parts().is_some().then_some(self)
+    }
+
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
-        let len = self.values(m);
-        let own = cache.with_inner([len, 0]).1;
-        self.block.absorb_statistics(m, own.with_inner([]).1);
+        self.block.absorb_statistics(m, cache.with_inner([]).1.with_inner([]).1);
     }
 
     fn parameters(&self) -> &[T] {
@@ -265,6 +268,28 @@ impl<T: Scalar> Block<T> for Whitened<T> {
         let mut modules = self.first.modules();
         modules.extend(self.block.modules());
         modules
+    }
+}
+
+impl<T: Scalar> BlockInParts<T> for Whitened<T> {
+    fn forward_in_parts(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>, parts: &mut dyn Parts<T>) {
+        let ([y, _], own) = cache.with_inner([self.values(x.len() / self.inputs()), 0]);
+        self.first.forward_in_parts(m, x, y, own, parts);
+        in_parts(&*self.block).forward_in_parts(m, y, z, own.with_inner([]).1, parts);
+    }
+
+    fn gradient_in_parts(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        parts: &mut dyn Parts<T>,
+    ) {
+        let ([y, _], own) = cache.with_inner([self.values(x.len() / self.inputs()), 0]);
+        in_parts(&*self.block).gradient_in_parts(m, y, z, dz, own.with_inner([]).1, parameters, parts);
     }
 }
 

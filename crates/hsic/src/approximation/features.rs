@@ -12,6 +12,8 @@
 //! of order 1/sqrt(m); what cancels lies where R_Z is near 1 and counts for nothing in the gradient. Its columns are
 //! centered, since rounding along 1 is the one that nothing shrinks.
 
+mod in_parts;
+
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef};
 
@@ -62,6 +64,14 @@ pub(super) struct Memory<T> {
     weights: Vec<T>,
     nystroem: nystroem::Memory<T>,
     fourier: fourier::Memory<T>,
+    of_parts: Sums<T>,
+}
+
+/// Numbers of each part of a batch that is here, and their sums over all parts.
+#[derive(Clone, Debug, Default)]
+struct Sums<T> {
+    own: Vec<T>,
+    all: Vec<T>,
 }
 
 /// What all blocks share of one batch: V, and what it is made of.
@@ -181,19 +191,31 @@ impl<T: Scalar> FeatureOperator<T> {
         };
         let r = features.count;
         self.factor_gram(r, memory)?;
-        let (q, n) = (self.x_columns, self.x_columns + self.labels.u().ncols());
+        let n = self.x_columns + self.labels.u().ncols();
         let (ld, ln) = (stride(r), stride(n));
-        for buffer in [&mut memory.projected, &mut memory.whitened] {
-            grown(buffer, r * ln);
-        }
+        grown(&mut memory.projected, r * ln);
         grown(&mut memory.residual, m * ln);
         grown(&mut memory.slope, m * ld);
-        let v = rows(&self.factor, m, n, ln);
         let phi = rows(&memory.features, m, r, ld);
-        let root = rows(&memory.root, r, r, ld);
         // Transposed throughout: P', N P' and B' = N'N P'.
         let projected = rows_mut(&mut memory.projected, r, n, ln);
-        product(projected, Accum::Replace, phi.transpose(), v, T::ONE);
+        product(projected, Accum::Replace, phi.transpose(), rows(&self.factor, m, n, ln), T::ONE);
+        let terms = self.solve(r, memory);
+
+        let (phi, back) = (rows(&memory.features, m, r, ld), rows(&memory.projected, r, n, ln));
+        memory.residual[..m * ln].copy_from_slice(&self.factor[..m * ln]);
+        product(rows_mut(&mut memory.residual, m, n, ln), Accum::Add, phi, back, -T::ONE);
+        center_columns(&mut memory.residual[..m * ln], &mut memory.sums, m, n, ln);
+        self.backward(gradient, m, features, memory);
+        Ok(terms)
+    }
+
+    /// The terms, and from P' to B' in its place (`memory.projected`), with the weights of V's columns.
+    fn solve(&self, r: usize, memory: &mut Memory<T>) -> Terms {
+        let (q, n) = (self.x_columns, self.x_columns + self.labels.u().ncols());
+        let (ld, ln) = (stride(r), stride(n));
+        grown(&mut memory.whitened, r * ln);
+        let root = rows(&memory.root, r, r, ld);
         lower_times(rows_mut(&mut memory.whitened, r, n, ln), root, rows(&memory.projected, r, n, ln));
         let mut terms = Terms::default();
         for row in memory.whitened[..r * ln].chunks_exact(ln) {
@@ -203,21 +225,16 @@ impl<T: Scalar> FeatureOperator<T> {
         terms.loss = self.options.x_weight * terms.x - self.options.beta * terms.y;
         let whitened = rows(&memory.whitened, r, n, ln);
         lower_transpose_times(rows_mut(&mut memory.projected, r, n, ln), root, whitened);
-
-        let back = rows(&memory.projected, r, n, ln);
-        memory.residual[..m * ln].copy_from_slice(&self.factor[..m * ln]);
-        product(rows_mut(&mut memory.residual, m, n, ln), Accum::Add, phi, back, -T::ONE);
-        center_columns(&mut memory.residual[..m * ln], &mut memory.sums, m, n, ln);
         memory.weights.clear();
         memory.weights.resize(q, T::of(2.0 * self.options.x_weight));
         memory.weights.resize(n, T::of(-2.0 * self.options.beta));
-        self.backward(gradient, r, features, memory);
-        Ok(terms)
+        terms
     }
 
-    /// From E, B and D to dL/dz.
-    fn backward(&self, gradient: &mut MatMut<'_, T>, r: usize, features: Features, memory: &mut Memory<T>) {
-        let (m, n) = (self.rows, memory.weights.len());
+    /// From E, B and D to dL/dz of the rows that are here, `each` at a time.
+    fn backward(&self, gradient: &mut MatMut<'_, T>, each: usize, features: Features, memory: &mut Memory<T>) {
+        let r = features.count;
+        let (m, n) = (gradient.nrows(), memory.weights.len());
         let (ld, ln) = (stride(r), stride(n));
         match self.map {
             Map::Nystroem { .. } => memory.nystroem.backward(
@@ -225,7 +242,7 @@ impl<T: Scalar> FeatureOperator<T> {
                 (&memory.residual, &memory.projected, &memory.weights),
                 &mut memory.slope,
                 &mut memory.centered,
-                (r, self.options.epsilon * m as f64, features.slope),
+                (r, self.options.epsilon * self.rows as f64, features.slope),
             ),
             Map::Fourier { pairs, seed } => {
                 for row in memory.projected[..r * ln].chunks_exact_mut(ln) {
@@ -233,15 +250,15 @@ impl<T: Scalar> FeatureOperator<T> {
                         *entry *= weight;
                     }
                 }
-                product(
-                    rows_mut(&mut memory.slope, m, r, ld),
-                    Accum::Replace,
-                    rows(&memory.residual, m, n, ln),
-                    rows(&memory.projected, r, n, ln).transpose(),
-                    T::ONE,
-                );
+                let back = rows(&memory.projected, r, n, ln).transpose();
+                let slope = memory.slope[..m * ld].chunks_mut(each * ld);
+                for (slope, residual) in slope.zip(memory.residual.chunks(each * ln)) {
+                    let m = slope.len() / ld;
+                    let slope = rows_mut(slope, m, r, ld);
+                    product(slope, Accum::Replace, rows(residual, m, n, ln), back, T::ONE);
+                }
                 let (slope, phi) = (&memory.slope, &memory.features);
-                memory.fourier.backward(gradient.rb_mut(), slope, phi, features.slope, (seed, pairs));
+                memory.fourier.backward(gradient.rb_mut(), slope, phi, (features.slope, each), (seed, pairs));
             }
         }
     }
@@ -286,13 +303,18 @@ impl<T: Scalar> FeatureOperator<T> {
     /// The inverse Cholesky factor of A = Phi'Phi + c I.
     fn factor_gram(&self, r: usize, memory: &mut Memory<T>) -> Result<(), Error> {
         let (m, ld) = (self.rows, stride(r));
-        for buffer in [&mut memory.gram, &mut memory.root] {
-            grown(buffer, r * ld);
-        }
-        grown(&mut memory.scratch, inverse_factor_scratch(r));
-        let ridge = self.options.epsilon * m as f64;
+        grown(&mut memory.gram, r * ld);
         let phi = rows(&memory.features, m, r, ld).transpose();
         outer_lower(rows_mut(&mut memory.gram, r, r, ld), Accum::Replace, phi, phi, T::ONE);
+        self.factor_summed(r, memory)
+    }
+
+    /// The same from the lower half of Phi'Phi (`memory.gram`).
+    fn factor_summed(&self, r: usize, memory: &mut Memory<T>) -> Result<(), Error> {
+        let ld = stride(r);
+        grown(&mut memory.root, r * ld);
+        grown(&mut memory.scratch, inverse_factor_scratch(r));
+        let ridge = self.options.epsilon * self.rows as f64;
         for i in 0..r {
             memory.gram[i * ld + i] += T::of(ridge);
         }

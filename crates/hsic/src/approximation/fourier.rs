@@ -8,6 +8,7 @@
 //! cos(z . w + b) with a random phase b: that way the estimate depends on differences of rows alone, as the kernel
 //! does. At sigma 5 angles are of order 0.2 and K is near 1; cos - 1 keeps the digits that cos would lose in f32.
 
+use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut};
 
 use crate::objective::passes::center_columns;
@@ -64,17 +65,40 @@ impl<T: Scalar> Memory<T> {
         (seed, pairs): (u64, usize),
         features: &mut [T],
     ) {
+        self.waves(purpose, centered, (m, m, d), inverse_width, (seed, pairs), features);
+        let wide = stride(2 * pairs);
+        center_columns(&mut features[..m * wide], &mut self.means, m, 2 * pairs, wide);
+    }
+
+    /// Where [`backward`](Self::backward) looks for the column means that were taken off.
+    pub(super) fn means(&mut self) -> &mut Vec<T> {
+        &mut self.means
+    }
+
+    /// The features as they are, of so many rows, `each` at a time: how a product rounds may depend on its rows.
+    pub(super) fn waves(
+        &mut self,
+        purpose: &'static str,
+        centered: &[T],
+        (m, each, d): (usize, usize, usize),
+        inverse_width: f64,
+        (seed, pairs): (u64, usize),
+        features: &mut [T],
+    ) {
         let index = self.draw(purpose, d, (seed, pairs));
         let (ld, wide) = (stride(pairs), stride(2 * pairs));
         let angles = grown(&mut self.angles, m * ld);
-        product(
-            rows_mut(angles, m, pairs, ld),
-            Accum::Replace,
-            rows(centered, m, d, d),
-            rows(&self.frequencies[index].2, d, pairs, ld),
-            // Sums of d angles stay finite in f32.
-            T::of(inverse_width.min(1e30)),
-        );
+        for (angles, centered) in angles.chunks_mut(each * ld).zip(centered.chunks(each * d)) {
+            let m = centered.len() / d;
+            product(
+                rows_mut(angles, m, pairs, ld),
+                Accum::Replace,
+                rows(centered, m, d, d),
+                rows(&self.frequencies[index].2, d, pairs, ld),
+                // Sums of d angles stay finite in f32.
+                T::of(inverse_width.min(1e30)),
+            );
+        }
         for angle in angles.iter_mut().filter(|angle| Scalar::abs(**angle) > T::of(LARGE_ANGLE)) {
             *angle = T::of(angle.to_f64() % std::f64::consts::TAU);
         }
@@ -92,16 +116,15 @@ impl<T: Scalar> Memory<T> {
                 }
             },
         );
-        center_columns(&mut features[..m * wide], &mut self.means, m, 2 * pairs, wide);
     }
 
-    /// From dL/dphi (`slope`, m x 2p) to dL/dz, at what [`Memory::forward`] was last called for.
+    /// From dL/dphi (`slope`, m x 2p) to dL/dz, `each` rows at a time, at what [`Memory::forward`] was last called for.
     pub(super) fn backward(
         &mut self,
-        gradient: MatMut<'_, T>,
+        mut gradient: MatMut<'_, T>,
         slope: &[T],
         features: &[T],
-        inverse_width: f64,
+        (inverse_width, each): (f64, usize),
         (seed, pairs): (u64, usize),
     ) {
         let (m, d) = (gradient.nrows(), gradient.ncols());
@@ -127,13 +150,16 @@ impl<T: Scalar> Memory<T> {
                 }
             },
         );
-        product(
-            gradient,
-            Accum::Replace,
-            rows(angles, m, pairs, ld),
-            rows(&self.frequencies[index].2, d, pairs, ld).transpose(),
-            T::of(inverse_width),
-        );
+        for (part, angles) in angles.chunks(each * ld).enumerate() {
+            let m = angles.len() / ld;
+            product(
+                gradient.rb_mut().subrows_mut(part * each, m),
+                Accum::Replace,
+                rows(angles, m, pairs, ld),
+                rows(&self.frequencies[index].2, d, pairs, ld).transpose(),
+                T::of(inverse_width),
+            );
+        }
     }
 }
 

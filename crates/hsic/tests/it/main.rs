@@ -10,6 +10,7 @@ mod hard_inputs;
 mod independence;
 mod invariants;
 mod left_out;
+mod parts;
 mod reference;
 mod ridge;
 mod values;

@@ -78,6 +78,13 @@ fn of_every_option_it_is_known_what_reads_it() {
 fn what_nothing_reads_is_told_with_what_would_read_it() {
     const REST: &str = ", which does not read it; read by ";
     for (text, key, here, readers) in [
+        (
+            "[objective]\nmethod = 'backprop'\n[training]\nshards = 8",
+            "shards = 8",
+            "backprop",
+            "hsic, hsic-local, phsic, alignment, predsim, mono-forward, greedy, cwc-ff",
+        ),
+        ("[network]\ndropout = 0.5\n[training]\nshards = 8", "shards = 8", "dropout = 0.5", "dropout = 0"),
         ("[objective]\nmethod = 'backprop'\nbeta = 100.0", "beta = 100", "backprop", "hsic, hsic-local"),
         ("[objective]\nmethod = 'dfa'\nsigma = [1.5]", "sigma = 1.5", "dfa", "hsic, hsic-local, or with monitor-steps"),
         ("[data]\nlabel-column = 'x'", "label-column = x", "dataset = digits", "tables (.csv, .tsv, .npy)"),

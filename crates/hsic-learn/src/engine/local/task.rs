@@ -15,10 +15,10 @@ use crate::span::Span;
 pub(super) struct Scratch<T, S> {
     pub(super) objective: S,
     feature: Vec<T>,
-    d_feature: Vec<T>,
+    pub(super) d_feature: Vec<T>,
     dz: Vec<T>,
     dx: Vec<T>,
-    gradient: Vec<T>,
+    pub(super) gradient: Vec<T>,
 }
 
 impl<T, S: Default> Default for Scratch<T, S> {

@@ -23,8 +23,9 @@ pub(super) struct Buffers<'c, T> {
     pub(super) variance: &'c mut [T],
     pub(super) inverse: &'c mut [T],
     pub(super) factor: &'c mut [T],
-    pub(super) sum: &'c mut [T],
-    pub(super) product: &'c mut [T],
+    /// Two sums by channel.
+    pub(super) sums: &'c mut [T],
+    /// Moments or sums of each part.
     pub(super) parts: &'c mut [T],
     pub(super) scratch: &'c mut [T],
     pub(super) partial: &'c mut [T],
@@ -35,9 +36,10 @@ pub(super) struct Buffers<'c, T> {
 }
 
 impl<T: Scalar> Conv<T> {
-    /// Images of a part: a function of the shapes alone.
-    pub(super) fn part_images(&self, m: usize) -> usize {
-        m.div_ceil((PARTIAL_VALUES / self.weight_count()).clamp(2, PARTS))
+    /// Parts in which a batch is worked on that is not cut by whoever gives it: a function of the shapes alone.
+    pub(super) fn usual_parts(&self, m: usize) -> usize {
+        let images = m.div_ceil((PARTIAL_VALUES / self.weight_count()).clamp(2, PARTS));
+        m.div_ceil(images)
     }
 
     /// Images that are worked on together.
@@ -93,9 +95,15 @@ impl<T: Scalar> Conv<T> {
         (self.chunk_images() * self.spread_len()).max(2 * self.geometry.outputs)
     }
 
-    pub(super) fn buffers<'c>(&self, m: usize, with_dx: bool, cache: &'c mut Cache<T>) -> Buffers<'c, T> {
+    /// Those of so many images, of which `parts` are worked on here, of `all` that the batch has.
+    pub(super) fn buffers<'c>(
+        &self,
+        images: usize,
+        (parts, all): (usize, usize),
+        with_dx: bool,
+        cache: &'c mut Cache<T>,
+    ) -> Buffers<'c, T> {
         let (g, d, t) = (&self.geometry, self.geometry.outputs, self.geometry.transposed());
-        let parts = m.div_ceil(self.part_images(m));
         let asked = usize::from(with_dx);
         let turned = usize::from(with_dx && !self.by_windows());
         let [
@@ -105,8 +113,7 @@ impl<T: Scalar> Conv<T> {
             variance,
             inverse,
             factor,
-            sum,
-            product,
+            sums,
             per_part,
             scratch,
             partial,
@@ -114,15 +121,14 @@ impl<T: Scalar> Conv<T> {
             reversed_packed,
             input_scratch,
         ] = cache.buffers([
-            m * (self.taken() + self.raw()),
+            images * (self.taken() + self.raw()),
             g.depth() * g.lanes::<T>(),
             d,
             d,
             d,
             d,
-            d,
-            d,
-            parts * 2 * d,
+            2 * d,
+            all * 2 * d,
             parts * self.scratch_len(),
             parts * self.weight_count(),
             turned * self.weight_count(),
@@ -136,8 +142,7 @@ impl<T: Scalar> Conv<T> {
             variance,
             inverse,
             factor,
-            sum,
-            product,
+            sums,
             parts: per_part,
             scratch,
             partial,

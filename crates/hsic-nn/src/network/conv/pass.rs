@@ -2,6 +2,7 @@
 
 use faer::{Accum, MatMut, MatRef};
 use hsic::Scalar;
+use hsic::parts::{AllHere, Parts, part_rows};
 use hsic::product::product;
 use hsic::scalar::vectorize;
 use hsic_data::dataset::Shape;
@@ -11,7 +12,7 @@ use super::buffers::Buffers;
 use super::lines::{Normalizer, pool, sums_of_activations};
 use super::map::Conv;
 use crate::network::activation::Activation;
-use crate::network::block::{Block, Cache, MapKind, Weights};
+use crate::network::block::{Block, BlockInParts, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
@@ -67,135 +68,10 @@ impl<T: Scalar> Conv<T> {
             g.unpad(padded, dx);
         }
     }
-}
 
-impl<T: Scalar> Block<T> for Conv<T> {
-    fn inputs(&self) -> usize {
-        self.geometry.height * self.geometry.width * self.geometry.channels
-    }
-
-    fn outputs(&self) -> usize {
-        self.shape().columns()
-    }
-
-    fn shape(&self) -> Shape {
-        let g = &self.geometry;
-        Shape { channels: g.outputs, height: g.out_height() / self.pool, width: g.out_width() / self.pool }
-    }
-
-    fn weights(&self) -> Option<Weights<T>> {
-        let parameters = self.parameters[..self.weight_count() + self.geometry.outputs].to_vec();
-        let (activation, norm) = (Activation::Identity, Norm::None);
-        let block = Self { pool: 1, pools_first: false, activation, norm, parameters, statistics: Vec::new(), ..*self };
-        Some(Weights {
-            kind: MapKind::Convolution,
-            place: 0..self.weight_count(),
-            units: self.geometry.outputs,
-            fan_in: self.geometry.depth(),
-            exchangeable: true,
-            by_unit: false,
-            activation: (self.pool == 1).then_some(self.activation),
-            map: Some(Box::new(block.without_bias())),
-        })
-    }
-
-    fn groups(&self) -> Groups {
-        let (units, fan_in) = (self.geometry.outputs, self.geometry.depth());
-        let matrix = Matrix { units, fan_in, by_unit: false, normalized: self.norm != Norm::None };
-        norm::groups(matrix, self.affine().len())
-    }
-
-    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
-        let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
-        let Buffers { a, packed, mean, variance, inverse, parts, scratch, .. } = self.buffers(m, false, cache);
-        g.pack(self.weight(), packed);
-        let packed: &[T] = packed;
-        x.par_chunks(images * self.inputs())
-            .zip(a.par_chunks_mut(images * (self.taken() + self.raw())))
-            .zip(scratch.par_chunks_mut(self.scratch_len()))
-            .zip(parts.par_chunks_mut(2 * d))
-            .for_each(|(((x, a), scratch), moments)| {
-                let (padded, chunk_moments, _) = self.cut(scratch);
-                let (mean, squares) = moments.split_at_mut(d);
-                let mut rows = 0;
-                let chunk = self.chunk_images();
-                let (a, raw) = a.split_at_mut(x.len() / self.inputs() * self.taken());
-                let chunks = x.chunks(chunk * self.inputs()).zip(a.chunks_mut(chunk * self.taken()));
-                for (index, (x, a)) in chunks.enumerate() {
-                    let images = x.len() / self.inputs();
-                    self.pad(x, padded);
-                    if self.pools_first {
-                        let raw = &mut raw[index * chunk * self.raw()..][..images * self.raw()];
-                        g.forward(images, padded, packed, raw);
-                        self.pool_first(raw, a);
-                    } else {
-                        g.forward(images, padded, packed, a);
-                    }
-                    if self.norm == Norm::None {
-                        continue;
-                    }
-                    if rows == 0 {
-                        norm::moments(a, mean, squares);
-                    } else {
-                        let (mean_more, rest) = chunk_moments.split_at_mut(d);
-                        let squares_more = &mut rest[..d];
-                        norm::moments(a, mean_more, squares_more);
-                        norm::join((mean, squares, rows), (mean_more, squares_more, a.len() / d));
-                    }
-                    rows += a.len() / d;
-                }
-            });
-        let pixels = self.taken() / d;
-        if self.norm != Norm::None {
-            norm::join_parts(parts.chunks_exact(2 * d), images * pixels, m * pixels, mean, variance);
-            norm::finish(m * pixels, variance, inverse);
-        }
-        let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
-        a.par_chunks(images * (self.taken() + self.raw()))
-            .zip(z.par_chunks_mut(images * self.outputs()))
-            .zip(scratch.par_chunks_mut(self.scratch_len()))
-            .for_each(|((a, z), scratch)| {
-                let (a, _) = self.kept(z.len() / self.outputs(), a);
-                self.finish(a, with, &mut self.cut(scratch).2, z);
-            });
-    }
-
-    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
-        let g = &self.geometry;
-        let chunk = self.chunk_images().min(m.max(1));
-        let mut packed = vec![T::ZERO; g.depth() * g.lanes::<T>()];
-        g.pack(self.weight(), &mut packed);
-        let mut padded = vec![T::ZERO; chunk * g.padded()];
-        let mut a = vec![T::ZERO; chunk * g.out_len()];
-        let mut t = vec![T::ZERO; a.len()];
-        for (x, z) in x.chunks(chunk * self.inputs()).zip(z.chunks_mut(chunk * self.outputs())) {
-            let images = x.len() / self.inputs();
-            let (a, t) = (&mut a[..images * g.out_len()], &mut t[..images * g.out_len()]);
-            self.pad(x, &mut padded);
-            g.forward(images, &padded, &packed, a);
-            if self.pools_first {
-                let t = &mut t[..images * self.taken()];
-                self.pool_first(a, t);
-                norm::infer(t, self.bias(), &self.statistics, self.affine());
-                self.activation.apply(t, z);
-                continue;
-            }
-            norm::infer(a, self.bias(), &self.statistics, self.affine());
-            self.activation.apply(a, t);
-            if self.pool == 1 {
-                z.copy_from_slice(t);
-                continue;
-            }
-            let (group, row) = (self.pool * self.row(), self.pooled_row());
-            for (t, z) in t.chunks_exact(g.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
-                for (t, z) in t.chunks_exact(group).zip(z.chunks_exact_mut(row)) {
-                    pool(t, self.pool, self.row(), g.outputs, z);
-                }
-            }
-        }
-    }
-
-    fn gradient(
+    /// The gradient of all parts; dL/dx of those that are here.
+    #[allow(clippy::too_many_arguments, reason = "those of the block's own methods")]
+    fn gradient_of_parts(
         &self,
         m: usize,
         x: &[T],
@@ -204,23 +80,29 @@ impl<T: Scalar> Block<T> for Conv<T> {
         cache: &mut Cache<T>,
         parameters: &mut [T],
         dx: Option<&mut [T]>,
+        parts: &mut dyn Parts<T>,
     ) {
-        let (g, d, images) = (&self.geometry, self.geometry.outputs, self.part_images(m));
+        let (g, d, images, own) = (&self.geometry, self.geometry.outputs, part_rows(m, parts.count()), parts.own());
+        let (here, counts) = (x.len() / self.inputs(), (own.len(), parts.count()));
         let Buffers {
             a,
             mean,
             inverse,
             factor,
-            sum,
-            product,
-            parts,
+            sums: totals,
+            parts: each,
             scratch,
             partial,
             reversed,
             reversed_packed,
             input_scratch,
             ..
-        } = self.buffers(m, dx.is_some(), cache);
+        } = self.buffers(here, counts, dx.is_some(), cache);
+        // Parts without images are not worked on.
+        let worked = here.div_ceil(images);
+        let each = &mut each[..own.len() * 2 * d];
+        each[worked * 2 * d..].fill(T::ZERO);
+        partial[worked * self.weight_count()..].fill(T::ZERO);
         let (a, dz): (&[T], &[T]) = (a, dz);
         let (weight, rest) = parameters.split_at_mut(self.weight_count());
         let (bias, affine) = rest.split_at_mut(d);
@@ -229,7 +111,7 @@ impl<T: Scalar> Block<T> for Conv<T> {
         a.par_chunks(images * (self.taken() + self.raw()))
             .zip(z.par_chunks(images * self.outputs()).zip(dz.par_chunks(images * self.outputs())))
             .zip(scratch.par_chunks_mut(self.scratch_len()))
-            .zip(parts.par_chunks_mut(2 * d))
+            .zip(each.par_chunks_mut(2 * d))
             .for_each(|(((a, (z, dz)), scratch), sums)| {
                 sums.fill(T::ZERO);
                 let (a, _) = self.kept(z.len() / self.outputs(), a);
@@ -250,13 +132,8 @@ impl<T: Scalar> Block<T> for Conv<T> {
                     );
                 });
             });
-        sum.fill(T::ZERO);
-        product.fill(T::ZERO);
-        for sums in parts.chunks_exact(2 * d) {
-            for (total, &part) in sum.iter_mut().chain(product.iter_mut()).zip(sums) {
-                *total += part;
-            }
-        }
+        parts.sum(each, totals);
+        let (sum, product) = totals.split_at_mut(d);
         let plain = self.norm == Norm::None;
         // `factor` is 1/sqrt(var + eps) times the learned scale; the lines still need the former alone.
         factor.copy_from_slice(inverse);
@@ -360,16 +237,100 @@ impl<T: Scalar> Block<T> for Conv<T> {
             }
             None => work.for_each(|work| part(work, None)),
         }
-        let mut partial = partial.chunks_exact(self.weight_count());
-        match partial.next() {
-            Some(first) => weight.copy_from_slice(first),
-            None => weight.fill(T::ZERO),
-        }
-        for partial in partial {
-            for (weight, &part) in weight.iter_mut().zip(partial) {
-                *weight += part;
+        parts.sum(partial, weight);
+    }
+}
+
+impl<T: Scalar> Block<T> for Conv<T> {
+    fn inputs(&self) -> usize {
+        self.geometry.height * self.geometry.width * self.geometry.channels
+    }
+
+    fn outputs(&self) -> usize {
+        self.shape().columns()
+    }
+
+    fn shape(&self) -> Shape {
+        let g = &self.geometry;
+        Shape { channels: g.outputs, height: g.out_height() / self.pool, width: g.out_width() / self.pool }
+    }
+
+    fn weights(&self) -> Option<Weights<T>> {
+        let parameters = self.parameters[..self.weight_count() + self.geometry.outputs].to_vec();
+        let (activation, norm) = (Activation::Identity, Norm::None);
+        let block = Self { pool: 1, pools_first: false, activation, norm, parameters, statistics: Vec::new(), ..*self };
+        Some(Weights {
+            kind: MapKind::Convolution,
+            place: 0..self.weight_count(),
+            units: self.geometry.outputs,
+            fan_in: self.geometry.depth(),
+            exchangeable: true,
+            by_unit: false,
+            activation: (self.pool == 1).then_some(self.activation),
+            map: Some(Box::new(block.without_bias())),
+        })
+    }
+
+    fn groups(&self) -> Groups {
+        let (units, fan_in) = (self.geometry.outputs, self.geometry.depth());
+        let matrix = Matrix { units, fan_in, by_unit: false, normalized: self.norm != Norm::None };
+        norm::groups(matrix, self.affine().len())
+    }
+
+    fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {
+        self.forward_in_parts(m, x, z, cache, &mut AllHere::new(self.usual_parts(m)));
+    }
+
+    fn infer(&self, m: usize, x: &[T], z: &mut [T]) {
+        let g = &self.geometry;
+        let chunk = self.chunk_images().min(m.max(1));
+        let mut packed = vec![T::ZERO; g.depth() * g.lanes::<T>()];
+        g.pack(self.weight(), &mut packed);
+        let mut padded = vec![T::ZERO; chunk * g.padded()];
+        let mut a = vec![T::ZERO; chunk * g.out_len()];
+        let mut t = vec![T::ZERO; a.len()];
+        for (x, z) in x.chunks(chunk * self.inputs()).zip(z.chunks_mut(chunk * self.outputs())) {
+            let images = x.len() / self.inputs();
+            let (a, t) = (&mut a[..images * g.out_len()], &mut t[..images * g.out_len()]);
+            self.pad(x, &mut padded);
+            g.forward(images, &padded, &packed, a);
+            if self.pools_first {
+                let t = &mut t[..images * self.taken()];
+                self.pool_first(a, t);
+                norm::infer(t, self.bias(), &self.statistics, self.affine());
+                self.activation.apply(t, z);
+                continue;
+            }
+            norm::infer(a, self.bias(), &self.statistics, self.affine());
+            self.activation.apply(a, t);
+            if self.pool == 1 {
+                z.copy_from_slice(t);
+                continue;
+            }
+            let (group, row) = (self.pool * self.row(), self.pooled_row());
+            for (t, z) in t.chunks_exact(g.out_len()).zip(z.chunks_exact_mut(self.outputs())) {
+                for (t, z) in t.chunks_exact(group).zip(z.chunks_exact_mut(row)) {
+                    pool(t, self.pool, self.row(), g.outputs, z);
+                }
             }
         }
+    }
+
+    fn gradient(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        dx: Option<&mut [T]>,
+    ) {
+        self.gradient_of_parts(m, x, z, dz, cache, parameters, dx, &mut AllHere::new(self.usual_parts(m)));
+    }
+
+    fn in_parts(&self) -> Option<&dyn BlockInParts<T>> {
+        Some(self)
     }
 
     fn absorb_statistics(&mut self, m: usize, cache: &mut Cache<T>) {
@@ -377,7 +338,8 @@ impl<T: Scalar> Block<T> for Conv<T> {
             return;
         }
         let share = cache.share();
-        let Buffers { mean, variance, .. } = self.buffers(m, false, cache);
+        // Of the images nothing is asked, of which this process may have had a part.
+        let Buffers { mean, variance, .. } = self.buffers(0, (0, 0), false, cache);
         let rows = m * self.taken() / self.geometry.outputs;
         let bias = &self.parameters[self.weight_count()..][..self.geometry.outputs];
         norm::absorb(rows, share, mean, variance, bias, &mut self.statistics);
@@ -417,5 +379,78 @@ impl<T: Scalar> Block<T> for Conv<T> {
         modules.extend(self.activation.module());
         modules.extend(pooling.filter(|_| !self.pools_first));
         modules
+    }
+}
+
+impl<T: Scalar> BlockInParts<T> for Conv<T> {
+    fn forward_in_parts(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>, parts: &mut dyn Parts<T>) {
+        let (g, d, images, own) = (&self.geometry, self.geometry.outputs, part_rows(m, parts.count()), parts.own());
+        let (here, counts) = (x.len() / self.inputs(), (own.len(), parts.count()));
+        let Buffers { a, packed, mean, variance, inverse, parts: each, scratch, .. } =
+            self.buffers(here, counts, false, cache);
+        g.pack(self.weight(), packed);
+        let packed: &[T] = packed;
+        x.par_chunks(images * self.inputs())
+            .zip(a.par_chunks_mut(images * (self.taken() + self.raw())))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .zip(each[own.start * 2 * d..].par_chunks_mut(2 * d))
+            .for_each(|(((x, a), scratch), moments)| {
+                let (padded, chunk_moments, _) = self.cut(scratch);
+                let (mean, squares) = moments.split_at_mut(d);
+                let mut rows = 0;
+                let chunk = self.chunk_images();
+                let (a, raw) = a.split_at_mut(x.len() / self.inputs() * self.taken());
+                let chunks = x.chunks(chunk * self.inputs()).zip(a.chunks_mut(chunk * self.taken()));
+                for (index, (x, a)) in chunks.enumerate() {
+                    let images = x.len() / self.inputs();
+                    self.pad(x, padded);
+                    if self.pools_first {
+                        let raw = &mut raw[index * chunk * self.raw()..][..images * self.raw()];
+                        g.forward(images, padded, packed, raw);
+                        self.pool_first(raw, a);
+                    } else {
+                        g.forward(images, padded, packed, a);
+                    }
+                    if self.norm == Norm::None {
+                        continue;
+                    }
+                    if rows == 0 {
+                        norm::moments(a, mean, squares);
+                    } else {
+                        let (mean_more, rest) = chunk_moments.split_at_mut(d);
+                        let squares_more = &mut rest[..d];
+                        norm::moments(a, mean_more, squares_more);
+                        norm::join((mean, squares, rows), (mean_more, squares_more, a.len() / d));
+                    }
+                    rows += a.len() / d;
+                }
+            });
+        let pixels = self.taken() / d;
+        if self.norm != Norm::None {
+            parts.gather(parts.count(), each);
+            norm::join_parts(each.chunks_exact(2 * d), images * pixels, m * pixels, mean, variance);
+            norm::finish(m * pixels, variance, inverse);
+        }
+        let with = Normalizer { mean, inverse, bias: self.bias(), affine: self.affine() };
+        a.par_chunks(images * (self.taken() + self.raw()))
+            .zip(z.par_chunks_mut(images * self.outputs()))
+            .zip(scratch.par_chunks_mut(self.scratch_len()))
+            .for_each(|((a, z), scratch)| {
+                let (a, _) = self.kept(z.len() / self.outputs(), a);
+                self.finish(a, with, &mut self.cut(scratch).2, z);
+            });
+    }
+
+    fn gradient_in_parts(
+        &self,
+        m: usize,
+        x: &[T],
+        z: &[T],
+        dz: &mut [T],
+        cache: &mut Cache<T>,
+        parameters: &mut [T],
+        parts: &mut dyn Parts<T>,
+    ) {
+        self.gradient_of_parts(m, x, z, dz, cache, parameters, None, parts);
     }
 }

@@ -1,5 +1,7 @@
 //! Trainings on several processes of this machine beside the same on one: needs `mpirun`.
 
+mod shards;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -211,17 +213,20 @@ fn what_stages_cannot_do_is_refused_by_name() {
 /// A training that lasts: as many steps as are needed to be in the middle of it.
 const LONG: &str = "--train-size 600 --test-size 60 --widths 64x4 --batch-size 50 --epochs 40 --format-epochs 1 --checkpoint-steps 20 --threads 1 --quiet";
 
-/// Starts a training and waits until all its stages are saved once.
-fn begun(place: &Place, processes: usize, options: &str, run: &str) -> Child {
+/// Starts a training and waits until there is a file in its folder.
+fn begun(place: &Place, processes: usize, options: &str, (run, saved): (&str, &str)) -> Child {
     let mut command = place.command(processes, &format!("{options} --run {run}"));
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mpirun");
     let start = Instant::now();
-    while !place.path(run).join("checkpoint/stages.json").exists() {
+    while !place.path(run).join(saved).exists() {
         assert!(start.elapsed() < Duration::from_secs(60), "no checkpoint");
         std::thread::sleep(Duration::from_millis(5));
     }
     child
 }
+
+/// What stands in the folder of a training once all its stages are saved.
+const STAGES: &str = "checkpoint/stages.json";
 
 /// Process ids of the ranks of a training into `run`.
 fn ranks(run: &Path) -> Vec<String> {
@@ -248,7 +253,7 @@ fn signal(name: &str, pid: &str) {
 fn a_training_whose_process_was_killed_goes_on_with_any_number_of_processes() {
     let place = Place::new();
     place.alone(LONG, "whole");
-    let mut child = begun(&place, 4, LONG, "cut");
+    let mut child = begun(&place, 4, LONG, ("cut", STAGES));
     let ids = ranks(&place.path("cut"));
     assert_eq!(ids.len(), 4);
     signal("-9", &ids[2]);
@@ -291,7 +296,7 @@ fn a_training_whose_process_was_killed_goes_on_with_any_number_of_processes() {
 #[test]
 fn a_stage_that_falls_silent_ends_all() {
     let place = Place::new();
-    let child = begun(&place, 2, &format!("{LONG} --step-timeout 2"), "silent");
+    let child = begun(&place, 2, &format!("{LONG} --step-timeout 2"), ("silent", STAGES));
     let ids = ranks(&place.path("silent"));
     signal("-STOP", &ids[1]);
     let start = Instant::now();
@@ -309,4 +314,18 @@ fn a_stage_that_falls_silent_ends_all() {
     let told = stderr(&output);
     assert!(told.contains("expected a sign of life within --step-timeout"), "{told}");
     waker.join().expect("woken");
+}
+
+#[test]
+fn what_ended_a_training_is_kept_in_its_folder() {
+    let place = Place::new();
+    let options = format!("{SMALL} --optimizer sgd --learning-rate 1e38");
+    // In stages the last one keeps it; where another one ends all of them it may not come to that.
+    for (processes, shards) in [(1, ""), (2, " --shards 4")] {
+        let run = format!("failed-{processes}");
+        let output = place.run(processes, &format!("{options}{shards} --run {run}"));
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let kept = std::fs::read_to_string(place.path(&run).join("failure.txt")).expect("a failure");
+        assert!(kept.contains("training diverged"), "{kept}");
+    }
 }
