@@ -236,7 +236,7 @@ mod tests {
         let mut options = TrainOptions::default();
         options.network.widths = Some("8x2".into());
         options.training.epochs = Some(3);
-        options.evaluation.monitor_steps = Some(2);
+        options.training.monitor_steps = Some(2);
         options.format.format_epochs = Some(2);
         let config = options.resolve().unwrap();
         let load_options = LoadOptions { train_size: Some(96), test_size: Some(20), ..LoadOptions::default() };
