@@ -84,13 +84,18 @@ class Browser:
         return result["result"].get("value")
 
     def open(self, url, width=1280):
+        """Opens a page and waits until it is there."""
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.ask("Page.navigate", url=url)
         wait(lambda: self.value(f"document.readyState === 'complete' && location.href.startsWith('{url[:20]}')"))
 
-    def picture(self, path):
-        taken = self.ask("Page.captureScreenshot", format="png")
-        pathlib.Path(path).write_bytes(base64.b64decode(taken["data"]))
+    def pictures(self, path):
+        """What is seen, on light ground and on dark."""
+        for scheme in ("light", "dark"):
+            self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            taken = self.ask("Page.captureScreenshot", format="png")
+            pathlib.Path(f"{path}-{scheme}.png").write_bytes(base64.b64decode(taken["data"]))
+        self.ask("Emulation.setEmulatedMedia", features=[])
 
 
 def wait(done, patience=PATIENCE):
@@ -146,14 +151,13 @@ def main():
             print("interrupted at", stopped, "and taken up, seen at", browser.value(EPOCHS))
 
             for width in (390, 1280, 1920):
-                for page in ("", "?run=seen", "?run=seen&run=other"):
+                for page, name in (("", "list"), ("?run=seen", "run"), ("?run=seen&run=other", "runs")):
                     browser.open(url + page, width)
                     wide = browser.value("document.documentElement.scrollWidth")
                     assert wide <= width, f"{page}: {wide} pixels on a screen of {width}"
-                    if pictures:
-                        name = page.replace("?", "").replace("&", "-").replace("=", "-") or "list"
+                    if pictures and width != 1280:
                         wait(lambda: browser.value("document.body.innerText.includes('live')"))
-                        browser.picture(f"{pictures}/board-{name}-{width}.png")
+                        browser.pictures(f"{pictures}/board-{name}-{width}")
             # Both runs by the form of the list.
             browser.open(url)
             browser.value("document.querySelectorAll('input[type=checkbox]').forEach((box) => box.click())")
@@ -172,6 +176,21 @@ def main():
             wait(lambda: browser.value("document.getElementById('figure-0-Confusion') !== null"))
             assert browser.value(EPOCHS) == "40", browser.value(EPOCHS)
             assert browser.said == [], browser.said
+            subprocess.run([hsic, "report", "runs/seen"], cwd=place, check=True, stdout=subprocess.DEVNULL)
+            for width in (390, 1280, 1920):
+                browser.open(f"file://{place}/runs/seen/report.html", width)
+                wide = browser.value("document.documentElement.scrollWidth")
+                assert wide <= width, f"the report: {wide} pixels on a screen of {width}"
+                if pictures and width != 1280:
+                    browser.pictures(f"{pictures}/report-{width}")
+            # Values are told to whoever comes by keyboard.
+            told = "getComputedStyle(document.activeElement.querySelector('text')).opacity"
+            browser.value("document.querySelector('.fig-spot[tabindex]').focus()")
+            assert browser.value(told) == "1" and "epoch" in browser.value("document.activeElement.textContent")
+            assert browser.value("document.querySelectorAll('script').length") == 0
+            assert browser.said == [], browser.said
+            browser.open(f"{url}?run=seen")
+            wait(lambda: browser.value("document.body.innerText.includes('live')"))
             # Whoever serves it no more is told of; that the browser says so as well is as it should be.
             board.send_signal(signal.SIGINT)
             assert board.wait() == 130
