@@ -6,8 +6,12 @@
 //!
 //! The same run gives the same bytes.
 
+mod events;
 mod input;
+mod message;
 mod onnx;
+mod picture;
+mod tensorboard;
 mod wire;
 
 use std::fs::File;
@@ -26,6 +30,7 @@ use crate::tensor_file;
 
 pub use input::Input;
 pub use onnx::{OnnxError, onnx};
+pub use tensorboard::{TensorBoard, tensorboard};
 
 /// How tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -107,7 +107,7 @@ pub(crate) const NEXT: &str = "next";
 /// The list of the results in it, once they are whole.
 pub(crate) const WHOLE: &str = "next.json";
 
-/// What a run and its report make in its folder, beside `checkpoint/` and `next/`.
+/// What a run and its report make in its folder, beside `checkpoint/`, `next/` and the folders of what is exported.
 const FILES: &[&str] = &[
     CONFIG,
     DATA,
@@ -132,6 +132,20 @@ const FILES: &[&str] = &[
 
 /// What a finished training leaves, the summary last.
 pub(crate) const RESULTS: &[&str] = &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, LINE, VALUES, SUMMARY];
+
+/// The folder of a run that is exported without a place being named, and what may be in it.
+pub const EXPORT: &str = "export";
+const EXPORTS: &[&str] = &["model.safetensors", "model.npz", "model.onnx"];
+
+/// The same of what a hub of models shows.
+pub const HUB: &str = "hub";
+const HUB_FILES: &[&str] = &["model.safetensors", "config.json", "README.md"];
+
+/// The folder of a run's files for TensorBoard.
+pub const TENSORBOARD: &str = "tensorboard";
+
+/// Begins the names of the files that TensorBoard looks for.
+pub const EVENTS: &str = "events.out.tfevents.";
 
 /// The page of `hsic report`.
 pub const REPORT_HTML: &str = "report.html";
@@ -287,11 +301,17 @@ impl Run {
             let known: Option<&[&str]> = match entry.file_name().and_then(|name| name.to_str()) {
                 Some("checkpoint") => Some(&["state.safetensors", "stages.json"]),
                 Some(NEXT) => Some(RESULTS),
+                Some(EXPORT) => Some(EXPORTS),
+                Some(HUB) => Some(HUB_FILES),
+                Some(TENSORBOARD) => Some(&[]),
                 _ => None,
             };
             if let Some(known) = known.filter(|_| is_folder(&entry)) {
                 let inside = entries(&entry)?;
-                let is_own = |file: &PathBuf| is_named(file, known) || is_stage_file(file);
+                let events = entry.ends_with(TENSORBOARD);
+                let is_own = |file: &PathBuf| {
+                    is_named(file, known) || if events { is_events_file(file) } else { is_stage_file(file) }
+                };
                 if let Some(foreign) = inside.iter().find(|file| !is_own(file)) {
                     return Err(RunError::Foreign { path: foreign.clone() });
                 }
@@ -660,6 +680,12 @@ fn is_stage_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
     is_file && is_stage(name.strip_suffix(PART).unwrap_or(name))
+}
+
+/// Whether this is a file for TensorBoard, and no link.
+fn is_events_file(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(EVENTS) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Whether this is a file, and no link, of one of these names, whole or in the making.

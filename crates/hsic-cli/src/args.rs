@@ -22,7 +22,7 @@ pub(crate) use finished::{
     AuditArguments, EvalArguments, ExportArguments, FileFormat, ImportanceArguments, PredictArguments, ReportArguments,
 };
 pub(crate) use many::{ALL, CompareArguments, ReproduceArguments};
-pub(crate) use runs::{RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
+pub(crate) use runs::{BoardArguments, RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
 pub(crate) use statistics::{KernelName, MeasureArguments, PermutationRange, TestArguments, TestMethod};
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Export(ExportArguments),
     Report(ReportArguments),
     Runs(RunsArguments),
+    Board(BoardArguments),
     Measure(MeasureArguments),
     Test(TestArguments),
     Data(DataArguments),
@@ -86,6 +87,9 @@ pub(crate) struct TrainArguments {
     /// Make 20 steps, say how long the training will take and how much memory, and leave nothing
     #[arg(long, conflicts_with_all = ["run", "resume"])]
     pub(crate) pilot: bool,
+    /// Write files for TensorBoard while training, into tensorboard/ in the run's folder
+    #[arg(long, conflicts_with = "pilot")]
+    pub(crate) tensorboard: bool,
     /// No progress bar and no epoch lines
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -1,6 +1,7 @@
 //! One module a verb.
 
 mod audit;
+mod board;
 mod compare;
 mod completions;
 mod data;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Export(arguments) => export::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Board(arguments) => board::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Data(arguments) => data::run(arguments.command),

@@ -4,6 +4,8 @@
 //! several files did not fit, 2 error, 130 interrupted.
 
 mod args;
+mod board;
+mod card;
 mod command_line;
 mod commands;
 pub mod engine;
@@ -14,6 +16,7 @@ mod predictions;
 mod printer;
 mod report;
 mod results;
+mod several;
 mod table;
 mod words;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use hsic_lab::comparison::ComparisonRecord;
 
 use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
+use crate::several::SeveralRuns;
 use crate::table::Row;
 
 /// The last line of a report, by which one is known.
@@ -92,8 +93,29 @@ pub(crate) fn run(facts: &RunFacts) -> String {
     text
 }
 
+/// What several runs came to, a column a run.
+pub(crate) fn several(content: &SeveralRuns) -> String {
+    let mut text = format!("# {}\n", content.title());
+    for (head, rows) in [("quantity", &content.rows), ("option that differs", &content.options)] {
+        if rows.is_empty() {
+            continue;
+        }
+        let names: String = content.names().map(|name| format!(" {} |", prose(name))).collect();
+        let _ = writeln!(text, "\n| {head} |{names}\n| --- |{}", " --- |".repeat(content.runs.len()));
+        for (name, values) in rows {
+            let values: String = values.iter().map(|value| format!(" {} |", prose(value))).collect();
+            let _ = writeln!(text, "| {} |{values}", prose(name));
+        }
+    }
+    for warning in &content.warnings {
+        let _ = writeln!(text, "\nWarning: {}", prose(warning));
+    }
+    let _ = writeln!(text, "\n{MADE_BY}");
+    text
+}
+
 /// Text that Markdown leaves as it is, on one line.
-fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let mut escaped = String::new();
     for character in one_line(text).chars() {
         match character {
@@ -107,7 +129,7 @@ fn prose(text: &str) -> String {
 }
 
 /// A command. Between longer fences it may hold backticks; a bar ends a cell even so.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = one_line(text).replace('|', "\\|");
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

@@ -7,7 +7,7 @@ use hsic_bottleneck::log::{EpochReport, ValueReport};
 use hsic_lab::comparison::MethodRow;
 use hsic_lab::figure::plot::{Value, Verdict, mean};
 use hsic_lab::figure::record::{FigureRecord, Machine};
-use hsic_lab::figure::run_page::RunReport;
+use hsic_lab::figure::run_report::RunReport;
 use hsic_lab::figure::{FIGURES, Profile};
 use hsic_lab::shell::quoted;
 
@@ -291,7 +291,7 @@ impl RunFacts {
 }
 
 /// The name of data, of those at a path the last part of it.
-fn name_of(dataset: &str) -> String {
+pub(crate) fn name_of(dataset: &str) -> String {
     Path::new(dataset).file_name().map_or_else(|| dataset.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 

@@ -13,6 +13,7 @@ mod pictures;
 #[cfg(feature = "png")]
 mod raster;
 mod series;
+mod spots;
 mod text;
 mod ticks;
 
@@ -75,6 +76,23 @@ pub fn clear(folder: &Path, svg: &str) -> io::Result<()> {
 ///
 /// It follows the reader's system; inside of a page, `data-theme="light"` or `"dark"` on any element around wins.
 pub fn svg(plot: &Plot, title: &str) -> String {
+    picture(plot, title, Values::Drawn)
+}
+
+/// A figure as [`svg`] draws it, for a page: whoever points at a place of its curves, or comes to it by keyboard, is told the values
+/// there.
+pub fn readable(plot: &Plot, title: &str) -> String {
+    picture(plot, title, Values::Told)
+}
+
+/// Whether values are only drawn, or told as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    Drawn,
+    Told,
+}
+
+fn picture(plot: &Plot, title: &str, values: Values) -> String {
     let (columns, slot) = columns(plot);
     let width = 2.0 * MARGIN + columns as f64 * slot + (columns - 1) as f64 * GAP.0;
     let room = width - 2.0 * MARGIN;
@@ -95,16 +113,19 @@ pub fn svg(plot: &Plot, title: &str) -> String {
         legend.draw(&mut body, (MARGIN, top));
         top += legend.height();
     }
-    let height = draw_panels(&mut body, plot, &looks, legend.is_some(), (columns, slot), top + 12.0) + MARGIN;
+    let height = draw_panels(&mut body, plot, (&looks, values), legend.is_some(), (columns, slot), top + 12.0) + MARGIN;
     let shades = plot.panels.iter().any(|panel| matches!(panel.marks, Marks::Heat(_) | Marks::Pictures(_)));
     let (w, h) = (text::coordinate(width), text::coordinate(height.ceil()));
     let mut picture = Canvas::default();
     picture.raw(&format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
-         class=\"fig-picture\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"{}\" \
+         class=\"fig-picture\">",
+        // What is within an image nobody comes to.
+        if values == Values::Told { "group" } else { "img" }
     ));
     picture.raw(&format!("<title>{}</title>\n<desc>{}</desc>", text::escape(title), text::escape(&description(plot))));
-    picture.raw(&format!("<style>\n{}</style>", look::style_sheet(shades)));
+    let own = if values == Values::Told { spots::STYLE } else { "" };
+    picture.raw(&format!("<style>\n{}{own}</style>", look::style_sheet(shades)));
     picture.rect(Frame { left: 0.0, top: 0.0, width, height: height.ceil() }, "fig-bg", "");
     picture.raw(&body.finish());
     picture.raw("</svg>");
@@ -130,7 +151,7 @@ fn shared_legend(plot: &Plot, looks: &[Vec<Look>], room: f64) -> Option<Legend> 
 fn draw_panels(
     canvas: &mut Canvas,
     plot: &Plot,
-    looks: &[Vec<Look>],
+    (looks, values): (&[Vec<Look>], Values),
     keyed: bool,
     (columns, slot): (usize, f64),
     mut top: f64,
@@ -160,6 +181,9 @@ fn draw_panels(
             let frame = Frame { left: corner.0 + left, top: top + above, width, height: panel.height() };
             let horizontal = panel.horizontal(width, left);
             panel.draw(canvas, corner, frame, &horizontal);
+            if values == Values::Told {
+                panel.tell(canvas, frame);
+            }
             below = below.max(panel.height() + horizontal.room());
         }
         top += above + below + GAP.1;

@@ -83,6 +83,8 @@ pub struct StoredTensor<'n, T> {
     pub name: String,
     /// Shape.
     pub shape: Vec<usize>,
+    /// Index of the block that it belongs to.
+    pub index: usize,
     block: &'n dyn Block<T>,
     spec: TensorSpec,
     /// Entries of the block's parameters and statistics before it.
@@ -400,12 +402,12 @@ impl<T: Scalar> Network<T> {
     pub fn stored_tensors(&self) -> Vec<StoredTensor<'_, T>> {
         let mut tensors = Vec::new();
         let mut module = self.label.iter().count();
-        for block in &self.blocks {
+        for (index, block) in self.blocks.iter().enumerate() {
             let mut start = 0;
             for spec in block.layout() {
                 let (name, shape) = (format!("{}.{}", module + spec.module, spec.name), spec.shape.clone());
                 let len = spec.len();
-                tensors.push(StoredTensor { name, shape, block: &**block, spec, start });
+                tensors.push(StoredTensor { name, shape, index, block: &**block, spec, start });
                 start += len;
             }
             module += block.modules().len();

@@ -1,7 +1,8 @@
-//! The few messages of an ONNX model in the wire format of protocol buffers: a key (field number and wire type) before each
-//! value, whole numbers in sevens of bits, texts and messages behind their length.
+//! The few messages of an ONNX model.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.12, IR version 8), <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
+
+use super::message::Message;
 
 /// IR version of the files.
 const IR_VERSION: u64 = 8;
@@ -66,51 +67,6 @@ pub(super) struct Model {
     pub(super) description: String,
 }
 
-/// A message in the making.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    fn key(&mut self, field: u64, wire: u64) {
-        self.number(field << 3 | wire);
-    }
-
-    fn int(&mut self, field: u64, value: u64) -> &mut Self {
-        self.key(field, 0);
-        self.number(value);
-        self
-    }
-
-    fn float(&mut self, field: u64, value: f32) -> &mut Self {
-        self.key(field, 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(&mut self, field: u64, value: &[u8]) -> &mut Self {
-        self.key(field, 2);
-        self.number(value.len() as u64);
-        self.0.extend(value);
-        self
-    }
-
-    fn text(&mut self, field: u64, value: &str) -> &mut Self {
-        self.bytes(field, value.as_bytes())
-    }
-
-    fn message(&mut self, field: u64, value: &Self) -> &mut Self {
-        self.bytes(field, &value.0)
-    }
-}
-
 impl Model {
     /// The file.
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -137,7 +93,7 @@ impl Model {
             entry.text(1, name).text(2, text);
             model.message(14, &entry);
         }
-        model.0
+        model.into_bytes()
     }
 }
 

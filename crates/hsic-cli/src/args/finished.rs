@@ -140,9 +140,13 @@ pub(crate) enum FileFormat {
     Npz,
     /// The whole way from a sample to its class or value, as an ONNX graph
     Onnx,
+    /// Curves, histograms of weights and the confusion table for TensorBoard; also of a run that is not finished
+    Tensorboard,
+    /// A folder for a hub of models: tensors (model.safetensors), config.json and a model card (README.md)
+    Hub,
 }
 
-/// Write a finished run to one file for other programs: its tensors, or all of it as an ONNX graph
+/// Write a run for other programs: its tensors, all of it as an ONNX graph, its records for TensorBoard, or a folder for a hub
 ///
 /// Names are those of one flat PyTorch nn.Sequential(Linear, BatchNorm1d(affine=False), ReLU, ...): 0.weight, 0.bias,
 /// 1.running_mean, 1.running_var, 3.weight, ... in float32. The softmax layer of a run is the last Linear, or, where it sees
@@ -161,25 +165,28 @@ pub(crate) struct ExportArguments {
     /// Leave out the softmax layer of format training
     #[arg(long)]
     pub(crate) unformatted: bool,
-    /// The file, new
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-    /// Overwrite the file if there is one
+    /// The file, of tensorboard and hub the folder, new [default: in the run's folder: export/model.npz and so on, tensorboard,
+    /// hub]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite the file, or those in the folder, if there are any
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Make a page and a Markdown table of a reproduction or of a run, finished or not
+/// Make a page and a Markdown table of a reproduction or of a run, finished or not, or of several runs beside each other
 ///
 /// A reproduction's page has every figure, its values beside the paper's, its claims with their verdicts and how each was
-/// made; a run's has its curves by epoch and by block. The page is one file: it needs no network and no script.
+/// made; a run's has its curves by epoch and by block; that of several runs has their curves in the same coordinates, what each
+/// came to and the options in which they differ. The page is one file: it needs no network and no script.
 ///
 /// Example: hsic report reproduction/quick
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
-    /// Folder of a reproduction or of a run [default: reproduction/paper, else quick, else smoke]
-    pub(crate) run: Option<PathBuf>,
-    /// Folder for report.html and report.md; earlier reports in it are replaced [default: RUN]
+    /// Folder of a reproduction or of a run, or folders of up to eight runs [default: reproduction/paper, else quick, else smoke]
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Folder for report.html and report.md; earlier reports in it are replaced [default: RUN, where it is one]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Print one JSON object

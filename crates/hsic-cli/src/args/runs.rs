@@ -1,4 +1,4 @@
-//! Flags of `hsic runs`.
+//! Flags of `hsic runs` and `hsic board`.
 
 use std::path::PathBuf;
 
@@ -71,4 +71,22 @@ pub(crate) struct RunsDiffArguments {
     /// Print one JSON object in place of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Show the runs below a folder in a browser, live: curves as they grow, blocks, time left, several runs in one figure
+///
+/// The board serves pages to a browser on this machine, reads and never writes, and takes hardly any of a training's time. It
+/// prints its address and ends by Ctrl-C. A run that is started, resumed or overwritten while it is shown is followed.
+///
+/// Example: hsic board runs
+#[derive(Debug, Args)]
+pub(crate) struct BoardArguments {
+    /// Folder that holds runs, at whatever depth, or a run [default: runs/ and comparison/]
+    pub(crate) folder: Option<PathBuf>,
+    /// Address to serve at; any but this machine's own shows names, options and results to whoever can reach it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub(crate) listen: String,
+    /// Port to serve at, 0 for a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
 }

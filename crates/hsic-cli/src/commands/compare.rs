@@ -160,7 +160,7 @@ fn save(folder: &Path, record: &ComparisonRecord) -> anyhow::Result<()> {
         (RECORD, json.as_bytes()),
         ("comparison.csv", record.csv().as_bytes()),
         ("points.csv", record.plot.csv().as_bytes()),
-        (REPORT_HTML, html::comparison(record, draw::svg).as_bytes()),
+        (REPORT_HTML, html::comparison(record, draw::readable).as_bytes()),
         (REPORT_MARKDOWN, markdown::comparison(record).as_bytes()),
     ]
     .into_iter()

@@ -10,15 +10,18 @@ use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::draw;
 use hsic_lab::figure::RECORD;
+use hsic_lab::figure::overlay::overlaid;
 use hsic_lab::figure::plot::Verdict;
 use hsic_lab::figure::record::FigureRecord;
-use hsic_lab::figure::run_page::{RunReport, plots};
+use hsic_lab::figure::run_page::plots;
+use hsic_lab::figure::run_report::RunReport;
 use serde::de::DeserializeOwned;
 
 use super::compare;
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
+use crate::several::SeveralRuns;
 use crate::{html, markdown, printer};
 
 /// Where reproductions lie, and which is taken first.
@@ -28,13 +31,18 @@ const PLACES: &[&str] = &["reproduction/paper", "reproduction/quick", "reproduct
 const FIGURES: &str = "figures";
 
 pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
-    let folder = match arguments.run {
-        Some(folder) => folder,
+    let folder = match arguments.runs.first() {
+        Some(folder) => folder.clone(),
         None => {
             let found = PLACES.iter().map(PathBuf::from).find(|place| place.is_dir());
             found.context("no reproduction here, expected the folder of one or of a run, or one made by: hsic reproduce all --profile quick")?
         }
     };
+    let several = arguments.runs.len() > 1;
+    ensure!(
+        arguments.output.is_some() || !several,
+        "--output: expected a folder for the page of several runs, which is no part of any of them"
+    );
     let output = arguments.output.unwrap_or_else(|| folder.clone());
     let mut written = Written {
         kind: "run",
@@ -47,7 +55,13 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         claims_failed: 0,
         claims_not_judged: 0,
     };
-    let (page, text) = if folder.join(FIGURES).is_dir() {
+    let (page, text) = if several {
+        let content = SeveralRuns::read(&arguments.runs)?;
+        written.kind = "runs";
+        let runs: Vec<_> = content.runs.iter().map(|(name, report)| (name.clone(), report)).collect();
+        written.figures = overlaid(&runs).len();
+        (html::several(&content, draw::readable), markdown::several(&content))
+    } else if folder.join(FIGURES).is_dir() {
         let content = reproduction(&folder.join(FIGURES))?;
         written.kind = "reproduction";
         written.figures = content.figures.len();
@@ -56,19 +70,19 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.claims = content.figures.iter().map(|figure| figure.plot.claims.len()).sum();
         written.claims_failed = content.claims(Verdict::Fails);
         written.claims_not_judged = content.claims(Verdict::NotJudged);
-        (html::reproduction(&content, draw::svg), markdown::reproduction(&content))
+        (html::reproduction(&content, draw::readable), markdown::reproduction(&content))
     } else if folder.join(compare::RECORD).is_file() {
         let record = read::<ComparisonRecord>(&folder.join(compare::RECORD), "the record of a comparison")?;
         written.kind = "comparison";
         written.figures = 1;
-        (html::comparison(&record, draw::svg), markdown::comparison(&record))
+        (html::comparison(&record, draw::readable), markdown::comparison(&record))
     } else if let Ok(run) = Run::open(&folder) {
         let report = RunReport::read(&run)?;
         let settings = run.file("config.toml");
         let settings = fs::read_to_string(&settings).with_context(|| settings.display().to_string())?;
         let facts = RunFacts::of(&report, &folder);
         written.figures = plots(&report).len();
-        (html::run(&report, &facts, &settings, draw::svg), markdown::run(&facts))
+        (html::run(&report, &facts, &settings, draw::readable), markdown::run(&facts))
     } else {
         let found = if folder.is_dir() { "no figures/, comparison.json or config.toml" } else { "no such folder" };
         bail!("{}: {found}, expected the folder of a reproduction, a comparison or a run", folder.display());

@@ -71,7 +71,7 @@ fn list(arguments: &RunsArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The folders that are looked through.
-fn folders(given: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn folders(given: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     if let Some(folder) = given {
         return Ok(vec![folder.to_owned()]);
     }

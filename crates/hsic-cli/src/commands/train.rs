@@ -7,8 +7,9 @@ use std::time::Instant;
 use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::recipes::{TrainingRecipe, as_flags};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
+use hsic_bottleneck::export::TensorBoard;
 use hsic_bottleneck::log::Observer;
-use hsic_bottleneck::run::Run;
+use hsic_bottleneck::run::{Run, TENSORBOARD};
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::Outcome;
 
@@ -23,7 +24,7 @@ use crate::printer::{self, Progress};
 
 /// Trains by an engine.
 pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Result<ExitCode> {
-    let TrainArguments { options, config, recipe, run, force, resume, pilot, quiet, json } = arguments;
+    let TrainArguments { options, config, recipe, run, force, resume, pilot, tensorboard, quiet, json } = arguments;
     let named = options.network.model.is_some();
     let (config, asked, place) = match resume {
         Some(path) => {
@@ -55,6 +56,11 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
     // Before there is a folder.
     let config = config.for_data(&data)?;
     config.check_data(&data.train)?;
+    anyhow::ensure!(
+        !tensorboard || config.sigmas.len() < 2,
+        "--tensorboard: expected one sigma, since networks of several would draw over each other; hsic export --format tensorboard \
+         writes each by itself"
+    );
     if let (Place::New(_), false, true) = (&place, named, leads) {
         notes::of_the_network(&config);
     }
@@ -81,7 +87,10 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
     let signals = Signals::listen(move || printer::go_on(&folder))?;
     let (mut progress, mut saves) =
         (Progress::new(quiet || !leads, config.judged_on()).of(run.path()), signals.saves());
-    let mut observers: [&mut dyn Observer; 2] = [&mut progress, &mut saves];
+    let board = (tensorboard && leads).then(|| TensorBoard::begin(&run.file(TENSORBOARD), config.judged_on()));
+    let mut board = board.transpose()?;
+    let mut observers: Vec<&mut dyn Observer> = vec![&mut progress, &mut saves];
+    observers.extend(board.as_mut().map(|board| board as &mut dyn Observer));
     let outcome = engine.train(&config, &data, &run, &mut observers, signals.stop());
     progress.finish();
     match outcome? {

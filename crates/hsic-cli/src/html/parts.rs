@@ -15,17 +15,24 @@ pub(crate) const GENERATOR: &str = "hsic report";
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// A whole page around its content.
+/// A whole page around its content, that is a file.
 pub(super) fn page(title: &str, content: &Markup) -> String {
+    framed(title, GENERATOR, content, None)
+}
+
+/// A whole page around its content: with a script if a server sends it, which then says what the page may do.
+pub(super) fn framed(title: &str, maker: &str, content: &Markup, script: Option<&str>) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="generator" content=(GENERATOR);
+                @if script.is_none() { meta http-equiv="Content-Security-Policy" content=(POLICY); }
+                meta name="generator" content=(maker);
                 meta name="color-scheme" content="light dark";
+                // A browser would ask the server for one.
+                @if script.is_some() { link rel="icon" href="data:,"; }
                 title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
@@ -34,7 +41,8 @@ pub(super) fn page(title: &str, content: &Markup) -> String {
                     h1 { (title) }
                     (content)
                 }
-                footer { "Made by hsic " (env!("CARGO_PKG_VERSION")) ", " code { "hsic report" } "." }
+                footer { "Made by hsic " (env!("CARGO_PKG_VERSION")) ", " code { (maker) } "." }
+                @if let Some(script) = script { script { (PreEscaped(script)) } }
             }
         }
     };

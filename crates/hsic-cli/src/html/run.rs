@@ -1,10 +1,11 @@
 //! The page of a run.
 
-use hsic_lab::figure::run_page::{RunReport, plots};
+use hsic_lab::figure::run_page::plots;
+use hsic_lab::figure::run_report::RunReport;
 use maud::{Markup, html};
 
 use super::parts::{Draw, command, contents, drawing, identifier, page as whole, scroll};
-use super::timeline;
+use super::{tables, timeline};
 use crate::report::RunFacts;
 
 /// The page; `settings` is the text of the run's `config.toml`.
@@ -14,6 +15,8 @@ pub(crate) fn page(report: &RunReport, facts: &RunFacts, settings: &str, draw: D
         .enumerate()
         .map(|(index, (title, plot))| (identifier("figure", &title, index), title, plot))
         .collect();
+    let epochs = tables::epochs(&report.epochs, report.config.judged_on());
+    let confused = report.summary.as_ref().and_then(tables::confused);
     let traced = timeline::drawings(&report.timelines);
     let mut entries = vec![("summary".to_owned(), "Summary".to_owned())];
     if !facts.warnings.is_empty() {
@@ -44,6 +47,11 @@ pub(crate) fn page(report: &RunReport, facts: &RunFacts, settings: &str, draw: D
                 figure {
                     (drawing(plot, title, id, draw))
                     figcaption { (plot.caption) }
+                }
+                @match title.as_str() {
+                    "Accuracy" | "R2" => @if let Some(table) = &epochs { (table) },
+                    "Confusion" => @if let Some(table) = &confused { (table) },
+                    _ => {}
                 }
             }
         }

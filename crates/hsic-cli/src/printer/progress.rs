@@ -7,7 +7,7 @@ use hsic_bottleneck::log::{EpochReport, Observer, ValueReport, Warning};
 use hsic_bottleneck::step_error::BoxError;
 use hsic_bottleneck::summary::JudgedOn;
 use hsic_lab::figure::{Planned, Watcher};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::{note, told};
 use super::text::{fitted, width};
@@ -29,8 +29,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(quiet: bool, judged: JudgedOn) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {per_sec}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(style(width()));
         Self { bar, quiet, judged, mute: false, run: None }
     }
 
@@ -47,6 +46,37 @@ impl Progress {
 
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How the bar looks on a terminal of so many columns; the message is how the last epoch was judged.
+fn style(width: usize) -> ProgressStyle {
+    let template = match width {
+        80.. => "{bar:20} step {pos}/{len}  {rate}  {eta} left  {msg}",
+        _ => "{bar:10} {pos}/{len}  {eta} left  {msg}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        // A bar has no way to say that it could not write.
+        let _ = to.write_str(&rate(state.per_sec()));
+    })
+}
+
+/// Steps a second, in few letters.
+fn rate(steps: f64) -> String {
+    match steps {
+        s if s < 10.0 => format!("{s:.2}/s"),
+        s if s < 1e3 => format!("{s:.0}/s"),
+        s if s < 1e6 => format!("{:.0}k/s", s / 1e3),
+        s => format!("{:.0}M/s", s / 1e6),
+    }
+}
+
+/// How an epoch was judged, in short.
+fn score(report: &EpochReport, judged: JudgedOn) -> String {
+    match report.values {
+        Some(ValueReport { test, .. }) => format!("{} R2 {:.4}", judged.name(), test.r2),
+        None => format!("{} {:.2} %", judged.name(), 100.0 * report.test_accuracy),
     }
 }
 
@@ -94,6 +124,7 @@ impl Observer for Progress {
     }
 
     fn epoch(&mut self, report: &EpochReport) -> Result<(), BoxError> {
+        self.bar.set_message(score(report, self.judged));
         if !self.quiet {
             let text = epoch(report, self.judged, width());
             self.bar.suspend(|| note(&text));
@@ -224,6 +255,70 @@ mod tests {
             values: None,
             authors_test_accuracy: None,
         }
+    }
+
+    #[test]
+    fn the_bar_has_the_last_epoch_s_accuracy_and_fits_the_terminal() {
+        use indicatif::{ProgressDrawTarget, TermLike};
+
+        /// A terminal that keeps what was drawn last.
+        #[derive(Clone, Debug)]
+        struct Kept(u16, std::sync::Arc<std::sync::Mutex<String>>);
+
+        impl TermLike for Kept {
+            fn width(&self) -> u16 {
+                self.0
+            }
+            fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+                Ok(())
+            }
+            fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+                Ok(())
+            }
+            fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+                Ok(())
+            }
+            fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+                Ok(())
+            }
+            fn write_line(&self, text: &str) -> std::io::Result<()> {
+                self.write_str(text)
+            }
+            fn write_str(&self, text: &str) -> std::io::Result<()> {
+                if text.contains("left") {
+                    *self.1.lock().unwrap() = text.trim().to_owned();
+                }
+                Ok(())
+            }
+            fn clear_line(&self) -> std::io::Result<()> {
+                Ok(())
+            }
+            fn flush(&self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        for (columns, parts) in [
+            (80, ["step 12000/99999", "/s", "validation 97.50 %"]),
+            (60, ["12000/99999", "left", "validation 97.50 %"]),
+        ] {
+            let kept = Kept(columns, std::sync::Arc::default());
+            let mut progress = Progress::new(true, JudgedOn::Validation);
+            progress.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(kept.clone())));
+            progress.bar.set_style(style(columns.into()));
+            progress.step(1, 99_999).unwrap();
+            progress.epoch(&EpochReport { test_accuracy: 0.975, ..report(true) }).unwrap();
+            progress.bar.set_position(12_000);
+            progress.bar.force_draw();
+            let drawn = kept.1.lock().unwrap().clone();
+            assert!(parts.iter().all(|part| drawn.contains(part)), "{drawn}");
+            assert!(drawn.chars().count() <= columns.into(), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn a_rate_has_few_letters() {
+        assert_eq!([0.123, 42.4, 1234.0, 2.5e9].map(rate), ["0.12/s", "42/s", "1k/s", "2500M/s"]);
     }
 
     #[test]

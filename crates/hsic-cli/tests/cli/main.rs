@@ -2,9 +2,11 @@
 
 mod arrays;
 mod behaviour;
+mod board;
 mod compare;
 mod data;
 mod errors;
+mod exports;
 mod further;
 mod images;
 mod importance;

@@ -160,3 +160,34 @@ fn a_file_of_the_same_name_that_is_no_report_stays() {
     assert_eq!(text(&place, "r/report.md"), "mine");
     assert!(!place.path("r/report.html").exists());
 }
+
+#[test]
+fn several_runs_share_a_page_that_tells_their_differences() {
+    let place = Place::new();
+    for (seed, method) in [(1, "hsic"), (2, "frozen")] {
+        let small = "--train-size 200 --test-size 50 --widths 16 --batch-size 50 --format-epochs 0 --epochs 3 --quiet";
+        let output = place.run(&format!("train {small} --method {method} --seed {seed} --run runs/{method}"));
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert!(
+        place
+            .fails("report runs/hsic runs/frozen")
+            .contains("--output: expected a folder for the page of several runs")
+    );
+    assert!(place.fails("report runs/hsic runs/hsic --output x").contains("runs/hsic: named twice"));
+    assert!(place.fails("report runs/hsic runs/none --output x").contains("runs/none"));
+    let written = place.json("report runs/hsic runs/frozen --output both --json");
+    // Accuracy, loss, and the dependence that one of them has.
+    assert_eq!((&written["kind"], written["figures"].as_u64()), (&"runs".into(), Some(3)));
+    let (page, table) = (text(&place, "both/report.html"), text(&place, "both/report.md"));
+    assert_alone(&page);
+    assert!(page.contains("<th scope=\"row\">method</th><td>hsic</td><td>frozen</td>"), "{page}");
+    assert!(
+        page.contains("<th scope=\"row\">seed</th><td>1</td><td>2</td>")
+            && !page.contains("<th scope=\"row\">batch-size")
+    );
+    // Values are told at each epoch, of both runs.
+    assert!(page.contains(">epoch 3<tspan") && page.contains(">runs/frozen "), "{page}");
+    assert!(table.starts_with("# 2 runs\n\n| quantity | runs/hsic | runs/frozen |\n| --- | --- | --- |\n"), "{table}");
+    assert!(table.contains("| option that differs | runs/hsic | runs/frozen |"), "{table}");
+}

@@ -7,7 +7,7 @@ use super::canvas::{Anchor, Canvas, Frame, Place};
 use super::key::{self, Entry, Legend};
 use super::look::Look;
 use super::ticks::Span;
-use super::{heat, pictures, series, text};
+use super::{heat, pictures, series, spots, text};
 
 /// Font size of a panel's title.
 const TITLE: f64 = 13.5;
@@ -218,6 +218,13 @@ impl<'a> Prepared<'a> {
                 let whole = values.all(|x| x.fract() == 0.0 || !x.is_finite());
                 Horizontal::new(&self.panel.x, self.x, width, left, whole)
             }
+        }
+    }
+
+    /// Has the values of its curves told where they are pointed at.
+    pub(super) fn tell(&self, canvas: &mut Canvas, frame: Frame) {
+        if let Marks::Series(all) = &self.panel.marks {
+            spots::draw(canvas, self.panel, all, self.looks, self.x, frame);
         }
     }
 

@@ -326,3 +326,53 @@ fn points_without_a_line_are_all_marked_however_close_they_are() {
     };
     assert_eq!((marks(Style::Line), marks(Style::Points)), ((1, Some(2)), (0, Some(4))));
 }
+
+/// A figure of curves over epochs.
+fn curves(series: Vec<Series>) -> Plot {
+    plot(1, vec![panel("", Axis::linear("epoch"), Axis::linear("loss"), series)])
+}
+
+fn line(name: &str, points: &[(f64, f64)]) -> Series {
+    Series::plain(name, Style::Line, points.iter().copied())
+}
+
+#[test]
+fn a_place_has_the_values_of_all_curves_and_a_figure_that_stands_alone_has_none() {
+    let plot = curves(vec![line("a<", &[(1.0, 0.5), (2.0, 0.25)]), line("b", &[(1.0, -12.345_678)])]);
+    let text = readable(&plot, "t");
+    assert!(roxmltree::Document::parse(&text).is_ok());
+    assert_eq!(text.matches("<g class=\"fig-spot\"").count(), 2);
+    assert!(text.contains(">epoch 1<tspan") && text.contains(">a&lt; 0.5</tspan>"), "{text}");
+    assert!(text.contains(">b \u{2212}12.346</tspan></text>"), "{text}");
+    assert!(!svg(&plot, "t").contains("fig-spot"));
+}
+
+#[test]
+fn columns_fill_the_frame_and_a_few_are_stops() {
+    let points: Vec<(f64, f64)> = (1..=100).map(|epoch| (f64::from(epoch), 1.0)).collect();
+    let text = readable(&curves(vec![line("a", &points)]), "t");
+    assert_eq!((text.matches("class=\"fig-spot\"").count(), text.matches("tabindex").count()), (100, 10));
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let number = |node: &roxmltree::Node<'_, '_>, name| node.attribute(name).unwrap().parse::<f64>().unwrap();
+    let columns: Vec<(f64, f64)> = document
+        .descendants()
+        .filter(|node| node.attribute("class") == Some("fig-spot"))
+        .map(|node| node.first_element_child().unwrap())
+        .map(|rect| (number(&rect, "x"), number(&rect, "width")))
+        .collect();
+    for pair in columns.windows(2) {
+        assert!((pair[0].0 + pair[0].1 - pair[1].0).abs() < 0.02, "{pair:?}");
+    }
+    // The last place can be reached.
+    assert!(text.rfind("tabindex").unwrap() > text.rfind("epoch 99").unwrap());
+}
+
+#[test]
+fn curves_over_places_of_their_own_have_no_columns() {
+    let apart = curves(vec![line("a", &[(1.0, 1.0), (2.0, 1.0)]), line("b", &[(1.5, 1.0), (2.5, 1.0)])]);
+    assert!(!readable(&apart, "t").contains("<g class=\"fig-spot\""));
+    let many: Vec<(f64, f64)> = (0..=200).map(|epoch| (f64::from(epoch), 1.0)).collect();
+    assert!(!readable(&curves(vec![line("a", &many)]), "t").contains("<g class=\"fig-spot\""));
+    let points = Series::plain("a", Style::Points, [(1.0, 1.0)]);
+    assert!(!readable(&curves(vec![points]), "t").contains("<g class=\"fig-spot\""));
+}

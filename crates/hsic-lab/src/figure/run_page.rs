@@ -1,15 +1,12 @@
-//! A run as curves: all that its folder tells, and what of it is worth a figure.
+//! A run as curves: what of all that its folder tells is worth a figure.
 
-use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::error::Error;
 use hsic_bottleneck::judge::monitor::MonitorReport;
-use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning};
+use hsic_bottleneck::log::EpochReport;
 use hsic_bottleneck::reconstruction::{Reconstruction, Reconstructions};
-use hsic_bottleneck::run::{Run, SUMMARY};
 use hsic_bottleneck::summary::{JudgedOn, Summary};
-use hsic_bottleneck::valued::ValuePairs;
 
 use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
+use super::run_report::RunReport;
 use super::value_plots::{scatter, scores};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
@@ -17,75 +14,6 @@ const MOST_CURVES: usize = 8;
 
 /// Most classes of which a confusion table is drawn with a number in each cell.
 const MOST_CLASSES: usize = 20;
-
-/// All that a run's folder tells.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunReport {
-    /// Settings.
-    pub config: TrainConfig,
-    /// What it came to; `None` while it is not finished.
-    pub summary: Option<Summary>,
-    /// After each epoch.
-    pub epochs: Vec<EpochReport>,
-    /// What the monitor saw; empty without one.
-    pub monitor: Vec<MonitorReport>,
-    /// Test accuracy after each epoch of format training, fractions; empty without.
-    pub format: Vec<f64>,
-    /// Who worked on what, in the steps that were traced.
-    pub timelines: Vec<TimelineReport>,
-    /// What was amiss.
-    pub warnings: Vec<Warning>,
-    /// Some judged values beside the predicted ones; `None` where classes are learned.
-    pub values: Option<ValuePairs>,
-    /// What a network of capsules draws of some test images; `None` without a decoder.
-    pub reconstructions: Option<Reconstructions>,
-    /// Of several sigmas: each network's own run, as far as it has been started; empty in the plain case.
-    pub members: Vec<(f64, RunReport)>,
-}
-
-impl RunReport {
-    /// Reads a run's folder, finished or not. A last line that is still being written is left out.
-    ///
-    /// # Errors
-    /// `Config` for its settings; `Run` naming the file and, of `metrics.jsonl`, the line that cannot be read.
-    pub fn read(run: &Run) -> Result<Self, Error> {
-        let config = run.config()?;
-        let summary = match run.is_finished() {
-            true => Some(run.read_json(SUMMARY, "the summary of a finished run")?),
-            false => None,
-        };
-        let mut members = Vec::new();
-        if config.sigmas.len() > 1 {
-            for &sigma in &config.sigmas {
-                if let Some(member) = run.started_member(sigma) {
-                    members.push((sigma, Self::read(&member)?));
-                }
-            }
-        }
-        let mut report = Self {
-            config,
-            summary,
-            epochs: Vec::new(),
-            monitor: Vec::new(),
-            format: Vec::new(),
-            timelines: Vec::new(),
-            warnings: Vec::new(),
-            values: ValuePairs::read(run)?,
-            reconstructions: Reconstructions::read(run)?,
-            members,
-        };
-        for record in run.records()? {
-            match record {
-                Record::Epoch(epoch) => report.epochs.push(epoch),
-                Record::Monitor(monitor) => report.monitor.push(monitor),
-                Record::Format { test_accuracy } => report.format = test_accuracy,
-                Record::Warning(warning) => report.warnings.push(warning),
-                Record::Timeline(timeline) => report.timelines.push(timeline),
-            }
-        }
-        Ok(report)
-    }
-}
 
 /// What a run has to show, each figure with its title; nothing for what it has no records of.
 #[must_use]
@@ -548,19 +476,6 @@ mod tests {
         let plots = plots(&report);
         let curves = series(titled(&plots, "Accuracy").unwrap(), 0);
         assert_eq!((curves.len(), ends(&curves[2])), (3, vec![(2.0, 37.5)]));
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_read_is_named_and_one_in_the_making_is_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = Run::create(folder.path(), &report().config).unwrap();
-        let line = serde_json::to_string(&Record::Epoch(epoch(1, 2, true))).unwrap();
-        std::fs::write(run.file(hsic_bottleneck::run::METRICS), format!("{line}\n{line}\n{}", &line[..9])).unwrap();
-        assert_eq!(RunReport::read(&run).unwrap().epochs.len(), 2);
-        std::fs::write(run.file(hsic_bottleneck::run::METRICS), format!("{line}\n{}\n", &line[..9])).unwrap();
-        let error = RunReport::read(&run).unwrap_err().to_string();
-        assert!(error.contains("metrics.jsonl: line 2 column 9: EOF while parsing"), "{error}");
-        assert!(error.ends_with("expected a record a line"), "{error}");
     }
 
     #[test]

@@ -185,6 +185,15 @@ impl ListedRun {
         self.method = Some(summary.method.clone());
     }
 
+    /// About how many seconds it will go on, by the mean time of its epochs so far; `None` for one that nobody works on, and
+    /// before its first epoch. Format training comes on top.
+    #[must_use]
+    pub fn seconds_left(&self) -> Option<f64> {
+        let (done, planned, seconds) = (self.epochs?, self.epochs_planned?, self.seconds?);
+        let running = self.state == RunState::Running && done > 0;
+        running.then(|| seconds / done as f64 * planned.saturating_sub(done) as f64)
+    }
+
     /// What is known of it under a key: one of its own in the JSON, or the name of an option. Hyphens are underscores.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<Value> {
@@ -223,4 +232,20 @@ fn measured(accuracy: f64) -> Option<f64> {
 fn changed(path: &Path) -> Option<u64> {
     let at = fs::metadata(path).ok()?.modified().ok()?;
     Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_epochs_so_far() {
+        let (epochs, epochs_planned, seconds) = (Some(4), Some(10), Some(6.0));
+        let own = ListedRun { epochs, epochs_planned, seconds, ..ListedRun::unread(Path::new("r")) };
+        assert_eq!(own.seconds_left(), None, "nobody works on it");
+        let running = ListedRun { state: RunState::Running, ..own };
+        assert_eq!(running.seconds_left(), Some(9.0));
+        assert_eq!(ListedRun { epochs: Some(0), ..running.clone() }.seconds_left(), None);
+        assert_eq!(ListedRun { epochs: Some(12), ..running }.seconds_left(), Some(0.0));
+    }
 }
