@@ -13,6 +13,7 @@ mod conclusion;
 mod datasets;
 mod digests;
 mod division;
+mod edges;
 mod encode;
 mod folders;
 mod images;
