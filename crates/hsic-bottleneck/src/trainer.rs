@@ -80,17 +80,22 @@ pub fn train(
 pub fn kept(run: &Run, training: impl FnOnce() -> Result<Outcome, Error>) -> Result<Outcome, Error> {
     run.forget_failure().map_err(RunError::from)?;
     let trained = training();
-    if let Ok(Outcome::Finished(_)) = &trained
-        && !run.is_sealed()
-    {
-        // A process that was killed behind its summary left this to be done.
-        run.seal().map_err(RunError::from)?;
+    if let Ok(outcome) = &trained {
+        seal(run, outcome)?;
     }
     if let Err(error) = &trained {
         // Where this cannot be written either, what ended the training is the error that matters.
         drop(run.note_failure(&format!("{error}\n")));
     }
     trained
+}
+
+/// Writes down what the files of a finished run are, where a process that was killed behind its summary left this to be done.
+fn seal(run: &Run, outcome: &Outcome) -> Result<(), Error> {
+    if matches!(outcome, Outcome::Finished(_)) && !run.is_sealed() {
+        run.seal().map_err(RunError::from)?;
+    }
+    Ok(())
 }
 
 /// The configuration with batch and epochs for these data, which the run keeps: a resumed training does not ask again.
@@ -236,7 +241,9 @@ fn train_combined(
     for &sigma in &config.sigmas {
         let own = member_config(config, sigma)?;
         let member = run.member(&own)?;
-        match train_one(&own, data, &member, observers, stop)? {
+        let outcome = train_one(&own, data, &member, observers, stop)?;
+        seal(&member, &outcome)?;
+        match outcome {
             Outcome::Interrupted { step } => return Ok(Outcome::Interrupted { step }),
             Outcome::Finished(summary) => {
                 spent.steps += summary.steps;

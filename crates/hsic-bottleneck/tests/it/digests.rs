@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::Error;
-use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::config::{Numbers, TrainOptions};
 use hsic_bottleneck::digests::Verdict;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::predict::Predictor;
@@ -144,4 +144,23 @@ fn what_changed_is_told_and_what_training_writes_anew_is_right() {
     fs::remove_file(run.file("digests.json")).unwrap();
     assert_eq!(verdict(&run, "weights.safetensors"), Some(Verdict::Unknown));
     assert!(said(&run).is_ok());
+}
+
+#[test]
+fn a_network_of_several_whose_training_was_killed_behind_its_summary_gets_its_list() {
+    let mut options = options();
+    options.objective.sigma = Some(Numbers(vec![1.0, 5.0]));
+    let (_folder, run) = finished(options.clone());
+    let member = run.path().join("sigma-1");
+    let list = fs::read(member.join("digests.json")).unwrap();
+    // What such a kill leaves: the first network is whole but for its list, which was being written; the run is not.
+    for path in [run.file("summary.json"), run.file("digests.json"), member.join("digests.json")] {
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(member.join("digests.json.part"), &list[..5]).unwrap();
+    let config = options.resolve().unwrap();
+    let outcome = train(&config, &points(), &run, &mut [], &AtomicBool::new(false)).unwrap();
+    assert!(matches!(outcome, Outcome::Finished(_)));
+    assert!(fs::read(member.join("digests.json")).unwrap() == list);
+    assert!(!member.join("digests.json.part").exists() && run.file("digests.json").exists());
 }
