@@ -168,7 +168,6 @@ pub(crate) fn in_shards(
     let learners = session.state().learners;
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
     // The others have done what they are for.
-    let mut listeners = listeners;
     listeners.remove(1);
     finish(config, &session, data, run, (reached, beside), &mut listeners, stop)
 }

@@ -1,6 +1,7 @@
 //! Batches in parts: processes have some of them each, and leave the bytes of one process that has all.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use super::{LONG, Place, SMALL, assert_the_same, begun, ranks, signal, stderr};
 
@@ -41,7 +42,9 @@ fn shards_leave_the_bytes_of_one_process() {
 #[test]
 fn a_training_in_shards_that_was_killed_or_stopped_goes_on_with_any_number_of_processes() {
     let place = Place::new();
-    let options = format!("{LONG} --shards 4");
+    // Processes meet many times a step.
+    let shorter = LONG.replace("--epochs 40", "--epochs 8").replace("--checkpoint-steps 20", "--checkpoint-steps 10");
+    let options = format!("{shorter} --shards 4");
     place.alone(&options, "whole");
     let mut child = begun(&place, 4, &options, ("cut", STATE));
     signal("-9", &ranks(&place.path("cut"))[2]);
@@ -51,19 +54,18 @@ fn a_training_in_shards_that_was_killed_or_stopped_goes_on_with_any_number_of_pr
     assert!(copied.expect("cp").success());
     place.hsic("train --quiet --resume alone");
     assert_the_same(&place.path("whole"), &place.path("alone"));
-    // On two processes, of which one is asked for the end: both save what they have done.
+    // On two processes, of which the one that leads is asked for the end once both train: both save what they have done.
+    let state = place.path("cut").join(STATE);
+    let saved = || std::fs::metadata(&state).and_then(|found| found.modified()).expect("a state");
+    let before = saved();
     let mut command = place.command(2, "--quiet --resume cut");
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mpirun");
-    let ids = loop {
-        let ids = ranks(&place.path("cut"));
-        if ids.len() == 2 {
-            break ids;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    };
-    // Once it listens for signals.
-    std::thread::sleep(std::time::Duration::from_millis(400));
-    signal("-TERM", &ids[0]);
+    let start = Instant::now();
+    while saved() == before {
+        assert!(start.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal("-TERM", &ranks(&place.path("cut"))[0]);
     let output = child.wait_with_output().expect("mpirun ends");
     // It may have come to its end before.
     let code = output.status.code();
