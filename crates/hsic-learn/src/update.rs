@@ -91,7 +91,7 @@ impl UnitLength {
             Self::All => hidden.max(1),
         };
         let before = (0..hidden).step_by(length).map(|start| start..start.saturating_add(length).min(hidden));
-        before.chain([hidden..blocks]).collect()
+        before.chain(std::iter::once(hidden..blocks)).collect()
     }
 }
 
