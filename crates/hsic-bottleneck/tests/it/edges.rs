@@ -27,11 +27,12 @@ fn batch(step: u64, change: impl Fn(usize, usize, f32) -> f32) -> Batch {
     Batch { x, columns, labels, classes: CLASSES, values: Vec::new(), smoothing: 0.0, step }
 }
 
+/// The batch of each step.
+type Batches = Box<dyn Fn(u64) -> Batch>;
+
 /// What is wrong with each kind of data.
-fn kinds() -> Vec<(&'static str, Box<dyn Fn(u64) -> Batch>)> {
-    let with = |change: fn(usize, usize, f32) -> f32| -> Box<dyn Fn(u64) -> Batch> {
-        Box::new(move |step| batch(step, change))
-    };
+fn kinds() -> Vec<(&'static str, Batches)> {
+    let with = |change: fn(usize, usize, f32) -> f32| -> Batches { Box::new(move |step| batch(step, change)) };
     vec![
         ("NaN", with(|row, column, x| if (row, column) == (3, 5) { f32::NAN } else { x })),
         ("infinity", with(|row, column, x| if (row, column) == (3, 5) { f32::INFINITY } else { x })),
