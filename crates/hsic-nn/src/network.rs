@@ -23,6 +23,7 @@ mod options;
 pub mod pooled;
 pub mod residual;
 mod spec;
+mod start;
 pub mod whitened;
 
 use std::ops::Range;
@@ -37,7 +38,7 @@ pub use block::{Block, BlockInParts, Cache, MapKind, Weights, class_names};
 pub use capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings, lengths};
 pub use conv::{Conv, ConvSettings};
 pub use dense::Dense;
-pub use design::{Design, HeadStart, Start};
+pub use design::Design;
 pub use entrance::{Between, DropoutBy, Entered, Entrance, InputNorm};
 pub use error::NetworkError;
 pub use feature::Feature;
@@ -51,6 +52,7 @@ pub use options::{NetworkOptions, NetworkPlan};
 pub use pooled::{PoolAt, Pooled};
 pub use residual::Residual;
 pub use spec::{BlockSpec, Width, parse_widths};
+pub use start::{HeadStart, Start};
 pub use whitened::Whitened;
 
 /// Most rows that one task evaluates; fixed, so that the number of threads is invisible.

@@ -10,12 +10,13 @@ use super::block::Block;
 use super::capsule::{PrimaryCapsules, RoutedCapsules, RoutedSettings};
 use super::conv::{Conv, ConvSettings};
 use super::dense::Dense;
-use super::design::{Design, Start};
+use super::design::Design;
 use super::error::NetworkError;
 use super::norm::Norm;
 use super::pooled::{PoolAt, Pooled, pooled};
 use super::residual::Residual;
 use super::spec::BlockSpec;
+use super::start::Start;
 use super::whitened::{SIDE, Whitened, whitened};
 
 /// Most numbers that one block may learn: 2^31, 8 GB.

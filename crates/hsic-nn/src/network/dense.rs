@@ -17,9 +17,9 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{Block, BlockInParts, Cache, MapKind, Weights};
-use super::design::HeadStart;
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
+use super::start::HeadStart;
 use crate::optimizer::{Group, Groups, Matrix};
 
 /// Pieces of a product that may run at once where a cache allows it; fixed, so that threads are invisible.
