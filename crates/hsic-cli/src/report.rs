@@ -412,11 +412,14 @@ pub(crate) mod tests {
     fn a_compared_row_tells_mean_range_and_edge() {
         let record = comparison();
         let cells = ComparedRow::of(&record.rows[0]).cells();
-        assert_eq!(cells, ["hsic", "97.50 (97.00 to 98.00)", "5", "2e-3*", "11.0", "101", "1010", "500", "yes"]);
+        assert_eq!(
+            cells,
+            ["hsic", "97.50 (97.00 to 98.00); 98.25 by looks", "5", "2e-3*", "11.0", "101", "1010", "500", "yes"]
+        );
         let cells = ComparedRow::of(&record.rows[1]).cells();
         assert_eq!(cells[..4], ["dtp", MISSING, MISSING, MISSING]);
         let csv = record.csv();
-        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true"));
+        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true,0.985"));
         assert_eq!(csv.lines().count(), 3);
     }
 

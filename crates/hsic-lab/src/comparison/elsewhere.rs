@@ -259,7 +259,7 @@ mod tests {
         };
         let record = record.beside(vec![Elsewhere::from_json(TEXT).unwrap()]);
         let lines: Vec<String> = record.csv().lines().map(str::to_owned).collect();
-        assert_eq!(lines[1], "PyTorch-Adam,,0,2,4,0.5,3,0,2000000,7,0,7,false,false");
+        assert_eq!(lines[1], "PyTorch-Adam,,0,2,4,0.5,3,0,2000000,7,0,7,false,false,");
         assert!(lines[2].starts_with("PyTorch-Adam,,0,2,9,0.75,5,0,4000000"), "{}", lines[2]);
         let Marks::Series(series) = &record.plot.panels[0].marks else { panic!("series") };
         // Means of the seeds after each epoch: 1.5 s at 37.5 %, 4 s at 62.5 %.

@@ -27,7 +27,7 @@ use hsic_nn::optimizer::{Group, Optimizer, OptimizerState};
 
 use self::desk::{DEPTH, Desk, Gate, Place};
 use self::kept::{Answer, Outputs};
-use self::task::{At, Lent, Own, Scratch};
+use self::task::{At, Lent, Own, Scratch, prepare};
 use super::clock::{cleared, in_order};
 use super::pass::Pass;
 use super::pool::Pool;
@@ -256,15 +256,6 @@ fn recycled<A, B>(mut vector: Vec<A>) -> Vec<B> {
     vector.clear();
     // An iterator over the vector's own memory is collected in place.
     vector.into_iter().map(|_| unreachable!("the vector is empty")).collect()
-}
-
-fn prepare<O: Objective<T>, T: Scalar>(
-    objective: &O,
-    batch: &Batch<T>,
-    earlier: Option<O::Shared>,
-    scratch: &mut Scratch<T, O::Scratch>,
-) -> Result<O::Shared, StepError> {
-    objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::of_batch)
 }
 
 impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {

@@ -10,8 +10,7 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::Feature;
 use hsic_nn::optimizer::Optimizer;
 
-use super::prepare;
-use super::task::{At, Lent, Scratch, Task};
+use super::task::{At, Lent, Scratch, Task, prepare};
 use crate::engine::pass::Pass;
 use crate::engine::pool::{Pool, lock};
 use crate::error::StepError;

@@ -16,9 +16,9 @@ use hsic_data::batch::Batch;
 use hsic_nn::network::{Block, Cache, Feature, Network};
 use rayon::prelude::*;
 
+use super::Local;
 use super::kept::{Answer, Outputs};
-use super::task::{Own, Scratch};
-use super::{Local, prepare};
+use super::task::{Own, Scratch, prepare};
 use crate::engine::clock::{Clock, cleared, in_order};
 use crate::engine::in_parts::{check_in_parts, in_parts};
 use crate::engine::pass::Pass;

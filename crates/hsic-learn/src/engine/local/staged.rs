@@ -9,8 +9,8 @@ use hsic::Scalar;
 use hsic_data::batch::Batch;
 use hsic_nn::network::Network;
 
-use super::task::{At, Lent, Task};
-use super::{Local, prepare};
+use super::Local;
+use super::task::{At, Lent, Task, prepare};
 use crate::engine::clock::{cleared, in_order};
 use crate::engine::pass::Pass;
 use crate::error::StepError;

@@ -3,6 +3,7 @@
 use faer::{MatMut, MatRef};
 use hsic::Scalar;
 use hsic::sums::{grown, norm};
+use hsic_data::batch::Batch;
 use hsic_nn::network::{Block, Cache, Feature, Learner};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
@@ -201,4 +202,14 @@ impl<T: Scalar> Task<'_, T> {
         owns.iter_mut().flat_map(|own| &mut own.learners).for_each(|learner| learner.step(optimizer, rate));
         Ok(())
     }
+}
+
+/// What all units share of a batch.
+pub(super) fn prepare<O: Objective<T>, T: Scalar>(
+    objective: &O,
+    batch: &Batch<T>,
+    earlier: Option<O::Shared>,
+    scratch: &mut Scratch<T, O::Scratch>,
+) -> Result<O::Shared, StepError> {
+    objective.prepare(batch, earlier, &mut scratch.objective).map_err(StepError::of_batch)
 }
