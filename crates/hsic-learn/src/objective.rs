@@ -49,7 +49,7 @@ pub struct Site<'a, T> {
     pub last: bool,
     /// Sizes of the block's output as a map.
     pub shape: Shape,
-    /// The block's input (m x inputs); where a batch comes in parts and the rule does not [read](Objective::reads_input) it, it
+    /// The block's input (m x inputs), of a unit of several that of the first; where a batch comes in parts and the rule does not [read](Objective::reads_input) it, it
     /// may have no columns.
     pub x: MatRef<'a, T>,
 }

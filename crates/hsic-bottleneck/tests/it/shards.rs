@@ -44,6 +44,11 @@ fn maps(options: &mut TrainOptions) {
     options.network.feature = Some(Feature::Pool(2));
 }
 
+fn ridged_maps(options: &mut TrainOptions) {
+    maps(options);
+    options.objective.epsilon = Some(1e-2);
+}
+
 /// Batches of 40 rows, the last one of 11: of eight parts six have any, and of four the last one has two.
 fn batch(data: &Split, step: u64) -> Batch {
     let mut batch = Batch::default();
@@ -187,10 +192,11 @@ fn every_method_that_takes_parts_has_one_outcome_for_any_number_of_processes_and
 fn a_step_in_parts_is_that_of_the_whole_batch_but_for_rounding() {
     let data = digits();
     let sgd = |options: &mut TrainOptions| options.optimizer.optimizer = Some(OptimizerName::Sgd);
-    // Relative errors of a gradient in single precision, where a convolution's sums run over hundreds of places and the largest of a
-    // window may be another one; 1.5e-2 was seen of hsic-local. What is not rounding the test in double precision finds.
+    // Relative errors of a gradient in single precision: those of another engine (docs/gpu.md), where a convolution's sums run over
+    // hundreds of places and the largest of a window may be another one. At the usual ridge of 1e-5 a kernel's condition makes
+    // more of them, so maps have a ridge of 1e-2.
     type Adjust = fn(&mut TrainOptions);
-    let cases: [(Adjust, f32); 2] = [(|_| {}, 1e-3), (maps, 3e-2)];
+    let cases: [(Adjust, f32); 2] = [(|_| {}, 1e-3), (ridged_maps, 1e-2)];
     for method in METHODS {
         for (adjust, tolerance) in cases {
             let config = config(method, |options| {

@@ -7,6 +7,7 @@ use hsic_bottleneck::engine::Local;
 use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::{Activation, Network, Norm};
 use hsic_bottleneck::optimizer::Optimizer;
+use hsic_bottleneck::rule_options::InputTerm;
 use hsic_bottleneck::update::{Schedule, UnitLength, Update, UpdateOrder};
 
 const UNITS: [UnitLength; 4] = [UnitLength::Blocks(1), UnitLength::Blocks(2), UnitLength::Blocks(3), UnitLength::All];
@@ -25,7 +26,8 @@ fn network() -> Network<f64> {
 
 fn local(unit: UnitLength, order: UpdateOrder, schedule: Schedule, optimizer: Optimizer) -> Local<HsicObjective, f64> {
     let options = Bottleneck { sigma: 1.0, sigma_labels: 1.0, epsilon: 1e-2, beta: 3.0, ..Bottleneck::default() };
-    let objective = HsicObjective::new(options).unwrap().classifying(0.5, 3);
+    // X is a unit's own input, which its weights do not move.
+    let objective = HsicObjective::new(options).unwrap().comparing(InputTerm::Block).classifying(0.5, 3);
     Local::new(objective, optimizer, order, schedule).in_units(unit)
 }
 

@@ -149,12 +149,7 @@ impl<T: Scalar> Task<'_, T> {
             0 => x,
             _ => &outputs[offset - 1][..m * columns],
         };
-        let site = Site {
-            block: index,
-            last: at.last,
-            shape: map,
-            x: MatRef::from_row_major_slice(input(blocks.len() - 1, end.inputs()), m, end.inputs()),
-        };
+        let site = Site { block: index, last: at.last, shape: map, x: MatRef::from_row_major_slice(x, m, x.len() / m) };
         let learners = &mut own.learners;
         let mut evaluate = |z: &[T], dz: &mut [T]| {
             let columns = z.len() / m;
