@@ -129,6 +129,7 @@ pub fn training(config: &TrainConfig) -> Training {
         protocol: config.protocol,
         authors_beside: config.authors_beside,
         monitor_steps: config.monitor_steps,
+        probe_epochs: config.probe_epochs,
         kernels: config.bottleneck,
         states: config.checkpoints,
     }

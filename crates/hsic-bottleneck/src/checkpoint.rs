@@ -187,6 +187,10 @@ mod tests {
             self.0.feature_columns(all)
         }
 
+        fn block_columns(&self) -> Vec<usize> {
+            self.0.block_columns()
+        }
+
         fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
             self.0.features(m, x, all)
         }

@@ -10,6 +10,7 @@ use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::at_rest::{AtRest, Members, Protocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{FormatSettings, Formatted, format};
+use hsic_learn::judge::surety::Reading;
 use hsic_learn::judge::test_time::TestTime;
 use hsic_nn::network::Norm;
 
@@ -20,6 +21,7 @@ use crate::engines::CPU;
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell, unmeasured};
 use crate::run::{READOUT, Run, RunError, SUMMARY};
+use crate::samples;
 use crate::summary::{Looked, Summary, ValueSummary};
 use crate::valued::{self, Valued};
 
@@ -69,7 +71,8 @@ pub fn conclude(
     let formatted = config.is_formatted();
     let assignment = Assignment::of_outputs(formatted, &table.counts);
     let read = table.counts.assigned(&assignment);
-    run.write_json(READOUT, &Readout::fit(&at_rest, train, assignment.clone())?)?;
+    let readout = Readout::fit(&at_rest, train, assignment.clone())?;
+    run.write_json(READOUT, &readout)?;
     let test_table = at_rest.outputs(test, usize::MAX)?;
     let beside = config.authors_beside.then(|| {
         let protocol = Protocol::authors(formatted, config.batch_size);
@@ -120,7 +123,21 @@ pub fn conclude(
             Some(Looked { looks, accuracy: table.accuracy(&config.protocol, &assignment) })
         }
     };
+    // Before samples are chosen: their time and memory are no part of what the training took.
+    let outline = outline(config, data, run, members, &spent, start)?;
+    let begin = Instant::now();
+    if config.keep_samples {
+        let told = match &format {
+            Some(format) => {
+                let seen = format_input(config, members, config.format.input);
+                Reading::Layer(&format.layer).told(&seen, test, usize::MAX)?
+            }
+            None => Reading::Units(&readout).told(&at_rest, test, usize::MAX)?,
+        };
+        samples::keep(config, data, run, members, &told)?;
+    }
     let mut summary = Summary {
+        samples_seconds: config.keep_samples.then(|| begin.elapsed().as_secs_f64()),
         train_accuracy: table.accuracy(&config.protocol, &assignment),
         test_accuracy: test_table.accuracy(&config.protocol, &assignment),
         authors_test_accuracy: beside,
@@ -129,7 +146,7 @@ pub fn conclude(
         formatted: format.is_some() || formatted,
         confusion,
         class_names: train.class_names().to_vec(),
-        ..outline(config, data, run, members, &spent, start)?
+        ..outline
     };
     if let Some(earlier) = run.earlier() {
         summary.follow(earlier);
@@ -213,6 +230,7 @@ fn outline(
         format_accuracy: None,
         test_time: None,
         seconds: spent.seconds + start.elapsed().as_secs_f64(),
+        samples_seconds: None,
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
         parameters: members.block_parameters().concat().iter().sum(),

@@ -184,6 +184,10 @@ pub struct TrainConfig {
     pub checkpoints: CheckpointRule,
     /// Steps between records of the monitor; 0 for none.
     pub monitor_steps: u64,
+    /// Epochs between readouts of the blocks; 0 for none.
+    pub probe_epochs: u64,
+    /// Whether some judged samples are kept.
+    pub keep_samples: bool,
     /// How unformatted outputs are judged.
     pub protocol: Protocol,
     /// Whether the test accuracy by the authors' protocol is recorded too.
@@ -415,6 +419,8 @@ impl TrainOptions {
             threads,
             checkpoints,
             monitor_steps,
+            probe_epochs,
+            keep_samples,
         } = course;
         Ok(TrainConfig {
             blocks: self.blocks.clone(),
@@ -453,6 +459,8 @@ impl TrainOptions {
             threads,
             checkpoints,
             monitor_steps,
+            probe_epochs,
+            keep_samples,
             protocol,
             authors_beside,
             test_time,

@@ -5,7 +5,7 @@ use hsic_learn::judge::monitor::MonitorReport;
 use hsic_learn::session::Session;
 
 use crate::files::FileError;
-use crate::log::{EpochReport, MetricsFile, Observer, Record, TimelineReport, Warning};
+use crate::log::{EpochReport, MetricsFile, Observer, ProbeReport, Record, TimelineReport, Warning};
 use crate::position::Position;
 use crate::run::{METRICS, Run};
 
@@ -35,6 +35,10 @@ impl Observer for Folder<'_> {
 
     fn monitor(&mut self, report: &MonitorReport) -> Result<(), BoxError> {
         Ok(self.metrics.write(&Record::Monitor(report.clone()))?)
+    }
+
+    fn probe(&mut self, report: &ProbeReport) -> Result<(), BoxError> {
+        Ok(self.metrics.write(&Record::Probe(report.clone()))?)
     }
 
     fn timeline(&mut self, report: &TimelineReport) -> Result<(), BoxError> {

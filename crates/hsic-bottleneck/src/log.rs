@@ -59,6 +59,33 @@ pub struct ValueReport {
     pub test: Score,
 }
 
+/// What a linear readout of each block tells after an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Epochs done.
+    pub epoch: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Training rows that the readouts were fitted to.
+    pub fitted_rows: usize,
+    /// Which rows judged.
+    pub judged_on: ProbedOn,
+    /// How many.
+    pub judged_rows: usize,
+    /// Accuracy by block, a fraction; none of a block whose values are not finite.
+    pub accuracy: Vec<Option<f64>>,
+}
+
+/// Which rows judge the readouts of blocks while a network is trained: never those of the test part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbedOn {
+    /// The part that was held out of the training data.
+    Validation,
+    /// Training rows that the readouts were not fitted to, though the network was.
+    Training,
+}
+
 /// An accuracy where there are no classes.
 pub(crate) fn unmeasured() -> f64 {
     f64::NAN
@@ -264,6 +291,14 @@ pub trait Observer: Send {
         Ok(())
     }
 
+    /// After every so many epochs, if readouts of the blocks were asked for: behind the epoch's own report.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn probe(&mut self, _report: &ProbeReport) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// Once in a training, after the step that was timed.
     ///
     /// # Errors
@@ -325,6 +360,8 @@ pub enum Record {
     Epoch(EpochReport),
     /// Every so many steps, if asked for.
     Monitor(MonitorReport),
+    /// Every so many epochs, if asked for.
+    Probe(ProbeReport),
     /// Of one step, once in a training.
     Timeline(TimelineReport),
     /// After format training.

@@ -4,12 +4,15 @@ use std::sync::atomic::AtomicBool;
 
 use hsic_data::dataset::Split;
 use hsic_learn::judge::softmax::FormatSettings;
+use hsic_learn::judge::surety::Reading;
 use hsic_learn::judge::test_time::TestTime;
 
+use crate::assemble::format_input;
 use crate::conclusion::{format_run, looked};
 use crate::error::Error;
 use crate::predict::Predictor;
-use crate::run::{Run, SUMMARY};
+use crate::run::{Run, SAMPLES, SUMMARY};
+use crate::samples;
 use crate::summary::Summary;
 
 /// `hsic format`: trains a softmax layer on a finished run, in place of an earlier one, and notes its accuracy in the
@@ -36,6 +39,12 @@ pub fn format_finished(
     let Some(formatted) = format_run(&config, data, run, predictor.networks().into(), settings, stop)? else {
         return Ok(None);
     };
+    if run.has(SAMPLES)? {
+        // What the earlier layer said of them no longer holds.
+        let seen = format_input(&config, predictor.networks(), settings.input);
+        let told = Reading::Layer(&formatted.layer).told(&seen, &data.test, usize::MAX)?;
+        samples::keep(&config, data, run, predictor.networks().into(), &told)?;
+    }
     let mut summary: Summary = run.summary()?;
     summary.format_accuracy = Some(formatted.test.accuracy());
     summary.formatted = true;

@@ -1,6 +1,6 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`, of values
-//! `line.safetensors` and `values.json`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
+//! `line.safetensors` and `values.json`; of classes `samples.safetensors`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs::{self, File};
@@ -121,6 +121,7 @@ const FILES: &[&str] = &[
     RECONSTRUCTIONS,
     LINE,
     VALUES,
+    SAMPLES,
     SUMMARY,
     FAILURE,
     REPORT_HTML,
@@ -131,7 +132,8 @@ const FILES: &[&str] = &[
 ];
 
 /// What a finished training leaves, the summary last.
-pub(crate) const RESULTS: &[&str] = &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, LINE, VALUES, SUMMARY];
+pub(crate) const RESULTS: &[&str] =
+    &[WEIGHTS, READOUT, FORMAT, DECODER, RECONSTRUCTIONS, LINE, VALUES, SAMPLES, SUMMARY];
 
 /// The folder of a run that is exported without a place being named, and what may be in it.
 pub const EXPORT: &str = "export";
@@ -158,6 +160,9 @@ pub(crate) const LINE: &str = "line.safetensors";
 
 /// Some judged values beside the predicted ones.
 pub(crate) const VALUES: &str = "values.json";
+
+/// Some judged samples, and what each block knows.
+pub const SAMPLES: &str = "samples.safetensors";
 
 /// How unformatted outputs are read, or values.
 pub const READOUT: &str = "readout.json";
@@ -632,13 +637,29 @@ impl Run {
         Ok(Some((input, layer)))
     }
 
+    /// Whether the network's tensors are there.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` if training left them and they are gone.
+    pub(crate) fn has_weights(&self) -> Result<bool, FileError> {
+        self.has(WEIGHTS)
+    }
+
+    /// The network's tensors.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` for what is no file of tensors; `Changed` if it is not what training left.
+    pub(crate) fn weights(&self) -> Result<Stored, FileError> {
+        self.tensors(WEIGHTS)
+    }
+
     /// Puts the saved tensors into a network of the same shape.
     ///
     /// # Errors
     /// `Io`; `Malformed` naming the tensor that is missing, foreign, of another shape or not finite.
     pub fn load_weights(&self, network: &mut Network) -> Result<(), FileError> {
         let path = self.file(WEIGHTS);
-        let stored = self.tensors(WEIGHTS)?;
+        let stored = self.weights()?;
         tensor_file::restore(&path, network, stored.tensors)
     }
 

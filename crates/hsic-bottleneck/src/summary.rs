@@ -98,6 +98,10 @@ pub struct Summary {
     pub test_time: Option<Looked>,
     /// Seconds of training, evaluation included.
     pub seconds: f64,
+    /// Seconds behind these in which samples were chosen and blocks read out, to be kept for the run's page; `None` where none are
+    /// kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_seconds: Option<f64>,
     /// Median time of a step.
     pub milliseconds_per_step: f64,
     /// Peak resident memory of the process; `None` where the system does not say.

@@ -26,6 +26,17 @@ pub(crate) struct Stored {
 pub(crate) enum Values<'a> {
     Slice(&'a [f32]),
     Stored(StoredTensor<'a, f32>),
+    Bytes(&'a [u8]),
+}
+
+impl Values<'_> {
+    /// Name of the type, and bytes of an entry.
+    fn kind(&self) -> (&'static str, usize) {
+        match self {
+            Self::Slice(_) | Self::Stored(_) => ("F32", size_of::<f32>()),
+            Self::Bytes(_) => ("U8", 1),
+        }
+    }
 }
 
 impl<'a> From<&'a [f32]> for Values<'a> {
@@ -97,6 +108,7 @@ pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
         for (_, _, values) in &tensors {
             match values {
                 Values::Slice(values) => write(bytemuck::cast_slice(values))?,
+                Values::Bytes(bytes) => write(bytes)?,
                 Values::Stored(tensor) => write(bytemuck::cast_slice(&tensor.values()))?,
             }
         }
@@ -120,10 +132,11 @@ fn header(tensors: &[(String, Vec<usize>, Values<'_>)], metadata: &[(&str, &str)
         entries.push(format!(r#""__metadata__":{{{}}}"#, texts.join(",")));
     }
     let mut start = 0;
-    for (name, shape, _) in tensors {
-        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
+    for (name, shape, values) in tensors {
+        let (kind, size) = values.kind();
+        let end = start + size * shape.iter().product::<usize>();
         let name = serde_json::to_string(name)?;
-        entries.push(format!(r#"{name}:{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#));
+        entries.push(format!(r#"{name}:{{"dtype":"{kind}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#));
         start = end;
     }
     Ok(format!("{{{}}}", entries.join(",")))

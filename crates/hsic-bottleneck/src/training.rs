@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::log::{EpochReport, Observer, TimelineReport, ValueReport, Warning, tell, unmeasured};
 use crate::means::{EpochMeans, Means};
 use crate::position::Position;
+use crate::probed;
 use crate::threads::on_threads;
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
@@ -76,6 +77,8 @@ pub struct Training {
     pub authors_beside: bool,
     /// Steps between records of the monitor; 0 for none.
     pub monitor_steps: u64,
+    /// Epochs between readouts of the blocks, and one at the end; 0 for none.
+    pub probe_epochs: u64,
     /// Kernels of the monitor, and of the labels whose vanishing is warned of.
     pub kernels: Bottleneck,
     /// When listeners are told the state. They always are at the end and when training is stopped.
@@ -106,6 +109,7 @@ impl Training {
             protocol: Protocol { readout: ReadoutProtocol::Fair, norm: NormProtocol::Fair, batch_size },
             authors_beside: false,
             monitor_steps: 0,
+            probe_epochs: 0,
             kernels: Bottleneck::default(),
             states: CheckpointRule { epochs: Some(1), ..CheckpointRule::default() },
         }
@@ -238,6 +242,11 @@ impl Training {
         }
         let steps = self.batches().steps(train.rows());
         let classes = train.of_values().is_none().then(|| train.classes());
+        if classes.is_none() && self.probe_epochs > 0 {
+            let mut faults = Faults::default();
+            faults.check("probe-epochs", self.probe_epochs, false, "0 for targets that are values");
+            return Err(ConfigError::Faults(faults.0).into());
+        }
         if steps == 0 || classes.is_some_and(|classes| classes < 2) {
             return Err(Error::TooSmall { dataset: train.name.clone(), rows: train.rows(), classes });
         }
@@ -363,6 +372,10 @@ impl Training {
             if epoch_ends {
                 let report = self.epoch(session, data, means.take(), (done, steps), (seconds(), rate))?;
                 tell(listeners, |observer| observer.epoch(&report))?;
+                if probed::is_due(self.probe_epochs, done / steps, self.epochs) {
+                    let report = probed::probe(session, data, (done / steps, done))?;
+                    tell(listeners, |observer| observer.probe(&report))?;
+                }
             }
             if stopping {
                 tell(listeners, |observer| observer.stopping())?;

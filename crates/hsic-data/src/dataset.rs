@@ -75,6 +75,7 @@ pub use content::{Content, GrowingContent};
 pub use data::{Dataset, Origin, Samples, Split};
 pub use digits::{DIGITS_TEST, DIGITS_TRAIN};
 pub use division::Division;
+pub(crate) use encoding::six_digits;
 pub use encoding::{Coding, DropReason, Encoding, LabelColumn, MOST_CATEGORIES, SourceColumn};
 pub use error::DatasetError;
 pub use facts::{Download, Facts, KnownFile};

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::six_digits;
 use crate::dataset::{
-    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Quantities, Reading, Shape, Split, Standardization,
-    TableColumns, TargetKind, TargetScale, Targets, Task,
+    Content, Dataset, Drawn, Encoding, ImagePlan, Normalization, Quantities, Reading, Shape, SourceColumn, Split,
+    Standardization, TableColumns, TargetKind, TargetScale, Targets, Task,
 };
 
 /// Most values a sample may have according to a file: a bound on what a damaged one can make us take.
@@ -129,6 +130,33 @@ impl Provenance {
         if self.target.is_some() { Task::Regression } else { Task::Classification }
     }
 
+    /// What a sample of a table says in the units of its file: the name of each source column and what stands in it, a
+    /// number with six digits. A table that was read without names has the places of its columns.
+    ///
+    /// # Panics
+    /// If the sample has another number of values than [`columns`](Self::columns).
+    #[must_use]
+    pub fn cells(&self, sample: &[f32]) -> Vec<(String, String)> {
+        assert_eq!(sample.len(), self.columns(), "a sample has a value of each column");
+        let restored = |(column, &value): (usize, &f32)| match &self.standardization {
+            Some(standardization) => standardization.restored(column, f64::from(value)),
+            None => f64::from(value),
+        };
+        let values: Vec<f64> = sample.iter().enumerate().map(restored).collect();
+        match &self.encoding {
+            Some(encoding) => {
+                let cell = |(source, span): (&SourceColumn, std::ops::Range<usize>)| {
+                    (source.name.clone(), Encoding::cell(source, &values[span]))
+                };
+                encoding.spans().map(cell).collect()
+            }
+            None => {
+                let cell = |(column, value): (usize, &f64)| (format!("column {column}"), six_digits(*value));
+                values.iter().enumerate().map(cell).collect()
+            }
+        }
+    }
+
     /// What is wrong with a record that was read: what it says, and what was expected.
     pub fn fault(&self) -> Option<(String, String)> {
         let Shape { channels, height, width } = self.shape;
@@ -249,6 +277,17 @@ mod tests {
         let least = r#"{"name":"d","shape":{"channels":3,"height":2,"width":2},"class_names":["0","1"]}"#;
         let least: Provenance = serde_json::from_str(least).unwrap();
         assert_eq!((least.columns(), least.classes(), least.standardization), (12, 2, None));
+    }
+
+    #[test]
+    fn a_sample_is_told_in_the_units_of_its_file() {
+        let cells = |record: &Provenance, sample: &[f32]| -> Vec<String> {
+            record.cells(sample).into_iter().map(|(name, text)| format!("{name}: {text}")).collect()
+        };
+        // 0.3 + 3 / 3, and a constant column.
+        assert_eq!(cells(&record(), &[3.0, 0.0]), ["column 0: 1.3", "column 1: 7"]);
+        let plain = Provenance { standardization: None, ..record() };
+        assert_eq!(cells(&plain, &[0.1, -2.5]), ["column 0: 0.1", "column 1: -2.5"]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub trait Inference {
     /// Columns of [`features`](Self::features).
     fn feature_columns(&self, all: bool) -> usize;
 
+    /// Columns of the features of each block, in the order in which they stand side by side.
+    fn block_columns(&self) -> Vec<usize>;
+
     /// Evaluation mode: the outputs of the last block, or the features of `all` blocks side by side (m x columns).
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32>;
 
@@ -44,6 +47,10 @@ impl Inference for Network {
 
     fn feature_columns(&self, all: bool) -> usize {
         Self::feature_columns(self, all)
+    }
+
+    fn block_columns(&self) -> Vec<usize> {
+        self.blocks().iter().map(|block| self.feature().columns(block.shape())).collect()
     }
 
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {

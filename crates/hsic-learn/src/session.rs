@@ -101,6 +101,10 @@ impl Inference for OnCpu<'_> {
         self.network.feature_columns(all)
     }
 
+    fn block_columns(&self) -> Vec<usize> {
+        self.network.block_columns()
+    }
+
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
         self.network.features(m, x, all)
     }

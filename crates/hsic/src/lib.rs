@@ -2,6 +2,7 @@
 //! its gradient in closed form.
 
 pub mod approximation;
+pub mod components;
 mod distance;
 pub mod double;
 pub mod error;
@@ -34,6 +35,6 @@ pub use independence::{
 pub use kernel::{Bandwidth, Kernel, Sigma};
 pub use labels::LabelFactor;
 pub use objective::{BatchOperator, Bottleneck, Evaluation, LabelFit, Terms, Workspace};
-pub use ridge::Ridge;
+pub use ridge::{ClassRidge, Ridge};
 pub use scalar::Scalar;
 pub use targets::Targets;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hsic_bottleneck::folder::Folder;
 use hsic_bottleneck::judge::monitor::MonitorReport;
-use hsic_bottleneck::log::{EpochReport, Observer, TimelineReport, Warning};
+use hsic_bottleneck::log::{EpochReport, Observer, ProbeReport, TimelineReport, Warning};
 use hsic_bottleneck::position::Position;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::session::Session;
@@ -49,6 +49,10 @@ impl Observer for Records<'_> {
 
     fn monitor(&mut self, report: &MonitorReport) -> Result<(), BoxError> {
         self.0.monitor(report)
+    }
+
+    fn probe(&mut self, report: &ProbeReport) -> Result<(), BoxError> {
+        self.0.probe(report)
     }
 
     fn timeline(&mut self, report: &TimelineReport) -> Result<(), BoxError> {

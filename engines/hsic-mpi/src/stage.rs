@@ -243,6 +243,10 @@ impl Inference for Stage<'_> {
         self.network.feature_columns(all)
     }
 
+    fn block_columns(&self) -> Vec<usize> {
+        self.network.block_columns()
+    }
+
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
         if all { self.all_features(m, x) } else { self.outputs(m, x) }
     }

@@ -212,6 +212,10 @@ impl Inference for OnDevice {
         if all { self.seen.iter().map(|seen| seen.shape().columns()).sum() } else { self.units() }
     }
 
+    fn block_columns(&self) -> Vec<usize> {
+        self.seen.iter().map(|seen| seen.shape().columns()).collect()
+    }
+
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
         self.by_rows(m, x, |x| self.inferred(x, all))
     }

@@ -40,17 +40,23 @@ impl TrainOptions {
         self
     }
 
-    /// What is given of these and is not read for targets of a kind: values have no format training.
+    /// What is given of these and is not read for targets of a kind: values have no format training, no readouts of classes by
+    /// block, and no samples that are kept.
     #[must_use]
     pub fn unread_for(&self, targets: TargetKind) -> Vec<Unread> {
-        let epochs = self.format.format_epochs.filter(|&epochs| epochs > 0 && targets == TargetKind::Values);
-        let unread = |epochs: u64| Unread {
-            key: "format-epochs".to_owned(),
-            value: epochs.to_string(),
-            here: "targets that are values".to_owned(),
-            readers: "classes (task = classification)".to_owned(),
+        if targets != TargetKind::Values {
+            return Vec::new();
+        }
+        let given = [
+            ("format-epochs", self.format.format_epochs.filter(|&epochs| epochs > 0).map(|epochs| epochs.to_string())),
+            ("probe-epochs", self.training.probe_epochs.filter(|&epochs| epochs > 0).map(|epochs| epochs.to_string())),
+            ("keep-samples", self.training.keep_samples.filter(|&keep| keep).map(|keep| keep.to_string())),
+        ];
+        let unread = |(key, value): (&str, Option<String>)| {
+            let (here, readers) = ("targets that are values".to_owned(), "classes (task = classification)".to_owned());
+            Some(Unread { key: key.to_owned(), value: value?, here, readers })
         };
-        epochs.map(unread).into_iter().collect()
+        given.into_iter().filter_map(unread).collect()
     }
 }
 
@@ -73,7 +79,9 @@ mod tests {
         let mut formatted = TrainOptions::default();
         formatted.format.format_epochs = Some(3);
         assert_eq!(formatted.unread_for(TargetKind::Classes(2)), []);
-        assert_eq!(formatted.unread_for(TargetKind::Values)[0].key, "format-epochs");
+        (formatted.training.probe_epochs, formatted.training.keep_samples) = (Some(2), Some(true));
+        let unread: Vec<String> = formatted.unread_for(TargetKind::Values).into_iter().map(|one| one.key).collect();
+        assert_eq!(unread, ["format-epochs", "probe-epochs", "keep-samples"]);
         let mut other = TrainOptions::default();
         other.objective.method = Some("backprop".to_owned());
         let config = other.for_targets(TargetKind::Values).resolve().unwrap();

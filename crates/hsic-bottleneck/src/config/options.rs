@@ -49,6 +49,12 @@ options! {
         monitor_steps: u64,
         /// Save a checkpoint so many minutes after the last, > 0
         checkpoint_minutes: f64,
+        /// Fit a linear readout to each block every so many epochs and record its accuracy, judged on the validation part or, without
+        /// one, on training rows that it was not fitted to; 0 for never [default: 0]
+        probe_epochs: u64,
+        /// Keep some judged samples in the run's folder, at most 200 KB, for its page: confused ones, the surest and the least sure;
+        /// false for data that must not be copied [default: true]
+        keep_samples: bool,
     }
 }
 
@@ -83,13 +89,22 @@ pub struct Course {
     pub checkpoints: CheckpointRule,
     /// Steps between records of the monitor; 0 for none.
     pub monitor_steps: u64,
+    /// Epochs between readouts of the blocks; 0 for none.
+    pub probe_epochs: u64,
+    /// Whether some judged samples are kept.
+    pub keep_samples: bool,
 }
 
 impl TrainingOptions {
-    /// The options of a run's folder: versions that had no choice of statistics kept the running ones.
+    /// The options of a run's folder: versions that had no choice of statistics kept the running ones, and those that kept no
+    /// samples had none.
     #[must_use]
     pub fn as_stored(self) -> Self {
-        Self { norm_statistics: self.norm_statistics.or(Some(NormStatistics::Running)), ..self }
+        Self {
+            norm_statistics: self.norm_statistics.or(Some(NormStatistics::Running)),
+            keep_samples: self.keep_samples.or(Some(false)),
+            ..self
+        }
     }
 
     /// Fills in the defaults and notes what is out of range. Epochs and rows of a batch that are not given stay open, since
@@ -130,6 +145,8 @@ impl TrainingOptions {
             faults.positive("checkpoint-minutes", minutes);
         }
         let (threads, monitor_steps) = (self.threads, *self.monitor_steps.get_or_insert(0));
+        let probe_epochs = *self.probe_epochs.get_or_insert(0);
+        let keep_samples = *self.keep_samples.get_or_insert(true);
         Course {
             epochs,
             batch_size,
@@ -145,6 +162,8 @@ impl TrainingOptions {
             threads,
             checkpoints,
             monitor_steps,
+            probe_epochs,
+            keep_samples,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::events::{Events, Moment, Values};
 use super::picture::of_confusion;
 use crate::error::Error;
 use crate::files::FileError;
-use crate::log::{EpochReport, Observer, Record};
+use crate::log::{EpochReport, Observer, ProbeReport, Record};
 use crate::position::Position;
 use crate::predict::Predictor;
 use crate::run::{EVENTS, METRICS, Run, RunError};
@@ -52,6 +52,7 @@ pub fn tensorboard(run: &Run, folder: &Path) -> Result<PathBuf, Error> {
             }
             // The monitor has no clock: what it saw lies between two epochs.
             Record::Monitor(report) => told.monitor(Moment { step: report.step, ..at }, report).map_err(said)?,
+            Record::Probe(report) => told.probe(Moment { step: report.step, ..at }, report).map_err(said)?,
             Record::Format { test_accuracy } => told.format(at.clock, test_accuracy).map_err(said)?,
             Record::Timeline(_) | Record::Warning(_) => {}
         }
@@ -113,6 +114,16 @@ impl<W: io::Write> Told<W> {
         by_block(&mut values, "monitor gradient norm", &report.gradient_norm);
         if let Some(accuracy) = report.batch_accuracy {
             values.scalar("accuracy/batch", accuracy);
+        }
+        self.events.add(at, &values)
+    }
+
+    fn probe(&mut self, at: Moment, report: &ProbeReport) -> io::Result<()> {
+        let mut values = Values::default();
+        for (block, accuracy) in report.accuracy.iter().enumerate() {
+            if let Some(accuracy) = accuracy {
+                values.scalar(&format!("accuracy of a readout/block {block}"), *accuracy);
+            }
         }
         self.events.add(at, &values)
     }
@@ -203,6 +214,11 @@ impl Observer for TensorBoard {
 
     fn monitor(&mut self, report: &MonitorReport) -> Result<(), BoxError> {
         let written = self.told.monitor(Moment { clock: now(), step: report.step }, report);
+        self.said(written)
+    }
+
+    fn probe(&mut self, report: &ProbeReport) -> Result<(), BoxError> {
+        let written = self.told.probe(Moment { clock: now(), step: report.step }, report);
         self.said(written)
     }
 

@@ -26,6 +26,7 @@ mod prediction;
 mod recipe;
 mod regression;
 mod runs;
+mod samples;
 mod schedules;
 mod shards;
 mod stages;

@@ -94,6 +94,14 @@ pub enum DropReason {
     Empty,
 }
 
+/// A number with six digits that tell: what single precision keeps of it.
+#[must_use]
+pub(crate) fn six_digits(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    // Of a negative number that rounds to none its sign would be left.
+    (rounded + 0.0).to_string()
+}
+
 impl SourceColumn {
     /// How many encoded columns it becomes.
     #[must_use]
@@ -184,6 +192,23 @@ impl Encoding {
         names
     }
 
+    /// What encoded values, not standardized, say of a source column, whose own they are: a number of six digits, `true` or
+    /// `false`, a word; nothing where the cell is missing.
+    #[must_use]
+    pub fn cell(source: &SourceColumn, values: &[f64]) -> String {
+        let missing = source.has_indicator() && values.last().is_some_and(|&mark| mark > 0.5);
+        match &source.coding {
+            _ if missing => String::new(),
+            Coding::Number { .. } => values.first().map_or_else(String::new, |&value| six_digits(value)),
+            Coding::Boolean { .. } => values.first().map_or_else(String::new, |&value| (value > 0.5).to_string()),
+            Coding::Words { words, .. } => {
+                let named = words.iter().zip(values).find(|(_, value)| **value > 0.5);
+                named.map_or_else(String::new, |(word, _)| word.clone())
+            }
+            Coding::Dropped { .. } => String::new(),
+        }
+    }
+
     /// Whether every encoded column is a source column as it is: what the network sees are the file's numbers.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -235,6 +260,17 @@ mod tests {
         assert_eq!(encoding.encoded_names(), ["age", "age is missing", "port=a", "port=b", "port=c", "paid"]);
         assert_eq!(encoding.sources.iter().map(SourceColumn::scaled).collect::<Vec<_>>(), [0, 1, 0, 0, 1]);
         assert!(!encoding.is_plain());
+    }
+
+    #[test]
+    fn encoded_values_say_what_stood_in_the_cells() {
+        let encoding = encoding();
+        let cells = |values: &[f64]| -> Vec<String> {
+            encoding.spans().map(|(source, span)| Encoding::cell(source, &values[span])).collect()
+        };
+        assert_eq!(cells(&[41.0000003, 0.0, 0.0, 1.0, 0.0, 0.9999]), ["41", "b", "true"]);
+        assert_eq!(cells(&[0.3, 1.0, 0.0, 0.0, 0.0, 0.0]), ["", "", "false"]);
+        assert_eq!([1_234_567.0, -0.000_123_456_7, -0.0].map(six_digits), ["1234570", "-0.000123457", "0"]);
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl Standardization {
         }
     }
 
+    /// The value of a column whose standardized value this is; of a constant column that value.
+    #[must_use]
+    pub fn restored(&self, column: usize, scaled: f64) -> f64 {
+        self.means[column] + self.deviations[column] * scaled
+    }
+
     /// The standardized value of a column.
     pub(super) fn scaled(&self, column: usize, value: f64) -> f64 {
         let deviation = self.deviations[column];

@@ -183,6 +183,12 @@ impl<'n> AtRest<'n> {
         self.members.first().block_parameters().len()
     }
 
+    /// Columns of the features of each block.
+    #[must_use]
+    pub fn block_columns(&self) -> Vec<usize> {
+        self.members.first().block_columns()
+    }
+
     /// Columns of the features.
     #[must_use]
     pub fn columns(&self) -> usize {

@@ -4,6 +4,7 @@
 
 mod approximation;
 mod calibration;
+mod components;
 mod estimators;
 mod gradient;
 mod hard_inputs;

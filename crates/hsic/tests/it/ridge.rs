@@ -4,7 +4,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use hsic::Error;
 use hsic::random::Stream;
-use hsic::ridge::Ridge;
+use hsic::ridge::{ClassRidge, Ridge};
 
 /// Features in single precision with another mean and scale a column, and values that some of them tell.
 fn sample(n: usize, d: usize, noise: f64) -> (Mat<f32>, Vec<f64>) {
@@ -109,4 +109,51 @@ fn what_cannot_be_fitted_is_told() {
     let few = Ridge::fit(x.subrows(0, 2), &y[..2]);
     assert_eq!(few, Err(Error::TooFewRows { argument: "features", rows: 2, required: 3 }));
     assert!(matches!(Ridge::fit(x.as_ref(), &y[..4]), Err(Error::RowMismatch { .. })));
+}
+
+#[test]
+fn classes_are_told_by_the_largest_of_the_lines_of_their_indicators() {
+    // More rows than columns, and more columns than rows.
+    for (n, d, noise) in [(90, 6, 2.0), (20, 40, 2.0)] {
+        let (x, y) = sample(n, d, noise);
+        let labels: Vec<usize> = y
+            .iter()
+            .map(|&y| {
+                if y < -9.0 {
+                    0
+                } else if y < -4.0 {
+                    1
+                } else {
+                    2
+                }
+            })
+            .collect();
+        let found = ClassRidge::fit(x.as_ref(), &labels, 3).unwrap();
+        let indicator =
+            |class: usize| labels.iter().map(|&label| f64::from(u8::from(label == class))).collect::<Vec<_>>();
+        let lines: Vec<Vec<f64>> = (0..3).map(|class| defined(&x, &indicator(class), found.penalty, None)).collect();
+        for i in 0..n {
+            let row: Vec<f32> = (0..d).map(|j| x[(i, j)]).collect();
+            let of = |class: usize| {
+                let products = (0..d).map(|j| f64::from(row[j]) * found.weights[3 * j + class]);
+                found.intercepts[class] + products.sum::<f64>()
+            };
+            // Double precision with a condition of some 1e5.
+            (0..3).for_each(|class| assert!((of(class) - lines[class][i]).abs() < 1e-9, "{n} {d} {i} {class}"));
+            let largest = (0..3).max_by(|&a, &b| lines[a][i].total_cmp(&lines[b][i])).unwrap();
+            assert_eq!(found.class(&row), largest);
+        }
+        // No penalty of those tried is better by rows that are really left out.
+        let left_out = |penalty: f64| -> f64 {
+            let error = |class: usize, i: usize| {
+                let y = indicator(class);
+                (y[i] - defined(&x, &y, penalty, Some(i))[i]).powi(2)
+            };
+            (0..3).flat_map(|class| (0..n).map(move |i| (class, i))).map(|(class, i)| error(class, i)).sum()
+        };
+        let best = left_out(found.penalty);
+        for power in -5..=1 {
+            assert!(left_out(10f64.powi(power)) >= best * (1.0 - 1e-4), "{n} {d} {power} {}", found.penalty);
+        }
+    }
 }

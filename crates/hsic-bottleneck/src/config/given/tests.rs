@@ -34,6 +34,8 @@ const ALWAYS: &[&str] = &[
     "checkpoint_epochs",
     "checkpoint_minutes",
     "monitor_steps",
+    "probe_epochs",
+    "keep_samples",
     "readout",
     "format_epochs",
 ];
