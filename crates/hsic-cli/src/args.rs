@@ -5,6 +5,7 @@ mod finished;
 mod many;
 mod runs;
 mod statistics;
+mod width;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub(crate) use finished::{
 pub(crate) use many::{ALL, CompareArguments, ReproduceArguments};
 pub(crate) use runs::{BoardArguments, RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
 pub(crate) use statistics::{KernelName, MeasureArguments, PermutationRange, TestArguments, TestMethod};
+pub(crate) use width::PageWidth;
 
 /// Trains deep networks without back-propagation by the HSIC bottleneck; measures dependence and tests independence.
 #[derive(Debug, Parser)]

@@ -14,6 +14,7 @@ mod man;
 mod measure;
 mod methods;
 mod pair;
+mod pictures;
 mod predict;
 mod report;
 mod reproduce;

@@ -3,13 +3,17 @@
 
 pub(crate) mod board;
 mod comparison;
+mod overview;
 mod parts;
+mod pictures;
 mod reproduction;
 mod run;
+mod samples;
 mod several;
 mod svg;
 mod tables;
 mod timeline;
+mod times;
 
 pub(crate) use comparison::page as comparison;
 pub(crate) use parts::GENERATOR;

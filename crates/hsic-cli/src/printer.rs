@@ -1,6 +1,7 @@
 //! All output: results to standard output, progress and warnings to standard error.
 
 mod audit;
+mod curve;
 mod data;
 mod figures;
 mod importance;

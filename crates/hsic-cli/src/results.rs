@@ -203,6 +203,9 @@ pub(crate) struct Written {
     pub(crate) kind: &'static str,
     pub(crate) html: PathBuf,
     pub(crate) markdown: PathBuf,
+    /// The folder of the figures as files, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pictures: Option<PathBuf>,
     pub(crate) figures: usize,
     pub(crate) values: usize,
     pub(crate) values_outside: usize,

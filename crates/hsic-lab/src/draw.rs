@@ -1,4 +1,4 @@
-//! Figures as pictures: SVG text that stands alone, and with the feature `png` its pixels.
+//! Figures as pictures: SVG text that stands alone, and with the feature `png` its pixels and its page as PDF.
 //!
 //! The same figure gives the same bytes: nothing here depends on the clock, the machine or a hash's order.
 
@@ -9,6 +9,8 @@ mod heat;
 mod key;
 mod look;
 mod panel;
+#[cfg(feature = "png")]
+mod pdf;
 mod pictures;
 #[cfg(feature = "png")]
 mod raster;
@@ -76,13 +78,32 @@ pub fn clear(folder: &Path, svg: &str) -> io::Result<()> {
 ///
 /// It follows the reader's system; inside of a page, `data-theme="light"` or `"dark"` on any element around wins.
 pub fn svg(plot: &Plot, title: &str) -> String {
-    picture(plot, title, Values::Drawn)
+    picture(plot, title, Values::Drawn, None)
+}
+
+/// Points (1/72 inch) of a pixel, by the definition of CSS.
+const POINTS: f64 = 0.75;
+
+/// A figure as [`svg`] draws it, laid out for a width in points: letters keep their size, and panels stand below each other where
+/// they have no room beside each other.
+pub fn at_width(plot: &Plot, title: &str, points: f64) -> String {
+    picture(plot, title, Values::Drawn, Some(points / POINTS))
+}
+
+/// A figure without title and caption, which a paper sets itself, as a PDF that is so many points (1/72 inch) wide.
+///
+/// # Errors
+/// The picture cannot be packed.
+#[cfg(feature = "png")]
+pub fn pdf(plot: &Plot, points: f64) -> Result<Vec<u8>, DrawError> {
+    let bare = Plot { caption: String::new(), ..plot.clone() };
+    pdf::pdf(&at_width(&bare, "", points), points)
 }
 
 /// A figure as [`svg`] draws it, for a page: whoever points at a place of its curves, or comes to it by keyboard, is told the values
 /// there.
 pub fn readable(plot: &Plot, title: &str) -> String {
-    picture(plot, title, Values::Told)
+    picture(plot, title, Values::Told, None)
 }
 
 /// Whether values are only drawn, or told as well.
@@ -92,8 +113,9 @@ enum Values {
     Told,
 }
 
-fn picture(plot: &Plot, title: &str, values: Values) -> String {
-    let (columns, slot) = columns(plot);
+/// `across` are the pixels that the picture is to have across; without them it has those that suit its panels.
+fn picture(plot: &Plot, title: &str, values: Values, across: Option<f64>) -> String {
+    let (columns, slot) = columns(plot, across);
     let width = 2.0 * MARGIN + columns as f64 * slot + (columns - 1) as f64 * GAP.0;
     let room = width - 2.0 * MARGIN;
     let mut body = Canvas::default();
@@ -132,10 +154,17 @@ fn picture(plot: &Plot, title: &str, values: Values) -> String {
     picture.finish()
 }
 
+/// The least width of a panel where the picture's is given.
+const LEAST_SLOT: f64 = 230.0;
+
 /// Panels beside each other, and the width of each.
-fn columns(plot: &Plot) -> (usize, f64) {
+fn columns(plot: &Plot, across: Option<f64>) -> (usize, f64) {
     let columns = plot.columns.clamp(1, plot.panels.len().max(1));
-    (columns, [640.0, 440.0, 346.0][columns.min(3) - 1])
+    let Some(across) = across else { return (columns, [640.0, 440.0, 346.0][columns.min(3) - 1]) };
+    let room = across - 2.0 * MARGIN;
+    let fitting = ((room + GAP.0) / (LEAST_SLOT + GAP.0)).max(1.0) as usize;
+    let columns = columns.min(fitting);
+    (columns, (room - (columns - 1) as f64 * GAP.0) / columns as f64)
 }
 
 /// One legend above all panels, if there are several and all have the same series.

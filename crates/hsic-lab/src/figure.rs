@@ -26,6 +26,7 @@ mod reproduction;
 mod resnet;
 pub mod run_page;
 pub mod run_report;
+mod sample_plots;
 mod scope;
 mod settings;
 mod sigmas;

@@ -10,6 +10,8 @@ use hsic_bottleneck::dataset::Part;
 use hsic_bottleneck::importance::ImportanceOptions;
 use hsic_bottleneck::judge::test_time::TestTime;
 
+use super::width::PageWidth;
+
 /// Evaluate a finished run on its test data, or on other data
 ///
 /// The run's own data are known by their content, wherever they lie, and give the rows of its test part. Other data are
@@ -189,6 +191,13 @@ pub(crate) struct ReportArguments {
     /// Folder for report.html and report.md; earlier reports in it are replaced [default: RUN, where it is one]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// Write each figure of the page into this folder too: as SVG, its points as CSV and, by a program built with --features png, as
+    /// PDF; files of these names are replaced
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+    /// Width of these figures, for which they are laid out, 1.5in to 20in: as 3.25in, 8cm, 82mm or 234pt [default: 6.5in for PDF]
+    #[arg(long, value_name = "WIDTH", requires = "figures")]
+    pub(crate) width: Option<PageWidth>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -6,18 +6,20 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use hsic_bottleneck::files::write_atomically;
+use hsic_bottleneck::filters::Filters;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::draw;
 use hsic_lab::figure::RECORD;
 use hsic_lab::figure::overlay::overlaid;
-use hsic_lab::figure::plot::Verdict;
+use hsic_lab::figure::plot::{Plot, Verdict};
 use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::run_page::plots;
 use hsic_lab::figure::run_report::RunReport;
 use serde::de::DeserializeOwned;
 
 use super::compare;
+use super::pictures::{self, Figure};
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
@@ -43,11 +45,13 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         arguments.output.is_some() || !several,
         "--output: expected a folder for the page of several runs, which is no part of any of them"
     );
+    pictures::check(arguments.width)?;
     let output = arguments.output.unwrap_or_else(|| folder.clone());
     let mut written = Written {
         kind: "run",
         html: output.join(REPORT_HTML),
         markdown: output.join(REPORT_MARKDOWN),
+        pictures: arguments.figures.clone(),
         figures: 0,
         values: 0,
         values_outside: 0,
@@ -55,44 +59,56 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         claims_failed: 0,
         claims_not_judged: 0,
     };
-    let (page, text) = if several {
+    let titled = |plots: Vec<(String, Plot)>| -> Vec<Figure> {
+        plots.into_iter().map(|(title, plot)| Figure::titled(title, plot)).collect()
+    };
+    let (page, text, drawn) = if several {
         let content = SeveralRuns::read(&arguments.runs)?;
         written.kind = "runs";
         let runs: Vec<_> = content.runs.iter().map(|(name, report)| (name.clone(), report)).collect();
-        written.figures = overlaid(&runs).len();
-        (html::several(&content, draw::readable), markdown::several(&content))
+        let drawn = overlaid(&runs);
+        (html::several(&content, draw::readable), markdown::several(&content), titled(drawn))
     } else if folder.join(FIGURES).is_dir() {
         let content = reproduction(&folder.join(FIGURES))?;
         written.kind = "reproduction";
-        written.figures = content.figures.len();
         written.values = content.values().count();
         written.values_outside = content.values_outside();
         written.claims = content.figures.iter().map(|figure| figure.plot.claims.len()).sum();
         written.claims_failed = content.claims(Verdict::Fails);
         written.claims_not_judged = content.claims(Verdict::NotJudged);
-        (html::reproduction(&content, draw::readable), markdown::reproduction(&content))
+        let own = |figure: &FigureRecord| Figure {
+            name: figure.name.clone(),
+            title: figure.title.clone(),
+            plot: figure.plot.clone(),
+        };
+        let drawn = content.figures.iter().map(own).collect();
+        (html::reproduction(&content, draw::readable), markdown::reproduction(&content), drawn)
     } else if folder.join(compare::RECORD).is_file() {
         let record = read::<ComparisonRecord>(&folder.join(compare::RECORD), "the record of a comparison")?;
         written.kind = "comparison";
-        written.figures = 1;
-        (html::comparison(&record, draw::readable), markdown::comparison(&record))
+        let drawn = titled(vec![("comparison".to_owned(), record.plot.clone())]);
+        (html::comparison(&record, draw::readable), markdown::comparison(&record), drawn)
     } else if let Ok(run) = Run::open(&folder) {
-        let report = RunReport::read(&run)?;
+        let report = RunReport { filters: Filters::read(&run)?, ..RunReport::read(&run)? };
         let settings = run.file("config.toml");
         let settings = fs::read_to_string(&settings).with_context(|| settings.display().to_string())?;
         let facts = RunFacts::of(&report, &folder);
-        written.figures = plots(&report).len();
-        (html::run(&report, &facts, &settings, draw::readable), markdown::run(&facts))
+        let drawn = titled(plots(&report));
+        (html::run(&report, &facts, &settings, draw::readable), markdown::run(&facts), drawn)
     } else {
         let found = if folder.is_dir() { "no figures/, comparison.json or config.toml" } else { "no such folder" };
         bail!("{}: {found}, expected the folder of a reproduction, a comparison or a run", folder.display());
     };
+    written.figures = drawn.len();
     for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {
         check_own(path, known)?;
     }
     fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
     write_atomically(&written.html, page.as_bytes())?;
     write_atomically(&written.markdown, text.as_bytes())?;
+    if let Some(folder) = &arguments.figures {
+        pictures::write(folder, &drawn, arguments.width)?;
+    }
     if arguments.json {
         printer::json(&written)?;
     } else {

@@ -8,7 +8,7 @@ use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::recipes::{TrainingRecipe, as_flags};
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::export::TensorBoard;
-use hsic_bottleneck::log::Observer;
+use hsic_bottleneck::log::{EpochReport, Observer, Record};
 use hsic_bottleneck::run::{Run, TENSORBOARD};
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::Outcome;
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
             if json {
                 printer::json(&*summary)?
             } else {
-                printer::summary(&summary, config.protocol.is_authors())?
+                printer::summary(&summary, &epochs(&run)?, config.protocol.is_authors())?
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -108,6 +108,12 @@ pub(crate) fn run(arguments: TrainArguments, engine: &dyn Engine) -> anyhow::Res
             Ok(interrupted())
         }
     }
+}
+
+/// What a run recorded after each epoch; of several sigmas nothing, since each network has its own.
+fn epochs(run: &Run) -> anyhow::Result<Vec<EpochReport>> {
+    let of = |record| if let Record::Epoch(report) = record { Some(report) } else { None };
+    Ok(run.records()?.into_iter().filter_map(of).collect())
 }
 
 /// The run's folder, made or taken up.

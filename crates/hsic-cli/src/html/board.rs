@@ -311,11 +311,14 @@ mod tests {
             summary: None,
             epochs: vec![epoch(1), epoch(2)],
             monitor: Vec::new(),
+            probes: Vec::new(),
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: vec![Warning::DeadBlock { block: 0, step: 9 }],
             values: None,
             reconstructions: None,
+            samples: None,
+            filters: None,
             members: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
+use super::overview::{fold, keys, of_comparison};
 use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
 use crate::report::{ComparedRow, duration, machine};
 
@@ -11,7 +12,7 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
     let seeds: Vec<String> = record.seeds.iter().map(ToString::to_string).collect();
     let title = format!("Learning methods: {} on {}", record.model, record.data.join(", "));
     let trained: f64 = record.rows.iter().flat_map(|row| &row.seconds).sum();
-    let body = html! {
+    let facts = html! {
         p { (record.search()) }
         dl.facts {
             div { dt { "Budget of each training" } dd { (record.budget) } }
@@ -21,33 +22,34 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
             div { dt { "Final trainings" } dd { (duration(trained)) } }
             div { dt { "Command" } dd { (command(&record.command)) } }
         }
-        section aria-labelledby="table" {
-            h2 id="table" { "Table" }
-            (table(&record.rows))
-            p.note {
-                "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses; by looks: \
-                 the mean of what is said of an image, its mirror image and both moved by a pixel, where that was asked for. At once: the most \
-                 parameters that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
-                 with * is the least or the largest of those tried: a better one may lie beyond."
-            }
+    };
+    let rows = html! {
+        (table(&record.rows))
+        p.note {
+            "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses; by looks: \
+             the mean of what is said of an image, its mirror image and both moved by a pixel, where that was asked for. At once: the most \
+             parameters that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
+             with * is the least or the largest of those tried: a better one may lie beyond."
         }
-        section aria-labelledby="figure" {
+    };
+    let methods = html! {
+        dl.facts {
+            @for row in &record.rows { div { dt { (row.label()) } dd { (row.summary) ". " (row.reference) } } }
+        }
+    };
+    let body = html! {
+        (keys(&of_comparison(record)))
+        section.first aria-labelledby="figure" {
             h2 id="figure" { "Over time and memory" }
             figure {
                 (drawing(&record.plot, "accuracy over time and against memory", "comparison", draw))
                 figcaption { (record.plot.caption) }
             }
         }
-        section aria-labelledby="search" {
-            h2 id="search" { "The search for rates" }
-            (search(&record.rows))
-        }
-        section aria-labelledby="methods" {
-            h2 id="methods" { "The methods" }
-            dl.facts {
-                @for row in &record.rows { div { dt { (row.label()) } dd { (row.summary) ". " (row.reference) } } }
-            }
-        }
+        (fold("table", "Table", &rows))
+        (fold("made", "How it was made", &facts))
+        (fold("search", "The search for rates", &search(&record.rows)))
+        (fold("methods", "The methods", &methods))
     };
     whole(&title, &body)
 }

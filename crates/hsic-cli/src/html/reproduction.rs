@@ -5,7 +5,8 @@ use hsic_lab::figure::record::FigureRecord;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::parts::{Draw, command, contents, drawing, folded, identifier, page as whole, scroll};
+use super::overview::{figures, fold, keys, of_reproduction};
+use super::parts::{Draw, command, drawing, folded, identifier, page as whole, scroll};
 use crate::report::{ReproductionReport, duration, machine};
 use crate::table::{Row, Seeds, Standing};
 
@@ -17,32 +18,32 @@ pub(crate) fn page(content: &ReproductionReport, draw: Draw) -> String {
         .enumerate()
         .map(|(index, figure)| (identifier("figure", &figure.name, index), figure))
         .collect();
-    let mut entries = vec![("summary".to_owned(), "Summary".to_owned())];
-    entries.extend(named.iter().map(|(id, figure)| (id.clone(), figure.title.clone())));
     let groups: Vec<Group<'_>> = named
         .iter()
         .filter(|(_, figure)| !figure.plot.values.is_empty())
         .map(|(id, figure)| (Some((&**id, &*figure.title)), &*figure.plot.values))
         .collect();
-    let body = html! {
-        (introduction(content))
-        (contents(&entries))
-        section aria-labelledby="summary" {
-            h2 id="summary" { "Summary" }
-            @for sentence in content.tally() { p { (sentence) } }
-            @if groups.is_empty() {
-                p { "No figure has a value to compare with the paper." }
-            } @else {
-                (values("The paper's values and ours, by figure", &groups))
-                p.note {
-                    "Mean of the seeds, with the least and the largest in parentheses. The authors' protocol fits the \
-                     readout on test data and lets batch normalization see the test batch; the fair protocol does \
-                     neither, and the difference is its mean less the paper's value. The band is where that mean has to \
-                     lie. A dash stands where there is no value."
-                }
+    let summary = html! {
+        @if groups.is_empty() {
+            p { "No figure has a value to compare with the paper." }
+        } @else {
+            (values("The paper's values and ours, by figure", &groups))
+            p.note {
+                "Mean of the seeds, with the least and the largest in parentheses. The authors' protocol fits the \
+                 readout on test data and lets batch normalization see the test batch; the fair protocol does \
+                 neither, and the difference is its mean less the paper's value. The band is where that mean has to \
+                 lie. A dash stands where there is no value."
             }
         }
+    };
+    let small: Vec<_> = named.iter().map(|(id, figure)| (&**id, &*figure.title, &figure.plot)).collect();
+    let body = html! {
+        (keys(&of_reproduction(content)))
+        @for sentence in content.tally() { p { (sentence) } }
+        nav.first aria-label="Figures" { (figures(&small, draw)) }
+        (fold("summary", "Summary", &summary))
         @for (id, figure) in &named { (section(id, figure, draw)) }
+        (fold("about", "What this is and how it was made", &introduction(content)))
     };
     whole(&content.title(), &body)
 }
@@ -114,27 +115,25 @@ fn seeds(Seeds { mean, range }: &Seeds) -> Markup {
 
 fn section(id: &str, figure: &FigureRecord, draw: Draw) -> Markup {
     let plot = &figure.plot;
-    html! {
-        section aria-labelledby=(id) {
-            h2 id=(id) { (figure.title) }
-            p.note { "Source: " (figure.source) }
-            figure {
-                (drawing(plot, &figure.title, id, draw))
-                figcaption { (plot.caption) }
-            }
-            @if !plot.values.is_empty() {
-                h3 { "Values" }
-                (values("The paper's values and ours", &[(None, &plot.values)]))
-            }
-            @if !plot.claims.is_empty() {
-                h3 { "Claims" }
-                (claims(&plot.claims))
-            }
-            h3 { "How it was made" }
-            p { (command(&figure.command)) }
-            (details(figure))
+    let content = html! {
+        p.note { "Source: " (figure.source) }
+        figure {
+            (drawing(plot, &figure.title, id, draw))
+            figcaption { (plot.caption) }
         }
-    }
+        @if !plot.values.is_empty() {
+            h3 { "Values" }
+            (values("The paper's values and ours", &[(None, &plot.values)]))
+        }
+        @if !plot.claims.is_empty() {
+            h3 { "Claims" }
+            (claims(&plot.claims))
+        }
+        h3 { "How it was made" }
+        p { (command(&figure.command)) }
+        (details(figure))
+    };
+    fold(id, &figure.title, &content)
 }
 
 fn claims(claims: &[Claim]) -> Markup {
@@ -284,7 +283,8 @@ mod tests {
         let page = page(&content, draw);
         let ids = attributes(&page, "id");
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
-        assert_eq!((ids.len(), distinct.len()), (8, 8));
+        // The summary, both figures in small and whole with two identifiers each, their headings, and how it was made.
+        assert_eq!((ids.len(), distinct.len()), (12, 12));
         for target in attributes(&page, "href").iter().filter_map(|target| target.strip_prefix('#')) {
             assert!(ids.contains(&target), "{target}");
         }

@@ -5,7 +5,7 @@ use hsic_lab::figure::run_report::RunReport;
 use maud::{Markup, html};
 
 use super::parts::{Draw, command, contents, drawing, identifier, page as whole, scroll};
-use super::{tables, timeline};
+use super::{samples, tables, timeline, times};
 use crate::report::RunFacts;
 
 /// The page; `settings` is the text of the run's `config.toml`.
@@ -18,11 +18,19 @@ pub(crate) fn page(report: &RunReport, facts: &RunFacts, settings: &str, draw: D
     let epochs = tables::epochs(&report.epochs, report.config.judged_on());
     let confused = report.summary.as_ref().and_then(tables::confused);
     let traced = timeline::drawings(&report.timelines);
+    let mut more = report.samples.as_ref().map(samples::galleries).unwrap_or_default();
+    if let Some(filters) = &report.filters {
+        more.push(("filters", "First-layer filters", samples::filters(filters)));
+    }
+    if let Some(summary) = &report.summary {
+        more.push(("times", "Where the time went", times::of(summary, &report.timelines)));
+    }
     let mut entries = vec![("summary".to_owned(), "Summary".to_owned())];
     if !facts.warnings.is_empty() {
         entries.push(("warnings".to_owned(), "Warnings".to_owned()));
     }
     entries.extend(plots.iter().map(|(id, title, _)| (id.clone(), title.clone())));
+    entries.extend(more.iter().map(|&(id, title, _)| (id.to_owned(), title.to_owned())));
     if !traced.is_empty() {
         entries.push(("timeline".to_owned(), "Timeline of blocks".to_owned()));
     }
@@ -51,8 +59,17 @@ pub(crate) fn page(report: &RunReport, facts: &RunFacts, settings: &str, draw: D
                 @match title.as_str() {
                     "Accuracy" | "R2" => @if let Some(table) = &epochs { (table) },
                     "Confusion" => @if let Some(table) = &confused { (table) },
+                    "Accuracy by block" => @if let Some(samples) = &report.samples { (samples::readouts(samples)) },
+                    "Accuracy by block over epochs" => (samples::probes(&report.probes)),
+                    "Samples in the features of blocks" => @if let Some(samples) = &report.samples { (samples::shares(samples)) },
                     _ => {}
                 }
+            }
+        }
+        @for (id, title, content) in &more {
+            section aria-labelledby=(id) {
+                h2 id=(id) { (title) }
+                (content)
             }
         }
         @if !traced.is_empty() {
@@ -121,11 +138,14 @@ mod tests {
                 authors_test_accuracy: None,
             }],
             monitor: Vec::new(),
+            probes: Vec::new(),
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
             values: None,
             reconstructions: None,
+            samples: None,
+            filters: None,
             members: Vec::new(),
         }
     }

@@ -14,9 +14,23 @@ use crate::table::Row;
 
 /// Where a report is and what it found.
 pub(crate) fn report(written: &Written) -> anyhow::Result<()> {
-    let Written { html, markdown, figures, values, values_outside, claims, claims_failed, claims_not_judged, .. } =
-        written;
-    let mut text = format!("{}\n{}\nfigures: {figures}", html.display(), markdown.display());
+    let Written {
+        html,
+        markdown,
+        pictures,
+        figures,
+        values,
+        values_outside,
+        claims,
+        claims_failed,
+        claims_not_judged,
+        ..
+    } = written;
+    let mut text = format!("{}\n{}\n", html.display(), markdown.display());
+    if let Some(folder) = pictures {
+        let _ = writeln!(text, "{}", folder.display());
+    }
+    let _ = write!(text, "figures: {figures}");
     if *claims_not_judged > 0 {
         let _ = write!(text, ", values: {values}, claims: {claims}, none of which is judged\n{NOT_JUDGED}");
         return Ok(line(&text)?);

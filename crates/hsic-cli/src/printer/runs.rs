@@ -6,10 +6,12 @@ use std::path::Path;
 use hsic_bottleneck::judge::assignment::Confusion;
 use hsic_bottleneck::judge::values::Score;
 use hsic_bottleneck::judged::{Judged, Rows};
+use hsic_bottleneck::log::EpochReport;
 use hsic_bottleneck::pilot::Pilot;
 use hsic_bottleneck::summary::{Looked, Summary, ValueSummary};
 use hsic_lab::shell::quoted;
 
+use super::curve::{self, Characters};
 use super::output::{line, note};
 use super::text::{counted, from_here, width, wrapped};
 use crate::table::significant;
@@ -50,12 +52,13 @@ fn piloted(pilot: &Pilot) -> String {
     )
 }
 
-/// The result of a training.
-pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
-    Ok(line(&summarized(summary, authors, width()))?)
+/// The result of a training, with its course if epochs are told.
+pub(crate) fn summary(summary: &Summary, epochs: &[EpochReport], authors: bool) -> anyhow::Result<()> {
+    let curve = curve::by_epoch(epochs, summary.judged_on, Characters::of_locale());
+    Ok(line(&summarized(summary, curve, authors, width()))?)
 }
 
-fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
+fn summarized(summary: &Summary, curve: Option<String>, authors: bool, width: usize) -> String {
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
     let engines = match &summary.engine[..] {
@@ -71,6 +74,7 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
             counted(summary.parameters as u64, "parameter")
         ),
         accuracies(summary),
+        curve.unwrap_or_default(),
         format!(
             "{} of {:.2} ms in {:.1} s on {}{engines}{memory}",
             counted(summary.steps, "step"),
@@ -296,11 +300,12 @@ mod tests {
             ..of_test(Some(0.8125), true)
         };
         for width in [60, 80] {
-            let text = summarized(&summary, true, width);
+            let text = summarized(&summary, None, true, width);
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             assert!(text.ends_with("\nrun: runs/my run\nnext: hsic report 'runs/my run'"), "{text}");
         }
-        let text = summarized(&summary, false, 200);
+        let text = summarized(&summary, Some("test accuracy by epoch _# 1.00 to 2.00 %".to_owned()), false, 200);
+        assert!(text.contains("\ntest accuracy by epoch _# 1.00 to 2.00 %\n1 step"), "{text}");
         assert!(text.contains("\nresidual-mlp on fashion-mnist by hsic, 1,234,567 parameters\n"), "{text}");
         assert!(text.contains("\n1 step of 5.68 ms in 12.3 s on 1 thread, 123 MB at the peak\n"), "{text}");
     }
@@ -340,6 +345,7 @@ mod tests {
             format_accuracy,
             test_time: None,
             seconds: 0.0,
+            samples_seconds: None,
             milliseconds_per_step: 0.0,
             peak_memory_bytes: None,
             parameters: 1,

@@ -31,8 +31,9 @@ fn text(place: &Place, name: &str) -> String {
 /// Capsules in their smallest form.
 const CAPSULES: &str = "--model capsnet --widths 4,2 --train-size 64 --test-size 20 --batch-size 32 --epochs 1 --quiet";
 
-/// Nothing in the page is fetched or run.
+/// Nothing in the page is fetched or run; pictures are in it.
 fn assert_alone(page: &str) {
+    let page = page.replace("<img src=\"data:image/png;base64,", "");
     for reference in ["http:", "https:", "src=", "<script", "<link", "@import", "<iframe", "<object", "href=\"/"] {
         assert!(!page.contains(reference), "{reference}");
     }
@@ -45,8 +46,8 @@ fn capsules_show_what_they_draw_and_their_files_are_a_part_of_the_run() {
     assert_eq!(summary["model"], "capsnet");
     let evaluated = place.json("eval r --json");
     assert_eq!(evaluated["test_accuracy"], summary["test_accuracy"]);
-    // Accuracy, confusion, reconstructions, loss, margins and reconstructions by epoch.
-    assert_eq!(place.json("report r --json")["figures"], 5);
+    // Accuracy, confusion, reconstructions, readouts, samples in features, loss, margins and reconstructions by epoch.
+    assert_eq!(place.json("report r --json")["figures"], 7);
     let page = text(&place, "r/report.html");
     assert!(page.contains("images and reconstructions") && page.contains("fig-h15"));
     assert_alone(&page);
@@ -66,8 +67,8 @@ fn a_runs_page_has_its_accuracy_and_needs_nothing_else() {
     let summary = place.json(&format!("train {SMALL} --monitor-steps 5 --run r --json"));
     let written = place.json("report r --json");
     assert_eq!((&written["kind"], &written["html"]), (&"run".into(), &"r/report.html".into()));
-    // Accuracy, format training, confusion, loss, dependence, plane, gradients.
-    assert_eq!(written["figures"], 7);
+    // Accuracy, format training, confusion, readouts, samples in features, loss, dependence, plane, gradients.
+    assert_eq!(written["figures"], 9);
     let (page, table) = (text(&place, "r/report.html"), text(&place, "r/report.md"));
     let accuracy = format!("{:.2} %", 100.0 * summary["test_accuracy"].as_f64().unwrap());
     assert!(page.contains(&format!("<td>{accuracy}</td>")), "{accuracy}");
@@ -81,6 +82,94 @@ fn a_runs_page_has_its_accuracy_and_needs_nothing_else() {
     let again = place.run(&format!("train {SMALL} --run r --force"));
     assert!(again.status.success(), "{}", stderr(&again));
     assert!(!place.path("r/report.html").exists());
+}
+
+#[test]
+fn a_run_s_page_shows_samples_readouts_filters_and_where_the_time_went() {
+    let place = Place::new();
+    let summary = place.json(&format!("train {SMALL} --probe-epochs 1 --run r --json"));
+    assert!(summary["samples_seconds"].as_f64().unwrap() > 0.0);
+    assert!(bytes(&place.path("r/samples.safetensors")).len() <= 200_000);
+    let records = text(&place, "r/metrics.jsonl");
+    assert_eq!(records.matches("\"type\":\"probe\"").count(), 2, "{records}");
+    place.json("report r --json");
+    let page = text(&place, "r/report.html");
+    for title in [
+        "Accuracy by block",
+        "Accuracy by block over epochs",
+        "Samples in the features of blocks",
+        "Confused samples",
+        "Surest samples",
+        "Least sure samples",
+        "First-layer filters",
+        "Where the time went",
+    ] {
+        assert!(page.contains(&format!(">{title}</h2>")), "{title}");
+        assert!(page.contains(&format!(">{title}</a></li>")), "{title} in the contents");
+    }
+    assert!(page.contains("alt=\"32 of 32 filters of the first layer\""));
+    assert!(page.contains("training rows that the readouts were not fitted to, though the network was"));
+    assert_alone(&page);
+    assert!(page.len() < 1_000_000, "{}", page.len());
+
+    // Nothing is kept of private data, and a run without samples has a page as before.
+    assert!(place.run(&format!("train {SMALL} --keep-samples false --run p")).status.success());
+    assert!(!place.path("p/samples.safetensors").exists());
+    place.json("report p --json");
+    let page = text(&place, "p/report.html");
+    assert!(!page.contains("Confused samples") && page.contains("First-layer filters"));
+    // A damaged file is named.
+    let mut damaged = bytes(&place.path("r/samples.safetensors"));
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    std::fs::write(place.path("r/samples.safetensors"), damaged).unwrap();
+    assert!(place.fails("report r").contains("r/samples.safetensors"));
+    let verified = place.run("runs verify r");
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("samples.safetensors"), "{verified:?}");
+    let again = place.run(&format!("train {SMALL} --run r --force"));
+    assert!(again.status.success(), "{}", stderr(&again));
+}
+
+#[test]
+fn figures_are_written_as_files_at_a_width_where_pdf_is_built_in() {
+    let place = Place::new();
+    assert!(place.run(&format!("train {SMALL} --run r")).status.success());
+    let written = place.json("report r --figures pictures --json");
+    assert_eq!(written["pictures"], "pictures");
+    let csv = text(&place, "pictures/accuracy.csv");
+    assert!(csv.starts_with("panel,series,x,y,low,high\n\"accuracy\",\"training\",1,"), "{csv}");
+    assert!(text(&place, "pictures/accuracy-by-block.svg").contains("<svg"));
+    assert!(place.fails("report r --width 3.25in").contains("--figures"));
+    assert!(place.fails("report r --figures x --width 3").contains("as 3.25in, 8cm, 82mm or 234pt"));
+    let at_width = "report r --figures narrow --width 3.25in";
+    if cfg!(feature = "png") {
+        assert!(bytes(&place.path("pictures/accuracy.pdf")).starts_with(b"%PDF-1.4"));
+        assert!(place.run(at_width).status.success());
+        let page = bytes(&place.path("narrow/accuracy.pdf"));
+        assert!(String::from_utf8_lossy(&page).contains("/MediaBox [0 0 234 "));
+    } else {
+        assert!(!place.path("pictures/accuracy.pdf").exists());
+        assert!(place.fails(at_width).contains("--features png"));
+    }
+}
+
+#[test]
+fn the_summary_has_a_curve_of_its_epochs_in_the_characters_of_the_locale() {
+    let place = Place::new();
+    let with = |locale: &str, run: &str| {
+        let output = place.command(&format!("train {SMALL} --run {run}")).env("LC_ALL", locale).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let curve = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("test accuracy by epoch ")).unwrap().to_owned();
+        line.split(' ').nth(4).unwrap().to_owned()
+    };
+    let (blocks, letters) = (with("C.UTF-8", "a"), with("C", "b"));
+    assert_eq!((curve(&blocks).chars().count(), curve(&letters).len()), (2, 2));
+    assert!(!curve(&blocks).is_ascii() && curve(&letters).is_ascii());
+    // No color, whatever NO_COLOR says.
+    assert!(!blocks.contains('\u{1b}') && !letters.contains('\u{1b}'));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Why a picture has no pixels.
+//! Why a picture has no pixels, or no page.
 
 use thiserror::Error;
 
@@ -21,6 +21,12 @@ pub enum DrawError {
         height: f32,
         /// The most that a side may have.
         largest: f32,
+    },
+    /// The picture has what no figure has, or could not be packed.
+    #[error("picture with {found}: expected lines, areas and text in plain colors")]
+    Pdf {
+        /// What is there.
+        found: String,
     },
     /// The pixels could not be written.
     #[error("PNG of {width} x {height} pixels could not be encoded: {reason}")]

@@ -128,11 +128,14 @@ mod tests {
             summary: None,
             epochs: vec![epoch(1), epoch(2)],
             monitor: Vec::new(),
+            probes: Vec::new(),
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
             values: None,
             reconstructions: None,
+            samples: None,
+            filters: None,
             members: Vec::new(),
         }
     }

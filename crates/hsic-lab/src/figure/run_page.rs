@@ -7,6 +7,7 @@ use hsic_bottleneck::summary::{JudgedOn, Summary};
 
 use super::plot::{Axis, Heat, Marks, Panel, Pictures, Plot, Scale, Series, Style};
 use super::run_report::RunReport;
+use super::sample_plots;
 use super::value_plots::{scatter, scores};
 
 /// Most curves in one panel; more blocks are shown by some of them, the first and the last among these.
@@ -36,6 +37,9 @@ pub fn plots(report: &RunReport) -> Vec<(String, Plot)> {
             add("Predicted and true values", None, run.values.as_ref().and_then(|found| scatter(found, judged)));
             add("Reconstructions", None, run.reconstructions.as_ref().and_then(|found| reconstructions(found, judged)));
         }
+        add("Accuracy by block", member, run.samples.as_ref().and_then(sample_plots::readouts));
+        add("Accuracy by block over epochs", member, sample_plots::probes(&run.probes));
+        add("Samples in the features of blocks", member, run.samples.as_ref().and_then(sample_plots::components));
         add("Loss by block", member, loss(&run.epochs));
         add("What the rule measures", member, measured(&run.epochs));
         add("Dependence by block", member, dependence(run));
@@ -320,11 +324,14 @@ mod tests {
             summary: None,
             epochs: Vec::new(),
             monitor: Vec::new(),
+            probes: Vec::new(),
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
             values: None,
             reconstructions: None,
+            samples: None,
+            filters: None,
             members: Vec::new(),
         }
     }

@@ -2,10 +2,12 @@
 
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::error::Error;
+use hsic_bottleneck::filters::Filters;
 use hsic_bottleneck::judge::monitor::MonitorReport;
-use hsic_bottleneck::log::{EpochReport, Record, TimelineReport, Warning};
+use hsic_bottleneck::log::{EpochReport, ProbeReport, Record, TimelineReport, Warning};
 use hsic_bottleneck::reconstruction::Reconstructions;
 use hsic_bottleneck::run::{Run, SUMMARY};
+use hsic_bottleneck::samples::Samples;
 use hsic_bottleneck::summary::Summary;
 use hsic_bottleneck::valued::ValuePairs;
 
@@ -20,6 +22,8 @@ pub struct RunReport {
     pub epochs: Vec<EpochReport>,
     /// What the monitor saw; empty without one.
     pub monitor: Vec<MonitorReport>,
+    /// What linear readouts of the blocks told while training; empty without.
+    pub probes: Vec<ProbeReport>,
     /// Test accuracy after each epoch of format training, fractions; empty without.
     pub format: Vec<f64>,
     /// Who worked on what, in the steps that were traced.
@@ -30,6 +34,10 @@ pub struct RunReport {
     pub values: Option<ValuePairs>,
     /// What a network of capsules draws of some test images; `None` without a decoder.
     pub reconstructions: Option<Reconstructions>,
+    /// Some judged samples and what each block knows; `None` where none are kept.
+    pub samples: Option<Samples>,
+    /// The first layer's weights as pictures; `None` until they are asked for, and where there is none to show.
+    pub filters: Option<Filters>,
     /// Of several sigmas: each network's own run, as far as it has been started; empty in the plain case.
     pub members: Vec<(f64, RunReport)>,
 }
@@ -67,11 +75,14 @@ impl RunReport {
             summary,
             epochs: Vec::new(),
             monitor: Vec::new(),
+            probes: Vec::new(),
             format: Vec::new(),
             timelines: Vec::new(),
             warnings: Vec::new(),
             values: ValuePairs::read(run)?,
             reconstructions: Reconstructions::read(run)?,
+            samples: Samples::read(run)?,
+            filters: None,
             members: Vec::new(),
         })
     }
@@ -87,6 +98,7 @@ impl RunReport {
         match record {
             Record::Epoch(epoch) => self.epochs.push(epoch),
             Record::Monitor(monitor) => self.monitor.push(monitor),
+            Record::Probe(probe) => self.probes.push(probe),
             Record::Format { test_accuracy } => self.format = test_accuracy,
             Record::Warning(warning) => self.warnings.push(warning),
             Record::Timeline(timeline) => self.timelines.push(timeline),
@@ -103,11 +115,14 @@ impl RunReport {
             summary: self.summary.clone(),
             epochs: thinned(&self.epochs, most),
             monitor: thinned(&self.monitor, most),
+            probes: thinned(&self.probes, most),
             format: self.format.clone(),
             timelines: self.timelines.clone(),
             warnings: self.warnings.clone(),
             values: self.values.clone(),
             reconstructions: self.reconstructions.clone(),
+            samples: self.samples.clone(),
+            filters: self.filters.clone(),
             members: members.collect(),
         }
     }

@@ -82,8 +82,11 @@ impl Store {
         self.contents.of(place, options)
     }
 
+    /// The configuration of a training, which keeps no samples: nobody looks at the pages of so many runs.
     fn config(&self, planned: &Planned) -> Result<TrainConfig, ConfigError> {
-        planned.training.seeded(planned.seed).resolve_among(&self.methods)
+        let mut options = planned.training.seeded(planned.seed);
+        options.training.keep_samples.get_or_insert(false);
+        options.resolve_among(&self.methods)
     }
 
     /// Where the run of a training is or will be.

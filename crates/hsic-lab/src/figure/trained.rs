@@ -80,11 +80,12 @@ impl Training {
 
 /// The options that make two trainings the same, of options with their defaults filled in or of those that a run
 /// recorded: all but name and place of the data, for which their content stands, and, where they change nothing, threads.
-/// Nor does it matter where samples lie while they are read.
+/// Nor does it matter where samples lie while they are read, which of them are kept, and what readouts of blocks tell.
 pub(crate) fn same_options(options: &TrainOptions, place: Place) -> TrainOptions {
     let mut options = options.clone();
     (options.data.dataset, options.data.data_dir, options.data.test_dataset) = (None, None, None);
     options.data.cache = None;
+    (options.training.keep_samples, options.training.probe_epochs) = (None, None);
     if place == Place::Shared {
         options.training.threads = None;
     }
