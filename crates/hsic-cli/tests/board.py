@@ -115,7 +115,7 @@ EPOCHS = "(document.querySelector('#state td.number') || {}).textContent"
 
 
 def main():
-    hsic, chromium = sys.argv[1:3]
+    hsic, chromium = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2]
     pictures = sys.argv[3] if len(sys.argv) > 3 else None
     with tempfile.TemporaryDirectory() as place:
         start = lambda arguments, **more: subprocess.Popen([hsic, *arguments.split()], cwd=place, text=True, **more)
