@@ -135,7 +135,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 let mut stream = Stream::new(seed, "heads", index as u64);
                 for block in learners.iter_mut().map(Learner::block_mut) {
                     let sizes = (block.outputs(), block.inputs());
-                    if block.groups().of(block.parameters().len()).all(|(_, group)| group == Group::Head) {
+                    let groups = block.groups();
+                    if groups.of(block.parameters().len()).all(|(_, group)| group == Group::Classifier) {
                         start.draw(sizes, block.parameters_mut(), &mut stream);
                     }
                 }
