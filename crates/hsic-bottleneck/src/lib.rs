@@ -9,6 +9,7 @@ mod chance;
 pub mod checkpoint;
 pub mod conclusion;
 pub mod config;
+pub mod cost;
 pub mod digests;
 pub mod engines;
 pub mod error;

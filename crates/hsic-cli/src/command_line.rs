@@ -54,10 +54,32 @@ const SHORT: &[(&str, &[&str])] = &[
             "json",
         ],
     ),
+    (
+        "speedrun",
+        &[
+            "goals",
+            "lengths",
+            "budget",
+            "recipe",
+            "dataset",
+            "data_dir",
+            "validation",
+            "model",
+            "widths",
+            "method",
+            "unit",
+            "batch_size",
+            "learning_rate",
+            "seed",
+            "output",
+            "json",
+        ],
+    ),
 ];
 
 /// Options that a verb shares with training and does not read.
 const HIDDEN: &[(&str, &[&str])] = &[
+    ("speedrun", &["epochs", "restarts"]),
     ("eval", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
     ("importance", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
 ];

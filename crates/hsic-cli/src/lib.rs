@@ -17,6 +17,7 @@ mod printer;
 mod report;
 mod results;
 mod several;
+mod speedrun;
 mod table;
 mod words;
 

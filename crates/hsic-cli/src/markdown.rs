@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::speedrun::SpeedRunRecord;
 
 use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
 use crate::several::SeveralRuns;
+use crate::speedrun::{ATTEMPT_HEADS, GOAL_HEADS, attempt_cells, facts, goal_cells, notes, title};
 use crate::table::Row;
 
 /// The last line of a report, by which one is known.
@@ -77,6 +79,27 @@ pub(crate) fn comparison(record: &ComparisonRecord) -> String {
         code(&record.command)
     );
     let _ = writeln!(text, "\n{MADE_BY}");
+    text
+}
+
+/// A speed run's goals, the lengths that were tried, and how it came about.
+pub(crate) fn speedrun(record: &SpeedRunRecord) -> String {
+    let mut text = format!("# {}\n", prose(&title(record)));
+    let mut table = |heads: &[&str], rows: Vec<Vec<String>>| {
+        let _ = writeln!(text, "\n| {} |\n|{}", heads.join(" | "), " ---: |".repeat(heads.len()));
+        for cells in rows {
+            let cells: Vec<String> = cells.iter().map(|cell| prose(cell)).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    };
+    table(&GOAL_HEADS, record.goals.iter().map(|row| goal_cells(row).to_vec()).collect());
+    table(&ATTEMPT_HEADS, record.attempts.iter().map(|tried| attempt_cells(tried).to_vec()).collect());
+    for note in notes(record) {
+        let _ = writeln!(text, "\n{}", prose(&note));
+    }
+    let facts: Vec<String> =
+        facts(record).into_iter().map(|(name, fact)| format!("{}: {}", name.to_lowercase(), prose(&fact))).collect();
+    let _ = writeln!(text, "\n{}; command: {}\n\n{MADE_BY}", facts.join("; "), code(&record.command));
     text
 }
 

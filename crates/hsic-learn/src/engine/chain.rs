@@ -282,6 +282,20 @@ impl<T: Scalar> Update<T> for Backprop<T> {
         self.transport.is_none()
     }
 
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        let blocks = network.blocks();
+        let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
+        let again = (blocks.len() - 1) / length * length;
+        let mut each = 0;
+        for (index, block) in blocks.iter().enumerate() {
+            let products = block.products()?;
+            each += if index < again { 2 * products.forward } else { products.forward };
+            each += if index > 0 { 2 * products.learned } else { products.learned };
+        }
+        // The comparison with back-propagation's gradient is another training's work.
+        (!self.angle.is_asked()).then(|| each * rows.iter().sum::<usize>() as u64)
+    }
+
     fn state(&self) -> UpdateState<T> {
         let learners = self.top.as_ref().map_or_else(Vec::new, |top| top.state(self.optimizers.len()));
         UpdateState { optimizers: self.optimizers.clone(), learners, average: Vec::new() }
