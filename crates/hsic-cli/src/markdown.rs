@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::speedrun::SpeedRunRecord;
 
-use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
+use crate::report::{ComparedRow, ReproductionReport, RunFacts, elsewhere, machine};
 use crate::several::SeveralRuns;
 use crate::speedrun::{ATTEMPT_HEADS, GOAL_HEADS, attempt_cells, facts, goal_cells, notes, title};
 use crate::table::Row;
@@ -67,6 +67,9 @@ pub(crate) fn comparison(record: &ComparisonRecord) -> String {
         if let Some(failure) = &row.failure {
             let _ = writeln!(text, "\n{}: {}", prose(row.label()), prose(failure));
         }
+    }
+    if let Some(told) = elsewhere(&record.rows) {
+        let _ = writeln!(text, "\n{}", prose(&told));
     }
     let seeds: Vec<String> = record.seeds.iter().map(ToString::to_string).collect();
     let _ = writeln!(text, "\n{}", prose(&record.search()));

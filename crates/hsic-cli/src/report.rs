@@ -158,6 +158,17 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Marks a row of trainings that were made elsewhere.
+pub(crate) const ELSEWHERE: &str = " \u{2020}";
+
+/// What is said of such rows: by what each was made, and that nobody checked the rest.
+pub(crate) fn elsewhere(rows: &[MethodRow]) -> Option<String> {
+    let made: Vec<String> =
+        rows.iter().filter_map(|row| Some(format!("{} by {}", row.label(), row.made_elsewhere_by.as_ref()?))).collect();
+    let told = "whether data, network and effort were the same was not checked";
+    (!made.is_empty()).then(|| format!("{} made elsewhere: {}; {told}.", ELSEWHERE.trim_start(), made.join("; ")))
+}
+
 /// A row of a comparison as text: what page, Markdown and terminal show.
 pub(crate) struct ComparedRow([String; 9]);
 
@@ -178,18 +189,24 @@ impl ComparedRow {
         let looks = if looks.is_empty() { String::new() } else { format!("; {:.2} by looks", mean(&looks)) };
         let memory: Vec<f64> = row.peak_memory_bytes.iter().map(|&bytes| bytes as f64 / 1e6).collect();
         let edge = if row.at_edge { "*" } else { "" };
-        let count = |count: usize| if known { count.to_string() } else { missing() };
+        let elsewhere = row.made_elsewhere_by.is_some();
+        // What nobody told of trainings made elsewhere is no 0.
+        let count = |count: usize| if known && !(elsewhere && count == 0) { count.to_string() } else { missing() };
         let all = row.parameters + row.auxiliary_parameters;
         Self([
-            row.label().to_owned(),
+            if elsewhere { format!("{}{ELSEWHERE}", row.label()) } else { row.label().to_owned() },
             of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range + &looks,
-            if known { row.epochs.to_string() } else { missing() },
+            count(usize::try_from(row.epochs).unwrap_or(usize::MAX)),
             row.learning_rate.map_or_else(missing, |rate| format!("{rate:e}{edge}")),
             of(&row.seconds, |seconds| format!("{seconds:.1}")),
             of(&memory, |megabytes| format!("{megabytes:.0}")),
             count(all),
             count(row.parameters_at_once),
-            if row.parallel { "yes".to_owned() } else { "no".to_owned() },
+            match (elsewhere, row.parallel) {
+                (true, _) => missing(),
+                (false, true) => "yes".to_owned(),
+                (false, false) => "no".to_owned(),
+            },
         ])
     }
 
@@ -386,6 +403,7 @@ pub(crate) mod tests {
             parallel: true,
             commands: vec!["hsic train".to_owned(); 2],
             failure: None,
+            made_elsewhere_by: None,
         };
         let failed = MethodRow {
             method: "dtp".to_owned(),
@@ -419,8 +437,28 @@ pub(crate) mod tests {
         let cells = ComparedRow::of(&record.rows[1]).cells();
         assert_eq!(cells[..4], ["dtp", MISSING, MISSING, MISSING]);
         let csv = record.csv();
-        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true,0.985"));
+        assert_eq!(
+            csv.lines().nth(2),
+            Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true,0.985,false")
+        );
         assert_eq!(csv.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_row_made_elsewhere_is_marked_and_what_it_does_not_tell_is_no_zero() {
+        let mut row = comparison().rows.remove(0);
+        row.made_elsewhere_by = Some("torch <2>".to_owned());
+        (row.learning_rate, row.epochs, row.auxiliary_parameters) = (None, 0, 0);
+        let cells = ComparedRow::of(&row).cells();
+        assert_eq!((&*cells[0], &*cells[2], &*cells[6], &*cells[8]), ("hsic \u{2020}", MISSING, "1000", MISSING));
+        let record = ComparisonRecord { rows: vec![row], ..comparison() };
+        let told = elsewhere(&record.rows).unwrap();
+        assert!(told.starts_with("\u{2020} made elsewhere: hsic by torch <2>; "), "{told}");
+        assert!(record.csv().lines().nth(1).unwrap().ends_with(",,,0.98,true"), "{}", record.csv());
+        let page = crate::html::comparison(&record, |_, _| "<svg viewBox=\"0 0 1 1\" width=\"1\"></svg>".to_owned());
+        assert!(page.contains("hsic \u{2020}") && page.contains("made elsewhere: hsic by torch &lt;2&gt;"));
+        assert!(crate::markdown::comparison(&record).contains("made elsewhere: hsic by torch &lt;2>"));
+        assert_eq!(elsewhere(&comparison().rows), None);
     }
 
     #[test]

@@ -119,6 +119,10 @@ pub(crate) struct CompareArguments {
     /// either way); stands beside the plain accuracy [default: none; with a recipe the recipe's]
     #[arg(long)]
     pub(crate) test_time: Option<TestTime>,
+    /// Trainings made elsewhere, as in PyTorch, as further rows, which are marked: a JSON file of what they came to
+    /// (docs/methods.md); may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "only"])]
+    pub(crate) import: Vec<PathBuf>,
     /// Threads of each training, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,

@@ -4,7 +4,7 @@ use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
 use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
-use crate::report::{ComparedRow, duration, machine};
+use crate::report::{ComparedRow, duration, elsewhere, machine};
 
 /// The page.
 pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
@@ -24,6 +24,7 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
         section aria-labelledby="table" {
             h2 id="table" { "Table" }
             (table(&record.rows))
+            @if let Some(told) = elsewhere(&record.rows) { p.note { (told) } }
             p.note {
                 "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses; by looks: \
                  the mean of what is said of an image, its mirror image and both moved by a pixel, where that was asked for. At once: the most \

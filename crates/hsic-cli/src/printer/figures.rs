@@ -9,7 +9,7 @@ use hsic_lab::speedrun::SpeedRunRecord;
 use super::output::{as_png, line, note};
 use super::tables::table;
 use super::text::{width, wrapped};
-use crate::report::{ComparedRow, NOT_JUDGED};
+use crate::report::{ComparedRow, NOT_JUDGED, elsewhere};
 use crate::results::{Checked, Written};
 use crate::speedrun::{GOAL_HEADS, goal_cells, notes};
 use crate::table::Row;
@@ -75,6 +75,9 @@ fn compared(record: &ComparisonRecord, width: usize) -> String {
         if let Some(failure) = &row.failure {
             let _ = writeln!(text, "{}", wrapped(&format!("{}: {failure}", row.label()), 2, width));
         }
+    }
+    if let Some(told) = elsewhere(&record.rows) {
+        let _ = writeln!(text, "{}", wrapped(&told, 2, width));
     }
     if record.rows.iter().any(|row| row.at_edge) {
         let told = "* the least or the largest rate tried: a better one may lie beyond";
