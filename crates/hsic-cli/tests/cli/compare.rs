@@ -248,6 +248,31 @@ fn trainings_made_elsewhere_are_marked_rows() {
 }
 
 #[test]
+fn slices_of_a_batch_are_a_row_of_their_own_and_other_methods_refuse_them() {
+    let place = Place::new();
+    let methods = "backprop:learning-rate=1e-2,backprop:accumulate=4:learning-rate=1e-2";
+    let common = "--budget 1epochs --train-size 200 --test-size 40 --widths 16 --batch-size 20";
+    let made = place.json(&format!("compare --methods {methods} {common} --norm none --output out --quiet --json"));
+    let row = |index: usize| &made["rows"][index];
+    assert!(row(1)["commands"][0].as_str().expect("a command").contains("--accumulate 4"));
+    assert!(row(1)["peak_memory_bytes"].as_array().map(Vec::len) == Some(1) || cfg!(not(target_os = "linux")));
+    // Without statistics of a batch it is the same training up to rounding: of 40 rows none is judged otherwise.
+    assert_eq!(row(0)["test_accuracy"], row(1)["test_accuracy"]);
+    let error = place.fails(&format!("compare --methods hsic:accumulate=2 {common} --output none"));
+    assert!(
+        error.contains("accumulate = 2: expected not given for hsic, which does not read it; read by backprop"),
+        "{error}"
+    );
+    let error = place.fails(&format!("compare --methods backprop:accumulate=11 {common} --output none"));
+    assert!(error.contains("accumulate = 11: expected at most half the 20 rows of a batch (batch-size)"), "{error}");
+    let error = place.fails("train --method backprop --accumulate 0 --run none");
+    assert!(error.contains("accumulate = 0: expected a whole number >= 1"), "{error}");
+    let error = place.fails("train --method backprop --model capsnet --accumulate 2 --run none");
+    assert!(error.contains("accumulate = 2: expected 1 where capsules have a decoder"), "{error}");
+    assert!(!place.path("none").exists());
+}
+
+#[test]
 fn what_cannot_be_compared_is_told() {
     let place = Place::new();
     let error = place.fails("compare --methods hsic,magic");

@@ -1,8 +1,10 @@
-//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again.
+//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again or
+//! a batch is taken in slices.
 
 use std::time::Instant;
 
 use hsic::Scalar;
+use hsic::scalar::vectorize;
 use hsic::sums::norm;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::StateMismatch;
@@ -41,6 +43,9 @@ pub struct Backprop<T: Scalar = f32> {
     /// The loss, once the network has been seen.
     top: Option<Top<T>>,
     recompute: Option<Recompute>,
+    /// Slices of a batch whose gradients are added up, >= 1.
+    accumulate: usize,
+    slice: Batch<T>,
     /// What gradients go back through, if not the blocks' own weights.
     transport: Option<Transport<T>>,
     angle: Angle<T>,
@@ -52,7 +57,7 @@ pub struct Backprop<T: Scalar = f32> {
     dz: Vec<T>,
     dx: Vec<T>,
     gradient: Vec<T>,
-    /// Gradients of all blocks, where they are clipped by their common norm.
+    /// Gradients of all blocks, where they are clipped by their common norm or added up over slices.
     held: Vec<Vec<T>>,
     report: StepReport,
 }
@@ -66,6 +71,8 @@ impl<T: Scalar> Backprop<T> {
             reconstruction: (margin::WEIGHT, 0),
             top: None,
             recompute: None,
+            accumulate: 1,
+            slice: Batch::default(),
             transport: None,
             angle: Angle::new(0),
             optimizers: Vec::new(),
@@ -91,6 +98,15 @@ impl<T: Scalar> Backprop<T> {
     #[must_use]
     pub fn recomputing(mut self, recompute: impl Into<Option<Recompute>>) -> Self {
         self.recompute = recompute.into();
+        self
+    }
+
+    /// Cuts each batch into so many slices (one at least, and none with a single row) and adds their gradients up before the
+    /// one step: the same step in the memory of a slice, but for rounding and where something is drawn or formed slice by slice, as
+    /// dropout and the statistics of batch norm are.
+    #[must_use]
+    pub fn accumulating(mut self, slices: usize) -> Self {
+        self.accumulate = slices.max(1);
         self
     }
 
@@ -183,34 +199,26 @@ impl Segment {
     }
 }
 
-impl<T: Scalar> Update<T> for Backprop<T> {
-    fn step(
+impl<T: Scalar> Backprop<T> {
+    /// Forward through all blocks, and back: the gradient of every block's parameters, which meets its `fate`.
+    fn pass(
         &mut self,
-        network: &mut Network<T>,
+        blocks: &mut [Box<dyn Block<T>>],
         batch: &Batch<T>,
-        learning_rate: f64,
-    ) -> Result<&StepReport, StepError> {
-        let pass = Pass::start(batch);
+        pass: Pass,
+        fate: Fate,
+    ) -> Result<(), StepError> {
         let Pass { m, clock, .. } = pass;
-        if let Some(transport) = &mut self.transport {
-            transport.meet(network)?;
-        }
-        StepError::check_scores(network.blocks(), batch.classes)?;
-        self.angle.measure(network, batch, pass);
-        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
-        let blocks = network.blocks_mut();
+        let Some(top) = &mut self.top else { return Ok(()) };
         let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
         let last = (blocks.len() - 1) / length;
         self.optimizers.resize_with(blocks.len(), OptimizerState::default);
         self.pool.resize_with(length, Slot::default);
         self.inputs.resize_with(last, Vec::new);
-        let clips = self.optimizer.bound.is_some();
-        if clips {
+        if !matches!(fate, Fate::Applied(_)) {
             self.held.resize_with(blocks.len(), Vec::new);
         }
-        self.report.signals.resize(blocks.len(), Signal::default());
         let spans = &mut self.report.spans;
-        cleared(spans, blocks.len());
         let whole = Segment { first: 0, absorbs: true, pass };
         for (index, blocks) in blocks.chunks_mut(length).enumerate() {
             let segment = Segment { first: index * length, ..whole };
@@ -231,7 +239,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 self.dz.resize(outputs.len(), T::ZERO);
                 let offset = blocks.len() - 1;
                 signal = top.evaluate(batch, (segment.first + offset, &*blocks[offset]), outputs, &mut self.dz)?;
-                top.step(self.optimizer, learning_rate);
+                fate.weigh(&mut signal, &mut self.dz);
+                if let Fate::Applied(rate) | Fate::Clipped(rate) = fate {
+                    top.step(self.optimizer, rate);
+                }
                 spans.push(clock.span(Work::Operator, 0, begin));
             } else {
                 segment.keep(blocks, input, &mut self.pool, spans)?;
@@ -253,26 +264,119 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     }
                     None => block.gradient(m, x, z, dz, cache, gradient, dx),
                 }
-                let mut signal = Signal { gradient_norm: norm(&self.gradient), ..signal };
+                let mut signal = signal;
                 if self.angle.is_asked() {
                     signal.terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
                 }
-                self.report.signals[index] = signal;
-                if clips {
-                    std::mem::swap(&mut self.held[index], &mut self.gradient);
-                } else {
-                    let state = &mut self.optimizers[index];
-                    self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), &self.gradient), state);
+                match fate {
+                    Fate::Applied(rate) => {
+                        signal.gradient_norm = norm(&self.gradient);
+                        let (groups, state) = (block.groups(), &mut self.optimizers[index]);
+                        self.optimizer.step(rate, groups, (block.parameters_mut(), &self.gradient), state);
+                    }
+                    Fate::Clipped(_) | Fate::Added { first: true, .. } => {
+                        signal.gradient_norm = norm(&self.gradient);
+                        std::mem::swap(&mut self.held[index], &mut self.gradient);
+                    }
+                    Fate::Added { first: false, .. } => {
+                        signal.loss += self.report.signals[index].loss;
+                        add(&mut self.held[index], &self.gradient);
+                    }
                 }
+                self.report.signals[index] = signal;
                 std::mem::swap(&mut self.dz, &mut self.dx);
                 spans.push(clock.span(Work::Block, index, begin));
             }
         }
-        if clips {
+        Ok(())
+    }
+}
+
+/// What becomes of a gradient.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    /// Each block's is applied at this rate as soon as it is there.
+    Applied(f64),
+    /// All are kept, to be clipped by their common norm; what is learned beside the network steps at this rate.
+    Clipped(f64),
+    /// It is that of a slice with this share of the batch's rows, and is added to those of the slices before it, if it is not the
+    /// first.
+    Added { share: f64, first: bool },
+}
+
+impl Fate {
+    /// A loss is a mean over rows: that of a slice counts by its share of them, and so does its gradient.
+    fn weigh<T: Scalar>(self, signal: &mut Signal, dz: &mut [T]) {
+        if let Self::Added { share, .. } = self {
+            signal.loss *= share;
+            let share = T::of(share);
+            vectorize(
+                #[inline(always)]
+                || dz.iter_mut().for_each(|dz| *dz *= share),
+            );
+        }
+    }
+}
+
+fn add<T: Scalar>(sum: &mut [T], gradient: &[T]) {
+    vectorize(
+        #[inline(always)]
+        || sum.iter_mut().zip(gradient).for_each(|(sum, &gradient)| *sum += gradient),
+    );
+}
+
+/// Slices of a batch of so many rows, where so many are asked for: none has a single row, which has no statistics.
+fn slices(asked: usize, rows: usize) -> usize {
+    asked.min(rows / 2).max(1)
+}
+
+impl<T: Scalar> Update<T> for Backprop<T> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
+        let pass = Pass::start(batch);
+        if let Some(transport) = &mut self.transport {
+            transport.meet(network)?;
+        }
+        StepError::check_scores(network.blocks(), batch.classes)?;
+        self.angle.measure(network, batch, pass);
+        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
+        let slices = slices(self.accumulate, pass.m);
+        if slices > 1 && top.learns() {
+            let (found, expected) = ("a decoder beside the network".to_owned(), "none (reconstruction-weight = 0)");
+            return Err(StepError::Method { method: "accumulate", found, expected });
+        }
+        let blocks = network.blocks_mut();
+        self.report.signals.resize(blocks.len(), Signal::default());
+        cleared(&mut self.report.spans, blocks.len());
+        let clips = self.optimizer.bound.is_some();
+        if slices == 1 {
+            let fate = if clips { Fate::Clipped(learning_rate) } else { Fate::Applied(learning_rate) };
+            self.pass(blocks, batch, pass, fate)?;
+        } else {
+            let mut slice = std::mem::take(&mut self.slice);
+            for index in 0..slices {
+                let rows = pass.m * index / slices..pass.m * (index + 1) / slices;
+                slice.take(batch, rows.clone());
+                // No two slices draw the same.
+                let step = batch.step * self.accumulate as u64 + index as u64;
+                let pass = Pass { m: rows.len(), step, ..pass };
+                let share = rows.len() as f64 / batch.rows() as f64;
+                self.pass(blocks, &slice, pass, Fate::Added { share, first: index == 0 })?;
+            }
+            self.slice = slice;
+            for (signal, gradient) in self.report.signals.iter_mut().zip(&self.held) {
+                signal.gradient_norm = norm(gradient);
+            }
+        }
+        if clips || slices > 1 {
             let length = self.report.signals.iter().map(|signal| signal.gradient_norm.powi(2)).sum::<f64>().sqrt();
             for ((block, gradient), state) in blocks.iter_mut().zip(&self.held).zip(&mut self.optimizers) {
-                let groups = block.groups();
-                self.optimizer.step_of(length, learning_rate, groups, (block.parameters_mut(), gradient), state);
+                let (groups, numbers) = (block.groups(), (block.parameters_mut(), &gradient[..]));
+                self.optimizer.step_of(length, learning_rate, groups, numbers, state);
             }
         }
         Ok(&self.report)
@@ -315,7 +419,7 @@ mod tests {
     use hsic_data::dataset::Shape;
     use hsic_nn::network::models::with_classifier;
     use hsic_nn::network::parse_widths;
-    use hsic_nn::network::{Entrance, NETWORKS, NetworkSettings, Norm};
+    use hsic_nn::network::{Activation, Entrance, NETWORKS, NetworkSettings, Norm};
 
     use super::*;
 
@@ -358,6 +462,112 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Parameters after three steps with batches of 24, 24 and 11 rows in so many slices.
+    fn sliced(name: &str, widths: &str, norm: Norm, optimizer: Optimizer, slices: usize, values: bool) -> Vec<f64> {
+        let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
+        let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4, side: 8 };
+        let outputs = if values { 1 } else { 4 };
+        let blocks = with_classifier((kind.blocks)(&settings), outputs);
+        let mut network = Network::<f64>::build(SHAPE, &blocks, Activation::Tanh, norm, 1).unwrap();
+        let mut update = Backprop::<f64>::new(optimizer).accumulating(slices);
+        for step in 0..3 {
+            let Batch { x, columns, mut labels, mut classes, step, .. } = batch(step);
+            let mut told = Vec::new();
+            if values {
+                told = labels.drain(..).map(|label| label as f64 - 1.5).collect();
+                classes = 0;
+            }
+            let x = x.into_iter().map(f64::from).collect();
+            let batch = Batch { x, columns, labels, classes, values: told, smoothing: 0.1, step };
+            update.step(&mut network, &batch, 0.05).unwrap();
+        }
+        network.blocks().iter().flat_map(|block| block.parameters().to_vec()).collect()
+    }
+
+    fn difference(one: &[f64], other: &[f64]) -> f64 {
+        one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn gradients_of_slices_add_up_to_that_of_the_batch() {
+        // Sums of some hundred terms of size 1 in another order: far below 1e-12 of f64.
+        for (name, widths) in [("mlp", "16x2"), ("vgg", "4p,6,8")] {
+            for optimizer in [SGD, Optimizer { bound: Some(0.05), ..SGD }] {
+                for values in [false, true] {
+                    let of = |slices| sliced(name, widths, Norm::None, optimizer, slices, values);
+                    let whole = of(1);
+                    assert!(whole.iter().all(|number| number.is_finite()));
+                    // Slices of unequal sizes, and more than there are pairs of rows.
+                    for slices in [2, 3, 5, 100] {
+                        let found = difference(&of(slices), &whole);
+                        assert!(found < 1e-12, "{name} {slices} slices, values {values}: {found}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_are_those_of_slices() {
+        let of = |slices| sliced("mlp", "16x2", Norm::Batch, SGD, slices, false);
+        assert!(difference(&of(2), &of(1)) > 1e-6);
+        // At a rate of 0 only running statistics move: as by a step on each half.
+        let moved = |mut update: Backprop, batches: &[Batch]| {
+            let mut network = network("mlp", "16x2", Norm::Batch, 0.0);
+            for batch in batches {
+                update.step(&mut network, batch, 0.0).unwrap();
+            }
+            network.tensors()
+        };
+        let half = |rows: std::ops::Range<usize>| {
+            let mut half = Batch::default();
+            half.take(&batch(0), rows);
+            half
+        };
+        let halves = moved(Backprop::new(Optimizer::sgd()), &[half(0..12), half(12..24)]);
+        assert!(moved(Backprop::new(Optimizer::sgd()).accumulating(2), &[batch(0)]) == halves);
+    }
+
+    #[test]
+    fn slices_hold_the_activations_of_their_rows_and_tell_one_signal() {
+        let stepped = |slices: usize| {
+            let mut network = network("mlp", "16x4", Norm::None, 0.0);
+            let mut update = Backprop::new(SGD).accumulating(slices);
+            let signals = update.step(&mut network, &batch(0), 0.05).unwrap().signals.clone();
+            (signals, update.pool.iter().map(|slot| slot.z.capacity()).max().unwrap())
+        };
+        let ((whole, most), (sliced, least)) = (stepped(1), stepped(4));
+        assert!(least <= most / 3, "{least} of {most}");
+        for (whole, sliced) in whole.iter().zip(&sliced) {
+            // In f32, whose rounding is 6e-8 of values of size 1.
+            assert!(
+                (whole.loss - sliced.loss).abs() < 1e-5 && (whole.gradient_norm - sliced.gradient_norm).abs() < 1e-5
+            );
+        }
+        assert_eq!(
+            [(4, 24), (4, 7), (4, 3), (4, 1), (1, 24)].map(|(asked, rows)| slices(asked, rows)),
+            [4, 3, 1, 1, 1]
+        );
+    }
+
+    #[test]
+    fn dropout_draws_anew_in_each_slice() {
+        // The same rows twice: one mask for both would give the gradient of one half.
+        let rows = batch(0);
+        let mut half = Batch::default();
+        half.take(&rows, 0..12);
+        let mut twice = half.clone();
+        twice.x.extend_from_slice(&half.x);
+        twice.labels.extend_from_slice(&half.labels);
+        let stepped = |slices: usize, batch: &Batch| {
+            let mut network = network("mlp", "16x2", Norm::None, 0.5);
+            Backprop::new(Optimizer::sgd()).accumulating(slices).step(&mut network, batch, 0.1).unwrap();
+            network.tensors()
+        };
+        assert!(stepped(2, &twice) != stepped(1, &half));
+        assert!(stepped(2, &twice) == stepped(2, &twice));
     }
 
     #[test]
