@@ -11,6 +11,7 @@ pub mod conclusion;
 pub mod config;
 pub mod cost;
 pub mod digests;
+pub mod energy;
 pub mod engines;
 pub mod error;
 pub mod export;

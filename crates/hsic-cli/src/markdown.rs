@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::speedrun::SpeedRunRecord;
 
-use crate::report::{ComparedRow, ReproductionReport, RunFacts, elsewhere, machine};
+use crate::report::{ComparedTable, ReproductionReport, RunFacts, elsewhere, machine};
 use crate::several::SeveralRuns;
 use crate::speedrun::{ATTEMPT_HEADS, GOAL_HEADS, attempt_cells, facts, goal_cells, notes, title};
 use crate::table::Row;
@@ -57,10 +57,11 @@ fn line(row: &Row) -> String {
 /// A comparison's table, how its rates were found, and how it came about.
 pub(crate) fn comparison(record: &ComparisonRecord) -> String {
     let mut text = format!("# Learning methods: {} on {}\n\n", prose(&record.model), prose(&record.data.join(", ")));
-    let _ = writeln!(text, "| {} |", ComparedRow::HEADS.join(" | "));
-    let _ = writeln!(text, "| ---{} |", " | ---:".repeat(ComparedRow::HEADS.len() - 1));
+    let columns = ComparedTable::of(record);
+    let _ = writeln!(text, "| {} |", columns.heads().join(" | "));
+    let _ = writeln!(text, "| ---{} |", " | ---:".repeat(columns.heads().len() - 1));
     for row in &record.rows {
-        let cells: Vec<String> = ComparedRow::of(row).cells().iter().map(|cell| prose(cell)).collect();
+        let cells: Vec<String> = columns.cells(row).iter().map(|cell| prose(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for row in &record.rows {

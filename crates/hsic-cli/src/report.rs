@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hsic_bottleneck::log::{EpochReport, ValueReport};
-use hsic_lab::comparison::MethodRow;
+use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use hsic_lab::figure::plot::{Value, Verdict, mean};
 use hsic_lab::figure::record::{FigureRecord, Machine};
 use hsic_lab::figure::run_report::RunReport;
@@ -169,15 +169,27 @@ pub(crate) fn elsewhere(rows: &[MethodRow]) -> Option<String> {
     (!made.is_empty()).then(|| format!("{} made elsewhere: {}; {told}.", ELSEWHERE.trim_start(), made.join("; ")))
 }
 
-/// A row of a comparison as text: what page, Markdown and terminal show.
-pub(crate) struct ComparedRow([String; 9]);
+/// The table of a comparison as text: what page, Markdown and terminal show.
+pub(crate) struct ComparedTable {
+    /// Whether there is a column of energy.
+    energy: bool,
+}
 
-impl ComparedRow {
+impl ComparedTable {
+    /// Of a comparison: a column of energy stands where any of it is known.
+    pub(crate) fn of(record: &ComparisonRecord) -> Self {
+        Self { energy: record.tells_energy() }
+    }
+
     /// Heads of the columns.
-    pub(crate) const HEADS: [&str; 9] =
-        ["method", "accuracy (%)", "epochs", "rate", "seconds", "memory (MB)", "parameters", "at once", "parallel"];
+    pub(crate) fn heads(&self) -> Vec<&'static str> {
+        let energy = self.energy.then_some("energy (kJ)");
+        let before = ["method", "accuracy (%)", "epochs", "rate", "seconds", "memory (MB)"];
+        before.into_iter().chain(energy).chain(["parameters", "at once", "parallel"]).collect()
+    }
 
-    pub(crate) fn of(row: &MethodRow) -> Self {
+    /// The cells of a row.
+    pub(crate) fn cells(&self, row: &MethodRow) -> Vec<String> {
         let missing = || MISSING.to_owned();
         let known = !row.test_accuracy.is_empty();
         let of =
@@ -193,13 +205,17 @@ impl ComparedRow {
         // What nobody told of trainings made elsewhere is no 0.
         let count = |count: usize| if known && !(elsewhere && count == 0) { count.to_string() } else { missing() };
         let all = row.parameters + row.auxiliary_parameters;
-        Self([
+        let kilojoules: Vec<f64> = row.joules.iter().map(|joules| joules / 1e3).collect();
+        let energy = self.energy.then(|| of(&kilojoules, |kilojoules| significant(kilojoules, 3)));
+        let before = [
             if elsewhere { format!("{}{ELSEWHERE}", row.label()) } else { row.label().to_owned() },
             of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range + &looks,
             count(usize::try_from(row.epochs).unwrap_or(usize::MAX)),
             row.learning_rate.map_or_else(missing, |rate| format!("{rate:e}{edge}")),
             of(&row.seconds, |seconds| format!("{seconds:.1}")),
             of(&memory, |megabytes| format!("{megabytes:.0}")),
+        ];
+        let behind = [
             count(all),
             count(row.parameters_at_once),
             match (elsewhere, row.parallel) {
@@ -207,11 +223,8 @@ impl ComparedRow {
                 (false, true) => "yes".to_owned(),
                 (false, false) => "no".to_owned(),
             },
-        ])
-    }
-
-    pub(crate) fn cells(self) -> [String; 9] {
-        self.0
+        ];
+        before.into_iter().chain(energy).chain(behind).collect()
     }
 }
 
@@ -265,6 +278,9 @@ impl RunFacts {
             if let Some(bytes) = summary.peak_memory_bytes {
                 row("peak memory", format!("{} MB", bytes / 1_000_000));
             }
+            if let Some(joules) = summary.joules {
+                row("energy of the machine's processors", format!("{} kJ", significant(joules / 1e3, 3)));
+            }
             row("parameters", summary.parameters.to_string());
             row("threads", summary.threads.to_string());
         } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, values, .. }) =
@@ -314,7 +330,7 @@ pub(crate) fn name_of(dataset: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hsic_lab::comparison::{Budget, ComparisonRecord, Trial};
+    use hsic_lab::comparison::{Budget, Trial};
     use hsic_lab::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
     use hsic_lab::figure::record::RunRecord;
 
@@ -396,6 +412,7 @@ pub(crate) mod tests {
             seconds: vec![10.0, 12.0],
             milliseconds_per_step: vec![4.0, 5.0],
             peak_memory_bytes: vec![100_000_000, 102_000_000],
+            joules: Vec::new(),
             parameters: 1000,
             auxiliary_parameters: 10,
             parameters_at_once: 500,
@@ -429,12 +446,12 @@ pub(crate) mod tests {
     #[test]
     fn a_compared_row_tells_mean_range_and_edge() {
         let record = comparison();
-        let cells = ComparedRow::of(&record.rows[0]).cells();
+        let cells = ComparedTable::of(&record).cells(&record.rows[0]);
         assert_eq!(
             cells,
             ["hsic", "97.50 (97.00 to 98.00); 98.25 by looks", "5", "2e-3*", "11.0", "101", "1010", "500", "yes"]
         );
-        let cells = ComparedRow::of(&record.rows[1]).cells();
+        let cells = ComparedTable::of(&record).cells(&record.rows[1]);
         assert_eq!(cells[..4], ["dtp", MISSING, MISSING, MISSING]);
         let csv = record.csv();
         assert_eq!(
@@ -445,11 +462,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn energy_has_a_column_where_any_of_it_is_known() {
+        let mut record = comparison();
+        assert!(!record.csv().contains("joules") && !ComparedTable::of(&record).heads().contains(&"energy (kJ)"));
+        record.rows[0].joules = vec![1500.0, 2500.0];
+        let table = ComparedTable::of(&record);
+        assert_eq!(table.heads()[5..7], ["memory (MB)", "energy (kJ)"]);
+        assert_eq!(table.cells(&record.rows[0])[5..8], ["101", "2", "1010"]);
+        assert_eq!(
+            (table.cells(&record.rows[1])[6].as_str(), table.heads().len()),
+            (MISSING, table.cells(&record.rows[1]).len())
+        );
+        assert!(record.csv().lines().next().unwrap().ends_with(",made_elsewhere,joules"));
+        assert!(record.csv().lines().nth(2).unwrap().ends_with(",false,2500"), "{}", record.csv());
+        let page = crate::html::comparison(&record, |_, _| "<svg viewBox=\"0 0 1 1\" width=\"1\"></svg>".to_owned());
+        assert!(page.contains(">energy (kJ)</th>") && page.contains("whatever else ran there"));
+        assert!(crate::markdown::comparison(&record).contains("| energy (kJ) |"));
+    }
+
+    #[test]
     fn a_row_made_elsewhere_is_marked_and_what_it_does_not_tell_is_no_zero() {
         let mut row = comparison().rows.remove(0);
         row.made_elsewhere_by = Some("torch <2>".to_owned());
         (row.learning_rate, row.epochs, row.auxiliary_parameters) = (None, 0, 0);
-        let cells = ComparedRow::of(&row).cells();
+        let cells = ComparedTable::of(&comparison()).cells(&row);
         assert_eq!((&*cells[0], &*cells[2], &*cells[6], &*cells[8]), ("hsic \u{2020}", MISSING, "1000", MISSING));
         let record = ComparisonRecord { rows: vec![row], ..comparison() };
         let told = elsewhere(&record.rows).unwrap();

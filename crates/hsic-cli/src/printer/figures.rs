@@ -9,7 +9,7 @@ use hsic_lab::speedrun::SpeedRunRecord;
 use super::output::{as_png, line, note};
 use super::tables::table;
 use super::text::{width, wrapped};
-use crate::report::{ComparedRow, NOT_JUDGED, elsewhere};
+use crate::report::{ComparedTable, NOT_JUDGED, elsewhere};
 use crate::results::{Checked, Written};
 use crate::speedrun::{GOAL_HEADS, goal_cells, notes};
 use crate::table::Row;
@@ -68,8 +68,9 @@ pub(crate) fn comparison(record: &ComparisonRecord, folder: &Path) -> anyhow::Re
 }
 
 fn compared(record: &ComparisonRecord, width: usize) -> String {
-    let mut rows = vec![ComparedRow::HEADS.map(str::to_owned).to_vec()];
-    rows.extend(record.rows.iter().map(|row| ComparedRow::of(row).cells().to_vec()));
+    let columns = ComparedTable::of(record);
+    let mut rows = vec![columns.heads().into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    rows.extend(record.rows.iter().map(|row| columns.cells(row)));
     let mut text = table(&rows, width);
     for row in &record.rows {
         if let Some(failure) = &row.failure {
