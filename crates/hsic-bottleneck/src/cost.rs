@@ -71,7 +71,7 @@ mod tests {
         // The same numbers through other weights.
         assert_eq!(plain("[objective]\nmethod = 'sign-symmetry'"), Some(rows * (3 * all - MAPS[0])));
         // Two blocks a segment: the first two run again.
-        let again = "[objective]\nmethod = 'backprop'\n[rule]\nrecompute = 2";
+        let again = "[objective]\nmethod = 'backprop'\n[rule]\nrecompute = '2'";
         assert_eq!(plain(again), Some(rows * (3 * all - MAPS[0] + MAPS[0] + MAPS[1])));
         assert_eq!(plain("[objective]\nmethod = 'hsic-local'"), Some(rows * 2 * all));
         assert_eq!(plain("[objective]\nmethod = 'frozen'"), Some(rows * (all + MAPS[3])));

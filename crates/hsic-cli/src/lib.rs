@@ -8,6 +8,7 @@ mod board;
 mod card;
 mod command_line;
 mod commands;
+mod compared;
 pub mod engine;
 mod html;
 mod markdown;

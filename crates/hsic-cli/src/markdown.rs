@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use hsic_lab::comparison::ComparisonRecord;
 use hsic_lab::speedrun::SpeedRunRecord;
 
-use crate::report::{ComparedTable, ReproductionReport, RunFacts, elsewhere, machine};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::{ReproductionReport, RunFacts, machine};
 use crate::several::SeveralRuns;
 use crate::speedrun::{ATTEMPT_HEADS, GOAL_HEADS, attempt_cells, facts, goal_cells, notes, title};
 use crate::table::Row;

@@ -60,6 +60,7 @@ fn minutes(seconds: f64) -> String {
 pub(crate) fn operations(count: u64) -> String {
     let count = count as f64;
     let (unit, name) = match count {
+        c if c < 1e8 => (1e6, "MFLOP"),
         c if c < 1e11 => (1e9, "GFLOP"),
         c if c < 1e14 => (1e12, "TFLOP"),
         _ => (1e15, "PFLOP"),
@@ -204,8 +205,8 @@ pub(crate) mod tests {
 
     #[test]
     fn operations_have_few_digits() {
-        let told = [940_000_000, 99_000_000_000, 1_234_000_000_000, 284_000_000_000_000].map(operations);
-        assert_eq!(told, ["0.94 GFLOP", "99 GFLOP", "1.23 TFLOP", "0.284 PFLOP"]);
+        let told = [92_000_000, 940_000_000, 99_000_000_000, 1_234_000_000_000, 284_000_000_000_000].map(operations);
+        assert_eq!(told, ["92 MFLOP", "0.94 GFLOP", "99 GFLOP", "1.23 TFLOP", "0.284 PFLOP"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use hsic_lab::comparison::{ComparisonRecord, MethodRow};
 use maud::{Markup, html};
 
 use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
-use crate::report::{ComparedTable, duration, elsewhere, machine};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::{duration, machine};
 
 /// The page.
 pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
@@ -131,7 +132,7 @@ fn search(rows: &[MethodRow]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::comparison;
+    use crate::compared::tests::comparison;
 
     #[test]
     fn a_page_tells_rows_trials_and_failures_and_escapes_them() {

@@ -9,7 +9,8 @@ use hsic_lab::speedrun::SpeedRunRecord;
 use super::output::{as_png, line, note};
 use super::tables::table;
 use super::text::{width, wrapped};
-use crate::report::{ComparedTable, NOT_JUDGED, elsewhere};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::NOT_JUDGED;
 use crate::results::{Checked, Written};
 use crate::speedrun::{GOAL_HEADS, goal_cells, notes};
 use crate::table::Row;
@@ -106,7 +107,8 @@ fn raced(record: &SpeedRunRecord, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{comparison, reproduction};
+    use crate::compared::tests::comparison;
+    use crate::report::tests::reproduction;
 
     #[test]
     fn values_stand_beside_the_papers_in_the_width_that_there_is() {

@@ -217,7 +217,8 @@ fn trainings_made_elsewhere_are_marked_rows() {
     assert!(output.status.success(), "{}", stderr(&output));
     // The name of the data is all that can be held against those of the comparison.
     assert_eq!(stderr(&output), "warning: sgd.json: trainings on mnist, and this comparison is on digits\n");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Lines end where the terminal does.
+    let told = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("PyTorch-Adam \u{2020}") && told.contains("PyTorch-SGD by torch 2.9, rate 1e-3;"), "{told}");
     let read = |name: &str| String::from_utf8(bytes(&place.path(&format!("out/{name}")))).expect("text");
     assert!(
