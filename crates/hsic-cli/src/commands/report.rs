@@ -15,9 +15,10 @@ use hsic_lab::figure::plot::Verdict;
 use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::run_page::plots;
 use hsic_lab::figure::run_report::RunReport;
+use hsic_lab::speedrun::SpeedRunRecord;
 use serde::de::DeserializeOwned;
 
-use super::compare;
+use super::{compare, speedrun};
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
@@ -76,6 +77,11 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.kind = "comparison";
         written.figures = 1;
         (html::comparison(&record, draw::readable), markdown::comparison(&record))
+    } else if folder.join(speedrun::RECORD).is_file() {
+        let record = read::<SpeedRunRecord>(&folder.join(speedrun::RECORD), "the record of a speed run")?;
+        written.kind = "speedrun";
+        written.figures = 1;
+        (html::speedrun(&record, draw::readable), markdown::speedrun(&record))
     } else if let Ok(run) = Run::open(&folder) {
         let report = RunReport::read(&run)?;
         let settings = run.file("config.toml");
@@ -84,8 +90,15 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.figures = plots(&report).len();
         (html::run(&report, &facts, &settings, draw::readable), markdown::run(&facts))
     } else {
-        let found = if folder.is_dir() { "no figures/, comparison.json or config.toml" } else { "no such folder" };
-        bail!("{}: {found}, expected the folder of a reproduction, a comparison or a run", folder.display());
+        let found = if folder.is_dir() {
+            "no figures/, comparison.json, speedrun.json or config.toml"
+        } else {
+            "no such folder"
+        };
+        bail!(
+            "{}: {found}, expected the folder of a reproduction, a comparison, a speed run or a run",
+            folder.display()
+        );
     };
     for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {
         check_own(path, known)?;

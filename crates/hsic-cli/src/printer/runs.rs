@@ -58,6 +58,9 @@ pub(crate) fn summary(summary: &Summary, authors: bool) -> anyhow::Result<()> {
 fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let energy = summary
+        .joules
+        .map_or(String::new(), |joules| format!(", {} kJ of the machine's processors", significant(joules / 1e3, 3)));
     let engines = match &summary.engine[..] {
         [] => String::new(),
         engines => format!(", engine {}", engines.join(", then ")),
@@ -72,7 +75,7 @@ fn summarized(summary: &Summary, authors: bool, width: usize) -> String {
         ),
         accuracies(summary),
         format!(
-            "{} of {:.2} ms in {:.1} s on {}{engines}{memory}",
+            "{} of {:.2} ms in {:.1} s on {}{engines}{memory}{energy}",
             counted(summary.steps, "step"),
             summary.milliseconds_per_step,
             summary.seconds,
@@ -290,6 +293,7 @@ mod tests {
             dataset: "fashion-mnist".to_owned(),
             model: "residual-mlp".to_owned(),
             peak_memory_bytes: Some(123_000_000),
+            joules: None,
             seconds: 12.34,
             milliseconds_per_step: 5.678,
             parameters: 1_234_567,
@@ -342,6 +346,7 @@ mod tests {
             seconds: 0.0,
             milliseconds_per_step: 0.0,
             peak_memory_bytes: None,
+            joules: None,
             parameters: 1,
             auxiliary_parameters: 0,
             parameters_at_once: 1,

@@ -19,6 +19,7 @@ use super::activation::Activation;
 use super::block::{Block, BlockInParts, Cache, MapKind, Weights};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
+use super::products::Products;
 use super::start::HeadStart;
 use crate::optimizer::{Group, Groups, Matrix};
 
@@ -258,6 +259,10 @@ impl<T: Scalar> Block<T> for Dense<T> {
             activation: self.map.is_none().then_some(self.activation),
             map: Some(Box::new(block.without_bias())),
         })
+    }
+
+    fn products(&self) -> Option<Products> {
+        Some(Products::all(self.inputs * self.outputs))
     }
 
     fn groups(&self) -> Groups {
