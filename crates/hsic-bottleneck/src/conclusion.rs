@@ -17,6 +17,7 @@ use hsic_nn::network::Norm;
 use crate::assemble::{format_input, training};
 use crate::chance::no_better_than;
 use crate::config::{NormStatistics, TrainConfig};
+use crate::energy::Meter;
 use crate::engines::CPU;
 use crate::error::Error;
 use crate::log::{Observer, Warning, tell, unmeasured};
@@ -26,7 +27,7 @@ use crate::summary::{Looked, Summary, ValueSummary};
 use crate::valued::{self, Valued};
 
 /// What training took.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Spent {
     /// Steps of all networks.
     pub steps: u64,
@@ -36,6 +37,8 @@ pub struct Spent {
     pub milliseconds_per_step: f64,
     /// Numbers that the method learned beside each block.
     pub beside: Vec<usize>,
+    /// Counts the energy since training began, where one process of one machine has done all of it and is told.
+    pub meter: Option<Meter>,
 }
 
 /// Judges trained networks (several only under a combined sigma), trains the softmax layer if one is asked for, and
@@ -233,6 +236,7 @@ fn outline(
         samples_seconds: None,
         milliseconds_per_step: spent.milliseconds_per_step,
         peak_memory_bytes: peak_memory_bytes(),
+        joules: spent.meter.as_ref().and_then(Meter::joules),
         parameters: members.block_parameters().concat().iter().sum(),
         auxiliary_parameters: spent.beside.iter().sum(),
         parameters_at_once: parameters_at_once(config, members, &spent.beside),

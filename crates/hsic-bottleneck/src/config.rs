@@ -390,6 +390,10 @@ impl TrainOptions {
             // A batch whose size is not known yet is looked at once it is.
             faults.check("approximation", approximation, !batch_known || landmarks <= course.batch_size, expected);
         }
+        let slices =
+            self.rule.accumulate.filter(|_| chosen.is_some_and(|chosen| chosen.reads("accumulate"))).unwrap_or(1);
+        let expected = format!("at most half the {} rows of a batch (batch-size)", course.batch_size);
+        faults.check("accumulate", slices, !batch_known || slices <= 1 || 2 * slices <= course.batch_size, &expected);
         let combined = sigmas.len() > 1;
         faults.check("format-epochs", 0, !combined || format.epochs > 0, "at least 1 with several sigmas");
         faults.check(

@@ -106,6 +106,10 @@ pub struct Summary {
     pub milliseconds_per_step: f64,
     /// Peak resident memory of the process; `None` where the system does not say.
     pub peak_memory_bytes: Option<u64>,
+    /// Joules that processors and memory of the machine took in the time of training and evaluation, whatever else ran there;
+    /// `None` where the system does not say, of a training that was taken up, and of one on an engine or several machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joules: Option<f64>,
     /// Learned parameters.
     pub parameters: usize,
     /// Parameters that the method learned beside them for its own use.

@@ -9,6 +9,7 @@ use hsic_learn::session::{OnCpu, Session};
 use crate::assemble::{build_method, build_network, check_shards, check_targets, member_config, network_for, training};
 use crate::conclusion::{Spent, conclude};
 use crate::config::TrainConfig;
+use crate::energy::Meter;
 use crate::engines::CPU;
 use crate::error::Error;
 use crate::folder::Folder;
@@ -167,6 +168,8 @@ pub fn train_session<S: Session>(
     if from.step == 0 {
         first(session, &mut listeners)?;
     }
+    // What earlier processes took, or a device, nobody has counted.
+    let meter = if from.step == 0 && engine == CPU { Meter::here() } else { None };
     let reached = training(config).run(session, data, from, &mut listeners, stop)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });
@@ -174,7 +177,7 @@ pub fn train_session<S: Session>(
     last(session, &place)?;
     let learners = session.state().learners;
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
-    let outcome = finish(config, session, data, &place, (reached, beside), &mut listeners, stop)?;
+    let outcome = end(config, session, data, &place, (reached, beside, meter), &mut listeners, stop)?;
     if further && matches!(outcome, Outcome::Finished(_)) {
         run.take_aside()?;
     }
@@ -217,9 +220,22 @@ pub fn finish(
     listeners: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
+    end(config, session, data, run, (reached, beside, None), listeners, stop)
+}
+
+/// As [`finish`], of a training whose energy was counted, if it was.
+fn end(
+    config: &TrainConfig,
+    session: &dyn Session,
+    data: &Split,
+    run: &Run,
+    (reached, beside, meter): (Reached, Vec<usize>, Option<Meter>),
+    listeners: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
     run.save_weights(session.weights())?;
     let Reached { total: steps, seconds, milliseconds_per_step, .. } = reached;
-    let spent = Spent { steps, seconds, milliseconds_per_step, beside };
+    let spent = Spent { steps, seconds, milliseconds_per_step, beside, meter };
     let summary = conclude(config, data, run, Members::One(session), spent, listeners, stop)?;
     Ok(Outcome::concluded(summary, steps))
 }
@@ -237,7 +253,8 @@ fn train_combined(
         return Ok(Outcome::Finished(Box::new(run.summary()?)));
     }
     let mut networks = Vec::new();
-    let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new() };
+    let mut spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new(), meter: None };
+    let mut joules = Some(0.0);
     for &sigma in &config.sigmas {
         let own = member_config(config, sigma)?;
         let member = run.member(&own)?;
@@ -248,6 +265,7 @@ fn train_combined(
             Outcome::Finished(summary) => {
                 spent.steps += summary.steps;
                 spent.seconds += summary.seconds;
+                joules = joules.zip(summary.joules).map(|(joules, own)| joules + own);
                 spent.milliseconds_per_step += summary.milliseconds_per_step / config.sigmas.len() as f64;
             }
         }
@@ -255,6 +273,7 @@ fn train_combined(
         member.load_weights(&mut network)?;
         networks.push(network);
     }
+    spent.meter = joules.and_then(|joules| Some(Meter::here()?.after(joules)));
     let mut folder = Folder::open(run, 0)?;
     let mut listeners = listening(&mut folder, observers);
     let steps = spent.steps;

@@ -257,7 +257,7 @@ impl Training {
         Ok(steps * self.epochs)
     }
 
-    fn batches(&self) -> Batches {
+    pub(crate) fn batches(&self) -> Batches {
         Batches {
             size: self.batch_size,
             seed: self.seed,

@@ -22,7 +22,7 @@ pub(crate) use data::{
 pub(crate) use finished::{
     AuditArguments, EvalArguments, ExportArguments, FileFormat, ImportanceArguments, PredictArguments, ReportArguments,
 };
-pub(crate) use many::{ALL, CompareArguments, ReproduceArguments};
+pub(crate) use many::{ALL, CompareArguments, ReproduceArguments, SpeedrunArguments};
 pub(crate) use runs::{BoardArguments, RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArguments};
 pub(crate) use statistics::{KernelName, MeasureArguments, PermutationRange, TestArguments, TestMethod};
 pub(crate) use width::PageWidth;
@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Data(DataArguments),
     Reproduce(ReproduceArguments),
     Compare(Box<CompareArguments>),
+    Speedrun(Box<SpeedrunArguments>),
     Methods(MethodsArguments),
     Completions(CompletionsArguments),
     Man(ManArguments),

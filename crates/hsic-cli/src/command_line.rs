@@ -54,12 +54,54 @@ const SHORT: &[(&str, &[&str])] = &[
             "json",
         ],
     ),
+    (
+        "speedrun",
+        &[
+            "goals",
+            "lengths",
+            "budget",
+            "recipe",
+            "dataset",
+            "data_dir",
+            "validation",
+            "model",
+            "widths",
+            "method",
+            "unit",
+            "batch_size",
+            "learning_rate",
+            "seed",
+            "output",
+            "json",
+        ],
+    ),
 ];
 
 /// Options that a verb shares with training and does not read.
 const HIDDEN: &[(&str, &[&str])] = &[
+    ("speedrun", &["epochs", "restarts"]),
     ("eval", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
     ("importance", &["standardize", "normalize", "flip", "shift", "shift_border", "cutout"]),
+];
+
+/// Options that a verb shares with training and that are something else there: verb, option, help.
+const OWN: &[(&str, &str, &str)] = &[
+    (
+        "speedrun",
+        "dataset",
+        "Name of a data set, or a path as for hsic train [default: cifar10, or its images in cifar10-jpeg or \
+         cifar10-jpeg.tar.xz, in --data-dir]",
+    ),
+    (
+        "speedrun",
+        "validation",
+        "Share of each class of the training data on which lengths are judged, in (0, 1) [default: 0.1]",
+    ),
+    (
+        "compare",
+        "validation",
+        "Share of each class of the training data on which rates are judged, in (0, 1) [default: 0.1]",
+    ),
 ];
 
 /// Every stage's heading and fields.
@@ -91,6 +133,10 @@ fn arranged(command: Command) -> Command {
         let within = |options: Option<&[&str]>| options.is_some_and(|options| options.contains(&&*id));
         let takes = arg.get_action().takes_values();
         let arg = under_its_heading(arg, &id).ignore_case(takes).hide(within(hidden));
+        let arg = match OWN.iter().find(|(of, option, _)| (*of, *option) == (&*verb, &*id)) {
+            Some((_, _, help)) => arg.help(*help).long_help(*help),
+            None => arg,
+        };
         arg.hide_short_help(short.is_some() && !within(short))
     })
 }
@@ -263,6 +309,11 @@ mod tests {
             for option in *options {
                 assert!(verb.get_arguments().any(|arg| arg.get_id() == *option), "{option}");
             }
+        }
+        for (verb, option, help) in OWN {
+            let verb = command.find_subcommand(verb).unwrap();
+            let arg = verb.get_arguments().find(|arg| arg.get_id() == *option).unwrap();
+            assert_eq!(arg.get_long_help().map(ToString::to_string).as_deref(), Some(*help));
         }
         assert_eq!(of_verb(SHORT, "train").unwrap().len(), 15);
     }

@@ -21,6 +21,7 @@ mod reproduce;
 mod running;
 mod runs;
 mod share;
+mod speedrun;
 mod test;
 pub(crate) mod train;
 
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Data(arguments) => data::run(arguments.command),
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Compare(arguments) => compare::run(*arguments),
+        Command::Speedrun(arguments) => speedrun::run(*arguments),
         Command::Methods(arguments) => methods::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

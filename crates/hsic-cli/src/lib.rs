@@ -8,6 +8,7 @@ mod board;
 mod card;
 mod command_line;
 mod commands;
+mod compared;
 pub mod engine;
 mod html;
 mod markdown;
@@ -17,6 +18,7 @@ mod printer;
 mod report;
 mod results;
 mod several;
+mod speedrun;
 mod table;
 mod words;
 

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::speedrun::SpeedRunRecord;
 
-use crate::report::{ComparedRow, ReproductionReport, RunFacts, machine};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::{ReproductionReport, RunFacts, machine};
 use crate::several::SeveralRuns;
+use crate::speedrun::{ATTEMPT_HEADS, GOAL_HEADS, attempt_cells, facts, goal_cells, notes, title};
 use crate::table::Row;
 
 /// The last line of a report, by which one is known.
@@ -55,16 +58,20 @@ fn line(row: &Row) -> String {
 /// A comparison's table, how its rates were found, and how it came about.
 pub(crate) fn comparison(record: &ComparisonRecord) -> String {
     let mut text = format!("# Learning methods: {} on {}\n\n", prose(&record.model), prose(&record.data.join(", ")));
-    let _ = writeln!(text, "| {} |", ComparedRow::HEADS.join(" | "));
-    let _ = writeln!(text, "| ---{} |", " | ---:".repeat(ComparedRow::HEADS.len() - 1));
+    let columns = ComparedTable::of(record);
+    let _ = writeln!(text, "| {} |", columns.heads().join(" | "));
+    let _ = writeln!(text, "| ---{} |", " | ---:".repeat(columns.heads().len() - 1));
     for row in &record.rows {
-        let cells: Vec<String> = ComparedRow::of(row).cells().iter().map(|cell| prose(cell)).collect();
+        let cells: Vec<String> = columns.cells(row).iter().map(|cell| prose(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for row in &record.rows {
         if let Some(failure) = &row.failure {
             let _ = writeln!(text, "\n{}: {}", prose(row.label()), prose(failure));
         }
+    }
+    if let Some(told) = elsewhere(&record.rows) {
+        let _ = writeln!(text, "\n{}", prose(&told));
     }
     let seeds: Vec<String> = record.seeds.iter().map(ToString::to_string).collect();
     let _ = writeln!(text, "\n{}", prose(&record.search()));
@@ -77,6 +84,27 @@ pub(crate) fn comparison(record: &ComparisonRecord) -> String {
         code(&record.command)
     );
     let _ = writeln!(text, "\n{MADE_BY}");
+    text
+}
+
+/// A speed run's goals, the lengths that were tried, and how it came about.
+pub(crate) fn speedrun(record: &SpeedRunRecord) -> String {
+    let mut text = format!("# {}\n", prose(&title(record)));
+    let mut table = |heads: &[&str], rows: Vec<Vec<String>>| {
+        let _ = writeln!(text, "\n| {} |\n|{}", heads.join(" | "), " ---: |".repeat(heads.len()));
+        for cells in rows {
+            let cells: Vec<String> = cells.iter().map(|cell| prose(cell)).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    };
+    table(&GOAL_HEADS, record.goals.iter().map(|row| goal_cells(row).to_vec()).collect());
+    table(&ATTEMPT_HEADS, record.attempts.iter().map(|tried| attempt_cells(tried).to_vec()).collect());
+    for note in notes(record) {
+        let _ = writeln!(text, "\n{}", prose(&note));
+    }
+    let facts: Vec<String> =
+        facts(record).into_iter().map(|(name, fact)| format!("{}: {}", name.to_lowercase(), prose(&fact))).collect();
+    let _ = writeln!(text, "\n{}; command: {}\n\n{MADE_BY}", facts.join("; "), code(&record.command));
     text
 }
 

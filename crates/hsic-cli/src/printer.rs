@@ -16,7 +16,7 @@ mod text;
 
 pub(crate) use audit::audit;
 pub(crate) use data::{dataset, datasets, uncached, verification};
-pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted};
+pub(crate) use figures::{SAME_COMMAND, comparison, report, reproduction, reproduction_interrupted, speedrun};
 pub(crate) use importance::importance;
 pub(crate) use methods::{method, methods};
 pub(crate) use output::{bytes, error, install_with, is_broken_pipe, json, line, of_the_line, told, warning};

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hsic_bottleneck::log::{EpochReport, ValueReport};
-use hsic_lab::comparison::MethodRow;
-use hsic_lab::figure::plot::{Value, Verdict, mean};
+use hsic_lab::figure::plot::{Value, Verdict};
 use hsic_lab::figure::record::{FigureRecord, Machine};
 use hsic_lab::figure::run_report::RunReport;
 use hsic_lab::figure::{FIGURES, Profile};
 use hsic_lab::shell::quoted;
 
-use crate::table::{MISSING, Row, significant};
+use crate::table::{Row, significant};
 use crate::words;
 
 /// What is said of a profile that judges nothing.
@@ -158,46 +157,6 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A row of a comparison as text: what page, Markdown and terminal show.
-pub(crate) struct ComparedRow([String; 9]);
-
-impl ComparedRow {
-    /// Heads of the columns.
-    pub(crate) const HEADS: [&str; 9] =
-        ["method", "accuracy (%)", "epochs", "rate", "seconds", "memory (MB)", "parameters", "at once", "parallel"];
-
-    pub(crate) fn of(row: &MethodRow) -> Self {
-        let missing = || MISSING.to_owned();
-        let known = !row.test_accuracy.is_empty();
-        let of =
-            |values: &[f64], text: fn(f64) -> String| if values.is_empty() { missing() } else { text(mean(values)) };
-        let accuracies: Vec<f64> = row.test_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
-        let (least, most) = accuracies.iter().fold((f64::INFINITY, 0.0f64), |(l, m), &a| (l.min(a), m.max(a)));
-        let range = if accuracies.len() > 1 { format!(" ({least:.2} to {most:.2})") } else { String::new() };
-        let looks: Vec<f64> = row.test_time_accuracy.iter().map(|accuracy| 100.0 * accuracy).collect();
-        let looks = if looks.is_empty() { String::new() } else { format!("; {:.2} by looks", mean(&looks)) };
-        let memory: Vec<f64> = row.peak_memory_bytes.iter().map(|&bytes| bytes as f64 / 1e6).collect();
-        let edge = if row.at_edge { "*" } else { "" };
-        let count = |count: usize| if known { count.to_string() } else { missing() };
-        let all = row.parameters + row.auxiliary_parameters;
-        Self([
-            row.label().to_owned(),
-            of(&accuracies, |accuracy| format!("{accuracy:.2}")) + &range + &looks,
-            if known { row.epochs.to_string() } else { missing() },
-            row.learning_rate.map_or_else(missing, |rate| format!("{rate:e}{edge}")),
-            of(&row.seconds, |seconds| format!("{seconds:.1}")),
-            of(&memory, |megabytes| format!("{megabytes:.0}")),
-            count(all),
-            count(row.parameters_at_once),
-            if row.parallel { "yes".to_owned() } else { "no".to_owned() },
-        ])
-    }
-
-    pub(crate) fn cells(self) -> [String; 9] {
-        self.0
-    }
-}
-
 /// What a run came to.
 pub(crate) struct RunFacts {
     /// Heading of the report.
@@ -248,6 +207,9 @@ impl RunFacts {
             if let Some(bytes) = summary.peak_memory_bytes {
                 row("peak memory", format!("{} MB", bytes / 1_000_000));
             }
+            if let Some(joules) = summary.joules {
+                row("energy of the machine's processors", format!("{} kJ", significant(joules / 1e3, 3)));
+            }
             row("parameters", summary.parameters.to_string());
             row("threads", summary.threads.to_string());
         } else if let Some(EpochReport { epoch, step, seconds, train_accuracy, test_accuracy, values, .. }) =
@@ -297,7 +259,6 @@ pub(crate) fn name_of(dataset: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hsic_lab::comparison::{Budget, ComparisonRecord, Trial};
     use hsic_lab::figure::plot::{Axis, Claim, Marks, Panel, Plot, Series, Style};
     use hsic_lab::figure::record::RunRecord;
 
@@ -351,76 +312,6 @@ pub(crate) mod tests {
         let mut tenth = figure("widths", Vec::new());
         tenth.plot.claims = vec![claim(Verdict::Holds), claim(Verdict::Partly), claim(Verdict::Fails)];
         ReproductionReport::new(vec![tenth, figure("needle", vec![value(), ratio])])
-    }
-
-    /// Two methods, one of which cannot train the network.
-    pub(crate) fn comparison() -> ComparisonRecord {
-        let trial = |learning_rate, accuracy| Trial {
-            learning_rate,
-            batch_size: 256,
-            accuracy,
-            failure: accuracy.is_none().then(|| "diverged".to_owned()),
-            command: "hsic train --method hsic".to_owned(),
-        };
-        let learned = MethodRow {
-            label: String::new(),
-            method: "hsic".to_owned(),
-            summary: "HSIC bottleneck".to_owned(),
-            reference: "Ma 2020".to_owned(),
-            trials: vec![trial(2e-3, Some(0.95)), trial(4e-3, None)],
-            trial_epochs: 2,
-            learning_rate: Some(2e-3),
-            batch_size: 256,
-            at_edge: true,
-            epochs: 5,
-            seeds: vec![1, 2],
-            test_accuracy: vec![0.97, 0.98],
-            test_time_accuracy: vec![0.98, 0.985],
-            seconds: vec![10.0, 12.0],
-            milliseconds_per_step: vec![4.0, 5.0],
-            peak_memory_bytes: vec![100_000_000, 102_000_000],
-            parameters: 1000,
-            auxiliary_parameters: 10,
-            parameters_at_once: 500,
-            local: true,
-            parallel: true,
-            commands: vec!["hsic train".to_owned(); 2],
-            failure: None,
-        };
-        let failed = MethodRow {
-            method: "dtp".to_owned(),
-            failure: Some("the network <conv> cannot be trained".to_owned()),
-            ..MethodRow::default()
-        };
-        let machine = Machine { cores: 2, system: "linux x86_64".to_owned(), ..Machine::default() };
-        ComparisonRecord {
-            command: "hsic compare --methods hsic,dtp".to_owned(),
-            data: vec!["mnist (60000 + 10000)".to_owned()],
-            content: None,
-            model: "mlp".to_owned(),
-            budget: Budget::Epochs(5),
-            seeds: vec![1, 2],
-            validation: 0.1,
-            machine,
-            rows: vec![learned, failed],
-            missing: Vec::new(),
-            plot: Plot::default(),
-        }
-    }
-
-    #[test]
-    fn a_compared_row_tells_mean_range_and_edge() {
-        let record = comparison();
-        let cells = ComparedRow::of(&record.rows[0]).cells();
-        assert_eq!(
-            cells,
-            ["hsic", "97.50 (97.00 to 98.00); 98.25 by looks", "5", "2e-3*", "11.0", "101", "1010", "500", "yes"]
-        );
-        let cells = ComparedRow::of(&record.rows[1]).cells();
-        assert_eq!(cells[..4], ["dtp", MISSING, MISSING, MISSING]);
-        let csv = record.csv();
-        assert_eq!(csv.lines().nth(2), Some("hsic,0.002,256,5,2,0.98,12,5,102000000,1000,10,500,true,true,0.985"));
-        assert_eq!(csv.lines().count(), 3);
     }
 
     #[test]

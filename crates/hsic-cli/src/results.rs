@@ -199,7 +199,7 @@ pub(crate) struct Checked<'a> {
 /// What `--json` prints.
 #[derive(Serialize)]
 pub(crate) struct Written {
-    /// `reproduction`, `comparison` or `run`.
+    /// `reproduction`, `comparison`, `speedrun`, `run` or `runs`.
     pub(crate) kind: &'static str,
     pub(crate) html: PathBuf,
     pub(crate) markdown: PathBuf,

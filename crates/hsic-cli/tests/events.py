@@ -81,7 +81,7 @@ def check(found, run, pictures):
 
 
 def main():
-    hsic = sys.argv[1]
+    hsic = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as place:
         call = lambda arguments: subprocess.run([hsic, *arguments.split()], cwd=place, check=True, capture_output=True, text=True)
         run = pathlib.Path(place) / "runs/live"

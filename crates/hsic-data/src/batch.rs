@@ -49,6 +49,24 @@ impl<T: Scalar> Batch<T> {
         }
     }
 
+    /// Takes some rows of another batch, in this batch's memory.
+    ///
+    /// # Panics
+    /// If the other has fewer rows.
+    pub fn take(&mut self, other: &Self, rows: Range<usize>) {
+        let Self { x, columns, labels, classes, values, smoothing, step } = self;
+        (*columns, *classes, *smoothing, *step) = (other.columns, other.classes, other.smoothing, other.step);
+        x.clear();
+        x.extend_from_slice(&other.x[rows.start * other.columns..rows.end * other.columns]);
+        labels.clear();
+        values.clear();
+        if other.values.is_empty() {
+            labels.extend_from_slice(&other.labels[rows]);
+        } else {
+            values.extend_from_slice(&other.values[rows]);
+        }
+    }
+
     /// x as an m x columns matrix.
     #[must_use]
     pub fn matrix(&self) -> MatRef<'_, T> {

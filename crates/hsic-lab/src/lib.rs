@@ -1,7 +1,8 @@
-//! Experiments: the figures of the paper and ours, and learning methods side by side; a plot as a picture.
+//! Experiments: the figures of the paper and ours, learning methods side by side, speed runs; a plot as a picture.
 
 pub mod comparison;
 pub mod draw;
 pub mod figure;
 pub mod runs;
 pub mod shell;
+pub mod speedrun;

@@ -131,6 +131,9 @@ options! {
         /// backprop, feedback-alignment, sign-symmetry: keep the input of every K-th block only and compute the others
         /// again on the way back; auto: the root of the number of blocks [default: keep all]
         recompute: Recompute,
+        /// backprop: cut each batch into so many slices and add their gradients up before one step, for less memory, >= 1 and at
+        /// most half the rows; batch norm and dropout then go slice by slice [default: 1]
+        accumulate: usize,
         /// predsim: which of its losses, pred, sim or both [default: both]
         local_loss: LocalLoss,
         /// predsim: weight of matching similarities, beside 1 less it for the classifiers, in [0, 1] [default: 0.99]

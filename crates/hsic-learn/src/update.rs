@@ -163,6 +163,14 @@ pub trait Update<T: Scalar = f32>: Send {
         false
     }
 
+    /// Multiply-adds of a training of this network by steps of so many rows each: of weights with values of the samples, in
+    /// the network and in what the method trains beside it ([`Products`](hsic_nn::network::Products)). What grows otherwise
+    /// does not count: kernels, norms, the optimizer, looks at other data. `None` unless the method says so, or of a
+    /// network that does not.
+    fn products(&self, _network: &Network<T>, _rows: &[usize]) -> Option<u64> {
+        None
+    }
+
     /// This method as one that trains some blocks of a network alone, where a block needs its own input and the batch and
     /// nothing else; `None` where it needs more.
     fn staged(&mut self) -> Option<&mut dyn Staged<T>> {

@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn groups_have_rates_of_their_own_and_one_decay() {
-        let rates = GroupRates { norm_bias: 0.5, head: 0.0 };
+        let rates = GroupRates { norm_bias: 0.5, head: 0.0, classifier: 2.0 };
         let groups = Groups::default().then(2, Group::NormBias).then(1, Group::Head);
         let (g, decay) = ([1.0, -2.0, 3.0, 4.0], 0.1);
         let step = |optimizer: Optimizer, steps| {

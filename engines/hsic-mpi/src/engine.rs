@@ -265,6 +265,6 @@ fn follow(config: &TrainConfig, data: &Split, session: &dyn Session) -> Result<(
     let mut config = config.clone();
     // Its layer learns from numbers that mean nothing.
     config.format.epochs = config.format.epochs.min(1);
-    let spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new() };
+    let spent = Spent { steps: 0, seconds: 0.0, milliseconds_per_step: 0.0, beside: Vec::new(), meter: None };
     conclude(&config, data, &run, Members::One(session), spent, &mut [], &AtomicBool::new(false)).map(drop)
 }

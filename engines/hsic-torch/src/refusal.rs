@@ -65,5 +65,7 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
         config.options.rule.recompute.is_some(),
         format!("recompute: expected none; a device keeps the activations of all blocks, {instead}"),
     );
+    let slices = config.options.rule.accumulate.unwrap_or(1);
+    refuse(slices > 1, format!("accumulate = {slices}: expected 1, {instead}"));
     told.into_iter().next()
 }

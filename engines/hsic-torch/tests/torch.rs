@@ -209,6 +209,7 @@ fn what_has_no_place_on_a_device_is_refused_by_name() {
         ("--input-norm rms", "input-norm = rms: expected none"),
         ("--activation open-relu", "activation = open-relu: expected another"),
         ("--method backprop --recompute 2", "recompute: expected none"),
+        ("--method backprop --accumulate 2", "accumulate = 2: expected 1"),
         ("--model capsnet --method backprop", "a network of capsules"),
     ] {
         let said = place.refuses(&format!("--device cpu {options} {SMALL} --run r"));

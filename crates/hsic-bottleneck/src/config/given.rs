@@ -65,7 +65,7 @@ struct Condition {
 const SGD: &str = "optimizer = sgd";
 const MUON: &str = "optimizer = muon";
 const IMAGES: &str = "data sets of images";
-const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, airbench, capsnet)";
+const MAPS: &str = "networks of maps (conv, resnet-conv, vgg, vgg8b, vgg11b, airbench, airbench-map, capsnet)";
 
 /// Methods that go from block to block by `update`, all at once or in turn by `schedule`.
 const ORDERED: &[&str] = &[
@@ -84,6 +84,9 @@ const ORDERED: &[&str] = &[
 /// Methods by which a block needs its input and the batch alone, so that a batch can come in parts and blocks learn in units.
 const BLOCK_BY_BLOCK: &[&str] =
     &["hsic", "hsic-local", "phsic", "alignment", "predsim", "mono-forward", "greedy", "cwc-ff"];
+
+/// Methods that have a linear classifier beside each block.
+const CLASSIFIED: &[&str] = &["predsim", "mono-forward", "greedy"];
 
 /// Methods that see a map by its `feature`, in training or where classes are read.
 const BY_FEATURE: &[&str] = &["hsic", "hsic-local", "phsic", "alignment", "mono-forward", "forward-forward"];
@@ -339,6 +342,10 @@ static CONDITIONS: &[Condition] = &[
         },
     },
     Condition {
+        fields: &["classifier_rate"],
+        unread: |config, _| by_method(config, has_classifiers(config), "methods with a classifier beside each block"),
+    },
+    Condition {
         fields: &["update"],
         unread: |config, _| by_method(config, ORDERED.contains(&config.method.name), ORDERED.join(", ")),
     },
@@ -481,6 +488,12 @@ fn has_norm(config: &TrainConfig) -> bool {
 fn has_head(method: &Method, config: &TrainConfig) -> bool {
     let beside = method.reads("classifier") && config.options.rule.classifier.is_some_and(|weight| weight > 0.0);
     method.outputs == Outputs::Classes || beside
+}
+
+/// Whether a method trains a linear classifier beside each block.
+fn has_classifiers(config: &TrainConfig) -> bool {
+    let asked = config.method.reads("classifier") && config.options.rule.classifier.is_some_and(|weight| weight > 0.0);
+    asked || CLASSIFIED.contains(&config.method.name) && config.options.rule.local_loss != Some(LocalLoss::Sim)
 }
 
 /// The optimizer as it is given.

@@ -106,7 +106,7 @@ fn concluded(config: &TrainConfig, ear: &mut Ear, stop: bool) -> (TempDir, Run, 
     let (data, folder) = (points(), tempfile::tempdir().unwrap());
     let run = Run::create(&folder.path().join("r"), config).unwrap();
     let networks = [build_network(config, data.train.shape, 3).unwrap()];
-    let spent = Spent { steps: 7, seconds: 2.0, milliseconds_per_step: 0.25, beside: vec![3, 40, 0] };
+    let spent = Spent { steps: 7, seconds: 2.0, milliseconds_per_step: 0.25, beside: vec![3, 40, 0], meter: None };
     let members = Members::Networks(&networks);
     let summary = conclude(config, &data, &run, members, spent, &mut [ear], &AtomicBool::new(stop)).unwrap();
     (folder, run, summary)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use hsic_bottleneck::config::recipes::RECIPES;
-use hsic_bottleneck::config::{DataOptions, NetworkOptions};
+use hsic_bottleneck::config::{DataOptions, NetworkOptions, TrainOptions};
 use hsic_bottleneck::judge::test_time::TestTime;
 use hsic_bottleneck::update::UnitLength;
 use hsic_lab::comparison::Budget;
@@ -119,6 +119,10 @@ pub(crate) struct CompareArguments {
     /// either way); stands beside the plain accuracy [default: none; with a recipe the recipe's]
     #[arg(long)]
     pub(crate) test_time: Option<TestTime>,
+    /// Trainings made elsewhere, as in PyTorch, as further rows, which are marked: a JSON file of what they came to
+    /// (docs/methods.md); may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "only"])]
+    pub(crate) import: Vec<PathBuf>,
     /// Threads of each training, >= 1 [default: all cores]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -128,6 +132,45 @@ pub(crate) struct CompareArguments {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) share: ShareArguments,
+    /// No bars
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Find the shortest training that reaches an accuracy
+///
+/// Whole trainings of 1, 2, 3, 4, 6, 8, 12 and 16 epochs are made, the shortest first, on a part of the training data and
+/// judged on the rest of it (--validation, 0.1 by default). The first that reaches a goal says how long a training must be; one
+/// of that length is then made once on all training data and judged on the test data. A training that by the measured time
+/// of an epoch would not fit into what is left of the budget is not begun. Options are those of hsic train, but for --epochs. Under
+/// --output it leaves runs/, speedrun.json, speedrun.csv, figure.svg, report.html and report.md. The same command goes on
+/// with what was interrupted, and with more goals, other lengths or a larger budget.
+///
+/// Example: hsic speedrun --recipe airbench --method hsic-local --unit 2 --label-fit leave-one-out --budget 2h
+#[derive(Debug, Args)]
+pub(crate) struct SpeedrunArguments {
+    /// Accuracies that are to be reached, in %, separated by commas
+    #[arg(long, value_name = "PERCENT,...", value_delimiter = ',', default_value = "80,85,90,92")]
+    pub(crate) goals: Vec<f64>,
+    /// Epochs of the trainings that are tried, separated by commas
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,3,4,6,8,12,16")]
+    pub(crate) lengths: Vec<u64>,
+    /// Time that all trainings may take together, as 2h, 30min or 90s; the first is made in any case
+    #[arg(long, default_value = "2h")]
+    pub(crate) budget: Budget,
+    /// Train by this recipe, as hsic train --recipe does
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name)))]
+    pub(crate) recipe: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: TrainOptions,
+    /// Folder of the speed run, new or that of an earlier one on the same data with the same options
+    /// [default: speedrun/DATASET-MODEL-METHOD-FINGERPRINT-SEED]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
     /// No bars
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -18,7 +18,7 @@ use hsic_lab::runs::Condition;
 pub(crate) struct RunsArguments {
     #[command(subcommand)]
     pub(crate) command: Option<RunsCommand>,
-    /// Folder that holds runs, at whatever depth [default: runs/ and comparison/]
+    /// Folder that holds runs, at whatever depth [default: runs/, comparison/ and speedrun/]
     pub(crate) folder: Option<PathBuf>,
     /// Only runs whose KEY has that VALUE, with one of = != < <= > >=; more than one is to hold at once
     #[arg(long = "where", value_name = "KEY=VALUE")]
@@ -81,7 +81,7 @@ pub(crate) struct RunsDiffArguments {
 /// Example: hsic board runs
 #[derive(Debug, Args)]
 pub(crate) struct BoardArguments {
-    /// Folder that holds runs, at whatever depth, or a run [default: runs/ and comparison/]
+    /// Folder that holds runs, at whatever depth, or a run [default: runs/, comparison/ and speedrun/]
     pub(crate) folder: Option<PathBuf>,
     /// Address to serve at; any but this machine's own shows names, options and results to whoever can reach it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]

@@ -14,7 +14,9 @@ use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::{METHODS, Methods};
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
-use hsic_lab::comparison::{Budget, Comparison, ComparisonRecord, Settled, VALIDATION, entries_named, training_rows};
+use hsic_lab::comparison::{
+    Budget, Comparison, ComparisonRecord, Elsewhere, Entry, Settled, VALIDATION, entries_named, training_rows,
+};
 use hsic_lab::draw;
 use hsic_lab::figure::{Planned, flags};
 use hsic_lab::shell::quoted;
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.seeds >= 1, "seeds = 0: expected a whole number >= 1");
     let entries =
         entries_named(&arguments.methods, &Methods::known()).map_err(|fault| ConfigError::Faults(vec![fault]))?;
+    let elsewhere = imported(&arguments.import, &entries)?;
     let mut options = TrainOptions { data: arguments.data, network: arguments.network, ..TrainOptions::default() };
     let sizes = arguments.batch_size;
     options.training.batch_size = if let [size] = sizes[..] { Some(size) } else { None };
@@ -84,7 +87,18 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         recipe.check_data(&data.train)?;
         command.push_str(&format!(" --recipe {}", recipe.name));
     }
+    for file in &arguments.import {
+        command.push_str(&path_flag("import", file));
+    }
     notes::print(&data.origin.notes);
+    for (file, other) in arguments.import.iter().zip(&elsewhere).filter(|(_, other)| !other.is_of(&config.dataset)) {
+        printer::warning(&format!(
+            "{}: trainings on {}, and this comparison is on {}",
+            file.display(),
+            other.dataset,
+            config.dataset
+        ));
+    }
     anyhow::ensure!(
         data.train.of_values().is_none(),
         "{}: a comparison is of accuracies, and these targets are values: expected --task classification, or hsic train for \
@@ -108,7 +122,7 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         return only(&comparison.jobs()?, id, (arguments.quiet, arguments.json), &mut carry, &failure);
     }
     if share.gather {
-        let record = comparison.record(&command)?;
+        let record = comparison.record(&command)?.beside(elsewhere);
         comparison.note()?;
         told(&record, comparison.folder(), arguments.json)?;
         return Ok(gathered(&record.missing));
@@ -129,8 +143,22 @@ pub(crate) fn run(arguments: CompareArguments) -> anyhow::Result<ExitCode> {
         }
     }
     bars.finish();
-    told(&comparison.record(&command)?, comparison.folder(), arguments.json)?;
+    told(&comparison.record(&command)?.beside(elsewhere), comparison.folder(), arguments.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The trainings made elsewhere that files tell of, each under a label of its own.
+fn imported(files: &[PathBuf], entries: &[Entry]) -> anyhow::Result<Vec<Elsewhere>> {
+    let mut all: Vec<Elsewhere> = Vec::new();
+    for file in files {
+        let within = || file.display().to_string();
+        let text = fs::read_to_string(file).with_context(within)?;
+        let read = Elsewhere::from_json(&text).with_context(within)?;
+        let rows = entries.iter().map(|entry| &*entry.label).chain(all.iter().map(|other| &*other.label));
+        read.check_label(rows).with_context(within)?;
+        all.push(read);
+    }
+    Ok(all)
 }
 
 /// Writes what a comparison came to, and prints it.

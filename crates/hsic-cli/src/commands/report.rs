@@ -16,10 +16,11 @@ use hsic_lab::figure::plot::{Plot, Verdict};
 use hsic_lab::figure::record::FigureRecord;
 use hsic_lab::figure::run_page::plots;
 use hsic_lab::figure::run_report::RunReport;
+use hsic_lab::speedrun::SpeedRunRecord;
 use serde::de::DeserializeOwned;
 
-use super::compare;
 use super::pictures::{self, Figure};
+use super::{compare, speedrun};
 use crate::args::ReportArguments;
 use crate::report::{ReproductionReport, RunFacts};
 use crate::results::Written;
@@ -88,6 +89,11 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         written.kind = "comparison";
         let drawn = titled(vec![("comparison".to_owned(), record.plot.clone())]);
         (html::comparison(&record, draw::readable), markdown::comparison(&record), drawn)
+    } else if folder.join(speedrun::RECORD).is_file() {
+        let record = read::<SpeedRunRecord>(&folder.join(speedrun::RECORD), "the record of a speed run")?;
+        written.kind = "speedrun";
+        let drawn = titled(vec![("speedrun".to_owned(), record.plot.clone())]);
+        (html::speedrun(&record, draw::readable), markdown::speedrun(&record), drawn)
     } else if let Ok(run) = Run::open(&folder) {
         let report = RunReport { filters: Filters::read(&run)?, ..RunReport::read(&run)? };
         let settings = run.file("config.toml");
@@ -96,8 +102,15 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
         let drawn = titled(plots(&report));
         (html::run(&report, &facts, &settings, draw::readable), markdown::run(&facts), drawn)
     } else {
-        let found = if folder.is_dir() { "no figures/, comparison.json or config.toml" } else { "no such folder" };
-        bail!("{}: {found}, expected the folder of a reproduction, a comparison or a run", folder.display());
+        let found = if folder.is_dir() {
+            "no figures/, comparison.json, speedrun.json or config.toml"
+        } else {
+            "no such folder"
+        };
+        bail!(
+            "{}: {found}, expected the folder of a reproduction, a comparison, a speed run or a run",
+            folder.display()
+        );
     };
     written.figures = drawn.len();
     for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {

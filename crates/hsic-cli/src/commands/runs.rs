@@ -13,8 +13,8 @@ use crate::args::{RunsArguments, RunsCommand, RunsDiffArguments, RunsVerifyArgum
 use crate::printer;
 use crate::results::Verified;
 
-/// Where training and comparisons put runs of which nobody says where.
-const PLACES: &[&str] = &["runs", "comparison"];
+/// Where trainings, comparisons and speed runs put runs of which nobody says where.
+const PLACES: &[&str] = &["runs", "comparison", "speedrun"];
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -78,7 +78,7 @@ pub(super) fn folders(given: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     let found: Vec<PathBuf> = PLACES.iter().map(PathBuf::from).filter(|place| place.is_dir()).collect();
     ensure!(
         !found.is_empty(),
-        "no runs/ or comparison/ here, expected the folder of some runs, or runs made by: hsic train"
+        "no runs/, comparison/ or speedrun/ here, expected the folder of some runs, or runs made by: hsic train"
     );
     Ok(found)
 }

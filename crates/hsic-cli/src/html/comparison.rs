@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use super::overview::{fold, keys, of_comparison};
 use super::parts::{Draw, command, drawing, folded, page as whole, scroll};
-use crate::report::{ComparedRow, duration, machine};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::{duration, machine};
 
 /// The page.
 pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
@@ -24,12 +25,16 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
         }
     };
     let rows = html! {
-        (table(&record.rows))
+        (table(record))
+        @if let Some(told) = elsewhere(&record.rows) { p.note { (told) } }
         p.note {
             "Accuracy on the test data: mean of the seeds, with the least and the largest in parentheses; by looks: \
              the mean of what is said of an image, its mirror image and both moved by a pixel, where that was asked for. At once: the most \
              parameters that one update touches. Parallel: whether all blocks can be updated at once. A rate marked \
              with * is the least or the largest of those tried: a better one may lie beyond."
+            @if record.tells_energy() {
+                " Energy is what processors and memory of the machine took in that time, whatever else ran there."
+            }
         }
     };
     let methods = html! {
@@ -54,22 +59,23 @@ pub(crate) fn page(record: &ComparisonRecord, draw: Draw) -> String {
     whole(&title, &body)
 }
 
-fn table(rows: &[MethodRow]) -> Markup {
+fn table(record: &ComparisonRecord) -> Markup {
+    let columns = ComparedTable::of(record);
     let caption = "Methods on the same network, data and budget";
     let table = html! {
         table {
             caption { (caption) }
             thead {
                 tr {
-                    @for (index, head) in ComparedRow::HEADS.iter().enumerate() {
+                    @for (index, head) in columns.heads().iter().enumerate() {
                         th.number[index > 0] scope="col" { (head) }
                     }
                     th scope="col" { "command" }
                 }
             }
             tbody {
-                @for row in rows {
-                    @let cells = ComparedRow::of(row).cells();
+                @for row in &record.rows {
+                    @let cells = columns.cells(row);
                     tr.broken[row.test_accuracy.is_empty()] {
                         th scope="row" { (cells[0]) }
                         @for cell in &cells[1..] { td.number { (cell) } }
@@ -128,7 +134,7 @@ fn search(rows: &[MethodRow]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::comparison;
+    use crate::compared::tests::comparison;
 
     #[test]
     fn a_page_tells_rows_trials_and_failures_and_escapes_them() {

@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use hsic_lab::comparison::ComparisonRecord;
+use hsic_lab::speedrun::SpeedRunRecord;
 
 use super::output::{as_png, line, note};
 use super::tables::table;
 use super::text::{width, wrapped};
-use crate::report::{ComparedRow, NOT_JUDGED};
+use crate::compared::{ComparedTable, elsewhere};
+use crate::report::NOT_JUDGED;
 use crate::results::{Checked, Written};
+use crate::speedrun::{GOAL_HEADS, goal_cells, notes};
 use crate::table::Row;
 
 /// Where a report is and what it found.
@@ -80,13 +83,17 @@ pub(crate) fn comparison(record: &ComparisonRecord, folder: &Path) -> anyhow::Re
 }
 
 fn compared(record: &ComparisonRecord, width: usize) -> String {
-    let mut rows = vec![ComparedRow::HEADS.map(str::to_owned).to_vec()];
-    rows.extend(record.rows.iter().map(|row| ComparedRow::of(row).cells().to_vec()));
+    let columns = ComparedTable::of(record);
+    let mut rows = vec![columns.heads().into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    rows.extend(record.rows.iter().map(|row| columns.cells(row)));
     let mut text = table(&rows, width);
     for row in &record.rows {
         if let Some(failure) = &row.failure {
             let _ = writeln!(text, "{}", wrapped(&format!("{}: {failure}", row.label()), 2, width));
         }
+    }
+    if let Some(told) = elsewhere(&record.rows) {
+        let _ = writeln!(text, "{}", wrapped(&told, 2, width));
     }
     if record.rows.iter().any(|row| row.at_edge) {
         let told = "* the least or the largest rate tried: a better one may lie beyond";
@@ -95,10 +102,27 @@ fn compared(record: &ComparisonRecord, width: usize) -> String {
     text
 }
 
+/// A speed run's table.
+pub(crate) fn speedrun(record: &SpeedRunRecord, folder: &Path) -> anyhow::Result<()> {
+    let page = folder.join(hsic_bottleneck::run::REPORT_HTML);
+    Ok(line(&format!("{}report: {}{}", raced(record, width()), page.display(), as_png()))?)
+}
+
+fn raced(record: &SpeedRunRecord, width: usize) -> String {
+    let mut rows = vec![GOAL_HEADS.map(str::to_owned).to_vec()];
+    rows.extend(record.goals.iter().map(|row| goal_cells(row).to_vec()));
+    let mut text = table(&rows, width);
+    for note in notes(record) {
+        let _ = writeln!(text, "{}", wrapped(&note, 2, width));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{comparison, reproduction};
+    use crate::compared::tests::comparison;
+    use crate::report::tests::reproduction;
 
     #[test]
     fn values_stand_beside_the_papers_in_the_width_that_there_is() {
@@ -116,6 +140,15 @@ mod tests {
             assert!(!text.contains(NOT_JUDGED));
         }
         assert!(beside_the_paper(&values, false, 200).ends_with(&format!("{NOT_JUDGED}\n")));
+    }
+
+    #[test]
+    fn a_speed_run_fits_the_terminal() {
+        for width in [60, 80] {
+            let text = raced(&crate::speedrun::tests::record(), width);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            assert!(text.contains("0.148 PFLOP") && text.contains("not begun"), "{text}");
+        }
     }
 
     #[test]

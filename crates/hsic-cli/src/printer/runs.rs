@@ -61,6 +61,9 @@ pub(crate) fn summary(summary: &Summary, epochs: &[EpochReport], authors: bool) 
 fn summarized(summary: &Summary, curve: Option<String>, authors: bool, width: usize) -> String {
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |bytes| format!(", {} MB at the peak", bytes / 1_000_000));
+    let energy = summary
+        .joules
+        .map_or(String::new(), |joules| format!(", {} kJ of the machine's processors", significant(joules / 1e3, 3)));
     let engines = match &summary.engine[..] {
         [] => String::new(),
         engines => format!(", engine {}", engines.join(", then ")),
@@ -76,7 +79,7 @@ fn summarized(summary: &Summary, curve: Option<String>, authors: bool, width: us
         accuracies(summary),
         curve.unwrap_or_default(),
         format!(
-            "{} of {:.2} ms in {:.1} s on {}{engines}{memory}",
+            "{} of {:.2} ms in {:.1} s on {}{engines}{memory}{energy}",
             counted(summary.steps, "step"),
             summary.milliseconds_per_step,
             summary.seconds,
@@ -294,6 +297,7 @@ mod tests {
             dataset: "fashion-mnist".to_owned(),
             model: "residual-mlp".to_owned(),
             peak_memory_bytes: Some(123_000_000),
+            joules: None,
             seconds: 12.34,
             milliseconds_per_step: 5.678,
             parameters: 1_234_567,
@@ -348,6 +352,7 @@ mod tests {
             samples_seconds: None,
             milliseconds_per_step: 0.0,
             peak_memory_bytes: None,
+            joules: None,
             parameters: 1,
             auxiliary_parameters: 0,
             parameters_at_once: 1,

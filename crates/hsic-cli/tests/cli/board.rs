@@ -225,7 +225,7 @@ fn more_clients_than_it_serves_are_told_so() {
 #[test]
 fn what_cannot_be_served_is_told() {
     let place = Place::new();
-    assert!(place.fails("board").contains("no runs/ or comparison/ here, expected"));
+    assert!(place.fails("board").contains("no runs/, comparison/ or speedrun/ here, expected"));
     assert!(place.fails("board none").contains("none"));
     fs::create_dir(place.path("runs")).unwrap();
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,6 @@
 //! Methods side by side, and what is told of each.
 
-use crate::{Place, bytes, unseal};
+use crate::{Place, bytes, stderr, unseal};
 
 const SMALL: &str = "compare --methods hsic,backprop,frozen --budget 4epochs --seeds 2 --train-size 300 --test-size 60 \
                      --widths 24x2 --batch-size 50 --output out";
@@ -203,6 +203,74 @@ fn a_budget_of_time_is_made_of_whole_epochs_and_a_failure_is_told() {
     let failure = made["rows"][0]["failure"].as_str().expect("a failure");
     assert!(failure.starts_with("difference-target-propagation cannot train block 0"), "{failure}");
     assert_eq!(made["rows"][1]["test_accuracy"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn trainings_made_elsewhere_are_marked_rows() {
+    let place = Place::new();
+    let file = r#"{"version": 1, "label": "PyTorch-Adam", "made_by": "torch 2.9, rate 1e-3", "dataset": "digits",
+        "runs": [{"seed": 1, "test_accuracy": 0.75, "seconds": 3.5, "peak_memory_bytes": 500000000}]}"#;
+    place.write("adam.json", file);
+    place.write("sgd.json", &file.replace("Adam", "SGD").replace("digits", "mnist"));
+    let common = "compare --methods frozen --budget 1epochs --train-size 60 --test-size 20 --widths 6 --output out";
+    let output = place.run(&format!("{common} --import adam.json --import sgd.json --quiet"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    // The name of the data is all that can be held against those of the comparison.
+    assert_eq!(stderr(&output), "warning: sgd.json: trainings on mnist, and this comparison is on digits\n");
+    // Lines end where the terminal does.
+    let told = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("PyTorch-Adam \u{2020}") && told.contains("PyTorch-SGD by torch 2.9, rate 1e-3;"), "{told}");
+    let read = |name: &str| String::from_utf8(bytes(&place.path(&format!("out/{name}")))).expect("text");
+    assert!(
+        read("comparison.csv").contains("\nPyTorch-Adam,,,,1,0.75,3.5,,500000000,,,,,,,true\n"),
+        "{}",
+        read("comparison.csv")
+    );
+    assert!(read("report.md").contains("| PyTorch-Adam \u{2020} | 75.00 |"), "{}", read("report.md"));
+    assert!(read("report.html").contains("PyTorch-SGD \u{2020}") && read("points.csv").contains("PyTorch-Adam"));
+    // A page that is made anew from the record has the rows, and a comparison without the files has them no more.
+    place.json("report out --json");
+    assert!(read("report.md").contains("| PyTorch-SGD \u{2020} | 75.00 |"));
+    let made = place.json(&format!("{common} --quiet --json"));
+    assert_eq!(made["rows"].as_array().map(Vec::len), Some(1));
+    let made = place.json(&format!("{common} --import adam.json --gather --quiet --json"));
+    assert!(made["command"].as_str().expect("a command").ends_with(" --import adam.json"));
+    assert_eq!(made["rows"][1]["made_elsewhere_by"], "torch 2.9, rate 1e-3");
+
+    place.write("wrong.json", &file.replace("0.75", "75"));
+    let error = place.fails(&format!("{common} --import wrong.json"));
+    assert!(
+        error.contains("wrong.json") && error.contains("runs[0].test_accuracy = 75: expected a fraction"),
+        "{error}"
+    );
+    let error = place.fails(&format!("{common} --import adam.json --import adam.json"));
+    assert!(error.contains("label = PyTorch-Adam: expected a name that no other row"), "{error}");
+    assert!(place.fails(&format!("{common} --import nowhere.json")).contains("nowhere.json"));
+}
+
+#[test]
+fn slices_of_a_batch_are_a_row_of_their_own_and_other_methods_refuse_them() {
+    let place = Place::new();
+    let methods = "backprop:learning-rate=1e-2,backprop:accumulate=4:learning-rate=1e-2";
+    let common = "--budget 1epochs --train-size 200 --test-size 40 --widths 16 --batch-size 20";
+    let made = place.json(&format!("compare --methods {methods} {common} --norm none --output out --quiet --json"));
+    let row = |index: usize| &made["rows"][index];
+    assert!(row(1)["commands"][0].as_str().expect("a command").contains("--accumulate 4"));
+    assert!(row(1)["peak_memory_bytes"].as_array().map(Vec::len) == Some(1) || cfg!(not(target_os = "linux")));
+    // Without statistics of a batch it is the same training up to rounding: of 40 rows none is judged otherwise.
+    assert_eq!(row(0)["test_accuracy"], row(1)["test_accuracy"]);
+    let error = place.fails(&format!("compare --methods hsic:accumulate=2 {common} --output none"));
+    assert!(
+        error.contains("accumulate = 2: expected not given for hsic, which does not read it; read by backprop"),
+        "{error}"
+    );
+    let error = place.fails(&format!("compare --methods backprop:accumulate=11 {common} --output none"));
+    assert!(error.contains("accumulate = 11: expected at most half the 20 rows of a batch (batch-size)"), "{error}");
+    let error = place.fails("train --method backprop --accumulate 0 --run none");
+    assert!(error.contains("accumulate = 0: expected a whole number >= 1"), "{error}");
+    let error = place.fails("train --method backprop --model capsnet --accumulate 2 --run none");
+    assert!(error.contains("accumulate = 2: expected 1 where capsules have a decoder"), "{error}");
+    assert!(!place.path("none").exists());
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn all_faults_are_reported_at_once() {
     let place = Place::new();
     let error = place.fails("train --beta=-3 --sigma 0 --batch-size 1 --model cnn --widths 12,x --learning-rate nan");
     assert_snapshot!(error, @r"
-    error: model = cnn: expected mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, capsnet, custom
+    error: model = cnn: expected mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, airbench-map, capsnet, custom
            widths = 12,x: expected positive widths as 256,128 or 256x6, 10,000 blocks at the most
            sigma = 0: expected a finite number > 0
            beta = -3: expected a finite number >= 0

@@ -21,7 +21,7 @@ fn write(place: &Place, name: &str, bytes: &[u8]) {
 }
 
 /// Dark and light images of three sizes.
-fn shades(place: &Place, set: &str) {
+pub(crate) fn shades(place: &Place, set: &str) {
     for (part, rows) in [("train", 12), ("valid", 4)] {
         for index in 0..rows {
             let side = 8 + u32::from(index % 3);

@@ -24,6 +24,7 @@ mod reproduce;
 mod runs;
 #[cfg(unix)]
 mod signals;
+mod speedrun;
 mod statistics;
 mod table_files;
 mod tables;

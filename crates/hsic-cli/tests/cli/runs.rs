@@ -27,7 +27,7 @@ fn text(place: &Place, arguments: &str) -> String {
 #[test]
 fn every_run_below_a_folder_is_a_line_whatever_its_state() {
     let place = Place::new();
-    assert!(place.fails("runs").contains("no runs/ or comparison/ here, expected"));
+    assert!(place.fails("runs").contains("no runs/, comparison/ or speedrun/ here, expected"));
     for (seed, method) in [(1, "hsic"), (2, "hsic"), (10, "hsic"), (1, "frozen")] {
         place.run(&format!("train {SMALL} --epochs 2 --method {method} --seed {seed} --run runs/{method}{seed}"));
     }

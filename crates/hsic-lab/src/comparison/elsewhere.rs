@@ -16,8 +16,12 @@
 //!
 //! `version`, `label`, `made_by`, `dataset` and `runs` must be there, and of each run `seed`, `test_accuracy` (a fraction) and
 //! `seconds`. A run may have `epochs`, `milliseconds_per_step` and `peak_memory_bytes`; beside the runs may stand `parameters`
-//! and `batch_size`. Whoever writes the file answers for it: that the data are the same is not checked.
+//! and `batch_size`. Peak memory is told of all runs or of none. Whoever writes the file answers for it: that the data are the same
+//! is not checked, but for their name.
 
+use std::path::Path;
+
+use hsic_bottleneck::dataset::stem;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -117,6 +121,28 @@ impl Elsewhere {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
+    /// Whether its data are called as those of a comparison, by a name or by the path of a file.
+    #[must_use]
+    pub fn is_of(&self, dataset: &str) -> bool {
+        let name = |text: &str| stem(Path::new(text)).to_lowercase();
+        name(&self.dataset) == name(dataset)
+    }
+
+    /// Whether rows of these labels and this one can stand in one table.
+    ///
+    /// # Errors
+    /// `Value` if one of them is called as this one.
+    pub fn check_label<'l>(&self, mut others: impl Iterator<Item = &'l str>) -> Result<(), ElsewhereError> {
+        match others.any(|other| other == self.label) {
+            false => Ok(()),
+            true => Err(ElsewhereError::Value {
+                key: "label".to_owned(),
+                value: self.label.clone(),
+                expected: "a name that no other row of the comparison has",
+            }),
+        }
+    }
+
     fn check(&self) -> Result<(), ElsewhereError> {
         let refuse = |good: bool, key: &str, value: &dyn ToString, expected| match good {
             true => Ok(()),
@@ -126,9 +152,15 @@ impl Elsewhere {
         let plain = !self.label.trim().is_empty() && !self.label.contains([',', '"', '\n', '\r']);
         refuse(plain, "label", &self.label, "a name without commas, quotes and line ends")?;
         refuse(!self.runs.is_empty(), "runs", &"[]", "a training at least")?;
+        let told = self.runs.iter().filter(|run| run.peak_memory_bytes.is_some()).count();
+        let all_or_none = told == 0 || told == self.runs.len();
+        refuse(all_or_none, "peak_memory_bytes", &format!("of {told} runs"), "that of all runs or of none")?;
         for (index, run) in self.runs.iter().enumerate() {
             let known = self.runs[..index].iter().any(|earlier| earlier.seed == run.seed);
             refuse(!known, &format!("runs[{index}].seed"), &run.seed, "a seed of its own")?;
+            let step = run.milliseconds_per_step;
+            let key = format!("runs[{index}].milliseconds_per_step");
+            refuse(step.is_finite() && step >= 0.0, &key, &step, "a finite number >= 0")?;
             let states = std::iter::once((String::new(), run.test_accuracy, run.seconds));
             let epochs = run.epochs.iter().enumerate();
             let epochs = epochs.map(|(epoch, at)| (format!(".epochs[{epoch}]"), at.test_accuracy, at.seconds));
@@ -156,6 +188,7 @@ impl Elsewhere {
             parameters: self.parameters,
             parameters_at_once: self.parameters,
             seeds: self.runs.iter().map(|run| run.seed).collect(),
+            made_elsewhere_by: Some(self.made_by.clone()),
             ..MethodRow::default()
         }
     }
@@ -228,6 +261,16 @@ mod tests {
             ),
             ("\"seconds\": 2.0", "\"seconds\": -2.0", "runs[1].epochs[0].seconds = -2: expected a finite number >= 0"),
             ("\"label\"", "\"lable\"", "unknown field `lable`"),
+            (
+                "\"peak_memory_bytes\": 4000000,",
+                "",
+                "peak_memory_bytes = of 1 runs: expected that of all runs or of none",
+            ),
+            (
+                "\"seed\": 9,",
+                "\"seed\": 9, \"milliseconds_per_step\": -1.5,",
+                "runs[1].milliseconds_per_step = -1.5: expected a finite number >= 0",
+            ),
         ] {
             let text = TEXT.replacen(from, to, 1);
             assert_ne!(text, TEXT);
@@ -259,8 +302,9 @@ mod tests {
         };
         let record = record.beside(vec![Elsewhere::from_json(TEXT).unwrap()]);
         let lines: Vec<String> = record.csv().lines().map(str::to_owned).collect();
-        assert_eq!(lines[1], "PyTorch-Adam,,0,2,4,0.5,3,0,2000000,7,0,7,false,false,");
-        assert!(lines[2].starts_with("PyTorch-Adam,,0,2,9,0.75,5,0,4000000"), "{}", lines[2]);
+        assert_eq!(lines[1], "PyTorch-Adam,,,2,4,0.5,3,,2000000,7,,7,,,,true");
+        assert!(lines[2].starts_with("PyTorch-Adam,,,2,9,0.75,5,,4000000"), "{}", lines[2]);
+        assert_eq!(record.rows[0].made_elsewhere_by.as_deref(), Some("torch 2.9"));
         let Marks::Series(series) = &record.plot.panels[0].marks else { panic!("series") };
         // Means of the seeds after each epoch: 1.5 s at 37.5 %, 4 s at 62.5 %.
         let points: Vec<(f64, f64)> = series[0].points.iter().map(|point| (point.x, point.y)).collect();
@@ -268,5 +312,17 @@ mod tests {
         let Marks::Series(series) = &record.plot.panels[1].marks else { panic!("series") };
         assert_eq!((series[0].points[0].x, series[0].points[0].y), (3.0, 62.5));
         assert_eq!(record.plot.panels[0].y.range, Some((49.5, 90.0)));
+    }
+
+    #[test]
+    fn names_of_data_and_rows_are_held_against_those_of_the_comparison() {
+        let read = Elsewhere::from_json(TEXT).unwrap();
+        assert!(read.is_of("mnist") && read.is_of("MNIST") && read.is_of("data/mnist.csv") && !read.is_of("digits"));
+        assert!(read.check_label(["hsic", "backprop"].into_iter()).is_ok());
+        let error = read.check_label(["hsic", "PyTorch-Adam"].into_iter()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("label = PyTorch-Adam: expected a name that no other row of the comparison has"),
+            "{error}"
+        );
     }
 }

@@ -84,6 +84,9 @@ pub struct MethodRow {
     pub milliseconds_per_step: Vec<f64>,
     /// Peak memory of the process, by seed.
     pub peak_memory_bytes: Vec<u64>,
+    /// Joules of processors and memory of the machine, by seed; empty where not all seeds have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joules: Vec<f64>,
     /// Parameters of the network.
     pub parameters: usize,
     /// Parameters that the method learns beside them.
@@ -98,6 +101,9 @@ pub struct MethodRow {
     pub commands: Vec<String>,
     /// Why there is no accuracy, or not one of each seed.
     pub failure: Option<String>,
+    /// By what its trainings were made, of a row that was brought from elsewhere: numbers that nobody told are then 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_elsewhere_by: Option<String>,
 }
 
 /// A rate that was tried.
@@ -130,34 +136,54 @@ impl ComparisonRecord {
     pub fn csv(&self) -> String {
         let mut text =
             "method,learning_rate,batch_size,epochs,seed,test_accuracy,seconds,milliseconds_per_step,peak_memory_bytes,\
-                        parameters,auxiliary_parameters,parameters_at_once,local,parallel,test_time_accuracy\n"
+                        parameters,auxiliary_parameters,parameters_at_once,local,parallel,test_time_accuracy,made_elsewhere\n"
                 .to_owned();
+        let with_energy = self.tells_energy();
+        if with_energy {
+            text.truncate(text.len() - 1);
+            text.push_str(",joules\n");
+        }
         for row in &self.rows {
+            let elsewhere = row.made_elsewhere_by.is_some();
+            // What nobody told of trainings made elsewhere is no 0.
+            let told = |text: String| if elsewhere && text == "0" { String::new() } else { text };
+            let asked = |text: bool| if elsewhere { String::new() } else { text.to_string() };
             for (index, accuracy) in row.test_accuracy.iter().enumerate() {
                 let seeds = if row.seeds.is_empty() { &self.seeds } else { &row.seeds };
                 let memory = row.peak_memory_bytes.get(index).map_or_else(String::new, u64::to_string);
                 let line = [
                     row.label().to_owned(),
                     row.learning_rate.map_or_else(String::new, |rate| rate.to_string()),
-                    row.batch_size.to_string(),
-                    row.epochs.to_string(),
+                    told(row.batch_size.to_string()),
+                    told(row.epochs.to_string()),
                     seeds[index].to_string(),
                     accuracy.to_string(),
                     row.seconds[index].to_string(),
-                    row.milliseconds_per_step[index].to_string(),
+                    told(row.milliseconds_per_step[index].to_string()),
                     memory,
-                    row.parameters.to_string(),
-                    row.auxiliary_parameters.to_string(),
-                    row.parameters_at_once.to_string(),
-                    row.local.to_string(),
-                    row.parallel.to_string(),
+                    told(row.parameters.to_string()),
+                    told(row.auxiliary_parameters.to_string()),
+                    told(row.parameters_at_once.to_string()),
+                    asked(row.local),
+                    asked(row.parallel),
                     row.test_time_accuracy.get(index).map_or_else(String::new, f64::to_string),
+                    elsewhere.to_string(),
                 ];
                 text.push_str(&line.join(","));
+                if with_energy {
+                    let joules = row.joules.get(index).map_or_else(String::new, f64::to_string);
+                    text.push_str(&format!(",{joules}"));
+                }
                 text.push('\n');
             }
         }
         text
+    }
+
+    /// Whether the energy of any row is known.
+    #[must_use]
+    pub fn tells_energy(&self) -> bool {
+        self.rows.iter().any(|row| !row.joules.is_empty())
     }
 
     /// How the rates were found, in a sentence.
@@ -217,6 +243,10 @@ impl Comparison {
                 } else if row.failure.is_none() {
                     row.failure = self.store.failure(planned)?;
                 }
+            }
+            // A mean of some of the seeds would stand for all.
+            if row.joules.len() < row.test_accuracy.len() {
+                row.joules.clear();
             }
             curves.push((entry.label.as_str(), curve));
             rows.push(row);
@@ -315,6 +345,7 @@ fn note(row: &mut MethodRow, planned: &Planned, summary: &Summary) {
     row.seconds.push(summary.seconds);
     row.milliseconds_per_step.push(summary.milliseconds_per_step);
     row.peak_memory_bytes.extend(summary.peak_memory_bytes);
+    row.joules.extend(summary.joules);
     row.parameters = summary.parameters;
     row.auxiliary_parameters = summary.auxiliary_parameters;
     row.parameters_at_once = summary.parameters_at_once;

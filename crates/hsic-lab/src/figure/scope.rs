@@ -84,8 +84,16 @@ impl Sources {
     /// # Errors
     /// `FilesMissing` naming the data set and how to fetch it.
     pub fn find(data_dir: Option<&Path>) -> Result<Self, DatasetError> {
+        Self::of(&Set::PAPER, data_dir)
+    }
+
+    /// Looks for some data sets.
+    ///
+    /// # Errors
+    /// `FilesMissing` naming the data set and how to fetch it.
+    pub fn of(sets: &[Set], data_dir: Option<&Path>) -> Result<Self, DatasetError> {
         let mut sources = Self { data_dir: data_dir.map(Path::to_owned), jpeg: None };
-        for set in Set::PAPER {
+        for &set in sets {
             let Some(source) = source(set.source()) else { continue };
             if let Err(missing) = files(source, data_dir) {
                 let folder = data_dir.map(Path::to_owned).or_else(|| std::env::var_os("HSIC_DATA").map(PathBuf::from));
@@ -95,6 +103,15 @@ impl Sources {
             }
         }
         Ok(sources)
+    }
+
+    /// Name or path of a data set, and the folder that it is looked for in, if one is given and it has a name.
+    #[must_use]
+    pub fn place(&self, set: Set) -> (Option<String>, Option<PathBuf>) {
+        match self.jpeg.as_ref().filter(|_| set == Set::Cifar10) {
+            Some(path) => (Some(path.to_string_lossy().into_owned()), None),
+            None => (Some(set.source().to_owned()), self.data_dir.clone()),
+        }
     }
 }
 
@@ -140,14 +157,13 @@ impl Scope {
     /// The options that name a data set: built-in digits in the smallest profile, its first samples in the next.
     #[must_use]
     pub fn data(&self, set: Set) -> DataOptions {
-        let jpeg = self.sources.jpeg.as_ref().filter(|_| set == Set::Cifar10 && self.profile != Profile::Smoke);
+        let (dataset, data_dir) = match self.profile {
+            Profile::Smoke => (Some(Set::Digits.source().to_owned()), self.sources.data_dir.clone()),
+            Profile::Quick | Profile::Paper => self.sources.place(set),
+        };
         DataOptions {
-            dataset: Some(match (self.profile, jpeg) {
-                (Profile::Smoke, _) => "digits".to_owned(),
-                (_, Some(path)) => path.to_string_lossy().into_owned(),
-                (_, None) => set.source().to_owned(),
-            }),
-            data_dir: if jpeg.is_some() || set == Set::Digits { None } else { self.sources.data_dir.clone() },
+            dataset,
+            data_dir: if set == Set::Digits { None } else { data_dir },
             train_size: self.pick(Some(600), Some(10_000), None),
             test_size: self.pick(Some(300), Some(2_000), None),
             ..DataOptions::default()

@@ -32,8 +32,16 @@ pub struct Difference {
 }
 
 /// Of a summary, what says where a training ran and not what it came to.
-const ENVIRONMENT: &[&str] =
-    &["threads", "seconds", "samples_seconds", "milliseconds_per_step", "peak_memory_bytes", "engine", "version"];
+const ENVIRONMENT: &[&str] = &[
+    "threads",
+    "seconds",
+    "samples_seconds",
+    "milliseconds_per_step",
+    "peak_memory_bytes",
+    "joules",
+    "engine",
+    "version",
+];
 
 /// Of a summary, what is among the options, or says where the run lies.
 const ELSEWHERE: &[&str] = &["run", "dataset", "model", "method", "seed"];

@@ -1,4 +1,7 @@
-//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again.
+//! A chain of gradients through all blocks: forward, the loss at the top, and back, with less memory where blocks run again or
+//! a batch is taken in slices.
+
+mod slices;
 
 use std::time::Instant;
 
@@ -9,6 +12,7 @@ use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Block, Cache, Network};
 use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
+use self::slices::{Fate, add, slices};
 use super::angle::Angle;
 use super::clock::cleared;
 use super::pass::Pass;
@@ -41,6 +45,9 @@ pub struct Backprop<T: Scalar = f32> {
     /// The loss, once the network has been seen.
     top: Option<Top<T>>,
     recompute: Option<Recompute>,
+    /// Slices of a batch whose gradients are added up, >= 1.
+    accumulate: usize,
+    slice: Batch<T>,
     /// What gradients go back through, if not the blocks' own weights.
     transport: Option<Transport<T>>,
     angle: Angle<T>,
@@ -52,7 +59,7 @@ pub struct Backprop<T: Scalar = f32> {
     dz: Vec<T>,
     dx: Vec<T>,
     gradient: Vec<T>,
-    /// Gradients of all blocks, where they are clipped by their common norm.
+    /// Gradients of all blocks, where they are clipped by their common norm or added up over slices.
     held: Vec<Vec<T>>,
     report: StepReport,
 }
@@ -66,6 +73,8 @@ impl<T: Scalar> Backprop<T> {
             reconstruction: (margin::WEIGHT, 0),
             top: None,
             recompute: None,
+            accumulate: 1,
+            slice: Batch::default(),
             transport: None,
             angle: Angle::new(0),
             optimizers: Vec::new(),
@@ -91,6 +100,15 @@ impl<T: Scalar> Backprop<T> {
     #[must_use]
     pub fn recomputing(mut self, recompute: impl Into<Option<Recompute>>) -> Self {
         self.recompute = recompute.into();
+        self
+    }
+
+    /// Cuts each batch into so many slices (one at least, and none with a single row) and adds their gradients up before the
+    /// one step: the same step in the memory of a slice, but for rounding and where something is drawn or formed slice by slice, as
+    /// dropout and the statistics of batch norm are.
+    #[must_use]
+    pub fn accumulating(mut self, slices: usize) -> Self {
+        self.accumulate = slices.max(1);
         self
     }
 
@@ -183,34 +201,26 @@ impl Segment {
     }
 }
 
-impl<T: Scalar> Update<T> for Backprop<T> {
-    fn step(
+impl<T: Scalar> Backprop<T> {
+    /// Forward through all blocks, and back: the gradient of every block's parameters, which meets its `fate`.
+    fn pass(
         &mut self,
-        network: &mut Network<T>,
+        blocks: &mut [Box<dyn Block<T>>],
         batch: &Batch<T>,
-        learning_rate: f64,
-    ) -> Result<&StepReport, StepError> {
-        let pass = Pass::start(batch);
+        pass: Pass,
+        fate: Fate,
+    ) -> Result<(), StepError> {
         let Pass { m, clock, .. } = pass;
-        if let Some(transport) = &mut self.transport {
-            transport.meet(network)?;
-        }
-        StepError::check_scores(network.blocks(), batch.classes)?;
-        self.angle.measure(network, batch, pass);
-        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
-        let blocks = network.blocks_mut();
+        let Some(top) = &mut self.top else { return Ok(()) };
         let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
         let last = (blocks.len() - 1) / length;
         self.optimizers.resize_with(blocks.len(), OptimizerState::default);
         self.pool.resize_with(length, Slot::default);
         self.inputs.resize_with(last, Vec::new);
-        let clips = self.optimizer.bound.is_some();
-        if clips {
+        if !matches!(fate, Fate::Applied(_)) {
             self.held.resize_with(blocks.len(), Vec::new);
         }
-        self.report.signals.resize(blocks.len(), Signal::default());
         let spans = &mut self.report.spans;
-        cleared(spans, blocks.len());
         let whole = Segment { first: 0, absorbs: true, pass };
         for (index, blocks) in blocks.chunks_mut(length).enumerate() {
             let segment = Segment { first: index * length, ..whole };
@@ -231,7 +241,10 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                 self.dz.resize(outputs.len(), T::ZERO);
                 let offset = blocks.len() - 1;
                 signal = top.evaluate(batch, (segment.first + offset, &*blocks[offset]), outputs, &mut self.dz)?;
-                top.step(self.optimizer, learning_rate);
+                fate.weigh(&mut signal, &mut self.dz);
+                if let Fate::Applied(rate) | Fate::Clipped(rate) = fate {
+                    top.step(self.optimizer, rate);
+                }
                 spans.push(clock.span(Work::Operator, 0, begin));
             } else {
                 segment.keep(blocks, input, &mut self.pool, spans)?;
@@ -253,26 +266,81 @@ impl<T: Scalar> Update<T> for Backprop<T> {
                     }
                     None => block.gradient(m, x, z, dz, cache, gradient, dx),
                 }
-                let mut signal = Signal { gradient_norm: norm(&self.gradient), ..signal };
+                let mut signal = signal;
                 if self.angle.is_asked() {
                     signal.terms = [self.angle.term(index, &self.gradient), ("", 0.0)];
                 }
-                self.report.signals[index] = signal;
-                if clips {
-                    std::mem::swap(&mut self.held[index], &mut self.gradient);
-                } else {
-                    let state = &mut self.optimizers[index];
-                    self.optimizer.step(learning_rate, block.groups(), (block.parameters_mut(), &self.gradient), state);
+                match fate {
+                    Fate::Applied(rate) => {
+                        signal.gradient_norm = norm(&self.gradient);
+                        let (groups, state) = (block.groups(), &mut self.optimizers[index]);
+                        self.optimizer.step(rate, groups, (block.parameters_mut(), &self.gradient), state);
+                    }
+                    Fate::Clipped(_) | Fate::Added { first: true, .. } => {
+                        signal.gradient_norm = norm(&self.gradient);
+                        std::mem::swap(&mut self.held[index], &mut self.gradient);
+                    }
+                    Fate::Added { first: false, .. } => {
+                        signal.loss += self.report.signals[index].loss;
+                        add(&mut self.held[index], &self.gradient);
+                    }
                 }
+                self.report.signals[index] = signal;
                 std::mem::swap(&mut self.dz, &mut self.dx);
                 spans.push(clock.span(Work::Block, index, begin));
             }
         }
-        if clips {
+        Ok(())
+    }
+}
+
+impl<T: Scalar> Update<T> for Backprop<T> {
+    fn step(
+        &mut self,
+        network: &mut Network<T>,
+        batch: &Batch<T>,
+        learning_rate: f64,
+    ) -> Result<&StepReport, StepError> {
+        let pass = Pass::start(batch);
+        if let Some(transport) = &mut self.transport {
+            transport.meet(network)?;
+        }
+        StepError::check_scores(network.blocks(), batch.classes)?;
+        self.angle.measure(network, batch, pass);
+        let top = self.top.get_or_insert_with(|| Top::of(network, self.reconstruction));
+        let slices = slices(self.accumulate, pass.m);
+        if slices > 1 && top.learns() {
+            let (found, expected) = ("a decoder beside the network".to_owned(), "none (reconstruction-weight = 0)");
+            return Err(StepError::Method { method: "accumulate", found, expected });
+        }
+        let blocks = network.blocks_mut();
+        self.report.signals.resize(blocks.len(), Signal::default());
+        cleared(&mut self.report.spans, blocks.len());
+        let clips = self.optimizer.bound.is_some();
+        if slices == 1 {
+            let fate = if clips { Fate::Clipped(learning_rate) } else { Fate::Applied(learning_rate) };
+            self.pass(blocks, batch, pass, fate)?;
+        } else {
+            let mut slice = std::mem::take(&mut self.slice);
+            for index in 0..slices {
+                let rows = pass.m * index / slices..pass.m * (index + 1) / slices;
+                slice.take(batch, rows.clone());
+                // No two slices draw the same.
+                let step = batch.step * self.accumulate as u64 + index as u64;
+                let pass = Pass { m: rows.len(), step, ..pass };
+                let share = rows.len() as f64 / batch.rows() as f64;
+                self.pass(blocks, &slice, pass, Fate::Added { share, first: index == 0 })?;
+            }
+            self.slice = slice;
+            for (signal, gradient) in self.report.signals.iter_mut().zip(&self.held) {
+                signal.gradient_norm = norm(gradient);
+            }
+        }
+        if clips || slices > 1 {
             let length = self.report.signals.iter().map(|signal| signal.gradient_norm.powi(2)).sum::<f64>().sqrt();
             for ((block, gradient), state) in blocks.iter_mut().zip(&self.held).zip(&mut self.optimizers) {
-                let groups = block.groups();
-                self.optimizer.step_of(length, learning_rate, groups, (block.parameters_mut(), gradient), state);
+                let (groups, numbers) = (block.groups(), (block.parameters_mut(), &gradient[..]));
+                self.optimizer.step_of(length, learning_rate, groups, numbers, state);
             }
         }
         Ok(&self.report)
@@ -280,6 +348,20 @@ impl<T: Scalar> Update<T> for Backprop<T> {
 
     fn learns_values(&self) -> bool {
         self.transport.is_none()
+    }
+
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        let blocks = network.blocks();
+        let length = self.recompute.map_or(blocks.len(), |recompute| recompute.segment(blocks.len()));
+        let again = (blocks.len() - 1) / length * length;
+        let mut each = 0;
+        for (index, block) in blocks.iter().enumerate() {
+            let products = block.products()?;
+            each += if index < again { 2 * products.forward } else { products.forward };
+            each += if index > 0 { 2 * products.learned } else { products.learned };
+        }
+        // The comparison with back-propagation's gradient is another training's work.
+        (!self.angle.is_asked()).then(|| each * rows.iter().sum::<usize>() as u64)
     }
 
     fn state(&self) -> UpdateState<T> {
@@ -305,10 +387,10 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
-    const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
+    pub(super) const SHAPE: Shape = Shape { channels: 1, height: 8, width: 8 };
+    pub(super) const SGD: Optimizer = Optimizer::momentum(0.9).decayed(1e-4);
 
-    fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
+    pub(super) fn network(name: &str, widths: &str, norm: Norm, dropout: f64) -> Network {
         let kind = NETWORKS.iter().find(|kind| kind.name == name).unwrap();
         let settings = NetworkSettings { widths: parse_widths(widths), outputs: None, classes: 4, side: 8 };
         let blocks = with_classifier((kind.blocks)(&settings), 4);
@@ -316,7 +398,7 @@ mod tests {
         network.with_entrances(Entrance { dropout, ..Entrance::default() }, 1)
     }
 
-    fn batch(step: u64) -> Batch {
+    pub(super) fn batch(step: u64) -> Batch {
         let mut stream = Stream::new(5, "batch", step);
         let m = if step == 2 { 11 } else { 24 };
         let labels: Vec<usize> = (0..m).map(|_| stream.below(4) as usize).collect();

@@ -62,6 +62,10 @@ impl<T: Scalar> Update<T> for InParts<T> {
         self.inner.learns_values()
     }
 
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        self.inner.products(network, rows)
+    }
+
     fn state(&self) -> UpdateState<T> {
         self.inner.state()
     }

@@ -135,7 +135,8 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                 let mut stream = Stream::new(seed, "heads", index as u64);
                 for block in learners.iter_mut().map(Learner::block_mut) {
                     let sizes = (block.outputs(), block.inputs());
-                    if block.groups().of(block.parameters().len()).all(|(_, group)| group == Group::Head) {
+                    let groups = block.groups();
+                    if groups.of(block.parameters().len()).all(|(_, group)| group == Group::Classifier) {
                         start.draw(sizes, block.parameters_mut(), &mut stream);
                     }
                 }
@@ -283,6 +284,35 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
 
     fn learns_values(&self) -> bool {
         self.objective.learns_values()
+    }
+
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        let (blocks, feature) = (network.blocks(), self.objective.feature(network.feature()));
+        // Gauss-Seidel shows the next unit what the new weights give.
+        let passes = if self.order == UpdateOrder::GaussSeidel { 2 } else { 1 };
+        let (units, mut total) = (self.length.units(blocks.len()), 0);
+        for (unit, range) in units.iter().enumerate() {
+            let (last, index) = (unit + 1 == units.len(), range.end - 1);
+            let (mut forward, mut back, mut beside) = (0, 0, 0);
+            for (offset, block) in blocks[range.clone()].iter().enumerate() {
+                let products = block.products()?;
+                forward += products.forward;
+                // No gradient leaves the unit by its first block.
+                back += if offset > 0 { 2 * products.learned } else { products.learned };
+            }
+            for learner in self.objective.learners(index, last, feature.shape(blocks[index].shape())) {
+                let products = learner.block().products()?;
+                beside += products.forward + 2 * products.learned;
+            }
+            for (step, &rows) in rows.iter().enumerate() {
+                let each = match self.objective.pace(step as u64, unit, last) {
+                    Pace::Learns(_) => passes * forward + back,
+                    Pace::Waits | Pace::Done => forward,
+                };
+                total += rows as u64 * (each + beside);
+            }
+        }
+        Some(total)
     }
 
     fn staged(&mut self) -> Option<&mut dyn Staged<T>> {

@@ -92,6 +92,10 @@ impl<T: Scalar> Update<T> for Lookahead<T> {
         self.inner.learns_values()
     }
 
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        self.inner.products(network, rows)
+    }
+
     fn state(&self) -> UpdateState<T> {
         UpdateState { average: self.average.clone(), ..self.inner.state() }
     }

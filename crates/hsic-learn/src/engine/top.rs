@@ -95,6 +95,11 @@ impl<T: Scalar> Top<T> {
         self.0.evaluate(batch, site, z, dz)
     }
 
+    /// Whether the loss trains anything beside the network.
+    pub(crate) fn learns(&self) -> bool {
+        !self.0.learners().is_empty()
+    }
+
     /// A step of what the loss trains beside the network.
     pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64) {
         self.0.learners_mut().iter_mut().for_each(|learner| learner.step(optimizer, rate));

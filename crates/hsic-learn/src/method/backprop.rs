@@ -11,6 +11,11 @@
 //! (about a third more operations). The weights are those of plain back-propagation, bit by bit: dropout draws the masks
 //! of the step again, running statistics take a batch in once. K >= L recomputes nothing.
 //!
+//! `--accumulate N` cuts each batch into N slices, adds their gradients up, each by its share of the rows, and makes one step:
+//! activations are kept of one slice at a time. Without batch norm and dropout it is the step of the whole batch up to
+//! rounding. Batch norm forms its statistics in each slice, and its running statistics take the slices in one after the
+//! other; dropout draws anew in each. A decoder beside capsules is not trained so.
+//!
 //! A network that ends in a capsule for each class (`--model capsnet`; Sabour, Frosst, Hinton 2017) is trained by the
 //! margins of their lengths and by how well a decoder draws the input from the class's own capsule:
 //!
@@ -42,13 +47,17 @@ pub static METHOD: Method = Method {
     values: true,
     local: false,
     parallel: false,
-    reads: &["recompute", "reconstruction_weight", "label_smoothing"],
+    reads: &["recompute", "accumulate", "reconstruction_weight", "label_smoothing"],
     resolve: |options, faults| {
         options.adamw(1e-3);
         let (weight, recompute) = (reconstruction_weight(options, faults), options.rule.recompute);
+        let slices = options.rule.accumulate.unwrap_or(1);
+        faults.check("accumulate", slices, slices >= 1, "a whole number >= 1");
+        let expected = "1 where capsules have a decoder (reconstruction-weight > 0)";
+        faults.check("accumulate", slices, slices <= 1 || weight == 0.0, expected);
         Recipe::new(move |settings| {
             let chain = Backprop::new(settings.optimizer).with_reconstruction(weight, settings.seed);
-            Ok(Box::new(chain.recomputing(recompute)))
+            Ok(Box::new(chain.recomputing(recompute).accumulating(slices)))
         })
     },
 };

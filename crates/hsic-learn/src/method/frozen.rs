@@ -116,6 +116,14 @@ impl<T: Scalar> Update<T> for RandomFeatures<T> {
         true
     }
 
+    fn products(&self, network: &Network<T>, rows: &[usize]) -> Option<u64> {
+        let mut each = network.blocks().last()?.products()?.learned;
+        for block in network.blocks() {
+            each += block.products()?.forward;
+        }
+        Some(each * rows.iter().sum::<usize>() as u64)
+    }
+
     fn state(&self) -> UpdateState<T> {
         // Blocks before the last have no state.
         let mut optimizers = vec![OptimizerState::default(); self.report.signals.len().saturating_sub(1)];

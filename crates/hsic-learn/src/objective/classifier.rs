@@ -21,7 +21,7 @@ pub fn zero_classifier<T: Scalar>(inputs: usize, classes: usize) -> Learner<T> {
 /// A linear classifier that starts as a linear layer does, with weights and biases uniform in +-1/sqrt(inputs).
 #[must_use]
 pub fn classifier<T: Scalar>(inputs: usize, classes: usize, stream: &mut Stream) -> Learner<T> {
-    Learner::new(Box::new(Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_head()))
+    Learner::new(Box::new(Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_classifier()))
 }
 
 /// Cross-entropy of a classifier's scores for `x` (m x inputs). `weight` times its gradient is left in the classifier

@@ -8,6 +8,7 @@ use hsic_data::dataset::Shape;
 
 use super::activation::Activation;
 use super::layout::{Module, TensorKind, TensorSpec};
+use super::products::Products;
 use crate::optimizer::Groups;
 
 /// What a block keeps from its forward pass for its own gradient, and its scratch: buffers that grow to the largest
@@ -187,6 +188,11 @@ pub trait Block<T: Scalar = f32>: Send + Sync {
     /// otherwise.
     fn groups(&self) -> Groups {
         Groups::default()
+    }
+
+    /// What it computes with a sample; `None` unless the block says so.
+    fn products(&self) -> Option<Products> {
+        None
     }
 
     /// Forms what does not learn but follows from the data, from training rows (rows x inputs): nothing, unless the block says

@@ -19,6 +19,7 @@ use super::activation::Activation;
 use super::block::{Block, BlockInParts, Cache, MapKind, Weights};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::{self, Norm};
+use super::products::Products;
 use super::start::HeadStart;
 use crate::optimizer::{Group, Groups, Matrix};
 
@@ -36,8 +37,8 @@ pub struct Dense<T = f32> {
     map: Option<Shape>,
     /// Whether b is learned; else it is 0.
     biased: bool,
-    /// Whether its outputs are class scores or values, for optimizers that treat an output layer by itself.
-    head: bool,
+    /// What it is to optimizers, if that is an output layer or a classifier beside a block.
+    layer: Option<Group>,
     /// W (outputs x inputs, row-major), b, then scale and shift if there are any.
     parameters: Vec<T>,
     /// Running mean, then running variance; empty without batch norm.
@@ -59,7 +60,7 @@ impl<T: Scalar> Dense<T> {
             norm,
             map: None,
             biased: true,
-            head: false,
+            layer: None,
             parameters,
             statistics: norm.statistics(outputs),
         }
@@ -84,7 +85,14 @@ impl<T: Scalar> Dense<T> {
     /// This block as an output layer, which optimizers treat by itself.
     #[must_use]
     pub fn as_head(mut self) -> Self {
-        self.head = true;
+        self.layer = Some(Group::Head);
+        self
+    }
+
+    /// This block as a classifier beside another, which optimizers treat by itself.
+    #[must_use]
+    pub fn as_classifier(mut self) -> Self {
+        self.layer = Some(Group::Classifier);
         self
     }
 
@@ -253,9 +261,13 @@ impl<T: Scalar> Block<T> for Dense<T> {
         })
     }
 
+    fn products(&self) -> Option<Products> {
+        Some(Products::all(self.inputs * self.outputs))
+    }
+
     fn groups(&self) -> Groups {
-        if self.head {
-            return Groups::default().then(self.parameters.len(), Group::Head);
+        if let Some(layer) = self.layer {
+            return Groups::default().then(self.parameters.len(), layer);
         }
         let (units, fan_in, normalized) = (self.outputs, self.inputs, self.norm != Norm::None);
         let matrix = Matrix { units, fan_in, by_unit: true, normalized };

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::layout::{Module, TensorSpec};
+use super::products::Products;
 use crate::optimizer::Groups;
 
 /// Inside the root of the mean square.
@@ -311,6 +312,10 @@ impl<T: Scalar> Block<T> for Entered<T> {
         let mut entered = vec![T::ZERO; rows.len()];
         self.normalize(rows, &mut entered);
         self.block.see(&entered);
+    }
+
+    fn products(&self) -> Option<Products> {
+        self.block.products()
     }
 
     fn groups(&self) -> Groups {

@@ -149,7 +149,16 @@ pub static NETWORKS: &[NetworkKind] = &[
         activation: Activation::Gelu,
         norm: Norm::BatchBias,
         feature: Feature::Pool(4),
-        blocks: airbench,
+        blocks: |s| airbench(s, true),
+    },
+    NetworkKind {
+        name: AIRBENCH_MAP,
+        summary: "airbench whose output block sees the last map, which is not pooled: a block that learns for itself says \
+                  where in it a thing is",
+        activation: Activation::Gelu,
+        norm: Norm::BatchBias,
+        feature: Feature::Pool(4),
+        blocks: |s| airbench(s, false),
     },
     NetworkKind {
         name: CAPSNET,
@@ -177,6 +186,9 @@ pub const PYRAMID: &str = "pyramid";
 /// The network of the speed run on CIFAR-10.
 pub const AIRBENCH: &str = "airbench";
 
+/// That network with an output block that sees where in the last map a thing is.
+pub const AIRBENCH_MAP: &str = "airbench-map";
+
 /// The network of capsules, whose convolutions have no norm unless one is asked for.
 pub const CAPSNET: &str = "capsnet";
 
@@ -202,8 +214,8 @@ fn pyramid(settings: &NetworkSettings) -> Vec<BlockSpec> {
     vgg(settings, &own, &[])
 }
 
-/// Two convolutions a width; the first is pooled, and of the map behind the last a pixel is left.
-fn airbench(settings: &NetworkSettings) -> Vec<BlockSpec> {
+/// Two convolutions a width; the first is pooled, and of the map behind the last a pixel is left if it is `pooled` too.
+fn airbench(settings: &NetworkSettings, pooled: bool) -> Vec<BlockSpec> {
     let widths = settings.widths_or("64,256,256");
     let mut blocks = Vec::with_capacity(2 * widths.len() + 1);
     for (group, width) in widths.iter().enumerate() {
@@ -211,7 +223,7 @@ fn airbench(settings: &NetworkSettings) -> Vec<BlockSpec> {
         if let BlockSpec::Conv { pool_at, .. } = &mut first {
             *pool_at = Some(PoolAt::Map);
         }
-        let left = if group + 1 == widths.len() { settings.side >> widths.len() } else { 1 };
+        let left = if pooled && group + 1 == widths.len() { settings.side >> widths.len() } else { 1 };
         blocks.extend([first, BlockSpec::conv(width.outputs, 3, 1, 1, left)]);
     }
     with_output(blocks, settings)
@@ -300,22 +312,27 @@ mod tests {
     #[test]
     fn the_network_of_the_speed_run_has_its_maps() {
         // Behind whitened windows of 32 x 32 pixels the maps have 31, 15, 7, 3 pixels, and one is left.
-        let blocks = |side| {
+        let blocks = |side, pooled| {
             let settings = NetworkSettings { widths: None, outputs: None, classes: 10, side };
-            airbench(&settings)
+            airbench(&settings, pooled)
         };
         for (side, maps) in
             [(32, [15, 15, 7, 7, 3, 1, 1]), (28, [13, 13, 6, 6, 3, 1, 1]), (24, [11, 11, 5, 5, 2, 1, 1])]
         {
             let input = Shape { channels: 3, height: side, width: side };
             let design = Design { whiten: true, ..Design::new(Activation::Gelu, Norm::BatchBias) };
-            let network = Network::<f32>::designed(design, input, &blocks(side - 1), 1).unwrap();
+            let network = |pooled| Network::<f32>::designed(design, input, &blocks(side - 1, pooled), 1).unwrap();
+            let unpooled = network(false);
+            let network = network(true);
             let found: Vec<usize> = network.blocks().iter().map(|block| block.shape().height).collect();
             assert_eq!(found, maps, "{side}");
             // Convolutions of 24, 64, 64, 256, 256, 256 channels, biases before a norm and the shifts behind it, the output.
             let conv = |from: usize, to: usize| 9 * from * to + 2 * to;
             let all = conv(24, 64) + conv(64, 64) + conv(64, 256) + 3 * conv(256, 256);
             assert_eq!(network.parameter_count(), all + 256 * 10 + 10 + 10);
+            let fields = maps[4] * maps[4];
+            assert_eq!(unpooled.parameter_count(), all + fields * 256 * 10 + 10 + 10, "{side}");
+            assert_eq!(unpooled.blocks()[5].shape().height, maps[4], "{side}");
         }
     }
 

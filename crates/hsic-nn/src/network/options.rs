@@ -12,7 +12,7 @@ use super::{Activation, Between, Design, DropoutBy, Entrance, Feature, HeadStart
 options! {
     /// What learns.
     NetworkOptions, "Network" {
-        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, capsnet; or custom, the list of `block`
+        /// mlp, residual-mlp, conv, resnet-conv, needle, vgg, pyramid, vgg8b, vgg11b, airbench, airbench-map, capsnet; or custom, the list of `block`
         /// tables in --config [default: mlp; of a folder or archive of images pyramid]
         model: String,
         /// Widths (channels) of the blocks before the output block, as 256,128 or 256x6; 64p: max pooling follows;

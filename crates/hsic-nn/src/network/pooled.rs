@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::conv::lines::{pool, unpool};
 use super::layout::{Module, TensorSpec};
+use super::products::Products;
 use crate::optimizer::Groups;
 
 /// Where the max pooling of a convolution happens. Networks that pool at the end of a block and on the way into the next give
@@ -106,6 +107,10 @@ impl<T: Scalar> Block<T> for Pooled<T> {
         let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, ..*self }) };
         weights.map = weights.map.map(behind);
         Some(weights)
+    }
+
+    fn products(&self) -> Option<Products> {
+        self.block.products()
     }
 
     fn groups(&self) -> Groups {

@@ -9,6 +9,7 @@ use super::activation::Activation;
 use super::block::{Block, Cache, Weights};
 use super::layout::{Module, TensorSpec};
 use super::norm::{self, Norm};
+use super::products::Products;
 use crate::optimizer::Groups;
 
 /// A residual block around a block whose input and output have equal sizes.
@@ -65,6 +66,10 @@ impl<T: Scalar, B: Block<T>> Block<T> for Residual<B, T> {
     fn weights(&self) -> Option<Weights<T>> {
         // The way around the map stands between it and the nonlinearity.
         self.inner.weights().map(|weights| Weights { activation: None, ..weights })
+    }
+
+    fn products(&self) -> Option<Products> {
+        self.inner.products()
     }
 
     fn groups(&self) -> Groups {

@@ -14,6 +14,7 @@ use super::block::{Block, BlockInParts, Cache, Weights, in_parts};
 use super::conv::{Conv, ConvSettings};
 use super::layout::{Module, TensorKind, TensorSpec};
 use super::norm::Norm;
+use super::products::Products;
 use crate::optimizer::Groups;
 
 /// Side of a window.
@@ -162,6 +163,11 @@ impl<T: Scalar> Block<T> for Whitened<T> {
         let behind = |block| -> Box<dyn Block<T>> { Box::new(Self { block, first: self.first.clone() }) };
         weights.map = weights.map.map(behind);
         Some(weights)
+    }
+
+    fn products(&self) -> Option<Products> {
+        let (first, behind) = (self.first.products()?, self.block.products()?);
+        Some(Products { forward: first.forward + behind.forward, ..behind })
     }
 
     fn groups(&self) -> Groups {

@@ -24,6 +24,8 @@ pub enum Group {
     NormBias,
     /// All of a linear output layer.
     Head,
+    /// All of a linear classifier beside a block.
+    Classifier,
     /// Anything else.
     #[default]
     Other,
@@ -74,11 +76,13 @@ pub struct GroupRates {
     pub norm_bias: f64,
     /// Of a linear output layer, >= 0.
     pub head: f64,
+    /// Of linear classifiers beside blocks, >= 0.
+    pub classifier: f64,
 }
 
 impl GroupRates {
     /// The same rate for all.
-    pub const EQUAL: Self = Self { norm_bias: 1.0, head: 1.0 };
+    pub const EQUAL: Self = Self { norm_bias: 1.0, head: 1.0, classifier: 1.0 };
 
     /// That of a group.
     #[must_use]
@@ -86,6 +90,7 @@ impl GroupRates {
         match group {
             Group::NormBias => self.norm_bias,
             Group::Head => self.head,
+            Group::Classifier => self.classifier,
             Group::Matrix(_) | Group::Other => 1.0,
         }
     }

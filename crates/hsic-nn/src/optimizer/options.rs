@@ -83,8 +83,10 @@ options! {
         rest_momentum: f64,
         /// Factor of the learning rate for the shifts after norms, >= 0 [default: 1]
         norm_bias_rate: f64,
-        /// Factor of the learning rate for a linear output layer, and for the classifiers beside blocks, >= 0 [default: 1]
+        /// Factor of the learning rate for a linear output layer, >= 0 [default: 1]
         head_rate: f64,
+        /// Factor of the learning rate for the linear classifiers beside blocks, >= 0 [default: head-rate]
+        classifier_rate: f64,
         /// Weight decay, of muon that of what is no matrix, >= 0 [default: 0]
         weight_decay: f64,
         /// Weights that a training goes on from: none (the last) or lookahead (an average of them, every five steps)
@@ -136,10 +138,15 @@ impl OptimizerOptions {
         let muon_rest = *self.muon_rest.get_or_insert_default();
         let rest_momentum = *self.rest_momentum.get_or_insert(0.85);
         faults.share("rest-momentum", rest_momentum);
-        let rates =
-            GroupRates { norm_bias: *self.norm_bias_rate.get_or_insert(1.0), head: *self.head_rate.get_or_insert(1.0) };
+        let head = *self.head_rate.get_or_insert(1.0);
+        let rates = GroupRates {
+            norm_bias: *self.norm_bias_rate.get_or_insert(1.0),
+            head,
+            classifier: *self.classifier_rate.get_or_insert(head),
+        };
         faults.not_negative("norm-bias-rate", rates.norm_bias);
         faults.not_negative("head-rate", rates.head);
+        faults.not_negative("classifier-rate", rates.classifier);
         let adamw = Entrywise::AdamW { beta1, beta2, epsilon, weight_decay };
         let algorithm = match (name, muon_rest) {
             (OptimizerName::Sgd, _) => Algorithm::Entrywise(Entrywise::Sgd { momentum, nesterov, weight_decay }),

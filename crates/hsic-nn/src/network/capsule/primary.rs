@@ -11,6 +11,7 @@ use crate::network::block::{Block, Cache, Weights};
 use crate::network::conv::{Conv, ConvSettings};
 use crate::network::layout::{Module, TensorSpec};
 use crate::network::norm::Norm;
+use crate::network::products::Products;
 
 /// A convolution without norm and nonlinearity, then squash over capsules of one pixel.
 #[derive(Clone, Debug)]
@@ -71,6 +72,10 @@ impl<T: Scalar> Block<T> for PrimaryCapsules<T> {
 
     fn weights(&self) -> Option<Weights<T>> {
         self.conv.weights().map(|weights| Weights { activation: None, map: None, ..weights })
+    }
+
+    fn products(&self) -> Option<Products> {
+        self.conv.products()
     }
 
     fn forward(&self, m: usize, x: &[T], z: &mut [T], cache: &mut Cache<T>) {

@@ -16,6 +16,7 @@ use crate::network::block::{Block, BlockInParts, Cache, MapKind, Weights};
 use crate::network::convolution::Geometry;
 use crate::network::layout::{Module, TensorKind, TensorSpec};
 use crate::network::norm::{self, Norm};
+use crate::network::products::Products;
 use crate::optimizer::{Groups, Matrix};
 
 impl<T: Scalar> Conv<T> {
@@ -269,6 +270,10 @@ impl<T: Scalar> Block<T> for Conv<T> {
             activation: (self.pool == 1).then_some(self.activation),
             map: Some(Box::new(block.without_bias())),
         })
+    }
+
+    fn products(&self) -> Option<Products> {
+        Some(Products::all(self.geometry.out_len() * self.geometry.depth()))
     }
 
     fn groups(&self) -> Groups {
