@@ -27,7 +27,8 @@ use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
 use measured::Measured;
 
-pub use record::{Attempt, GoalRow, LeftOut, SpeedRunRecord};
+pub use measured::LeftOut;
+pub use record::{Attempt, GoalRow, SpeedRunRecord};
 
 /// Accuracies that are to be reached, unless others are asked for, fractions.
 pub const GOALS: [f64; 4] = [0.80, 0.85, 0.90, 0.92];
@@ -302,20 +303,6 @@ impl SpeedRun {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Carries all trainings out in this process, one after the other, and says what they came to; `None` if it was asked to
-    /// stop. Memory at its peak is then that of the process.
-    ///
-    /// # Errors
-    /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
-    pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<SpeedRunRecord>, Error> {
-        while let Some((planned, _)) = self.next()? {
-            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
-                return Ok(None);
-            }
-        }
-        self.record("in a program").map(Some)
     }
 }
 

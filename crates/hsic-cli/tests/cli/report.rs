@@ -222,7 +222,7 @@ fn what_is_neither_a_run_nor_a_reproduction_is_named() {
         "{error}"
     );
     std::fs::create_dir(place.path("empty")).unwrap();
-    assert!(place.fails("report empty").contains("empty: no figures/, comparison.json or config.toml"));
+    assert!(place.fails("report empty").contains("empty: no figures/, comparison.json, speedrun.json or config.toml"));
     std::fs::create_dir(place.path("empty/figures")).unwrap();
     assert!(place.fails("report empty").contains("empty/figures: no figure, expected"));
 }

@@ -1,8 +1,22 @@
-//! What a finished training says of the time that another one takes.
+//! What a finished training says of the time that another one takes, and what is too long for a budget.
 
 use hsic_bottleneck::error::Error;
+use serde::{Deserialize, Serialize};
 
 use crate::figure::Trained;
+
+/// A training that was not begun, because it would not have fitted into the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its epochs.
+    pub epochs: u64,
+    /// Whether it is one on all training data.
+    pub whole: bool,
+    /// Seconds that it would take, by the measured time of an epoch.
+    pub needs_seconds: f64,
+    /// Seconds that are left of the budget.
+    pub left_seconds: f64,
+}
 
 /// The time of a training, in its parts.
 #[derive(Clone, Copy, Debug, PartialEq)]

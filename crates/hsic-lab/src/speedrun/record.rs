@@ -1,11 +1,16 @@
 //! What a speed run came to: a row a goal, the lengths that were tried, a figure.
 
+use std::sync::atomic::AtomicBool;
+
 use hsic_bottleneck::cost::training_operations;
 use hsic_bottleneck::dataset::Content;
 use hsic_bottleneck::error::Error;
 use serde::{Deserialize, Serialize};
 
+use super::measured::LeftOut;
 use super::{Course, SpeedRun, Tried};
+use crate::comparison::Settled;
+use crate::figure::Watcher;
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style};
 use crate::figure::record::Machine;
 
@@ -90,19 +95,6 @@ pub struct Attempt {
     pub command: String,
 }
 
-/// A training that was not begun, because it would not have fitted into the budget.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Its epochs.
-    pub epochs: u64,
-    /// Whether it is one on all training data.
-    pub whole: bool,
-    /// Seconds that it would take, by the measured time of an epoch.
-    pub needs_seconds: f64,
-    /// Seconds that are left of the budget.
-    pub left_seconds: f64,
-}
-
 impl Attempt {
     fn of(tried: &Tried<'_>, seed: u64) -> Self {
         let summary = tried.outcome.as_ref().ok().map(|trained| &trained.summary);
@@ -154,6 +146,20 @@ impl SpeedRun {
             unfinished: course.next.is_some(),
             machine: Machine::here(),
         })
+    }
+
+    /// Carries all trainings out in this process, one after the other, and says what they came to; `None` if it was asked to
+    /// stop. Memory at its peak is then that of the process.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next), [`train`](Self::train) and [`record`](Self::record).
+    pub fn run_here(&self, watcher: &mut dyn Watcher, stop: &AtomicBool) -> Result<Option<SpeedRunRecord>, Error> {
+        while let Some((planned, _)) = self.next()? {
+            if self.train(&planned, watcher, &|run| self.store.train_here(run, stop), stop)? == Settled::Interrupted {
+                return Ok(None);
+            }
+        }
+        self.record("in a program").map(Some)
     }
 
     fn goal_row(&self, goal: f64, course: &Course<'_>) -> Result<GoalRow, Error> {
@@ -231,8 +237,6 @@ fn plot(attempts: &[Attempt], course: &Course<'_>) -> Plot {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use hsic_bottleneck::assemble::{build_method, build_network, training};
     use hsic_bottleneck::config::TrainOptions;
     use hsic_bottleneck::dataset;
