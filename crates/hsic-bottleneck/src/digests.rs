@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 
 use hsic_data::dataset::Content;
+use hsic_data::disk;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{FileError, write_atomically};
@@ -86,7 +87,7 @@ impl Run {
             return Ok(());
         }
         let path = self.path().join(DIGESTS);
-        match fs::remove_file(&path) {
+        match disk::remove_file(&path) {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::Io { path, source }),
             _ => Ok(()),
         }

@@ -1,9 +1,9 @@
 //! A finished run that is trained further. Its result stays until the new one is whole: what the new one is made of lies in
 //! a folder beside it and takes its place in the end.
 
-use std::fs;
 use std::path::PathBuf;
 
+use hsic_data::disk;
 use hsic_data::fault::Fault;
 
 use crate::config::{ConfigError, Restarts};
@@ -75,7 +75,7 @@ impl Run {
     /// `Io`.
     pub(crate) fn aside(&self) -> Result<Self, FileError> {
         let folder = self.path.join(NEXT);
-        fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
+        disk::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
         Ok(Self { aside: true, ..self.clone() })
     }
 
@@ -110,17 +110,17 @@ impl Run {
         for name in RESULTS {
             let (from, to) = (aside.file(name), run.file(name));
             if from.is_file() {
-                fs::rename(&from, &to).map_err(io(&to))?;
+                disk::rename(&from, &to).map_err(io(&to))?;
             } else if !names.iter().any(|new| new == name) && to.is_file() {
                 // Of the earlier result alone: a softmax layer that was trained later.
-                fs::remove_file(&to).map_err(io(&to))?;
+                disk::remove_file(&to).map_err(io(&to))?;
             }
         }
         let (list, folder) = (run.file(WHOLE), run.path.join(NEXT));
-        fs::remove_file(&list).map_err(io(&list))?;
+        disk::remove_file(&list).map_err(io(&list))?;
         // A part that a killed process left may lie in it.
         if folder.is_dir() {
-            fs::remove_dir_all(&folder).map_err(io(&folder))?;
+            disk::remove_dir_all(&folder).map_err(io(&folder))?;
         }
         run.seal()
     }
@@ -134,6 +134,8 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::TrainOptions;
     use crate::run::READOUT;

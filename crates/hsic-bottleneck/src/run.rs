@@ -3,10 +3,11 @@
 //! `line.safetensors` and `values.json`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use hsic_data::dataset::{Content, ImageArrays, STANDARD_INPUT, Split, placed, standard_input};
+use hsic_data::disk::{self, Opening};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -189,7 +190,7 @@ impl Run {
     /// # Errors
     /// `Occupied` if the folder holds anything; `Io`.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        fs::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+        disk::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
         // A run that was killed before its configuration was whole leaves these and nothing else.
         let leftovers = [format!("{CONFIG}{PART}"), format!("{DATA_CSV}{PART}")].map(|name| path.join(name));
         if entries(path)?.iter().any(|entry| !leftovers.contains(entry)) {
@@ -252,7 +253,7 @@ impl Run {
     /// `Io`.
     pub(crate) fn forget_failure(&self) -> Result<(), FileError> {
         let path = self.file(FAILURE);
-        match fs::remove_file(&path) {
+        match disk::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FileError::Io { path, source }),
             _ => Ok(()),
         }
@@ -278,7 +279,7 @@ impl Run {
         let mut doomed = Vec::new();
         Self::look_at(path, &mut doomed)?;
         for entry in doomed {
-            let removed = if is_folder(&entry) { fs::remove_dir(&entry) } else { fs::remove_file(&entry) };
+            let removed = if is_folder(&entry) { disk::remove_dir(&entry) } else { disk::remove_file(&entry) };
             removed.map_err(|source| FileError::Io { path: entry, source })?;
         }
         drop(held);
@@ -350,8 +351,8 @@ impl Run {
         let name = format!("{dataset}-{}-{}-seed{}", config.model, config.method.name, config.seed);
         for number in 1.. {
             let path = parent.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-            fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
-            match fs::create_dir(&path) {
+            disk::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
+            match disk::create_dir(&path) {
                 Ok(()) => return Self::create(&path, config),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(FileError::Io { path, source }.into()),
@@ -648,9 +649,9 @@ impl Run {
     /// `Io`.
     pub fn synced_metrics_bytes(&self) -> Result<u64, FileError> {
         let path = self.file(METRICS);
-        let length = File::options().append(true).open(&path).and_then(|file| {
-            file.sync_all()?;
-            Ok(file.metadata()?.len())
+        let length = disk::open(&path, Opening::Present).and_then(|file| {
+            file.sync()?;
+            Ok(file.file().metadata()?.len())
         });
         match length {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),

@@ -1,5 +1,6 @@
 //! Fetching from a server of the test's own on the loopback interface.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
