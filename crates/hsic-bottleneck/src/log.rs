@@ -404,6 +404,8 @@ impl MetricsFile {
         file.file().take(bytes).read_to_end(&mut kept).map_err(io)?;
         let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).map_err(io)?;
+        // A checkpoint counts on the records before it.
+        disk::sync_name(path).map_err(io)?;
         Ok(Self { file, path: path.into() })
     }
 

@@ -164,7 +164,7 @@ pub(crate) const VALUES: &str = "values.json";
 pub const READOUT: &str = "readout.json";
 
 /// The layer of format training.
-const FORMAT: &str = "format.safetensors";
+pub(crate) const FORMAT: &str = "format.safetensors";
 
 /// The layers that draw the input from capsules.
 pub(crate) const DECODER: &str = "decoder.safetensors";
@@ -253,10 +253,7 @@ impl Run {
     /// `Io`.
     pub(crate) fn forget_failure(&self) -> Result<(), FileError> {
         let path = self.file(FAILURE);
-        match disk::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FileError::Io { path, source }),
-            _ => Ok(()),
-        }
+        disk::remove(&path).map_err(|source| FileError::Io { path, source })
     }
 
     fn at(path: &Path) -> Self {
@@ -264,8 +261,9 @@ impl Run {
     }
 
     /// Removes the run that a folder holds, if it holds one, for [`Run::create`] to make another. Everything in the
-    /// folder is looked at before anything is removed, and the configuration goes last, so that what is left when this
-    /// is interrupted is still a run.
+    /// folder is looked at before anything is removed. The list of digests and the summary go first and the configuration last, so
+    /// that what is left when this is interrupted is a run whose training has not ended; checkpoints go before the records that
+    /// they count on.
     ///
     /// # Errors
     /// `Foreign` naming the first thing that no run makes, `InUse` if a process works in it; nothing is removed then. `Io`.
@@ -279,7 +277,8 @@ impl Run {
         let mut doomed = Vec::new();
         Self::look_at(path, &mut doomed)?;
         for entry in doomed {
-            let removed = if is_folder(&entry) { disk::remove_dir(&entry) } else { disk::remove_file(&entry) };
+            // One after the other, after a power cut as well.
+            let removed = if is_folder(&entry) { disk::remove_dir(&entry) } else { disk::remove(&entry) };
             removed.map_err(|source| FileError::Io { path: entry, source })?;
         }
         drop(held);
@@ -293,9 +292,10 @@ impl Run {
             name.starts_with(MEMBER) && is_folder(entry)
         };
         let (members, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(is_member);
+        let mut of_members = Vec::new();
         for member in members {
-            Self::look_at(&member, doomed)?;
-            doomed.push(member);
+            Self::look_at(&member, &mut of_members)?;
+            of_members.push(member);
         }
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         for entry in own {
@@ -335,9 +335,20 @@ impl Run {
         if let Some(stranger) = stranger {
             return Err(RunError::Foreign { path: stranger.clone() });
         }
-        files.sort_by_key(named_so);
-        doomed.append(&mut files);
-        doomed.append(&mut folders);
+        let place = |file: &PathBuf| match file {
+            file if is_named(file, &[DIGESTS]) => 0,
+            file if is_named(file, &[SUMMARY]) => 1,
+            // Without this list what lies aside is no result.
+            file if is_named(file, &[WHOLE]) => 2,
+            file if file.parent() != Some(path) => 3,
+            _ => 4,
+        };
+        let (config, mut files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(named_so);
+        files.sort_by_key(place);
+        let rest = files.split_off(files.partition_point(|file| place(file) < 3));
+        for mut next in [files, of_members, rest, folders, config] {
+            doomed.append(&mut next);
+        }
         Ok(())
     }
 

@@ -132,10 +132,5 @@ impl Run {
 
 /// Removes a file that may not be there.
 fn remove(path: &Path) -> Result<(), FileError> {
-    match disk::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::Io { path: path.into(), source: error })
-        }
-        _ => Ok(()),
-    }
+    disk::remove(path).map_err(|source| FileError::Io { path: path.into(), source })
 }

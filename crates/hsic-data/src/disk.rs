@@ -250,7 +250,7 @@ impl fmt::Debug for Output {
 
 impl Output {
     /// Waits until all that was written is on disk. The name of a file that is new is there once its folder is
-    /// [synced](sync_dir).
+    /// [synced](sync_name).
     ///
     /// # Errors
     /// The system's.
@@ -318,13 +318,13 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     again(|| on.sync_dir(parent(to)))
 }
 
-/// Waits until the names in a folder are on disk.
+/// Waits until a name, that it is there or that it is gone, is on disk.
 ///
 /// # Errors
 /// The system's.
-pub fn sync_dir(folder: &Path) -> io::Result<()> {
-    let on = of(folder);
-    again(|| on.sync_dir(folder))
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let on = of(path);
+    again(|| on.sync_dir(parent(path)))
 }
 
 /// Makes a folder in one that is there; its name is on disk when this returns.
@@ -372,12 +372,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
     match remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => sync_dir(parent(path)),
+        Ok(()) => sync_name(path),
     }
 }
 
 /// Removes a file whose name may come back after a power cut: one that nobody takes for more than a leftover, or one of several
-/// in a folder that is [synced](sync_dir) afterwards.
+/// in a folder that is [synced](sync_name) afterwards.
 ///
 /// # Errors
 /// The system's; `NotFound`.

@@ -159,6 +159,8 @@ impl Fetcher<'_> {
         }
         let mut transferred = 0;
         let mut reasons = Vec::new();
+        // What an earlier process left may have lost bytes in a power cut, for which no mirror is to be blamed.
+        let mut inherited = part.is_file();
         for mirror in self.mirrors {
             let address = format!("{}/{}", mirror.trim_end_matches('/'), download.name);
             // A mirror that gives more than there was is asked for the rest: each turn adds a byte, so that turns end.
@@ -194,6 +196,10 @@ impl Fetcher<'_> {
                     return Ok(transferred);
                 }
                 disk::remove_file(&part).map_err(io_at(&part))?;
+                if std::mem::take(&mut inherited) {
+                    most = 0;
+                    continue;
+                }
                 reasons.push(format!("{address}: SHA-256 {found}, expected {}", download.sha256));
                 break;
             }

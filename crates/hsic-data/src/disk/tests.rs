@@ -86,7 +86,7 @@ fn a_power_cut_takes_what_was_on_no_disk_and_nothing_more() {
     // Without the name that it had first, with the one that it came to have.
     let found = journal.found(recorder.done(), |index| if index == 0 { Fate::Lost } else { Fate::Kept });
     assert_eq!((text(&found, "name").as_deref(), text(&found, "part")), (Some("new bytes"), None));
-    sync_dir(root).unwrap();
+    sync_name(&root.join("name")).unwrap();
     let found = recorder.journal().found(recorder.done(), |_| Fate::Lost);
     assert_eq!((text(&found, "name").as_deref(), found.len()), (Some("new bytes"), 1));
 }
@@ -99,10 +99,10 @@ fn a_folder_that_was_not_synced_takes_its_files_with_it() {
     let _mounted = mount(root, Arc::clone(&recorder) as Arc<dyn FileSystem>);
     of(root).create_dir(&root.join("a")).unwrap();
     put(&root.join("a/file"), Opening::New, "x").sync().unwrap();
-    sync_dir(&root.join("a")).unwrap();
+    sync_name(&root.join("a/file")).unwrap();
     assert!(recorder.journal().found(recorder.done(), |_| Fate::Lost).is_empty());
     remove_dir_all(&root.join("a")).unwrap();
-    sync_dir(root).unwrap();
+    sync_name(&root.join("name")).unwrap();
     let done = recorder.done();
     assert_eq!(recorder.journal().found(done, |_| Fate::Kept), Tree::new());
     // The folder's end is on disk, whatever became of the file's.

@@ -102,7 +102,8 @@ impl Settings {
         // Each of them writes a file of its own, and the names of all become one: what is in them is the same.
         let own = folder.join(format!("{SETTINGS}.{:016x}", RandomState::new().build_hasher().finish()));
         write_atomically(&own, text.as_bytes())?;
-        Ok(disk::rename(&own, &path).map_err(|source| FileError::Io { path, source })?)
+        let named = disk::rename(&own, &path).inspect_err(|_| drop(disk::remove_file(&own)));
+        Ok(named.map_err(|source| FileError::Io { path, source })?)
     }
 
     /// In what those of a folder differ from these: what the folder has, what is asked for.
