@@ -17,6 +17,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use hsic::random::Stream;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::{build_method, build_network};
+use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::{Numbers, TrainOptions};
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::digests::Verdict;
@@ -152,6 +153,11 @@ fn staged(root: &Path) {
     let mut network = build_network(&config, POINTS.train.shape, POINTS.train.classes()).unwrap();
     let mut update = build_method(&config, POINTS.train.classes()).unwrap();
     let (blocks, tensors) = (network.blocks().len(), network.tensors().len());
+    // Before its first step a method has no state to be saved; the weights are any that all trainings of this story begin with.
+    let mut batch = Batch::default();
+    batch.fill(&POINTS.train, &(0..30).collect::<Vec<_>>()).unwrap();
+    update.plan(&network, 6);
+    update.step(&mut network, &batch, 1e-3).unwrap();
     let session = OnCpu::new(&mut network, &mut *update);
     // Weight, bias and two statistics of the first block, then the rest.
     let parts = [(0..1, 0..4), (1..blocks, 4..tensors)].map(|(blocks, tensors)| StagePart { blocks, tensors });
