@@ -1,5 +1,5 @@
 //! Prints the imports between the files of a crate: `cargo run -p checks [-- CRATE]`, all crates without a name. With
-//! a name every arrow is printed, else the circles and the numbers.
+//! a name every arrow is printed and every call that writes to the disk, else the circles and the numbers.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,6 +19,9 @@ fn main() -> std::io::Result<()> {
         if asked.is_some() {
             for import in &imports {
                 writeln!(out, "{} -> {} ({})", import.from, import.to, import.path)?;
+            }
+            for (file, call) in found.writes() {
+                writeln!(out, "{file} writes by {call}")?;
             }
         }
         let files: Vec<(String, String)> = imports.into_iter().map(|import| (import.from, import.to)).collect();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::source::{code, paths};
+use crate::writing::writes;
 
 /// A module: the path of names that leads to it from the crate.
 type Name = Vec<String>;
@@ -75,6 +76,18 @@ impl Crate {
         let file = file.strip_prefix(source).unwrap_or(file).to_string_lossy().into_owned();
         self.modules.insert(name, Module { file, code, exports });
         Ok(())
+    }
+
+    /// What each file calls to write to the disk: the file and the call, as the standard library names it.
+    #[must_use]
+    pub fn writes(&self) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        for module in self.modules.values() {
+            let trees = uses(&module.code).into_iter().flat_map(|(_, tree)| paths(tree));
+            let imported: Vec<String> = trees.map(|(path, _)| path.join("::")).collect();
+            found.extend(writes(&module.code, &imported).into_iter().map(|call| (module.file.clone(), call)));
+        }
+        found
     }
 
     /// Number of files.

@@ -1,7 +1,6 @@
 //! Where training stands, and when that is saved: `checkpoint/state.safetensors` in a run's folder.
 
-use std::fs;
-
+use hsic_data::disk;
 use hsic_learn::session::Session;
 use hsic_learn::update::UpdateState;
 use hsic_nn::network::learner::{LearnerState, StateMismatch};
@@ -37,7 +36,7 @@ impl Run {
         let state = State { position: position.clone(), counts };
         let state = serde_json::to_string(&state).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
         let folder = self.file("checkpoint");
-        fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
+        disk::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
         tensor_file::save_sealed(&path, tensors, &state)?;
         self.forget_stages()
     }
@@ -152,6 +151,8 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use hsic_data::batch::Batch;
     use hsic_learn::error::StepError;
     use hsic_learn::inference::Inference;

@@ -154,6 +154,8 @@ pub fn conclude(
     if let Some(earlier) = run.earlier() {
         summary.follow(earlier);
     }
+    // A finished run has all of its records.
+    run.synced_metrics_bytes()?;
     run.write_json(SUMMARY, &summary)?;
     // What lies aside is sealed where it has taken its place.
     if !run.aside {
@@ -191,6 +193,8 @@ fn conclude_values(
     if let Some(earlier) = run.earlier() {
         summary.follow(earlier);
     }
+    // A finished run has all of its records.
+    run.synced_metrics_bytes()?;
     run.write_json(SUMMARY, &summary)?;
     // What lies aside is sealed where it has taken its place.
     if !run.aside {
@@ -272,7 +276,7 @@ pub(crate) fn looked(
 }
 
 /// Trains the softmax layer on frozen networks and saves it; `None` if it was asked to stop.
-pub(crate) fn format_run(
+fn format_run(
     config: &TrainConfig,
     data: &Split,
     run: &Run,

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 
 use hsic_data::dataset::Content;
+use hsic_data::disk;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{FileError, write_atomically};
@@ -63,6 +64,7 @@ impl Run {
     /// Reads all of them once.
     pub fn seal(&self) -> Result<(), FileError> {
         let mut digests = Digests::default();
+        self.synced_metrics_bytes()?;
         for name in BESIDE.iter().chain(RESULTS) {
             let path = self.file(name);
             match fs::read(&path) {
@@ -86,10 +88,8 @@ impl Run {
             return Ok(());
         }
         let path = self.path().join(DIGESTS);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::Io { path, source }),
-            _ => Ok(()),
-        }
+        // A list that came back after a power cut would call the file that is about to be written a changed one.
+        disk::remove(&path).map_err(|source| FileError::Io { path, source })
     }
 
     /// Whether it is written down what the files are.

@@ -14,10 +14,10 @@ mod picture;
 mod tensorboard;
 mod wire;
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use hsic_data::disk::{self, Opening};
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
 use hsic_nn::network::{Block, Feature, Module, NamedTensor, Network};
@@ -110,7 +110,7 @@ pub fn export(
             tensor_file::save_with(path, tensor_file::views(&tensors), &metadata)
         }
         ExportFormat::Npz => replace(path, |aside| {
-            let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(aside)?));
+            let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, disk::open(aside, Opening::Emptied)?));
             for tensor in &tensors {
                 // The time is fixed, or the same run would not give the same bytes.
                 let options = SimpleFileOptions::default()
@@ -122,7 +122,7 @@ pub fn export(
                 archive.write_all(bytemuck::cast_slice(&tensor.values))?;
             }
             let file = archive.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.sync_all()
+            file.sync()
         }),
     }
 }
@@ -145,6 +145,8 @@ fn npy_header(tensor: &NamedTensor<f32>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use std::collections::HashMap;
 
     use hsic_data::dataset::read_table;

@@ -1,9 +1,9 @@
 //! Files that appear whole or not at all, and what can be wrong with one.
 
-use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use hsic_data::disk::{self, Opening};
 use thiserror::Error;
 
 /// Why a file cannot be used.
@@ -56,9 +56,9 @@ pub(crate) const PART: &str = ".part";
 /// `Io` with the path; what was there before is then untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, |aside| {
-        let mut file = File::create(aside)?;
+        let mut file = disk::open(aside, Opening::Emptied)?;
         file.write_all(bytes)?;
-        file.sync_all()
+        file.sync()
     })
 }
 
@@ -67,18 +67,10 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(PART);
     let aside = path.with_file_name(name);
-    let written = write(&aside).and_then(|()| fs::rename(&aside, path)).and_then(|()| sync_folder(path));
+    let written = write(&aside).and_then(|()| disk::rename(&aside, path));
     written.map_err(|source| {
         // On a full disk the half file would take the room that is missing.
-        drop(fs::remove_file(&aside));
+        drop(disk::remove_file(&aside));
         FileError::Io { path: path.into(), source }
     })
-}
-
-/// A new name lasts through a power cut once its folder is on disk; not every system lets folders be synced.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
 }

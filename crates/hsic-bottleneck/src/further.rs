@@ -1,9 +1,9 @@
 //! A finished run that is trained further. Its result stays until the new one is whole: what the new one is made of lies in
 //! a folder beside it and takes its place in the end.
 
-use std::fs;
 use std::path::PathBuf;
 
+use hsic_data::disk;
 use hsic_data::fault::Fault;
 
 use crate::config::{ConfigError, Restarts};
@@ -69,24 +69,29 @@ impl Run {
         Self { aside: false, ..self.clone() }.summary().ok().filter(|_| self.aside)
     }
 
-    /// This run, with its results aside of those that it has.
+    /// This run, with its results aside of those that it has, and none there yet: what an earlier process left there came to
+    /// no end, and may be of something else.
     ///
     /// # Errors
     /// `Io`.
     pub(crate) fn aside(&self) -> Result<Self, FileError> {
         let folder = self.path.join(NEXT);
-        fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
+        let emptied = if folder.is_dir() { disk::remove_dir_all(&folder) } else { Ok(()) };
+        let made = emptied.and_then(|()| disk::create_dir_all(&folder));
+        made.map_err(|source| FileError::Io { path: folder, source })?;
         Ok(Self { aside: true, ..self.clone() })
     }
 
-    /// Gives the results that lie aside, which are whole, the place of those that the run has. Once begun it can be carried
-    /// out at any later time: a list of the new files says so.
+    /// Gives the results that lie aside, which are whole, the place of those that the run has, of which those of the names
+    /// `kept` stay. Once begun it can be carried out at any later time: a list of the files says so.
     ///
     /// # Errors
     /// `Io`.
-    pub(crate) fn take_aside(&self) -> Result<(), FileError> {
+    pub(crate) fn take_aside(&self, kept: &[&str]) -> Result<(), FileError> {
         let aside = Self { aside: true, ..self.clone() };
-        let names: Vec<&str> = RESULTS.iter().copied().filter(|name| aside.file(name).is_file()).collect();
+        let stays = |name: &str| kept.contains(&name) && self.file(name).is_file();
+        let names: Vec<&str> =
+            RESULTS.iter().copied().filter(|name| aside.file(name).is_file() || stays(name)).collect();
         self.write_json(WHOLE, &names)?;
         self.settle()
     }
@@ -110,17 +115,17 @@ impl Run {
         for name in RESULTS {
             let (from, to) = (aside.file(name), run.file(name));
             if from.is_file() {
-                fs::rename(&from, &to).map_err(io(&to))?;
+                disk::rename(&from, &to).map_err(io(&to))?;
             } else if !names.iter().any(|new| new == name) && to.is_file() {
                 // Of the earlier result alone: a softmax layer that was trained later.
-                fs::remove_file(&to).map_err(io(&to))?;
+                disk::remove(&to).map_err(io(&to))?;
             }
         }
         let (list, folder) = (run.file(WHOLE), run.path.join(NEXT));
-        fs::remove_file(&list).map_err(io(&list))?;
+        disk::remove(&list).map_err(io(&list))?;
         // A part that a killed process left may lie in it.
         if folder.is_dir() {
-            fs::remove_dir_all(&folder).map_err(io(&folder))?;
+            disk::remove_dir_all(&folder).map_err(io(&folder))?;
         }
         run.seal()
     }
@@ -134,6 +139,8 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::TrainOptions;
     use crate::run::READOUT;

@@ -45,7 +45,7 @@ pub mod valued;
 
 pub use error::Error;
 pub use hsic::parts;
-pub use hsic_data::{augment, batch, dataset, fault, names, provenance, rows};
+pub use hsic_data::{augment, batch, dataset, disk, fault, names, provenance, rows};
 pub use hsic_learn::error as step_error;
 pub use hsic_learn::options as rule_options;
 pub use hsic_learn::{StepError, engine, inference, judge, method, methods, objective, session, span, update};

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use hsic_data::disk::{self, Opening, Output};
 use thiserror::Error;
 
 use crate::files::FileError;
@@ -27,7 +28,7 @@ pub enum LockError {
 
 /// Holds a run's folder until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
-pub struct RunLock(Option<File>);
+pub struct RunLock(Option<Output>);
 
 impl RunLock {
     /// Whether the system can lock files at that place; some that are shared by a network cannot.
@@ -44,7 +45,7 @@ impl Drop for RunLock {
             drop(file.set_len(0));
             // Closing it frees it only once every copy is closed, and a process that another thread starts at this moment has
             // one until it executes its program. If this fails, closing does it.
-            drop(file.unlock());
+            drop(file.file().unlock());
         }
     }
 }
@@ -74,7 +75,7 @@ pub(crate) fn is_held(folder: &Path) -> bool {
 pub(crate) fn lock(folder: &Path) -> Result<RunLock, LockError> {
     let path = folder.join(LOCK);
     let io = |source| LockError::from(FileError::Io { path: path.clone(), source });
-    let mut file = match File::options().create(true).truncate(false).write(true).open(&path) {
+    let mut file = match disk::open(&path, Opening::Kept) {
         Ok(file) => file,
         // Where nothing can be written no other process writes.
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
@@ -82,7 +83,7 @@ pub(crate) fn lock(folder: &Path) -> Result<RunLock, LockError> {
         }
         Err(error) => return Err(io(error)),
     };
-    match file.try_lock() {
+    match file.file().try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let by = fs::read_to_string(&path).unwrap_or_default();
@@ -120,7 +121,7 @@ mod tests {
         drop(lock(folder.path()).unwrap());
         // A copy of the file, as a process has that was started while the folder was held, keeps nobody out afterwards.
         let held = lock(folder.path()).unwrap();
-        let copy = held.0.as_ref().map(|file| file.try_clone().unwrap());
+        let copy = held.0.as_ref().map(|file| file.file().try_clone().unwrap());
         drop(held);
         drop(lock(folder.path()).unwrap());
         drop(copy);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use hsic_data::disk::{self, Opening, Output};
 use hsic_learn::error::BoxError;
 use hsic_learn::judge::monitor::MonitorReport;
 use hsic_learn::judge::values::Score;
@@ -423,7 +424,7 @@ pub fn last_epoch(path: &Path) -> Result<Option<EpochReport>, FileError> {
 /// Appends records to `metrics.jsonl`, a line each.
 #[derive(Debug)]
 pub struct MetricsFile {
-    file: File,
+    file: Output,
     path: std::path::PathBuf,
 }
 
@@ -435,11 +436,13 @@ impl MetricsFile {
     /// `Io` with the path.
     pub fn open(path: &Path, bytes: u64) -> Result<Self, FileError> {
         let io = |source| FileError::Io { path: path.into(), source };
-        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(io)?;
+        let file = disk::open(path, Opening::Appended).map_err(io)?;
         let mut kept = Vec::new();
-        (&mut file).take(bytes).read_to_end(&mut kept).map_err(io)?;
+        file.file().take(bytes).read_to_end(&mut kept).map_err(io)?;
         let whole = kept.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).map_err(io)?;
+        // A checkpoint counts on the records before it.
+        disk::sync_name(path).map_err(io)?;
         Ok(Self { file, path: path.into() })
     }
 

@@ -3,10 +3,11 @@
 //! `line.safetensors` and `values.json`; of classes `samples.safetensors`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use hsic_data::dataset::{Content, ImageArrays, STANDARD_INPUT, Split, placed, standard_input};
+use hsic_data::disk::{self, Opening};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::FormatInput;
 use hsic_learn::judge::softmax::SoftmaxLayer;
@@ -168,7 +169,7 @@ pub const SAMPLES: &str = "samples.safetensors";
 pub const READOUT: &str = "readout.json";
 
 /// The layer of format training.
-const FORMAT: &str = "format.safetensors";
+pub(crate) const FORMAT: &str = "format.safetensors";
 
 /// The layers that draw the input from capsules.
 pub(crate) const DECODER: &str = "decoder.safetensors";
@@ -194,7 +195,7 @@ impl Run {
     /// # Errors
     /// `Occupied` if the folder holds anything; `Io`.
     pub fn create(path: &Path, config: &TrainConfig) -> Result<Self, RunError> {
-        fs::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
+        disk::create_dir_all(path).map_err(|source| FileError::Io { path: path.into(), source })?;
         // A run that was killed before its configuration was whole leaves these and nothing else.
         let leftovers = [format!("{CONFIG}{PART}"), format!("{DATA_CSV}{PART}")].map(|name| path.join(name));
         if entries(path)?.iter().any(|entry| !leftovers.contains(entry)) {
@@ -257,10 +258,7 @@ impl Run {
     /// `Io`.
     pub(crate) fn forget_failure(&self) -> Result<(), FileError> {
         let path = self.file(FAILURE);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(FileError::Io { path, source }),
-            _ => Ok(()),
-        }
+        disk::remove(&path).map_err(|source| FileError::Io { path, source })
     }
 
     fn at(path: &Path) -> Self {
@@ -268,8 +266,9 @@ impl Run {
     }
 
     /// Removes the run that a folder holds, if it holds one, for [`Run::create`] to make another. Everything in the
-    /// folder is looked at before anything is removed, and the configuration goes last, so that what is left when this
-    /// is interrupted is still a run.
+    /// folder is looked at before anything is removed. The list of digests and the summary go first and the configuration last, so
+    /// that what is left when this is interrupted is a run whose training has not ended; checkpoints go before the records that
+    /// they count on.
     ///
     /// # Errors
     /// `Foreign` naming the first thing that no run makes, `InUse` if a process works in it; nothing is removed then. `Io`.
@@ -283,7 +282,8 @@ impl Run {
         let mut doomed = Vec::new();
         Self::look_at(path, &mut doomed)?;
         for entry in doomed {
-            let removed = if is_folder(&entry) { fs::remove_dir(&entry) } else { fs::remove_file(&entry) };
+            // One after the other, after a power cut as well.
+            let removed = if is_folder(&entry) { disk::remove_dir(&entry) } else { disk::remove(&entry) };
             removed.map_err(|source| FileError::Io { path: entry, source })?;
         }
         drop(held);
@@ -297,9 +297,10 @@ impl Run {
             name.starts_with(MEMBER) && is_folder(entry)
         };
         let (members, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(is_member);
+        let mut of_members = Vec::new();
         for member in members {
-            Self::look_at(&member, doomed)?;
-            doomed.push(member);
+            Self::look_at(&member, &mut of_members)?;
+            of_members.push(member);
         }
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         for entry in own {
@@ -339,9 +340,20 @@ impl Run {
         if let Some(stranger) = stranger {
             return Err(RunError::Foreign { path: stranger.clone() });
         }
-        files.sort_by_key(named_so);
-        doomed.append(&mut files);
-        doomed.append(&mut folders);
+        let place = |file: &PathBuf| match file {
+            file if is_named(file, &[DIGESTS]) => 0,
+            file if is_named(file, &[SUMMARY]) => 1,
+            // Without this list what lies aside is no result.
+            file if is_named(file, &[WHOLE]) => 2,
+            file if file.parent() != Some(path) => 3,
+            _ => 4,
+        };
+        let (config, mut files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(named_so);
+        files.sort_by_key(place);
+        let rest = files.split_off(files.partition_point(|file| place(file) < 3));
+        for mut next in [files, of_members, rest, folders, config] {
+            doomed.append(&mut next);
+        }
         Ok(())
     }
 
@@ -355,8 +367,8 @@ impl Run {
         let name = format!("{dataset}-{}-{}-seed{}", config.model, config.method.name, config.seed);
         for number in 1.. {
             let path = parent.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-            fs::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
-            match fs::create_dir(&path) {
+            disk::create_dir_all(parent).map_err(|source| FileError::Io { path: parent.into(), source })?;
+            match disk::create_dir(&path) {
                 Ok(()) => return Self::create(&path, config),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(FileError::Io { path, source }.into()),
@@ -669,9 +681,9 @@ impl Run {
     /// `Io`.
     pub fn synced_metrics_bytes(&self) -> Result<u64, FileError> {
         let path = self.file(METRICS);
-        let length = File::options().append(true).open(&path).and_then(|file| {
-            file.sync_all()?;
-            Ok(file.metadata()?.len())
+        let length = disk::open(&path, Opening::Present).and_then(|file| {
+            file.sync()?;
+            Ok(file.file().metadata()?.len())
         });
         match length {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),

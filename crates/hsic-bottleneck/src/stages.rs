@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use hsic_data::disk;
 use hsic_learn::session::Session;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ impl Run {
     pub fn save_stage(&self, step: u64, session: &dyn Session, part: &StagePart) -> Result<(), FileError> {
         let folder = self.file("checkpoint");
         let path = folder.join(stage_name(&part.blocks, step));
-        fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
+        disk::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder, source })?;
         let record = session.state();
         let weights = session.weights().into_iter().skip(part.tensors.start).take(part.tensors.len()).collect();
         let (tensors, counts) = tensors_of(weights, &record, part.blocks.clone());
@@ -131,10 +132,5 @@ impl Run {
 
 /// Removes a file that may not be there.
 fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::Io { path: path.into(), source: error })
-        }
-        _ => Ok(()),
-    }
+    disk::remove(path).map_err(|source| FileError::Io { path: path.into(), source })
 }

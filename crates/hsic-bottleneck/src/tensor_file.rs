@@ -1,11 +1,12 @@
 //! Tensors in files of the safetensors format: written aside, read with distrust.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use hsic_data::dataset::{Content, GrowingContent};
+use hsic_data::disk::{self, Opening};
 use hsic_nn::network::{NamedTensor, Network, StoredTensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 
@@ -94,7 +95,7 @@ pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
     replace(path, |aside| {
         let mut header = header(&tensors, metadata)?.into_bytes();
         header.resize(header.len().next_multiple_of(8), b' ');
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(aside)?);
+        let mut file = BufWriter::with_capacity(1 << 20, disk::open(aside, Opening::Emptied)?);
         let seal = metadata.iter().any(|&(_, text)| text == UNSEALED).then(|| digest_at(&header)).flatten();
         let mut digest = GrowingContent::default();
         let mut write = |bytes: &[u8]| {
@@ -117,7 +118,7 @@ pub(crate) fn save_with<'a, V: Into<Values<'a>>>(
             file.seek(SeekFrom::Start((size_of::<u64>() + at) as u64))?;
             file.write_all(digest.content().sha256.as_bytes())?;
         }
-        file.sync_all()
+        file.sync()
     })
 }
 

@@ -179,7 +179,7 @@ pub fn train_session<S: Session>(
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
     let outcome = end(config, session, data, &place, (reached, beside, meter), &mut listeners, stop)?;
     if further && matches!(outcome, Outcome::Finished(_)) {
-        run.take_aside()?;
+        run.take_aside(&[])?;
     }
     Ok(outcome)
 }

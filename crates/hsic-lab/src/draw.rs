@@ -22,6 +22,8 @@ mod ticks;
 use std::io;
 use std::path::Path;
 
+use hsic_bottleneck::disk;
+
 use crate::figure::plot::{Marks, Plot};
 
 pub use error::DrawError;
@@ -68,10 +70,7 @@ pub fn clear(folder: &Path, svg: &str) -> io::Result<()> {
     if cfg!(feature = "png") || std::fs::read(folder.join(SVG)).is_ok_and(|old| old == svg.as_bytes()) {
         return Ok(());
     }
-    match std::fs::remove_file(folder.join(PNG)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    disk::remove(&folder.join(PNG))
 }
 
 /// A figure as SVG, readable in light and dark surroundings and without color vision.

@@ -3,11 +3,12 @@
 //! A training that is at work has an observer for that, and a run that was trained before is told to the same observer from
 //! its records.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hsic_data::disk::{self, Opening, Output};
 use hsic_learn::error::BoxError;
 use hsic_learn::judge::monitor::MonitorReport;
 use hsic_learn::session::Session;
@@ -41,7 +42,7 @@ pub fn tensorboard(run: &Run, folder: &Path) -> Result<PathBuf, Error> {
     let begin = written(run) - seconds.unwrap_or(0.0);
     let file = folder.join(format!("{EVENTS}{:010.0}.hsic", begin.floor()));
     let said = |source| Error::from(RunError::from(FileError::Io { path: file.clone(), source }));
-    fs::create_dir_all(folder).map_err(said)?;
+    disk::create_dir_all(folder).map_err(said)?;
     let mut told = Told { events: Events::begin(Vec::new(), begin).map_err(said)?, judged: config.judged_on() };
     let mut at = Moment { clock: begin, step: 0 };
     for record in &records {
@@ -164,7 +165,7 @@ fn by_block(values: &mut Values, name: &str, of: &[f64]) {
 
 /// Tells TensorBoard of a training while it is at work: a file of events for each process that worked on it.
 pub struct TensorBoard {
-    told: Told<File>,
+    told: Told<Output>,
     path: PathBuf,
     /// Steps done.
     step: u64,
@@ -180,8 +181,8 @@ impl TensorBoard {
         let clock = now();
         let path = folder.join(format!("{EVENTS}{:010.0}.{}.hsic", clock.floor(), std::process::id()));
         let io = |source| FileError::Io { path: path.clone(), source };
-        fs::create_dir_all(folder).map_err(io)?;
-        let file = File::options().create(true).append(true).open(&path).map_err(io)?;
+        disk::create_dir_all(folder).map_err(io)?;
+        let file = disk::open(&path, Opening::Appended).map_err(io)?;
         let events = Events::begin(file, clock).map_err(io)?;
         Ok(Self { told: Told { events, judged }, path, step: 0, begun: false })
     }
@@ -236,6 +237,7 @@ impl Observer for TensorBoard {
 #[cfg(test)]
 mod tests {
     use hsic_data::dataset::{LoadOptions, load};
+    use hsic_data::disk::{self, Opening, Output};
 
     use super::*;
     use crate::config::TrainOptions;

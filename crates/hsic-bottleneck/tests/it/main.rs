@@ -10,6 +10,7 @@ mod capsules;
 mod cifar;
 mod clipping;
 mod conclusion;
+mod crashes;
 mod datasets;
 mod digests;
 mod division;

@@ -1,6 +1,5 @@
 //! `hsic compare`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +9,7 @@ use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, source};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::{METHODS, Methods};
@@ -179,7 +179,7 @@ fn command(options: &TrainOptions, methods: &str, budget: &str, seeds: u64) -> S
 
 /// Writes what a comparison came to, in every form.
 fn save(folder: &Path, record: &ComparisonRecord) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let svg = draw::svg(&record.plot, &format!("Learning methods on {}", record.data.join(", ")));
     let pictures = draw::files(&svg)?;
     draw::clear(folder, &svg).with_context(|| folder.display().to_string())?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::export::{ExportFormat, Input, export, onnx, tensorboard};
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::judge::values::ValueReadout;
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
     // Loaded, not copied: what is exported has been checked.
     let predictor = Predictor::open(&run)?;
     if let Some(parent) = output.parent().filter(|_| !named) {
-        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        disk::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     }
     match format {
         FileFormat::Onnx => {
@@ -108,7 +109,7 @@ fn told_to_tensorboard(run: &Run, output: &Path, named: bool, force: bool) -> an
         }
     }
     for old in events(output)? {
-        fs::remove_file(&old).with_context(|| old.display().to_string())?;
+        disk::remove_file(&old).with_context(|| old.display().to_string())?;
     }
     tensorboard(run, output)?;
     Ok(())
@@ -153,7 +154,7 @@ fn tensors(
 
 /// Writes a folder that a hub of models shows: tensors, what they are for a program, and what they are for a reader.
 fn hub(predictor: &Predictor, unformatted: bool, run: &Run, output: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(output).with_context(|| output.display().to_string())?;
+    disk::create_dir_all(output).with_context(|| output.display().to_string())?;
     tensors(predictor, unformatted, run.path(), ExportFormat::Safetensors, &output.join(TENSORS))?;
     let report = RunReport::read(run)?;
     let summary = run.summary()?;

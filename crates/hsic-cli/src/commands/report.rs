@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::filters::Filters;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN, Run};
@@ -116,7 +117,7 @@ pub(crate) fn run(arguments: ReportArguments) -> anyhow::Result<ExitCode> {
     for (path, known) in [(&written.html, html::GENERATOR), (&written.markdown, markdown::MADE_BY)] {
         check_own(path, known)?;
     }
-    fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
+    disk::create_dir_all(&output).with_context(|| output.display().to_string())?;
     write_atomically(&written.html, page.as_bytes())?;
     write_atomically(&written.markdown, text.as_bytes())?;
     if let Some(folder) = &arguments.figures {

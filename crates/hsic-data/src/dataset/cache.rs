@@ -11,6 +11,7 @@ use super::content::Content;
 use super::error::DatasetError;
 use super::packed::{self, Asked, Whole};
 use super::source::LoadOptions;
+use crate::disk::{self, Opening, Output};
 
 /// Ends the name of a packed file.
 const ENDING: &str = "packed";
@@ -170,7 +171,7 @@ impl Cache {
         let mut last = None;
         for folder in &self.folders {
             let path = folder.join(&name);
-            match fs::create_dir_all(folder).and_then(|()| Draft::open(&path)) {
+            match disk::create_dir_all(folder).and_then(|()| Draft::open(&path)) {
                 Ok(draft) => return Ok(draft),
                 Err(source) => last = Some(DatasetError::Io { path, source }),
             }
@@ -184,7 +185,7 @@ impl Cache {
 pub(super) struct Draft {
     aside: PathBuf,
     path: PathBuf,
-    file: File,
+    file: Output,
     kept: bool,
     waited: bool,
 }
@@ -195,18 +196,18 @@ impl Draft {
         let aside = path.with_extension(ASIDE);
         let mut waited = false;
         loop {
-            let file = File::options().create(true).truncate(false).read(true).write(true).open(&aside)?;
-            match file.try_lock() {
+            let file = disk::open(&aside, Opening::Kept)?;
+            match file.file().try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    file.lock()?;
+                    file.file().lock()?;
                     waited = true;
                 }
                 // Some file systems cannot lock; two that write at once there leave a file whose checksums do not hold.
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            if is_at(&file, &aside) {
+            if is_at(file.file(), &aside) {
                 return Ok(Self { aside, path: path.to_owned(), file, kept: false, waited });
             }
             // Whoever had it has given it its name, or deleted it: it is no longer the file aside.
@@ -227,9 +228,9 @@ impl Draft {
     ///
     /// # Errors
     /// `Io`.
-    pub(super) fn empty(&self) -> Result<File, DatasetError> {
+    pub(super) fn empty(&self) -> Result<Output, DatasetError> {
         let io = |source| DatasetError::Io { path: self.aside.clone(), source };
-        self.file.set_len(0).and_then(|()| self.file.try_clone()).map_err(io)
+        self.file.set_len(0).map(|()| self.file.shared()).map_err(io)
     }
 
     /// Gives the file its name.
@@ -237,8 +238,7 @@ impl Draft {
     /// # Errors
     /// `Io`.
     pub(super) fn keep(mut self) -> Result<(), DatasetError> {
-        let renamed = fs::rename(&self.aside, &self.path);
-        renamed.map_err(|source| DatasetError::Io { path: self.path.clone(), source })?;
+        disk::rename(&self.aside, &self.path).map_err(|source| DatasetError::Io { path: self.path.clone(), source })?;
         self.kept = true;
         Ok(())
     }
@@ -248,10 +248,10 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if !self.kept {
             // On a full disk the half file would take the room that is missing.
-            drop(fs::remove_file(&self.aside));
+            drop(disk::remove_file(&self.aside));
         }
         // A copy of the handle reads on: closing this one does not unlock.
-        drop(self.file.unlock());
+        drop(self.file.file().unlock());
     }
 }
 

@@ -11,7 +11,7 @@ mod curl;
 mod tls;
 mod transport;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
@@ -22,6 +22,7 @@ use super::facts::{home, is_archive, present};
 use super::gzip::DEFLATE_RATIO;
 use super::verify::{check, hash_file};
 use super::{DatasetError, DatasetSource, Download};
+use crate::disk::{self, Opening};
 use transport::{Failure, Transport};
 
 /// What a fetch has done.
@@ -113,7 +114,7 @@ fn fetch_by(
         if is_archive(download.name) {
             let path = folder.join(download.name);
             unpack(&path, &folder)?;
-            fs::remove_file(&path).map_err(io_at(&path))?;
+            disk::remove_file(&path).map_err(io_at(&path))?;
         }
     }
     let files = facts.files.iter().filter_map(|file| present(&place, file.name)).collect();
@@ -148,7 +149,7 @@ impl Fetcher<'_> {
     /// Fetches the first of the files that are lacking; returns the bytes that were transferred.
     fn fetch(&self, lacking: &[Download], progress: &mut dyn FnMut(Transfer<'_>)) -> Result<u64, DatasetError> {
         let Some(download) = lacking.first() else { return Ok(0) };
-        fs::create_dir_all(self.folder).map_err(io_at(self.folder))?;
+        disk::create_dir_all(self.folder).map_err(io_at(self.folder))?;
         let path = self.folder.join(download.name);
         let part = self.folder.join(format!("{}.part", download.name));
         if path.is_file() {
@@ -158,6 +159,8 @@ impl Fetcher<'_> {
         }
         let mut transferred = 0;
         let mut reasons = Vec::new();
+        // What an earlier process left may have lost bytes in a power cut, for which no mirror is to be blamed.
+        let mut inherited = part.is_file();
         for mirror in self.mirrors {
             let address = format!("{}/{}", mirror.trim_end_matches('/'), download.name);
             // A mirror that gives more than there was is asked for the rest: each turn adds a byte, so that turns end.
@@ -188,11 +191,15 @@ impl Fetcher<'_> {
                 }
                 let found = hash_file(&part)?;
                 if found == download.sha256 {
-                    File::open(&part).and_then(|file| file.sync_all()).map_err(io_at(&part))?;
-                    fs::rename(&part, &path).map_err(io_at(&path))?;
+                    disk::open(&part, Opening::Present).and_then(|file| file.sync()).map_err(io_at(&part))?;
+                    disk::rename(&part, &path).map_err(io_at(&path))?;
                     return Ok(transferred);
                 }
-                fs::remove_file(&part).map_err(io_at(&part))?;
+                disk::remove_file(&part).map_err(io_at(&part))?;
+                if std::mem::take(&mut inherited) {
+                    most = 0;
+                    continue;
+                }
                 reasons.push(format!("{address}: SHA-256 {found}, expected {}", download.sha256));
                 break;
             }
@@ -221,7 +228,7 @@ impl Fetcher<'_> {
             return Ok(Attempt::Whole);
         }
         if done > download.bytes {
-            fs::remove_file(part).map_err(io_at(part))?;
+            disk::remove_file(part).map_err(io_at(part))?;
             done = 0;
         }
         let web = ["http://", "https://"]
@@ -242,8 +249,7 @@ impl Fetcher<'_> {
             200 => done = 0,
             status => return Ok(Attempt::Refused(format!("HTTP status {status}"))),
         }
-        let mut options = OpenOptions::new();
-        let file = options.create(true).write(true).append(done > 0).truncate(done == 0).open(part);
+        let file = disk::open(part, if done > 0 { Opening::Appended } else { Opening::Emptied });
         let mut file = file.map_err(io_at(part))?;
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -261,7 +267,7 @@ impl Fetcher<'_> {
             *transferred += count as u64;
             if done > download.bytes {
                 drop(file);
-                fs::remove_file(part).map_err(io_at(part))?;
+                disk::remove_file(part).map_err(io_at(part))?;
                 return Ok(Attempt::Refused(format!("more than the expected {} bytes", download.bytes)));
             }
             file.write_all(&buffer[..count]).map_err(io_at(part))?;
@@ -278,27 +284,27 @@ fn names(downloads: &[Download]) -> Vec<&'static str> {
 fn unpack(path: &Path, folder: &Path) -> Result<(), DatasetError> {
     let aside = folder.join(".unpacking");
     if aside.exists() {
-        fs::remove_dir_all(&aside).map_err(io_at(&aside))?;
+        disk::remove_dir_all(&aside).map_err(io_at(&aside))?;
     }
     let files = unpack_aside(path, &aside);
     let moved = files.and_then(|files| {
         for file in files {
             let target = folder.join(&file);
             if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent).map_err(io_at(parent))?;
+                disk::create_dir_all(parent).map_err(io_at(parent))?;
             }
-            fs::rename(aside.join(&file), &target).map_err(io_at(&target))?;
+            disk::rename(&aside.join(&file), &target).map_err(io_at(&target))?;
         }
         Ok(())
     });
     // Nothing is left of an archive that is refused.
-    let cleared = fs::remove_dir_all(&aside).map_err(io_at(&aside));
+    let cleared = disk::remove_dir_all(&aside).map_err(io_at(&aside));
     moved.and(cleared)
 }
 
 /// Writes the files of an archive below `aside`; returns their paths in it.
 fn unpack_aside(path: &Path, aside: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    fs::create_dir_all(aside).map_err(io_at(aside))?;
+    disk::create_dir_all(aside).map_err(io_at(aside))?;
     let file = File::open(path).map_err(io_at(path))?;
     let mut room = file.metadata().map_err(io_at(path))?.len().saturating_mul(DEFLATE_RATIO);
     let mut archive = tar::Archive::new(GzDecoder::new(file));
@@ -320,17 +326,17 @@ fn unpack_aside(path: &Path, aside: &Path) -> Result<Vec<PathBuf>, DatasetError>
         room = room.checked_sub(entry.size()).ok_or_else(|| refuse("more bytes than the archive can hold"))?;
         let target = aside.join(&name);
         if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(io_at(parent))?;
+            disk::create_dir_all(parent).map_err(io_at(parent))?;
         }
         // A name that comes twice would be written through the first.
-        let file = OpenOptions::new().write(true).create_new(true).open(&target);
+        let file = disk::open(&target, Opening::New);
         let mut file = file.map_err(io_at(&target))?;
         let written = io::copy(&mut entry, &mut file).map_err(io_at(path))?;
         if written < entry.size() {
             let expected = entry.size();
             return Err(DatasetError::Truncated { path: path.join(&name), what: "data", found: written, expected });
         }
-        file.sync_all().map_err(io_at(&target))?;
+        file.sync().map_err(io_at(&target))?;
         files.push(name);
     }
     Ok(files)

@@ -1,5 +1,6 @@
 //! Fetching from a server of the test's own on the loopback interface.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::dataset::{Content, Facts, KnownFile, LoadOptions, Shape, Split};
+use crate::disk::{Fault, FileSystem, Recorder, Trouble};
 
 /// What a server does with one request; after the last it refuses connections.
 #[derive(Clone, Copy)]
@@ -170,6 +172,16 @@ fn a_later_process_takes_up_what_an_earlier_one_left(by: &dyn Transport) {
     let (address, asked) = serve(&content, &[Answer::Rest]);
     assert_eq!(get(by, folder.path(), &[&address], &content).unwrap(), 50_000);
     assert_eq!(*asked.lock().unwrap(), [150_000]);
+    assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
+
+    // Of one that a power cut took bytes of all is fetched anew, and the mirror is not blamed.
+    let folder = tempfile::tempdir().unwrap();
+    let mut torn = content[..150_000].to_vec();
+    torn[131_072..].fill(0);
+    fs::write(folder.path().join("file.gz.part"), torn).unwrap();
+    let (address, asked) = serve(&content, &[Answer::Rest, Answer::Rest]);
+    assert_eq!(get(by, folder.path(), &[&address], &content).unwrap(), 250_000);
+    assert_eq!(*asked.lock().unwrap(), [150_000, 0]);
     assert_eq!(fs::read(folder.path().join("file.gz")).unwrap(), content);
 
     // A server that knows no ranges sends all of it.
@@ -357,6 +369,38 @@ fn an_archive_is_fetched_once_and_leaves_its_files(by: &dyn Transport) {
     fs::remove_file(&file).unwrap();
     fs::write(data.join("packed/a.tar.gz"), &content).unwrap();
     assert_eq!((get().unwrap().bytes, fs::read(&file).unwrap()), (0, b"one".to_vec()));
+}
+
+#[test]
+fn an_archive_is_unpacked_whole_after_any_call_of_the_disk_has_failed() {
+    use tar::EntryType;
+    let files = [(EntryType::Regular, "inner/one.bin", &b"one"[..]), (EntryType::Regular, "two.bin", b"two")];
+    for lasting in [false, true] {
+        for call in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let place = archive(folder.path(), &files);
+            let fault = Fault { call, trouble: Trouble::NoSpace, lasting };
+            let recorder = Arc::new(Recorder::failing(folder.path(), Some(fault)).unwrap());
+            let mounted = disk::mount(folder.path(), Arc::clone(&recorder) as Arc<dyn FileSystem>);
+            let ended = unpack(&place, folder.path());
+            drop(mounted);
+            if recorder.troubled() == 0 {
+                ended.unwrap();
+                assert!(call > 15, "{call}");
+                break;
+            }
+            let DatasetError::Io { path, source } = ended.unwrap_err() else { panic!("call {call}") };
+            assert!(path.starts_with(folder.path()) && source.raw_os_error() == Some(28), "{call}: {path:?} {source}");
+            let aside = folder.path().join(".unpacking");
+            // The failure may be that of the removal, once all is in its place.
+            let moved = folder.path().join("two.bin").exists();
+            assert!(moved || !aside.exists(), "{call}");
+            unpack(&place, folder.path()).unwrap();
+            assert_eq!(fs::read(folder.path().join("inner/one.bin")).unwrap(), b"one");
+            assert_eq!(fs::read(folder.path().join("two.bin")).unwrap(), b"two");
+            assert!(!aside.exists());
+        }
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use super::table_fault::TableFault;
 use super::task::Task;
 use super::verify::files;
 use super::{archive, cifar, digits, folder, idx, idx_folder, labeled, table, table_file};
+use crate::disk;
 use crate::names::same;
 
 /// Every data set known by name.
@@ -153,7 +154,7 @@ pub fn packed_files(name_or_path: &str, options: &LoadOptions) -> Result<Vec<Pac
 pub fn uncache(name_or_path: &str, options: &LoadOptions) -> Result<Vec<PackedFile>, DatasetError> {
     let files = packed_files(name_or_path, options)?;
     for PackedFile { path, .. } in &files {
-        std::fs::remove_file(path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
+        disk::remove_file(path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
     }
     Ok(files)
 }

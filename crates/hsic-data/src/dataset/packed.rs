@@ -215,7 +215,7 @@ impl From<Given> for Whole {
 ///
 /// # Panics
 /// If the rows lie elsewhere.
-pub(super) fn describe(packer: &Packer, whole: &Whole, asked: Asked) -> Result<(), DatasetError> {
+pub(super) fn describe(packer: &mut Packer, whole: &Whole, asked: Asked) -> Result<(), DatasetError> {
     let stored = |dataset: &Dataset| Part::of(dataset).expect("both parts of a data set lie in one file");
     let description = Description {
         asked,

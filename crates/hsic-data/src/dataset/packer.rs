@@ -1,16 +1,17 @@
 //! Writes rows to a file, from which they are read by their positions.
 
-use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::DatasetError;
 use super::stored::{Chosen, Element, PART_BYTES, PartedFile, StoredRows};
+use crate::disk::{self, Opening, Output};
 
 /// A file that rows are added to.
 #[derive(Debug)]
 pub(super) struct Packer {
+    out: Output,
     file: Arc<PartedFile>,
     element: Element,
     columns: usize,
@@ -24,9 +25,14 @@ pub(super) struct Packer {
 
 impl Packer {
     /// Rows of so many values go into a file that is empty; `path` is what messages call it.
-    pub(super) fn new(path: &Path, file: File, element: Element, columns: usize) -> Self {
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(super) fn new(path: &Path, out: Output, element: Element, columns: usize) -> Result<Self, DatasetError> {
+        let file = out.file().try_clone().map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
         let file = Arc::new(PartedFile::growing(path, file));
-        Self { file, element, columns, part: Vec::with_capacity(PART_BYTES as usize), sums: Vec::new(), rows: 0 }
+        let part = Vec::with_capacity(PART_BYTES as usize);
+        Ok(Self { out, file, element, columns, part, sums: Vec::new(), rows: 0 })
     }
 
     /// The row that is added next.
@@ -118,15 +124,15 @@ impl Packer {
     ///
     /// # Errors
     /// `Io`.
-    pub(super) fn end(&self, tail: &[u8]) -> Result<(), DatasetError> {
-        let mut file = self.file.handle();
-        let written = file.seek(SeekFrom::End(0)).and_then(|_| file.write_all(tail)).and_then(|()| file.sync_all());
+    pub(super) fn end(&mut self, tail: &[u8]) -> Result<(), DatasetError> {
+        let out = &mut self.out;
+        let written = out.seek(SeekFrom::End(0)).and_then(|_| out.write_all(tail)).and_then(|()| out.sync());
         written.map_err(|source| self.unwritten(source))
     }
 
     fn end_part(&mut self) -> Result<(), DatasetError> {
         self.sums.push(crc32fast::hash(&self.part));
-        let written = self.file.handle().write_all(&self.part);
+        let written = self.out.write_all(&self.part);
         written.map_err(|source| self.unwritten(source))?;
         self.part.clear();
         Ok(())
@@ -154,12 +160,12 @@ impl Aside {
         let numbers =
             (0u32..).map(|number| samples.path().with_extension(format!("{}-{number}.features", std::process::id())));
         for path in numbers {
-            match File::options().create_new(true).read(true).write(true).open(&path) {
+            match disk::open(&path, Opening::New) {
                 Ok(file) => {
                     // Where the system allows it the name goes at once, and the file with the process, however that ends.
                     let named =
-                        Named(if cfg!(unix) && fs::remove_file(&path).is_ok() { None } else { Some(path.clone()) });
-                    return Ok(Self { packer: Packer::new(&path, file, Element::Float, columns), named });
+                        Named(if cfg!(unix) && disk::remove_file(&path).is_ok() { None } else { Some(path.clone()) });
+                    return Ok(Self { packer: Packer::new(&path, file, Element::Float, columns)?, named });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(DatasetError::Io { path, source }),
@@ -221,7 +227,7 @@ impl Drop for Named {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             // If this fails, a file is left that nobody reads.
-            drop(fs::remove_file(path));
+            drop(disk::remove_file(path));
         }
     }
 }

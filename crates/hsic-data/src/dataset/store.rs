@@ -98,7 +98,7 @@ impl<'c> Store<'c> {
         if draft.waited() && cache.find(options, known)?.is_some() {
             return Err(DatasetError::Packed { path: draft.path().to_owned(), fault: PackedFault::Meanwhile });
         }
-        let packer = Packer::new(draft.path(), draft.empty()?, element, columns);
+        let packer = Packer::new(draft.path(), draft.empty()?, element, columns)?;
         let free = self.free();
         self.file = Some(Writing { draft, asked, packer, free });
         Ok(())
@@ -149,8 +149,8 @@ impl<'c> Store<'c> {
     /// # Errors
     /// `Io`.
     pub(super) fn finish(self, whole: &mut Whole) -> Result<(), DatasetError> {
-        let Some(Writing { draft, asked, packer, free }) = self.file else { return Ok(()) };
-        packed::describe(&packer, whole, asked)?;
+        let Some(Writing { draft, asked, mut packer, free }) = self.file else { return Ok(()) };
+        packed::describe(&mut packer, whole, asked)?;
         let file = draft.path().to_owned();
         draft.keep()?;
         whole.origin.notes.push(Note::Packed { file, bytes: packer.bytes(), free, made: true });

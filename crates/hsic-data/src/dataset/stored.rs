@@ -90,10 +90,6 @@ impl PartedFile {
         &self.path
     }
 
-    pub(super) fn handle(&self) -> &File {
-        &self.file
-    }
-
     /// Reads bytes from `place` on, counted from the first row.
     fn read(&self, place: u64, out: &mut [u8]) -> Result<(), DatasetError> {
         let (start, _) = self.span.get().copied().unwrap_or_default();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::Content;
+use hsic_bottleneck::disk;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::{FileError, write_atomically};
 use serde::{Deserialize, Serialize};
@@ -97,11 +98,12 @@ impl Settings {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(self).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
-        std::fs::create_dir_all(folder).map_err(|source| FileError::Io { path: folder.into(), source })?;
+        disk::create_dir_all(folder).map_err(|source| FileError::Io { path: folder.into(), source })?;
         // Each of them writes a file of its own, and the names of all become one: what is in them is the same.
         let own = folder.join(format!("{SETTINGS}.{:016x}", RandomState::new().build_hasher().finish()));
         write_atomically(&own, text.as_bytes())?;
-        Ok(std::fs::rename(&own, &path).map_err(|source| FileError::Io { path, source })?)
+        let named = disk::rename(&own, &path).inspect_err(|_| drop(disk::remove_file(&own)));
+        Ok(named.map_err(|source| FileError::Io { path, source })?)
     }
 
     /// In what those of a folder differ from these: what the folder has, what is asked for.

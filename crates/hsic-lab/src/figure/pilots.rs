@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::disk;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::{FileError, write_atomically};
 use hsic_bottleneck::pilot::Pilot;
@@ -50,7 +51,7 @@ impl Pilots {
         let made = make(&like)?;
         let keep = || {
             let text = serde_json::to_string(&made).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
-            std::fs::create_dir_all(&self.0).map_err(|source| FileError::Io { path: self.0.clone(), source })?;
+            disk::create_dir_all(&self.0).map_err(|source| FileError::Io { path: self.0.clone(), source })?;
             write_atomically(&path, text.as_bytes())
         };
         keep().map_err(Error::from)?;

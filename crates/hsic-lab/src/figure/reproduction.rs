@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::dataset::{Content, source, stem};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
@@ -233,7 +234,7 @@ impl Reproduction {
         pictures: &[(&str, &[u8])],
     ) -> Result<PathBuf, Error> {
         let folder = self.figure_folder(figure);
-        std::fs::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder.clone(), source })?;
+        disk::create_dir_all(&folder).map_err(|source| FileError::Io { path: folder.clone(), source })?;
         let malformed = |error: &dyn std::fmt::Display| FileError::malformed(&folder, error, "a figure");
         let trainings = figure.trainings(&self.scope).into_iter();
         let named = trainings.map(|training| NamedOptions { label: training.label, options: training.options });

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hsic_bottleneck::assemble::network_for;
 use hsic_bottleneck::config::{TrainConfig, TrainOptions};
 use hsic_bottleneck::dataset::{self, Content, LoadOptions, Split, source, stem};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::files::FileError;
 use hsic_bottleneck::files::write_atomically;
@@ -290,8 +291,7 @@ impl<'a> Trained<'a> {
         }
         let value = make(self)?;
         let text = serde_json::to_string(&value).map_err(|error| FileError::malformed(&path, error, "JSON"))?;
-        std::fs::create_dir_all(&self.derived)
-            .map_err(|source| FileError::Io { path: self.derived.clone(), source })?;
+        disk::create_dir_all(&self.derived).map_err(|source| FileError::Io { path: self.derived.clone(), source })?;
         write_atomically(&path, text.as_bytes())?;
         Ok(value)
     }
