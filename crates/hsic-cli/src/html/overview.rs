@@ -127,7 +127,8 @@ pub(super) fn fold(id: &str, title: &str, content: &Markup) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{comparison, reproduction};
+    use crate::compared::tests::comparison;
+    use crate::report::tests::reproduction;
 
     fn of<'k>(keys: &'k [Key], name: &str) -> &'k str {
         keys.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value)
