@@ -22,13 +22,13 @@ fn scores_and_shares_are_those_of_the_singular_values() {
         let svd = centered.thin_svd().unwrap();
         let squares: Vec<f64> = svd.S().column_vector().iter().map(|s| s * s).collect();
         let trace: f64 = squares.iter().sum();
-        for k in 0..2 {
+        for (k, square) in squares.iter().take(2).enumerate() {
             // The iteration ends at a relative change of 1e-9.
-            assert!((found.shares[k] - squares[k] / trace).abs() < 1e-7, "{n} {d} {k} {:?}", found.shares);
+            assert!((found.shares[k] - square / trace).abs() < 1e-7, "{n} {d} {k} {:?}", found.shares);
             let column: Vec<f64> = (0..n).map(|i| f64::from(found.scores[2 * i + k])).collect();
-            let other: Vec<f64> = (0..n).map(|i| svd.U()[(i, k)] * squares[k].sqrt()).collect();
+            let other: Vec<f64> = (0..n).map(|i| svd.U()[(i, k)] * square.sqrt()).collect();
             let sign = column.iter().zip(&other).map(|(a, b)| a * b).sum::<f64>().signum();
-            let scale = squares[k].sqrt();
+            let scale = square.sqrt();
             // A vector is as exact as the root of what its value is.
             let worst = column.iter().zip(&other).map(|(a, b)| (a - sign * b).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-3 * scale, "{n} {d} {k} {worst} of {scale}");
