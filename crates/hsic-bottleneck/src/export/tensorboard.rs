@@ -221,7 +221,6 @@ impl Observer for TensorBoard {
 #[cfg(test)]
 mod tests {
     use hsic_data::dataset::{LoadOptions, load};
-    use hsic_data::disk::{self, Opening, Output};
 
     use super::*;
     use crate::config::TrainOptions;
