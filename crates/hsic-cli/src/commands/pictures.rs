@@ -1,9 +1,9 @@
 //! The figures of a page as files: `hsic report --figures`.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::files::write_atomically;
 use hsic_lab::draw;
 use hsic_lab::figure::plot::Plot;
@@ -41,7 +41,7 @@ pub(crate) fn check(width: Option<PageWidth>) -> anyhow::Result<()> {
 /// Writes each figure as SVG, its points as CSV and, in a program with the feature `png`, a PDF of that width; files of these names
 /// are replaced.
 pub(crate) fn write(folder: &Path, figures: &[Figure], width: Option<PageWidth>) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     for Figure { name, title, plot } in figures {
         let PageWidth(points) = width.unwrap_or_default();
         let svg = match width {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, DatasetError, LoadOptions};
+use hsic_bottleneck::disk;
 use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::names::same;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
@@ -151,7 +152,7 @@ fn check_own(folder: &Path, name: &str) -> anyhow::Result<()> {
 
 /// Writes what it came to, in every form.
 fn save(folder: &Path, record: &SpeedRunRecord) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let svg = draw::svg(&record.plot, &crate::speedrun::title(record));
     let pictures = draw::files(&svg)?;
     draw::clear(folder, &svg).with_context(|| folder.display().to_string())?;

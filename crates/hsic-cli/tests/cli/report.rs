@@ -218,7 +218,9 @@ fn what_is_neither_a_run_nor_a_reproduction_is_named() {
     assert!(error.contains("hsic reproduce all --profile quick"), "{error}");
     let error = place.fails("report nowhere");
     assert!(
-        error.contains("nowhere: no such folder, expected the folder of a reproduction, a comparison or a run"),
+        error.contains(
+            "nowhere: no such folder, expected the folder of a reproduction, a comparison, a speed run or a run"
+        ),
         "{error}"
     );
     std::fs::create_dir(place.path("empty")).unwrap();

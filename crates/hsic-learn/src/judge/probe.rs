@@ -313,8 +313,9 @@ mod tests {
         let (readouts, accuracies, components) = of(1);
         assert_eq!(of(2), (readouts, accuracies.clone(), components.clone()));
         let accuracies: Vec<f64> = accuracies.into_iter().flatten().collect();
-        // scikit-learn's ridge classifier finds 0.9 and more on such features; one number tells few of ten classes.
-        assert!(accuracies[0] > 0.9 && accuracies[1] < 0.5 && accuracies[2] < 0.5, "{accuracies:?}");
+        // Chance is a tenth. The line itself is held against its closed form where it lies; here 200 random features of 500
+        // rows have to tell most rows, and one number has to tell few.
+        assert!(accuracies[0] > 0.5 && accuracies[1] < 0.25 && accuracies[2] < 0.25, "{accuracies:?}");
         assert!(components.iter().flatten().all(|found| found.scores.len() == 100));
         // Ten outputs that follow from one number, through a rectifier, lie on two half lines.
         assert!(components[1].as_ref().unwrap().shares.iter().sum::<f64>() > 0.999);
