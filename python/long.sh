@@ -12,7 +12,7 @@ bash python/test.sh --collect-only > /dev/null
 "$venv/bin/python" -m pip install --quiet matplotlib jax torch || echo "PyTorch, JAX and matplotlib could not be had"
 HSIC_LONG=1 bash python/test.sh
 rm -rf "$target/python-wheel"
-"$venv/bin/maturin" build --quiet --release --strip --locked -m python/Cargo.toml -o "$target/python-wheel"
+CARGO_TARGET_DIR=$target "$venv/bin/maturin" build --quiet --release --strip --locked -m python/Cargo.toml -o "$target/python-wheel"
 wheel=$(echo "$target"/python-wheel/*.whl)
 bytes=$(stat -c %s "$wheel")
 echo "$(basename "$wheel"): $bytes bytes"
