@@ -229,7 +229,7 @@ def test_a_comparison_has_a_row_a_method_and_those_made_elsewhere(tmp_path):
     assert found.rows["method"].tolist() == ["hsic", "backprop:learning-rate=0.01", "Adam"]
     assert found.rows["seed"].tolist() == [1, 1, 7] and found.rows["test_accuracy"][2] == 0.5 and found.failures == {}
     assert json.loads((tmp_path / "c" / "comparison.json").read_text()) == found.record
-    assert "Adam,,0,1,7,0.5,3" in (tmp_path / "c" / "comparison.csv").read_text()
+    assert "Adam,,,1,7,0.5,3" in (tmp_path / "c" / "comparison.csv").read_text()
     assert "Adam" in found.plot().pictures["Learning methods"] and "Adam 0.5000" in repr(found)
     # The trainings are found again, and are those of the command.
     again = hsic.compare("digits", methods="hsic,backprop:learning-rate=0.01", folder=tmp_path / "c", **options)
