@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use hsic_data::dataset::{Dataset, Shape, Split};
 use hsic_data::provenance::Provenance;
 use hsic_learn::judge::at_rest::{AtRest, FormatInput, Members};
-use hsic_learn::judge::probe::{Blocks, FITTED_ROWS, spaced};
+use hsic_learn::judge::probe::{Blocks, FITTED_ROWS};
 use hsic_learn::judge::surety::Told;
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -217,7 +217,7 @@ pub(crate) fn keep(
     let (train, test) = (&data.train, &data.test);
     let blocks = Blocks::of(AtRest::new(members, FormatInput::All));
     let readouts = blocks.readouts(train, &drawn(train.rows(), FITTED_ROWS))?;
-    let judging = spaced(test.rows(), usize::MAX);
+    let judging: Vec<usize> = (0..test.rows()).collect();
     let accuracy = readouts.accuracies(&blocks, test, &judging)?;
     let shown = drawn(test.rows(), SHOWN);
     let of_blocks = some(blocks.len());

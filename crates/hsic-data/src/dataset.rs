@@ -38,8 +38,6 @@ mod npy;
 mod npz;
 mod packed;
 mod packed_fault;
-#[cfg(test)]
-mod packed_tests;
 mod packer;
 mod parquet;
 mod part_folders;

@@ -26,9 +26,8 @@ use hsic_bottleneck::dataset::{Shape, Split, source};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::{Fault, Faults};
 use hsic_bottleneck::methods::Methods;
-use hsic_bottleneck::run::RunError;
-use hsic_bottleneck::trainer::Outcome;
 
+pub use crate::figure::store::Settled;
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
@@ -72,15 +71,6 @@ pub struct Comparison {
 #[must_use]
 pub fn training_rows(data: &Split) -> usize {
     data.train.rows() + data.origin.validation.map_or(0, |_| data.test.rows())
-}
-
-/// What a training ended with.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Settled {
-    /// It is finished, or came to no end and will not be tried again.
-    Done,
-    /// It was asked to stop.
-    Interrupted,
 }
 
 impl Comparison {
@@ -227,15 +217,7 @@ impl Comparison {
         stop: &AtomicBool,
     ) -> Result<Settled, Error> {
         self.settings()?.note(&self.folder)?;
-        match self.store.train(planned, watcher, launch, stop) {
-            Ok(Outcome::Finished(_)) => Ok(Settled::Done),
-            Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
-            Err(Error::Run(RunError::Failed { said, .. })) => {
-                self.store.note_failure(planned, &said)?;
-                Ok(Settled::Done)
-            }
-            Err(error) => Err(error),
-        }
+        self.store.settled(planned, self.store.train(planned, watcher, launch, stop))
     }
 
     fn is_open(&self, planned: &Planned) -> Result<bool, Error> {

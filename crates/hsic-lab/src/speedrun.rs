@@ -18,11 +18,9 @@ use hsic_bottleneck::dataset::{Shape, Split, TargetKind, source};
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::fault::Faults;
 use hsic_bottleneck::methods::Methods;
-use hsic_bottleneck::run::RunError;
-use hsic_bottleneck::trainer::Outcome;
 
-use crate::comparison::{Settled, VALIDATION, training_rows};
-use crate::figure::store::Store;
+use crate::comparison::{VALIDATION, training_rows};
+use crate::figure::store::{Settled, Store};
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
 use measured::Measured;
@@ -294,15 +292,7 @@ impl SpeedRun {
         launch: Launch<'_>,
         stop: &AtomicBool,
     ) -> Result<Settled, Error> {
-        match self.store.train(planned, watcher, launch, stop) {
-            Ok(Outcome::Finished(_)) => Ok(Settled::Done),
-            Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
-            Err(Error::Run(RunError::Failed { said, .. })) => {
-                self.store.note_failure(planned, &said)?;
-                Ok(Settled::Done)
-            }
-            Err(error) => Err(error),
-        }
+        self.store.settled(planned, self.store.train(planned, watcher, launch, stop))
     }
 }
 

@@ -61,6 +61,17 @@ impl Stream {
         }
     }
 
+    /// A place from each of `most` equal parts of 0 to `rows`, in ascending order; all places where there are no more. Evenly
+    /// spaced places would fall into step with rows that repeat themselves, such as classes that come in turn.
+    pub fn spread(&mut self, rows: usize, most: usize) -> Vec<usize> {
+        let parts = rows.min(most);
+        let mut place = |part: usize| {
+            let (first, end) = (part * rows / parts, (part + 1) * rows / parts);
+            first + self.below((end - first) as u64) as usize
+        };
+        (0..parts).map(&mut place).collect()
+    }
+
     /// Orders `items` at random (Fisher and Yates).
     pub fn shuffle<I>(&mut self, items: &mut [I]) {
         for last in (1..items.len()).rev() {
@@ -90,6 +101,18 @@ mod tests {
         }
         // Standard errors are 0.0032 and 0.0045; five of them.
         assert!(mean.abs() < 0.016 && (square - 1.0).abs() < 0.023, "{mean} {square}");
+    }
+
+    #[test]
+    fn places_come_from_equal_parts_and_from_each_class_of_rows_that_repeat_themselves() {
+        let places = Stream::new(2, "spread", 0).spread(10_000, 2000);
+        assert!(places.iter().enumerate().all(|(part, place)| (5 * part..5 * part + 5).contains(place)));
+        // Of ten classes in turn, 200 places each are expected; evenly spaced ones would be of two classes alone. A class has a
+        // fifth of every second part: binomial, of deviation 12.6; five of them.
+        let of = |class| places.iter().filter(|&place| place % 10 == class).count();
+        assert!((0..10).all(|class| (137..263).contains(&of(class))), "{:?}", (0..10).map(of).collect::<Vec<_>>());
+        assert_eq!(Stream::new(2, "spread", 0).spread(4, 9), [0, 1, 2, 3]);
+        assert!(Stream::new(2, "spread", 0).spread(0, 9).is_empty());
     }
 
     #[test]

@@ -20,11 +20,12 @@ use faer::MatRef;
 use rayon::prelude::*;
 
 use crate::error::{Error, check_finite, check_rows, check_shape};
+use crate::random::Stream;
 use system::{Columns, System};
 
 pub use classes::ClassRidge;
 
-/// Rows on which the penalty is chosen, at the most: evenly spaced ones of a longer table.
+/// Rows on which the penalty is chosen, at the most: of a longer table one from each of so many equal parts.
 pub const CHOSEN_ON: usize = 2048;
 
 /// Penalties that are tried first: 10 to these powers.
@@ -52,7 +53,7 @@ impl Ridge {
     ///
     /// # Cost
     /// n s^2 operations for the Gram matrix of s = min(n, d), and for each of 13 penalties some s^3, of columns also n s^2, on
-    /// at most 2,048 evenly spaced rows; penalties go over the threads of the current rayon pool, with the same bits for
+    /// at most 2,048 rows; penalties go over the threads of the current rayon pool, with the same bits for
     /// any number of them.
     pub fn fit(x: MatRef<'_, f32>, y: &[f64]) -> Result<Self, Error> {
         check_shape("features", x, 3)?;
@@ -77,10 +78,10 @@ impl Ridge {
 
 /// The penalty of the least error of rows that are left out, and that error.
 fn choose(x: &[f32], y: &[f64], d: usize) -> Result<(f64, f64), Error> {
-    let n = y.len().min(CHOSEN_ON);
-    let place = |i: usize| i * y.len() / n;
-    let x: Vec<f32> = (0..n).flat_map(|i| &x[place(i) * d..][..d]).copied().collect();
-    let y: Vec<f64> = (0..n).map(|i| y[place(i)]).collect();
+    let places = Stream::new(1, "ridge rows", 0).spread(y.len(), CHOSEN_ON);
+    let n = places.len();
+    let x: Vec<f32> = places.iter().flat_map(|place| &x[place * d..][..d]).copied().collect();
+    let y: Vec<f64> = places.iter().map(|&place| y[place]).collect();
     let columns = Columns::of(&x, d);
     let mean = y.iter().sum::<f64>() / n as f64;
     let y: Vec<f64> = y.iter().map(|value| value - mean).collect();

@@ -10,8 +10,6 @@ use hsic_bottleneck::config::given::Unread;
 use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, Sizes, TrainOptions};
 use hsic_bottleneck::dataset::{self, LoadOptions, source};
-use hsic_bottleneck::disk;
-use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::log::Observer;
 use hsic_bottleneck::methods::{METHODS, Methods};
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
@@ -23,6 +21,7 @@ use hsic_lab::figure::{Planned, flags};
 use hsic_lab::shell::quoted;
 
 use super::launch::launch;
+use super::pictures;
 use super::running::{Signals, interrupted};
 use super::share::{gathered, only, path_flag, plan};
 use crate::args::CompareArguments;
@@ -180,24 +179,19 @@ fn command(options: &TrainOptions, methods: &str, budget: &str, seeds: u64) -> S
 
 /// Writes what a comparison came to, in every form.
 fn save(folder: &Path, record: &ComparisonRecord) -> anyhow::Result<()> {
-    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let svg = draw::svg(&record.plot, &format!("Learning methods on {}", record.data.join(", ")));
-    let pictures = draw::files(&svg)?;
-    draw::clear(folder, &svg).with_context(|| folder.display().to_string())?;
     let json = serde_json::to_string_pretty(record).context("the comparison's record")?;
-    for (name, bytes) in [
-        (RECORD, json.as_bytes()),
-        ("comparison.csv", record.csv().as_bytes()),
-        ("points.csv", record.plot.csv().as_bytes()),
-        (REPORT_HTML, html::comparison(record, draw::readable).as_bytes()),
-        (REPORT_MARKDOWN, markdown::comparison(record).as_bytes()),
-    ]
-    .into_iter()
-    .chain(pictures.iter().map(|(name, bytes)| (*name, &bytes[..])))
-    {
-        write_atomically(&folder.join(name), bytes)?;
-    }
-    Ok(())
+    let svg = draw::svg(&record.plot, &format!("Learning methods on {}", record.data.join(", ")));
+    pictures::with_page(
+        folder,
+        &svg,
+        &[
+            (RECORD, &json),
+            ("comparison.csv", &record.csv()),
+            ("points.csv", &record.plot.csv()),
+            (REPORT_HTML, &html::comparison(record, draw::readable)),
+            (REPORT_MARKDOWN, &markdown::comparison(record)),
+        ],
+    )
 }
 
 #[cfg(test)]

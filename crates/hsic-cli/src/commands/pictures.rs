@@ -56,6 +56,19 @@ pub(crate) fn write(folder: &Path, figures: &[Figure], width: Option<PageWidth>)
     Ok(())
 }
 
+/// Writes a figure in every form that there is, and texts beside it by their names, into a folder that is made where it is missing.
+/// Figures of earlier forms are removed.
+pub(crate) fn with_page(folder: &Path, svg: &str, texts: &[(&str, &str)]) -> anyhow::Result<()> {
+    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let drawn = draw::files(svg)?;
+    draw::clear(folder, svg).with_context(|| folder.display().to_string())?;
+    let texts = texts.iter().map(|&(name, text)| (name, text.as_bytes()));
+    for (name, bytes) in texts.chain(drawn.iter().map(|(name, bytes)| (*name, &bytes[..]))) {
+        write_atomically(&folder.join(name), bytes)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

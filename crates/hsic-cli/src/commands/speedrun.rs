@@ -1,6 +1,7 @@
 //! `hsic speedrun`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,8 +9,6 @@ use anyhow::Context;
 use hsic_bottleneck::config::recipes::TrainingRecipe;
 use hsic_bottleneck::config::{ConfigError, TrainOptions};
 use hsic_bottleneck::dataset::{self, DatasetError, LoadOptions};
-use hsic_bottleneck::disk;
-use hsic_bottleneck::files::write_atomically;
 use hsic_bottleneck::names::same;
 use hsic_bottleneck::run::{REPORT_HTML, REPORT_MARKDOWN};
 use hsic_lab::comparison::{Budget, Settled, VALIDATION};
@@ -18,6 +17,7 @@ use hsic_lab::figure::{Set, Sources, flags};
 use hsic_lab::speedrun::{Race, SpeedRun, SpeedRunRecord, check};
 
 use super::launch::launch;
+use super::pictures;
 use super::running::{Signals, interrupted};
 use super::share::some_path_flag;
 use super::train::given;
@@ -138,7 +138,10 @@ fn command(race: &Race, budget: Budget, recipe: Option<&str>, options: &TrainOpt
 /// A folder holds one speed run: one on other data or with other options is not written over.
 fn check_own(folder: &Path, name: &str) -> anyhow::Result<()> {
     let path = folder.join(RECORD);
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        text => text.with_context(|| path.display().to_string())?,
+    };
     let kept: SpeedRunRecord = serde_json::from_str(&text)
         .map_err(|error| anyhow::anyhow!("{}: {error}, expected the record of a speed run", path.display()))?;
     anyhow::ensure!(
@@ -152,23 +155,18 @@ fn check_own(folder: &Path, name: &str) -> anyhow::Result<()> {
 
 /// Writes what it came to, in every form.
 fn save(folder: &Path, record: &SpeedRunRecord) -> anyhow::Result<()> {
-    disk::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let svg = draw::svg(&record.plot, &crate::speedrun::title(record));
-    let pictures = draw::files(&svg)?;
-    draw::clear(folder, &svg).with_context(|| folder.display().to_string())?;
     let json = serde_json::to_string_pretty(record).context("the speed run's record")?;
-    for (name, bytes) in [
-        (RECORD, json.as_bytes()),
-        ("speedrun.csv", record.csv().as_bytes()),
-        (REPORT_HTML, html::speedrun(record, draw::readable).as_bytes()),
-        (REPORT_MARKDOWN, markdown::speedrun(record).as_bytes()),
-    ]
-    .into_iter()
-    .chain(pictures.iter().map(|(name, bytes)| (*name, &bytes[..])))
-    {
-        write_atomically(&folder.join(name), bytes)?;
-    }
-    Ok(())
+    let svg = draw::svg(&record.plot, &crate::speedrun::title(record));
+    pictures::with_page(
+        folder,
+        &svg,
+        &[
+            (RECORD, &json),
+            ("speedrun.csv", &record.csv()),
+            (REPORT_HTML, &html::speedrun(record, draw::readable)),
+            (REPORT_MARKDOWN, &markdown::speedrun(record)),
+        ],
+    )
 }
 
 #[cfg(test)]

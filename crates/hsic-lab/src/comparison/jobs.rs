@@ -6,8 +6,6 @@ use std::sync::atomic::AtomicBool;
 use hsic_bottleneck::config::TrainOptions;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::log::Observer;
-use hsic_bottleneck::run::RunError;
-use hsic_bottleneck::trainer::Outcome;
 
 use super::{Budget, Comparison, Entry, Leg, Plan, Settled, TRIAL_SEED, TRIAL_SHARE, search};
 use crate::figure::{Job, JobState, Planned};
@@ -54,15 +52,7 @@ impl Comparison {
         stop: &AtomicBool,
     ) -> Result<Settled, Error> {
         self.settings()?.note(self.folder())?;
-        match self.store.train_within(planned, observers, stop) {
-            Ok(Outcome::Finished(_)) => Ok(Settled::Done),
-            Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
-            Err(Error::Run(RunError::Failed { said, .. })) => {
-                self.store.note_failure(planned, &said)?;
-                Ok(Settled::Done)
-            }
-            Err(error) => Err(error),
-        }
+        self.store.settled(planned, self.store.train_within(planned, observers, stop))
     }
 
     /// Notes in the folder what it compares on, as the first training does: what is written there before belongs to it.

@@ -15,6 +15,15 @@ use hsic_bottleneck::trainer::{Outcome, train};
 
 use super::trained::{Contents, DataCache, Place, Trained, Training, folder_name, same_options};
 
+/// What a training ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settled {
+    /// It is finished, or came to no end and will not be tried again.
+    Done,
+    /// It was asked to stop.
+    Interrupted,
+}
+
 /// A training with a seed, and where it is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
@@ -205,6 +214,23 @@ impl Store {
                 Err(RunError::Failed { path: run.path().into(), said }.into())
             }
             outcome => outcome,
+        }
+    }
+
+    /// What a training ended with. One that diverged, or whose network the method cannot train, is noted as such and is settled
+    /// by that.
+    ///
+    /// # Errors
+    /// Any other error of the training; `Run` if the note cannot be written.
+    pub(crate) fn settled(&self, planned: &Planned, outcome: Result<Outcome, Error>) -> Result<Settled, Error> {
+        match outcome {
+            Ok(Outcome::Finished(_)) => Ok(Settled::Done),
+            Ok(Outcome::Interrupted { .. }) => Ok(Settled::Interrupted),
+            Err(Error::Run(RunError::Failed { said, .. })) => {
+                self.note_failure(planned, &said)?;
+                Ok(Settled::Done)
+            }
+            Err(error) => Err(error),
         }
     }
 

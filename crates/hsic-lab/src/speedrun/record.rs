@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::measured::LeftOut;
 use super::{Course, SpeedRun, Tried};
-use crate::comparison::Settled;
 use crate::figure::Watcher;
 use crate::figure::plot::{Axis, Marks, Panel, Plot, Series, Style};
 use crate::figure::record::Machine;
+use crate::figure::store::Settled;
 
 /// A speed run as it came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

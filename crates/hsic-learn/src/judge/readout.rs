@@ -7,6 +7,7 @@
 //! of modern neural networks"); it changes no prediction. It is fitted where the network was trained, and so is as sure
 //! as the network is right *there*: on data that it fits less well it is too sure.
 
+use hsic::random::Stream;
 use hsic_data::batch::Batch;
 use hsic_data::dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::assignment::Assignment;
 use crate::judge::at_rest::AtRest;
 
-/// Training samples, evenly spaced, that the temperature is fitted to.
+/// Training samples that the temperature is fitted to, at the most: of more one from each of so many equal parts.
 const ROWS: usize = 2000;
 
 /// Temperatures looked at lie between 1 / this and this.
@@ -39,7 +40,7 @@ fn one() -> f64 {
 }
 
 impl Readout {
-    /// The readout with the temperature that makes the labels of (up to 2000 evenly spaced) rows most likely; 1 if the
+    /// The readout with the temperature that makes the labels of up to 2000 rows most likely; 1 if the
     /// rows tell nothing. The same network and rows give the same bits.
     ///
     /// # Errors
@@ -48,11 +49,10 @@ impl Readout {
     /// # Cost
     /// One inference of those rows and some 40 exponentials a unit and row: milliseconds.
     pub fn fit(at_rest: &AtRest<'_>, dataset: &Dataset, assignment: Assignment) -> Result<Self, DatasetError> {
-        let count = dataset.rows().min(ROWS);
-        let rows: Vec<usize> = (0..count).map(|i| i * dataset.rows() / count).collect();
+        let rows = Stream::new(1, "temperature rows", 0).spread(dataset.rows(), ROWS);
         let mut batch = Batch::default();
         batch.fill(dataset, &rows)?;
-        let outputs = at_rest.scores(count, &batch.x);
+        let outputs = at_rest.scores(rows.len(), &batch.x);
         let temperature = temperature(&outputs, &batch.labels, &assignment);
         Ok(Self { assignment, temperature })
     }

@@ -8,8 +8,9 @@ use faer::MatRef;
 
 use super::system::{Columns, System};
 use crate::error::{Error, check_finite, check_rows, check_shape};
+use crate::random::Stream;
 
-/// Rows on which the penalty is chosen, at the most: evenly spaced ones.
+/// Rows on which the penalty is chosen, at the most: one from each of so many equal parts.
 const CHOSEN_ON: usize = 1024;
 
 /// Penalties that are tried: 10 to these powers.
@@ -89,10 +90,10 @@ fn indicators(labels: &[usize], classes: usize) -> (Vec<f64>, Vec<f64>) {
 /// The penalty of the least error of rows that are left out; of equal errors the larger one, which is the simpler line.
 fn choose(x: &[f32], labels: &[usize], classes: usize) -> Result<f64, Error> {
     let d = x.len() / labels.len();
-    let n = labels.len().min(CHOSEN_ON);
-    let place = |i: usize| i * labels.len() / n;
-    let x: Vec<f32> = (0..n).flat_map(|i| &x[place(i) * d..][..d]).copied().collect();
-    let labels: Vec<usize> = (0..n).map(|i| labels[place(i)]).collect();
+    let places = Stream::new(1, "ridge rows", 0).spread(labels.len(), CHOSEN_ON);
+    let n = places.len();
+    let x: Vec<f32> = places.iter().flat_map(|place| &x[place * d..][..d]).copied().collect();
+    let labels: Vec<usize> = places.iter().map(|&place| labels[place]).collect();
     let columns = Columns::of(&x, d);
     let (_, centered) = indicators(&labels, classes);
     let (system, values) = (System::of(&columns, &x, &centered, classes), columns.standardized(&x));

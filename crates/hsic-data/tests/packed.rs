@@ -1,14 +1,16 @@
 //! Rows in a packed file beside the same rows in memory: the same bits, and whatever was done to the file is told.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::*;
-use crate::augment::{Augmentation, Border, Flip};
-use crate::batch::{Batch, Batches, for_each_batch};
-use crate::provenance::Provenance;
+use hsic_data::augment::{Augmentation, Border, Flip};
+use hsic_data::batch::{Batch, Batches, for_each_batch};
+use hsic_data::dataset::*;
+use hsic_data::provenance::Provenance;
 
 /// An IDX file.
 fn idx(path: &Path, magic: u32, sizes: &[u32], data: &[u8]) {
