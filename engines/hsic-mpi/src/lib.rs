@@ -33,7 +33,7 @@ pub use crate::blocks::{Blocks, Work, unfit};
 
 /// What a training over processes reads beside the options of `hsic train`.
 #[derive(Debug, clap::Args)]
-struct Options<O: clap::Args> {
+struct OverProcesses<O: clap::Args> {
     /// Blocks of each process, the first of the network first, as 2,2,3; or auto: as even as twelve steps of them show [default:
     /// auto; with --shards every process has all]
     #[arg(long, value_name = "N,...|auto")]
@@ -60,7 +60,7 @@ pub fn train<O: clap::Args>(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
     blocks: impl FnOnce(O) -> Result<Box<dyn Blocks>, BoxError>,
 ) -> ExitCode {
-    hsic_cli::train::<Options<O>>(arguments, |Options { stages, step_timeout, own }| {
+    hsic_cli::train::<OverProcesses<O>>(arguments, |OverProcesses { stages, step_timeout, own }| {
         Ok(Box::new(Mpi::start(stages, step_timeout, blocks(own)?)?))
     })
 }
