@@ -142,7 +142,7 @@ fn source(border: Border, at: Tensor, side: i64) -> (Tensor, Tensor) {
         // Mirrored at 0, then at the other edge.
         Border::Reflect => {
             let mirrored = (at.abs() - (side - 1)).abs() * -1 + (side - 1);
-            (mirrored.abs(), at.ones_like().to_kind(Kind::Bool))
+            (mirrored, at.ones_like().to_kind(Kind::Bool))
         }
     }
 }

@@ -51,7 +51,8 @@ fn result(run: &Path) -> serde_json::Value {
 #[test]
 fn two_processes_give_the_bytes_of_one() {
     let place = Place(tempfile::tempdir().expect("a folder"));
-    let maps = "--model airbench --widths 4,6 --whiten true --pool-at map --head-start small --optimizer muon";
+    let maps = "--model airbench --widths 4,6 --whiten true --pool-at map --head-start small --optimizer muon \
+                --norm-statistics running";
     for (run, options) in [
         ("hsic", "--method hsic --widths 16x3"),
         ("local", "--method hsic-local --widths 16x3 --dropout 0.2 --norm-statistics anew --report-steps 3"),

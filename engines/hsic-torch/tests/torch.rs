@@ -141,12 +141,12 @@ fn trainings_come_to_what_those_of_the_cpu_do() {
 #[test]
 fn the_recipe_comes_to_what_it_does_on_the_cpu() {
     let place = Place::new();
-    let recipe = "--recipe airbench --widths 8,16 --average lookahead --batch-size 40";
-    let data = "--train-size 800 --test-size 1000 --epochs 2 --format-epochs 0 --threads 1 --quiet";
+    let recipe = "--recipe airbench --widths 8,16 --average lookahead --epochs 2 --batch-size 40";
+    let data = "--train-size 800 --test-size 1000 --format-epochs 0 --threads 1 --quiet";
     for (index, options) in [
         format!("{recipe} --method backprop"),
         format!("{recipe} --method hsic-local --x none --classifier 1 --beta 1 --unit 2"),
-        "--widths 32x2 --batch-size 40 --method hsic-local --label-fit leave-one-out --epsilon 1e-3".to_owned(),
+        "--widths 32x2 --batch-size 40 --method hsic-local --label-fit leave-one-out --epsilon 1e-3 --epochs 10 --learning-rate 0.01".to_owned(),
     ]
     .iter()
     .enumerate()
