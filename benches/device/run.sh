@@ -69,18 +69,28 @@ if [ "$rows" -gt 0 ]; then
     done
 fi
 
-# 3. A step of the paper's network, on digits that come with the program.
+# 3. A step of the recipe, on those images.
+if [ "$rows" -gt 0 ]; then
+    size=$([ "$device" = cpu ] && echo 32 || echo 1000)
+    widths=$([ "$device" = cpu ] && echo 8,16 || echo 64,256,256)
+    for method in backprop hsic; do
+        step "step-recipe-$method" --dataset "$results/images.npz" --recipe airbench --widths "$widths" --method "$method" \
+            --batch-size "$size" --epochs 1 --report-steps 10
+    done
+fi
+
+# 4. A step of the paper's network, on digits that come with the program.
 size=$([ "$device" = cpu ] && echo 1024 || echo 20480)
 step step-mlp --train-size "$size" --test-size 256 --widths 256x6 --batch-size 256 --epochs 2
 
-# 4. The six convolutions of VGG8b and a step of back-propagation, by PyTorch itself.
+# 5. The six convolutions of VGG8b and a step of back-propagation, by PyTorch itself.
 if python3 -c "import torch" 2> /dev/null; then
     part rival python3 rival.py "$device"
 else
     echo "== no PyTorch for python3: its convolutions and its step are left out"
 fi
 
-# 5. Launches and waits, by NVIDIA's profiler, where it is there.
+# 6. Launches and waits, by NVIDIA's profiler, where it is there.
 if [ "$device" != cpu ] && command -v nsys > /dev/null; then
     part launches nsys profile --stats=true --force-overwrite=true -o "$results/launches" ./hsic-torch train --device "$device" \
         --train-size 20480 --test-size 256 --widths 256x6 --batch-size 256 --epochs 1 --format-epochs 0 --quiet --run "$results/nsys"
@@ -88,7 +98,7 @@ else
     echo "== no nsys: launches and waits are not counted by the driver (the tests count the program's own waits)"
 fi
 
-# 6. An epoch of CIFAR-10.
+# 7. An epoch of CIFAR-10.
 if [ "$device" != cpu ] && [ -d "${HSIC_DATA:-}/cifar10" ]; then
     part epoch ./hsic-torch train --device "$device" --dataset cifar10 --model vgg8b --method hsic-local --feature pool:4 --epochs 2 \
         --format-epochs 0 --run "$results/cifar10"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Trainings on libtorch's processors: lints, tests, the size of the program, and the dry run of the script for a machine with a GPU.
+# Blocks over processes are among the tests where there is an Open MPI, which it installs from Debian if it runs as root.
 # Takes PyTorch's wheel and the two of CUDA's that it needs without a GPU from PyPI (0.6 GB, 1.1 GB unpacked), and prints what
 # it runs. `torch.sh 2.11` does so with the older libtorch. Where LIBTORCH names one that is there, nothing is fetched.
 set -euo pipefail
@@ -32,8 +33,14 @@ engines=$PWD/engines/Cargo.toml
 kept=$(mktemp) && cp engines/Cargo.lock "$kept"
 trap 'cp "$kept" engines/Cargo.lock' EXIT
 part cargo update --manifest-path "$engines" tch --precise "$tch"
-part cargo clippy --manifest-path "$engines" -p hsic-torch --all-targets -- -D warnings
-part cargo test --manifest-path "$engines" -p hsic-torch
+if ! command -v mpicc > /dev/null && [ "$(id -u)" = 0 ]; then
+    part apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive part apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 libopenmpi-dev openmpi-bin libclang-dev
+fi
+features=()
+if command -v mpicc > /dev/null; then features=(--features mpi); else echo "== no Open MPI: blocks over processes are left out"; fi
+part cargo clippy --manifest-path "$engines" -p hsic-torch "${features[@]}" --all-targets -- -D warnings
+part cargo test --manifest-path "$engines" -p hsic-torch "${features[@]}"
 part bash benches/device/prepare.sh "$work/bundle"
 size=$(stat -c %s "$work/bundle/hsic-torch")
 echo "== hsic-torch has $size bytes"

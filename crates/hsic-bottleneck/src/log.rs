@@ -177,6 +177,13 @@ pub enum Warning {
         /// Memory of the objective's matrices.
         bytes: u64,
     },
+    /// The samples do not fit on the device, so each batch travels there.
+    SamplesTravel {
+        /// Bytes that they take.
+        needed: u64,
+        /// Bytes that are free there.
+        free: u64,
+    },
     /// A run goes on on another engine than the one that it was trained on.
     OtherEngine {
         /// The engine before.
@@ -248,6 +255,10 @@ impl std::fmt::Display for Warning {
                     "a step on {rows} rows takes about {time} and {memory} by the exact objective: expected a smaller batch or an \
                      approximation"
                 )
+            }
+            Self::SamplesTravel { needed, free } => {
+                let [needed, free] = [*needed, *free].map(hsic::error::Amount);
+                write!(f, "the samples take {needed}, and {free} are free on the device: each batch travels there")
             }
             Self::OtherEngine { before, now, step } => {
                 write!(

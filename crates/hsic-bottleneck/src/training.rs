@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hsic::Bottleneck;
 use hsic_data::augment::Augmentation;
-use hsic_data::batch::{Batch, Batches, for_each_batch};
+use hsic_data::batch::{Batch, Batches, for_each_batch, for_each_batch_of};
 use hsic_data::dataset::{Dataset, Quantities, Split};
 use hsic_data::fault::Faults;
 use hsic_learn::error::StepError;
@@ -17,7 +17,7 @@ use hsic_learn::judge::values::{Line, Score, ValueReadout};
 use hsic_learn::method::Outputs;
 use hsic_learn::methods::METHODS;
 use hsic_learn::objective::Signal;
-use hsic_learn::session::{OnCpu, Session};
+use hsic_learn::session::{OnCpu, Samples, Session};
 use hsic_learn::update::Update;
 use hsic_nn::network::Network;
 use hsic_nn::optimizer::{Decay, LearningRate};
@@ -322,7 +322,14 @@ impl Training {
         let batches = self.batches();
         let anew = self.norm_statistics.are_formed_anew(self.learning_rate.decay, total);
         let mut whole = Batch::default();
-        for_each_batch(&data.train, &batches, done..total, |step, batch| {
+        let samples = session.keep(&data.train, &batches)?;
+        if let Samples::TooMany { needed, free } = samples {
+            tell(listeners, |observer| observer.warning(&Warning::SamplesTravel { needed, free }))?;
+        }
+        // The monitor compares blocks with the samples themselves.
+        let every = self.monitor_steps;
+        let formed = move |step: u64| samples != Samples::Kept || (every > 0 && (step + 1).is_multiple_of(every));
+        for_each_batch_of(&data.train, &batches, done..total, formed, |step, batch| {
             if step == 0 && !self.outputs.name_classes() {
                 self.warn_of_labels(batch, listeners)?;
             }

@@ -126,12 +126,18 @@ pub struct Scratch {
 }
 
 /// What is drawn for one sample.
-struct Draw {
-    flip: bool,
-    down: isize,
-    right: isize,
-    row: usize,
-    column: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Left and right are swapped, after the move.
+    pub flip: bool,
+    /// Pixels that the image moves down.
+    pub down: isize,
+    /// Pixels that it moves right.
+    pub right: isize,
+    /// Line of the center of the square that is cut out.
+    pub row: usize,
+    /// Column of that center.
+    pub column: usize,
 }
 
 impl Augmentation {
@@ -165,7 +171,9 @@ impl Augmentation {
         faults
     }
 
-    fn draw(&self, shape: Shape, seed: u64, epoch: u64, row: usize) -> Draw {
+    /// What happens to the sample of index `row`, an image of sizes `shape`, in an epoch.
+    #[must_use]
+    pub fn draw(&self, shape: Shape, (seed, epoch): (u64, u64), row: usize) -> Draw {
         let mut stream = Stream::new(seed, "augment", (epoch << 32) | row as u64);
         let drawn = stream.below(2) == 1;
         let flip = match self.flip {
@@ -180,6 +188,13 @@ impl Augmentation {
         let [down, right] = [(); 2].map(|()| stream.below(2 * reach + 1) as isize - self.shift as isize);
         let [row, column] = [shape.height, shape.width].map(|side| stream.below(side as u64) as usize);
         Draw { flip, down, right, row, column }
+    }
+
+    /// Lines or columns of the square that is cut out around this center, some of which may lie beyond the image.
+    #[must_use]
+    pub fn cut(&self, center: usize) -> std::ops::Range<isize> {
+        let start = center as isize - (self.cutout / 2) as isize;
+        start..start + self.cutout as isize
     }
 
     /// Writes the samples `rows` of `dataset`, changed as `epoch` has it, to `out`, one after another; `scratch` is memory
@@ -218,7 +233,7 @@ impl Augmentation {
     ) {
         let shape = dataset.shape;
         let (height, width) = (shape.height, shape.width);
-        let draw = self.draw(shape, seed, epoch, row);
+        let draw = self.draw(shape, (seed, epoch), row);
         scratch.clear();
         scratch.resize(image.len(), 0);
         let (from, to) = (overlap(-draw.right, width), overlap(draw.right, width));
@@ -240,8 +255,8 @@ impl Augmentation {
         }
         dataset.convert(scratch, out);
         let square = |center: usize, side: usize| {
-            let start = center as isize - (self.cutout / 2) as isize;
-            start.max(0) as usize..((start + self.cutout as isize).max(0) as usize).min(side)
+            let cut = self.cut(center);
+            cut.start.max(0) as usize..(cut.end.max(0) as usize).min(side)
         };
         let (rows, cut) = (square(draw.row, height), square(draw.column, width));
         for plane in out.chunks_exact_mut(height * width) {
@@ -282,7 +297,7 @@ mod tests {
 
     /// The definition, pixel by pixel.
     fn naive(augmentation: Augmentation, dataset: &Dataset, epoch: u64, row: usize) -> Vec<f32> {
-        let draw = augmentation.draw(SHAPE, 3, epoch, row);
+        let draw = augmentation.draw(SHAPE, (3, epoch), row);
         let mut plain = vec![0.0; 40];
         dataset.fill_row(row, &mut plain).unwrap();
         let mut black = vec![0.0; 40];
@@ -343,7 +358,7 @@ mod tests {
     #[test]
     fn half_of_the_images_are_mirrored_and_all_shifts_are_as_likely() {
         let augmentation = Augmentation { flip: Flip::Random, shift: 1, cutout: 1, ..Augmentation::default() };
-        let draws: Vec<Draw> = (0..9000).map(|row| augmentation.draw(SHAPE, 1, 2, row)).collect();
+        let draws: Vec<Draw> = (0..9000).map(|row| augmentation.draw(SHAPE, (1, 2), row)).collect();
         let count = |which: &dyn Fn(&Draw) -> bool| draws.iter().filter(|draw| which(draw)).count() as f64;
         // Binomial: 9000 draws, four standard deviations.
         let near = |count: f64, p: f64| (count - 9000.0 * p).abs() < 4.0 * (9000.0 * p * (1.0 - p)).sqrt();
@@ -367,7 +382,8 @@ mod tests {
     #[test]
     fn alternating_flips_show_every_image_both_ways_in_two_epochs() {
         let augmentation = Augmentation { flip: Flip::Alternating, ..Augmentation::default() };
-        let flips = |epoch| -> Vec<bool> { (0..400).map(|row| augmentation.draw(SHAPE, 1, epoch, row).flip).collect() };
+        let flips =
+            |epoch| -> Vec<bool> { (0..400).map(|row| augmentation.draw(SHAPE, (1, epoch), row).flip).collect() };
         let count = flips(0).into_iter().filter(|&flip| flip).count();
         // Binomial: 400 draws, four standard deviations.
         assert!((160..=240).contains(&count), "{count}");
@@ -389,7 +405,7 @@ mod tests {
         let shift = Augmentation { shift: 2, ..Augmentation::default() };
         let both = Augmentation { flip: Flip::Random, cutout: 1, ..shift };
         let moves = |augmentation: Augmentation, epoch| -> Vec<(isize, isize)> {
-            (0..50).map(|row| augmentation.draw(SHAPE, 0, epoch, row)).map(|draw| (draw.down, draw.right)).collect()
+            (0..50).map(|row| augmentation.draw(SHAPE, (0, epoch), row)).map(|draw| (draw.down, draw.right)).collect()
         };
         assert_eq!(moves(shift, 0), moves(both, 0));
         assert_ne!(moves(shift, 0), moves(shift, 1));

@@ -16,7 +16,7 @@ const PREPARED: usize = 2;
 /// Rows of a data set, as numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch<T = f32> {
-    /// m x columns, row-major.
+    /// m x columns, row-major; empty for a session that has the samples at hand ([`for_each_batch_of`]).
     pub x: Vec<T>,
     /// Columns of x.
     pub columns: usize,
@@ -107,7 +107,8 @@ impl Batch<f32> {
         (seed, epoch): (u64, u64),
         scratch: &mut Scratch,
     ) -> Result<(), DatasetError> {
-        self.prepare(dataset, rows);
+        self.take_targets(dataset, rows);
+        self.x.resize(rows.len() * self.columns, 0.0);
         if augmentation.is_none() {
             dataset.fill_rows(rows, &mut self.x, &mut scratch.images)
         } else {
@@ -115,8 +116,8 @@ impl Batch<f32> {
         }
     }
 
-    /// Makes room for rows and takes their targets.
-    fn prepare(&mut self, dataset: &Dataset, rows: &[usize]) {
+    /// Takes the targets of rows.
+    fn take_targets(&mut self, dataset: &Dataset, rows: &[usize]) {
         self.columns = dataset.columns();
         self.classes = 0;
         self.labels.clear();
@@ -130,7 +131,6 @@ impl Batch<f32> {
                 self.values.extend(rows.iter().map(|&row| scale.standardize(values[row])));
             }
         }
-        self.x.resize(rows.len() * self.columns, 0.0);
     }
 }
 
@@ -158,8 +158,22 @@ impl Batches {
         if self.drop_last { (rows / self.size) as u64 } else { steps_per_epoch(rows, self.size) }
     }
 
-    fn order(&self, rows: usize, epoch: u64) -> Vec<usize> {
+    /// The order in which an epoch visits so many rows.
+    #[must_use]
+    pub fn order(&self, rows: usize, epoch: u64) -> Vec<usize> {
         if self.shuffle { epoch_order(rows, self.seed, epoch) } else { (0..rows).collect() }
+    }
+
+    /// The epoch of a step (counted from the start of training) on so many rows, and where in its [order](Self::order) the step's
+    /// rows stand.
+    ///
+    /// # Panics
+    /// If an epoch of so many rows has no step.
+    #[must_use]
+    pub fn place(&self, rows: usize, step: u64) -> (u64, Range<usize>) {
+        let steps = self.steps(rows);
+        let start = (step % steps) as usize * self.size;
+        (step / steps, start..(start + self.size).min(rows))
     }
 
     /// The batch of one step (counted from the start of training) of the data, in the memory of `batch`: that which
@@ -174,10 +188,9 @@ impl Batches {
     /// # Errors
     /// As [`Dataset::fill_row`].
     pub fn fill(&self, dataset: &Dataset, step: u64, batch: &mut Batch) -> Result<(), DatasetError> {
-        let steps = self.steps(dataset.rows());
-        let (epoch, start) = (step / steps, (step % steps) as usize * self.size);
+        let (epoch, place) = self.place(dataset.rows(), step);
         let order = self.order(dataset.rows(), epoch);
-        let rows = &order[start..(start + self.size).min(dataset.rows())];
+        let rows = &order[place];
         batch.fill_changed(dataset, rows, &self.augmentation, (self.seed, epoch), &mut Scratch::default())?;
         batch.step = step;
         batch.smoothing = self.smoothing;
@@ -197,10 +210,27 @@ pub fn for_each_batch<E: From<DatasetError>>(
     dataset: &Dataset,
     batches: &Batches,
     range: Range<u64>,
+    each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    for_each_batch_of(dataset, batches, range, |_| true, each)
+}
+
+/// [`for_each_batch`] for those who have the samples at hand where they work: batches of steps that are not `formed` have targets,
+/// and no `x`.
+///
+/// # Errors
+/// As [`for_each_batch`].
+///
+/// # Panics
+/// As [`for_each_batch`].
+pub fn for_each_batch_of<E: From<DatasetError>>(
+    dataset: &Dataset,
+    batches: &Batches,
+    range: Range<u64>,
+    formed: impl Fn(u64) -> bool + Send,
     mut each: impl FnMut(u64, &Batch) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
-    let &Batches { size, seed, augmentation, .. } = batches;
-    let steps = batches.steps(dataset.rows());
+    let &Batches { seed, augmentation, .. } = batches;
     std::thread::scope(|scope| {
         let (ready, prepared) = sync_channel::<(u64, Result<Batch, DatasetError>)>(PREPARED);
         let (used, returned) = sync_channel::<Batch>(PREPARED + 2);
@@ -208,14 +238,19 @@ pub fn for_each_batch<E: From<DatasetError>>(
             let mut order = (u64::MAX, Vec::new());
             let mut scratch = Scratch::default();
             for step in range {
-                let epoch = step / steps;
+                let (epoch, place) = batches.place(dataset.rows(), step);
                 if order.0 != epoch {
                     order = (epoch, batches.order(dataset.rows(), epoch));
                 }
-                let start = (step % steps) as usize * size;
                 let mut batch = returned.try_recv().unwrap_or_default();
-                let rows = &order.1[start..(start + size).min(dataset.rows())];
-                let filled = batch.fill_changed(dataset, rows, &augmentation, (seed, epoch), &mut scratch);
+                let rows = &order.1[place];
+                let filled = if formed(step) {
+                    batch.fill_changed(dataset, rows, &augmentation, (seed, epoch), &mut scratch)
+                } else {
+                    batch.take_targets(dataset, rows);
+                    batch.x.clear();
+                    Ok(())
+                };
                 batch.step = step;
                 let failed = filled.is_err();
                 batch.smoothing = batches.smoothing;
@@ -365,6 +400,35 @@ mod tests {
             });
             seen.unwrap();
         }
+    }
+
+    #[test]
+    fn steps_that_are_not_formed_have_their_targets_and_places_say_which_rows() {
+        let options = LoadOptions { train_size: Some(70), test_size: Some(10), ..LoadOptions::default() };
+        let digits = load("digits", &options).unwrap().train;
+        let augmentation = Augmentation { shift: 2, ..Augmentation::default() };
+        let plan = Batches { size: 32, seed: 5, shuffle: true, augmentation, drop_last: false, smoothing: 0.1 };
+        let mut steps = 0;
+        let seen = for_each_batch_of(
+            &digits,
+            &plan,
+            0..7,
+            |step| step % 3 == 1,
+            |step, batch| {
+                let mut whole = Batch::default();
+                plan.fill(&digits, step, &mut whole)?;
+                let (epoch, place) = plan.place(70, step);
+                let order = plan.order(70, epoch);
+                let labels: Vec<usize> = order[place].iter().map(|&row| usize::from(digits.labels()[row])).collect();
+                assert_eq!(whole.labels, labels, "step {step}");
+                whole.x.truncate(if step % 3 == 1 { whole.x.len() } else { 0 });
+                assert_eq!(*batch, whole, "step {step}");
+                steps += 1;
+                Ok::<_, DatasetError>(ControlFlow::Continue(()))
+            },
+        );
+        seen.unwrap();
+        assert_eq!(steps, 7);
     }
 
     #[test]

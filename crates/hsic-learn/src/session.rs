@@ -1,8 +1,11 @@
 //! A network with the method that trains it, on whatever engine: the seam that trainers, checkpoints, logs and monitors
 //! speak to.
 
+mod in_stages;
+
 use faer::MatRef;
-use hsic_data::batch::Batch;
+use hsic_data::batch::{Batch, Batches};
+use hsic_data::dataset::Dataset;
 use hsic_nn::network::learner::StateMismatch;
 use hsic_nn::network::{Cache, NamedTensor, Network, StoredTensor};
 
@@ -10,13 +13,40 @@ use crate::error::StepError;
 use crate::inference::Inference;
 use crate::update::{StepReport, Update, UpdateState};
 
+pub use in_stages::InStages;
+
 /// Takes the features of one block (m x columns); its index comes first.
 pub type Visit<'v> = dyn FnMut(usize, MatRef<'_, f32>) -> Result<(), StepError> + 'v;
+
+/// Where the samples of a training are, seen from a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samples {
+    /// They come with each batch.
+    Travel,
+    /// The session has them, and forms the rows of a step by itself.
+    Kept,
+    /// They come with each batch, since the session has no room for them.
+    TooMany {
+        /// Bytes that they take.
+        needed: u64,
+        /// Bytes that are free where the session works.
+        free: u64,
+    },
+}
 
 /// A network in training. The CPU's is [`OnCpu`]; devices, clusters and fakes in tests are others.
 pub trait Session: Inference + Send {
     /// Told before the first step (or the next, after a state was restored) how many steps training takes in all.
     fn plan(&mut self, steps: u64);
+
+    /// Shown the rows that it is about to be trained on, and how batches come of them. A session that keeps them is given batches
+    /// without `x` for its steps: which rows those have, and what is drawn for each, follows from `batches` and the step.
+    ///
+    /// # Errors
+    /// What the place where it would keep them says.
+    fn keep(&mut self, _train: &Dataset, _batches: &Batches) -> Result<Samples, StepError> {
+        Ok(Samples::Travel)
+    }
 
     /// One step on a batch at a learning rate. The report is of the network before it.
     ///
@@ -152,20 +182,11 @@ impl Session for OnCpu<'_> {
     }
 
     fn form_statistics(&mut self, batch: &Batch, earlier: usize) -> bool {
-        if self.network.blocks().iter().all(|block| block.statistics().is_empty()) {
+        if !self.has_statistics() {
             return false;
         }
-        let m = batch.rows();
-        let share = Some(m as f64 / (m + earlier) as f64);
-        self.caches.resize_with(self.network.blocks().len(), Cache::shared);
-        let mut x = self.network.entered(&batch.x);
-        for (block, cache) in self.network.blocks_mut().iter_mut().zip(&mut self.caches) {
-            let mut z = vec![0.0; m * block.outputs()];
-            block.forward(m, &x, &mut z, cache);
-            cache.set_share(share);
-            block.absorb_statistics(m, cache);
-            x = z;
-        }
+        let (m, x) = (batch.rows(), self.network.entered(&batch.x));
+        self.form_statistics_of(0..self.network.blocks().len(), m, &x, m as f64 / (m + earlier) as f64);
         true
     }
 

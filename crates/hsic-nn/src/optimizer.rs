@@ -1,7 +1,7 @@
 //! SGD, AdamW and Muon on the parameters of a block, and learning rates over time. The state lasts as long as the run.
 
 mod groups;
-mod muon;
+pub mod muon;
 mod options;
 mod rate;
 

@@ -4,12 +4,14 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use hsic_bottleneck::assemble::{build_method, network_for};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::error::Error;
+use hsic_bottleneck::session::Session;
 use hsic_bottleneck::span::Work;
+
+use crate::blocks::Blocks;
 
 /// Steps by which blocks are measured.
 const STEPS: u64 = 12;
@@ -109,16 +111,23 @@ pub(crate) fn even(seconds: &[f64], stages: usize) -> Vec<usize> {
 ///
 /// # Errors
 /// What making the network or its steps says.
-pub(crate) fn measured(config: &TrainConfig, data: &Split) -> Result<Vec<f64>, Error> {
-    let mut network = network_for(config, &data.train)?;
-    let mut update = build_method(config, data.train.kind())?;
-    let mut seconds = vec![0.0; network.blocks().len()];
+pub(crate) fn measured(blocks: &dyn Blocks, config: &TrainConfig, data: &Split) -> Result<Vec<f64>, Error> {
+    let mut seconds = Vec::new();
+    blocks.with_session(config, data, &mut |session| {
+        seconds = seconds_of(session, config, data)?;
+        Ok(())
+    })?;
+    Ok(seconds)
+}
+
+fn seconds_of(session: &mut dyn Session, config: &TrainConfig, data: &Split) -> Result<Vec<f64>, Error> {
+    let mut seconds = vec![0.0; session.block_columns().len()];
     let rows = data.train.rows().min(config.batch_size);
     let mut batch = Batch::default();
     batch.fill(&data.train, &(0..rows).collect::<Vec<_>>())?;
     for step in 0..STEPS {
         batch.step = step;
-        let report = update.step(&mut network, &batch, 1e-6)?;
+        let report = session.step(&batch, 1e-6)?;
         if step >= WARM {
             for span in report.spans.iter().filter(|span| span.work != Work::Operator) {
                 seconds[span.block] += span.end_milliseconds - span.begin_milliseconds;

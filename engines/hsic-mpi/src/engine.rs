@@ -5,18 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use hsic_bottleneck::assemble::{build_method, build_network, check_shards, check_targets, network_for, training};
+use hsic_bottleneck::assemble::{build_network, check_shards, check_targets, training};
 use hsic_bottleneck::conclusion::{Spent, conclude};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::{STANDARD_INPUT, Split};
-use hsic_bottleneck::engines::CPU;
 use hsic_bottleneck::error::Error;
 use hsic_bottleneck::folder::Folder;
 use hsic_bottleneck::judge::at_rest::Members;
 use hsic_bottleneck::log::Observer;
-use hsic_bottleneck::methods::METHODS;
 use hsic_bottleneck::run::Run;
-use hsic_bottleneck::session::Session;
+use hsic_bottleneck::session::{InStages, Session};
 use hsic_bottleneck::step_error::{BoxError, StepError};
 use hsic_bottleneck::threads::on_threads;
 use hsic_bottleneck::trainer::{Outcome, finish, kept, take_up};
@@ -25,6 +23,7 @@ use hsic_cli::engine::Engine;
 use mpi::Threading;
 use mpi::environment::Universe;
 
+use crate::blocks::Blocks;
 use crate::cuts::{Stages, even, fault, measured, ranges};
 use crate::link::Link;
 use crate::saver::{Records, Saver, Unseen};
@@ -42,6 +41,8 @@ pub(crate) struct Mpi {
     link: Link,
     /// As they were given.
     stages: Option<Stages>,
+    /// Where blocks of this process are trained.
+    blocks: Box<dyn Blocks>,
     /// Ends MPI when it is dropped.
     _universe: Universe,
 }
@@ -51,14 +52,14 @@ impl Mpi {
     ///
     /// # Errors
     /// If MPI cannot be used from the threads of a training.
-    pub(crate) fn start(stages: Option<Stages>, timeout: u64) -> Result<Self, BoxError> {
+    pub(crate) fn start(stages: Option<Stages>, timeout: u64, blocks: Box<dyn Blocks>) -> Result<Self, BoxError> {
         let found = mpi::initialize_with_threading(Threading::Multiple);
         let (universe, threading) = found.ok_or("MPI is started already: expected one training a process")?;
         // A training runs on a thread of its pool, one and the same throughout.
         if threading < Threading::Serialized {
             return Err(format!("an MPI of {threading:?}: expected one that any thread may call").into());
         }
-        Ok(Self { link: Link::start(Duration::from_secs(timeout)), stages, _universe: universe })
+        Ok(Self { link: Link::start(Duration::from_secs(timeout)), stages, blocks, _universe: universe })
     }
 }
 
@@ -84,6 +85,7 @@ impl Engine for Mpi {
         if config.dataset == STANDARD_INPUT {
             return refuse("dataset = -: expected a file, which every process reads");
         }
+        self.blocks.check(config, data)?;
         if let Some(shards) = config.shards {
             return self.check_shards(shards, config, data);
         }
@@ -96,14 +98,8 @@ impl Engine for Mpi {
             );
         }
         let network = build_network(config, data.train.shape, data.train.kind())?;
-        let is_staged = build_method(config, data.train.kind())?.staged().is_some();
-        if !is_staged || network.label().is_some() || network.capsule().is_some() {
-            let told = format!(
-                "method = {}: expected one by which a block needs its input and the batch alone ({})",
-                config.method.name,
-                staged_names(config, data)
-            );
-            return refuse(&told);
+        if self.stages() == &Stages::Auto && self.link.stages() > 1 && !self.blocks.is_timed() {
+            return refuse("stages = auto: expected numbers of blocks, since a device does not say what each takes");
         }
         fault(self.stages(), network.blocks().len(), self.link.stages()).map_or(Ok(()), |told| refuse(&told))
     }
@@ -135,7 +131,7 @@ impl Engine for Mpi {
         let mut train = || {
             on_threads(config.threads, || match config.shards {
                 Some(shards) => in_shards((link, shards), config, data, run, observers, stop),
-                None => in_stages((link, self.stages()), config, data, run, observers, stop),
+                None => in_stages((link, self.stages(), &*self.blocks), config, data, run, observers, stop),
             })?
         };
         if !link.is_last() {
@@ -166,32 +162,20 @@ impl Mpi {
     }
 }
 
-/// The methods that can be trained in stages, by name.
-fn staged_names(config: &TrainConfig, data: &Split) -> String {
-    let is_staged = |name: &&str| {
-        let mut options = config.options.clone();
-        // Options of one method are none of another's.
-        (options.objective, options.rule, options.optimizer) = Default::default();
-        options.objective.method = Some((*name).to_owned());
-        let made = options.resolve().ok().and_then(|config| build_method(&config, data.train.kind()).ok());
-        made.is_some_and(|mut update| update.staged().is_some())
-    };
-    METHODS.iter().map(|method| method.name).filter(is_staged).collect::<Vec<_>>().join(", ")
-}
-
 /// The blocks of each stage; measured by the last one, and the same for all.
 fn cuts(
-    (link, stages): (&Link, &Stages),
+    (link, stages, blocks): (&Link, &Stages, &dyn Blocks),
     config: &TrainConfig,
     data: &Split,
-    blocks: usize,
 ) -> Result<Vec<Range<usize>>, Error> {
     let counts = match stages {
         Stages::Given(counts) => counts.clone(),
-        Stages::Auto if link.stages() == 1 => vec![blocks],
+        Stages::Auto if link.stages() == 1 => {
+            vec![build_network(config, data.train.shape, data.train.kind())?.blocks().len()]
+        }
         Stages::Auto => {
             let own = match link.is_last() {
-                true => even(&measured(config, data)?, link.stages()),
+                true => even(&measured(blocks, config, data)?, link.stages()),
                 false => Vec::new(),
             };
             let told: Vec<u8> = own.iter().flat_map(|count| (*count as u64).to_le_bytes()).collect();
@@ -203,19 +187,36 @@ fn cuts(
 }
 
 fn in_stages(
-    (link, stages): (&Link, &Stages),
+    (link, stages, blocks): (&Link, &Stages, &dyn Blocks),
     config: &TrainConfig,
     data: &Split,
     run: &Run,
     observers: &mut [&mut dyn Observer],
     stop: &AtomicBool,
 ) -> Result<Outcome, Error> {
-    let mut network = network_for(config, &data.train)?;
-    let mut update = build_method(config, data.train.kind())?;
-    let cuts = cuts((link, stages), config, data, network.blocks().len())?;
+    let cuts = cuts((link, stages, blocks), config, data)?;
+    let mut outcome = None;
+    blocks.with_session(config, data, &mut |session| {
+        let place = (link, &cuts[..], &*blocks.engine());
+        outcome = Some(by_stage(place, session, config, data, run, observers, stop)?);
+        Ok(())
+    })?;
+    outcome.ok_or_else(|| StepError::Own("blocks without a session".into()).into())
+}
+
+/// The training of this process's blocks, which `session` has.
+fn by_stage(
+    (link, cuts, engine): (&Link, &[Range<usize>], &str),
+    session: &mut dyn InStages,
+    config: &TrainConfig,
+    data: &Split,
+    run: &Run,
+    observers: &mut [&mut dyn Observer],
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
     let (training, last_step) = (training(config), AtomicBool::new(false));
     let total = training.steps(data)?;
-    let mut session = Stage::new((&mut network, &mut *update), (link, &cuts), (stop, &last_step));
+    let mut session = Stage::new(session, (link, cuts), (stop, &last_step));
     // The last stage notes the data in the folder before the others look there.
     if !link.is_last() {
         link.meet();
@@ -232,12 +233,12 @@ fn in_stages(
             false => Outcome::Interrupted { step: from.step },
         });
     }
-    let mut saver = Saver { run, link, cuts: &cuts, part: session.part(), before: None };
+    let mut saver = Saver { run, link, cuts, part: session.part(), before: None };
     if !link.is_last() {
         let mut unseen = Unseen(observers);
         let reached = training.run(&mut session, data, from, &mut [&mut saver, &mut unseen], &last_step)?;
         if reached.step == total {
-            session.gather();
+            session.gather()?;
             follow(config, data, &session)?;
         }
         return Ok(Outcome::Interrupted { step: reached.step });
@@ -245,13 +246,13 @@ fn in_stages(
     let mut records = Records(Folder::open(run, from.metrics_bytes)?);
     let mut listeners: Vec<&mut dyn Observer> = vec![&mut records, &mut saver];
     listeners.extend(observers.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
-    // On processors, too: the bits are those of one process.
-    run.note_engine(CPU, from.step, &mut listeners)?;
+    // The bits are those of one process on the same engine.
+    run.note_engine(engine, from.step, &mut listeners)?;
     let reached = training.run(&mut session, data, from, &mut listeners, &last_step)?;
     if reached.step < total {
         return Ok(Outcome::Interrupted { step: reached.step });
     }
-    session.gather();
+    session.gather()?;
     let learners = session.state().learners;
     let beside = learners.iter().map(|block| block.iter().map(|own| own.parameters.len()).sum()).collect();
     finish(config, &session, data, run, (reached, beside), &mut listeners, &AtomicBool::new(false))

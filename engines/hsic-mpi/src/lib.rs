@@ -10,6 +10,7 @@
 //!
 //! With `--shards S` every process has all blocks instead, and some of the S parts of each batch ([`shards`]).
 
+mod blocks;
 mod cuts;
 mod engine;
 mod exchange;
@@ -22,12 +23,17 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use hsic_bottleneck::step_error::BoxError;
+
+use crate::blocks::Here;
 use crate::cuts::Stages;
 use crate::engine::Mpi;
 
-/// What `hsic-mpi train` reads beside the options of `hsic train`.
+pub use crate::blocks::{Blocks, Work, unfit};
+
+/// What a training over processes reads beside the options of `hsic train`.
 #[derive(Debug, clap::Args)]
-struct Options {
+struct OverProcesses<O: clap::Args> {
     /// Blocks of each process, the first of the network first, as 2,2,3; or auto: as even as twelve steps of them show [default:
     /// auto; with --shards every process has all]
     #[arg(long, value_name = "N,...|auto")]
@@ -35,9 +41,26 @@ struct Options {
     /// Seconds that a process waits for another's sign of life, >= 1, before it ends all of them
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     step_timeout: u64,
+    #[command(flatten)]
+    own: O,
 }
+
+/// No options of its own.
+#[derive(Debug, clap::Args)]
+struct NoOptions {}
 
 /// Carries out a command line, the program's name first, as one of the processes that MPI started.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
-    hsic_cli::train::<Options>(arguments, |options| Ok(Box::new(Mpi::start(options.stages, options.step_timeout)?)))
+    train::<NoOptions>(arguments, |_| Ok(Box::new(Here)))
+}
+
+/// The same for a program whose blocks are trained elsewhere: `own` are its options, and `blocks` makes of them what trains the
+/// blocks of each process. The network is then the one that a process alone trains there.
+pub fn train<O: clap::Args>(
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    blocks: impl FnOnce(O) -> Result<Box<dyn Blocks>, BoxError>,
+) -> ExitCode {
+    hsic_cli::train::<OverProcesses<O>>(arguments, |OverProcesses { stages, step_timeout, own }| {
+        Ok(Box::new(Mpi::start(stages, step_timeout, blocks(own)?)?))
+    })
 }

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hsic_bottleneck::batch::Batch;
 use hsic_bottleneck::inference::Inference;
 use hsic_bottleneck::network::learner::StateMismatch;
-use hsic_bottleneck::network::{Block, Cache, NamedTensor, Network, StoredTensor};
-use hsic_bottleneck::session::{Session, Visit};
+use hsic_bottleneck::network::{NamedTensor, StoredTensor};
+use hsic_bottleneck::session::{InStages, Session, Visit};
 use hsic_bottleneck::stages::StagePart;
 use hsic_bottleneck::step_error::StepError;
-use hsic_bottleneck::update::{StepReport, Update, UpdateState};
+use hsic_bottleneck::update::{StepReport, UpdateState};
 use mpi::Tag;
 
 use crate::exchange::{Names, Timed, is_timed, now, packed, unpack};
@@ -36,8 +36,7 @@ const WEIGHTS: Tag = 6;
 /// The blocks of a process, in training.
 pub(crate) struct Stage<'s> {
     /// All blocks; those of other stages stay as they were made.
-    network: &'s mut Network,
-    update: &'s mut dyn Update,
+    session: &'s mut dyn InStages,
     link: &'s Link,
     cuts: &'s [Range<usize>],
     /// The user asks for the end: looked at by the first stage, before it sends.
@@ -51,21 +50,23 @@ pub(crate) struct Stage<'s> {
     names: Names,
     /// Names of terms by block.
     terms: Vec<[&'static str; 2]>,
-    steps: u64,
-    caches: Vec<Cache<f32>>,
+    /// Whether the last stage has heard them.
+    named: bool,
+    /// Columns of the input of each block, and tensors.
+    inputs: Vec<usize>,
+    tensors: Vec<usize>,
 }
 
 impl<'s> Stage<'s> {
-    /// Of this process: its cut of `network`.
+    /// Of this process: its cut of the session's blocks.
     pub(crate) fn new(
-        (network, update): (&'s mut Network, &'s mut dyn Update),
+        session: &'s mut dyn InStages,
         (link, cuts): (&'s Link, &'s [Range<usize>]),
         (asked, last_step): (&'s AtomicBool, &'s AtomicBool),
     ) -> Self {
-        let blocks = network.blocks().len();
+        let (inputs, tensors) = (session.block_inputs(), session.block_tensors());
         Self {
-            network,
-            update,
+            session,
             link,
             cuts,
             asked,
@@ -74,9 +75,10 @@ impl<'s> Stage<'s> {
             outgoing: Vec::new(),
             report: StepReport::default(),
             names: Names::default(),
-            terms: vec![[""; 2]; blocks],
-            steps: 0,
-            caches: Vec::new(),
+            terms: vec![[""; 2]; inputs.len()],
+            named: false,
+            inputs,
+            tensors,
         }
     }
 
@@ -87,45 +89,57 @@ impl<'s> Stage<'s> {
 
     /// Its blocks, and where their tensors are among all.
     pub(crate) fn part(&self) -> StagePart {
-        let tensors = |blocks: &[Box<dyn Block>]| -> usize { blocks.iter().map(|block| block.layout().len()).sum() };
         let blocks = self.blocks();
-        let before = tensors(&self.network.blocks()[..blocks.start]);
-        let own = tensors(&self.network.blocks()[blocks.clone()]);
-        StagePart { blocks, tensors: before..before + own }
+        StagePart { tensors: self.tensors_of(&blocks), blocks }
     }
 
-    /// Brings the numbers of all blocks to the last stage, whose network is then the trained one.
-    pub(crate) fn gather(&mut self) {
+    /// Where the tensors of some blocks are among all.
+    fn tensors_of(&self, blocks: &Range<usize>) -> Range<usize> {
+        let until = |block: usize| self.tensors[..block].iter().sum();
+        until(blocks.start)..until(blocks.end)
+    }
+
+    /// Brings the weights of all blocks to the last stage, whose network is then the trained one.
+    ///
+    /// # Errors
+    /// What the session says of its own state.
+    pub(crate) fn gather(&mut self) -> Result<(), StepError> {
+        let own = self.part().tensors;
         if !self.link.is_last() {
-            for block in &self.network.blocks()[self.blocks()] {
-                let numbers = [block.parameters().to_vec(), block.statistics().concat()].concat();
-                self.link.send(self.link.stages() - 1, WEIGHTS, &numbers);
+            for tensor in &self.session.weights()[own] {
+                self.link.send(self.link.stages() - 1, WEIGHTS, &tensor.values());
             }
-            return;
+            return Ok(());
         }
+        let named = |stored: StoredTensor<'_, f32>| NamedTensor {
+            values: stored.values(),
+            name: stored.name,
+            shape: stored.shape,
+        };
+        let mut weights: Vec<NamedTensor<f32>> = self.session.weights().into_iter().map(named).collect();
         for (stage, blocks) in self.cuts[..self.link.stage()].iter().enumerate() {
-            for block in &mut self.network.blocks_mut()[blocks.clone()] {
-                let numbers: Vec<f32> = self.link.receive_any(stage, WEIGHTS);
-                let (parameters, mut rest) = numbers.split_at(block.parameters().len());
-                block.parameters_mut().copy_from_slice(parameters);
-                for statistics in block.statistics_mut() {
-                    let (own, after) = rest.split_at(statistics.len());
-                    statistics.copy_from_slice(own);
-                    rest = after;
-                }
+            for tensor in &mut weights[self.tensors_of(blocks)] {
+                tensor.values = self.link.receive_any(stage, WEIGHTS);
             }
         }
+        let state = self.session.state();
+        self.session.restore(&weights, state).map_err(|error| StepError::Own(Box::new(error)))
     }
 
-    /// Tells the last stage of a step, or hears of it from all others.
+    /// Tells the last stage of a step, or hears of it from all others. Whether a step was measured is the same for all.
     fn share(&mut self, step: u64, began: f64) {
-        let timed = self.steps == 0 || is_timed(step);
+        let measured = !self.report.signals.is_empty();
+        let timed = is_timed(step) || (measured && !self.named);
+        self.named |= measured;
         let (own, threads) = (self.blocks(), rayon::current_num_threads());
         if !self.link.is_last() {
             let last = self.link.stages() - 1;
-            self.link.send(last, SIGNALS, &packed(&self.report.signals[own.clone()]));
+            let signals = if measured { &self.report.signals[own] } else { &[] };
+            if measured {
+                self.link.send(last, SIGNALS, &packed(signals));
+            }
             if timed {
-                let names = self.report.signals[own].iter().map(|signal| signal.terms.map(|(name, _)| name.to_owned()));
+                let names = signals.iter().map(|signal| signal.terms.map(|(name, _)| name.to_owned()));
                 let told = Timed { names: names.collect(), spans: self.report.spans.clone(), began, threads };
                 // Numbers and names are always told.
                 let text = serde_json::to_vec(&told).unwrap_or_default();
@@ -135,7 +149,7 @@ impl<'s> Stage<'s> {
         }
         let mut times = Vec::new();
         for (stage, blocks) in self.cuts[..self.link.stage()].iter().enumerate() {
-            let numbers: Vec<f64> = self.link.receive_any(stage, SIGNALS);
+            let numbers: Vec<f64> = if measured { self.link.receive_any(stage, SIGNALS) } else { Vec::new() };
             if timed {
                 let text: Vec<u8> = self.link.receive_any(stage, TIMES);
                 if let Ok(told) = serde_json::from_slice::<Timed>(&text) {
@@ -145,7 +159,9 @@ impl<'s> Stage<'s> {
                     times.push(told);
                 }
             }
-            unpack(&numbers, &self.terms[blocks.clone()], &mut self.report.signals[blocks.clone()]);
+            if measured {
+                unpack(&numbers, &self.terms[blocks.clone()], &mut self.report.signals[blocks.clone()]);
+            }
         }
         if timed {
             self.draw_together(times, began, threads);
@@ -176,7 +192,7 @@ impl<'s> Stage<'s> {
         if self.link.is_first() {
             return x.to_vec();
         }
-        let mut rows = vec![0.0; m * self.network.blocks()[self.blocks().start].inputs()];
+        let mut rows = vec![0.0; m * self.inputs[self.blocks().start]];
         self.link.receive(self.link.stage() - 1, ASKED, &mut rows);
         rows
     }
@@ -193,18 +209,15 @@ impl<'s> Stage<'s> {
     /// The outputs of the network in evaluation mode.
     fn outputs(&self, m: usize, x: &[f32]) -> Vec<f32> {
         let rows = self.asked_rows(m, x);
-        let (outputs, _) = self.network.infer_blocks(self.blocks(), m, &rows, false);
-        self.passed_on(outputs, m * self.network.outputs())
+        let (outputs, _) = self.session.infer_blocks(self.blocks(), m, &rows, false);
+        self.passed_on(outputs, m * self.units())
     }
 
     /// The features of all blocks in evaluation mode: each stage adds its own, row by row, to those that come in.
     fn all_features(&self, m: usize, x: &[f32]) -> Vec<f32> {
         let (rows, own) = (self.asked_rows(m, x), self.blocks());
-        let (outputs, features) = self.network.infer_blocks(own.clone(), m, &rows, true);
-        let columns = |blocks: &[Box<dyn Block>]| -> usize {
-            blocks.iter().map(|block| self.network.feature().columns(block.shape())).sum()
-        };
-        let before = columns(&self.network.blocks()[..own.start]);
+        let (outputs, features) = self.session.infer_blocks(own.clone(), m, &rows, true);
+        let before: usize = self.session.block_columns()[..own.start].iter().sum();
         let mut earlier = vec![0.0; m * before];
         if !self.link.is_first() {
             self.link.receive(self.link.stage() - 1, FEATURES, &mut earlier);
@@ -217,7 +230,7 @@ impl<'s> Stage<'s> {
         }
         self.link.send(self.link.stage() + 1, ASKED, &outputs);
         self.link.send(self.link.stage() + 1, FEATURES, &joined);
-        stand_ins(m * self.network.feature_columns(true))
+        stand_ins(m * self.feature_columns(true))
     }
 }
 
@@ -228,23 +241,23 @@ fn stand_ins(count: usize) -> Vec<f32> {
 
 impl Inference for Stage<'_> {
     fn inputs(&self) -> usize {
-        self.network.inputs()
+        self.session.inputs()
     }
 
     fn units(&self) -> usize {
-        self.network.units()
+        self.session.units()
     }
 
     fn block_parameters(&self) -> Vec<usize> {
-        self.network.block_parameters()
+        self.session.block_parameters()
     }
 
     fn feature_columns(&self, all: bool) -> usize {
-        self.network.feature_columns(all)
+        self.session.feature_columns(all)
     }
 
     fn block_columns(&self) -> Vec<usize> {
-        self.network.block_columns()
+        self.session.block_columns()
     }
 
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
@@ -252,27 +265,23 @@ impl Inference for Stage<'_> {
     }
 
     fn class_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        self.network.scores(self.outputs(m, x))
+        // What stages train has a unit a column.
+        self.outputs(m, x)
     }
 
     fn batch_outputs(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        let mut from = self.asked_rows(m, x);
-        for block in &self.network.blocks()[self.blocks()] {
-            let mut to = vec![0.0; m * block.outputs()];
-            block.forward(m, &from, &mut to, &mut Cache::shared());
-            from = to;
-        }
-        self.passed_on(from, m * self.network.outputs())
+        let outputs = self.session.batch_outputs_of(self.blocks(), m, &self.asked_rows(m, x));
+        self.passed_on(outputs, m * self.units())
     }
 
     fn batch_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        self.network.scores(self.batch_outputs(m, x))
+        self.batch_outputs(m, x)
     }
 }
 
 impl Session for Stage<'_> {
     fn plan(&mut self, steps: u64) {
-        self.update.plan(self.network, steps);
+        self.session.plan(steps);
     }
 
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError> {
@@ -281,7 +290,7 @@ impl Session for Stage<'_> {
             // The same for all stages, whenever they come to this step.
             self.last_step.store(self.asked.load(Ordering::Relaxed), Ordering::Relaxed);
         } else {
-            self.incoming.resize(m * self.network.blocks()[own.start].inputs() + 1, 0.0);
+            self.incoming.resize(m * self.inputs[own.start] + 1, 0.0);
             link.receive(link.stage() - 1, OUTPUTS, &mut self.incoming);
             let last = self.incoming.pop().is_some_and(|mark| mark != 0.0);
             self.last_step.store(last, Ordering::Relaxed);
@@ -302,18 +311,15 @@ impl Session for Stage<'_> {
             }
             Ok(())
         };
-        let unfit = || StepError::Own("a method whose blocks need more than their input and the batch".into());
-        let staged = self.update.staged().ok_or_else(unfit)?;
-        let report = staged.step_of(self.network, batch, (own, input), learning_rate, &mut relay)?;
+        let report = self.session.step_of(batch, (own, input), learning_rate, &mut relay)?;
         self.report.signals.clone_from(&report.signals);
         self.report.spans.clone_from(&report.spans);
         self.share(batch.step, began);
-        self.steps += 1;
         Ok(&self.report)
     }
 
     fn learns_values(&self) -> bool {
-        self.update.learns_values()
+        self.session.learns_values()
     }
 
     fn observe(&mut self, _batch: &Batch, _visit: &mut Visit<'_>) -> Result<Vec<f32>, StepError> {
@@ -321,21 +327,12 @@ impl Session for Stage<'_> {
     }
 
     fn form_statistics(&mut self, batch: &Batch, earlier: usize) -> bool {
-        if self.network.blocks().iter().all(|block| block.statistics().is_empty()) {
+        if !self.session.has_statistics() {
             return false;
         }
-        let (m, own) = (batch.rows(), self.blocks());
-        let share = Some(m as f64 / (m + earlier) as f64);
-        let entered = self.network.entered(&batch.x);
-        let mut x = self.asked_rows(m, &entered);
-        self.caches.resize_with(own.len(), Cache::shared);
-        for (block, cache) in self.network.blocks_mut()[own].iter_mut().zip(&mut self.caches) {
-            let mut z = vec![0.0; m * block.outputs()];
-            block.forward(m, &x, &mut z, cache);
-            cache.set_share(share);
-            block.absorb_statistics(m, cache);
-            x = z;
-        }
+        let m = batch.rows();
+        let (own, x) = (self.blocks(), self.asked_rows(m, &batch.x));
+        let x = self.session.form_statistics_of(own, m, &x, m as f64 / (m + earlier) as f64);
         if !self.link.is_last() {
             self.link.send(self.link.stage() + 1, ASKED, &x);
         }
@@ -343,24 +340,19 @@ impl Session for Stage<'_> {
     }
 
     fn weights(&self) -> Vec<StoredTensor<'_, f32>> {
-        self.network.stored_tensors()
+        self.session.weights()
     }
 
     fn state(&self) -> UpdateState {
-        self.update.state()
+        self.session.state()
     }
 
     fn restore(&mut self, weights: &[NamedTensor<f32>], state: UpdateState) -> Result<(), StateMismatch> {
-        self.network.set_tensors(weights);
-        self.update.restore(self.network, state)
+        self.session.restore(weights, state)
     }
 
     fn diverged(&self) -> Option<usize> {
-        let finite = |block: &dyn Block| {
-            let statistics = block.statistics().into_iter().flatten();
-            block.parameters().iter().chain(statistics).all(|value| value.is_finite())
-        };
-        let own = self.blocks();
-        own.clone().zip(&self.network.blocks()[own]).find(|(_, block)| !finite(&***block)).map(|(index, _)| index)
+        // Blocks of other stages are as they were made.
+        self.session.diverged()
     }
 }

@@ -75,5 +75,26 @@ char *beside_load_cuda() {
     return strdup(reason == nullptr ? "no reason given" : reason);
 }
 
+// Free bytes of a GPU, by CUDA's runtime, which libtorch's part for CUDA has brought along; so no header of CUDA is needed.
+char *beside_free_bytes(int device, uint64_t *bytes) {
+    using Asked = int (*)(int *);
+    using Chosen = int (*)(int);
+    using Told = int (*)(size_t *, size_t *);
+    const auto current = reinterpret_cast<Asked>(dlsym(RTLD_DEFAULT, "cudaGetDevice"));
+    const auto choose = reinterpret_cast<Chosen>(dlsym(RTLD_DEFAULT, "cudaSetDevice"));
+    const auto tell = reinterpret_cast<Told>(dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
+    if (current == nullptr || choose == nullptr || tell == nullptr) {
+        return strdup("cudaMemGetInfo was not found: expected CUDA's runtime beside libtorch_cuda.so");
+    }
+    int before = 0;
+    size_t unused = 0, whole = 0;
+    int error = current(&before);
+    error = error != 0 ? error : choose(device);
+    error = error != 0 ? error : tell(&unused, &whole);
+    error = error != 0 ? error : choose(before);
+    *bytes = unused;
+    return error == 0 ? nullptr : strdup(("cudaMemGetInfo ended with error " + std::to_string(error)).c_str());
+}
+
 void beside_free(char *text) { std::free(text); }
 }

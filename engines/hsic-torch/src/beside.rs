@@ -1,7 +1,7 @@
 //! What libtorch has and `tch` does not bind: `cpp/beside.cpp`.
 #![allow(unsafe_code, reason = "libtorch is C++; all that crosses over to it does so here")]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 
 use hsic_bottleneck::step_error::BoxError;
 use tch::Tensor;
@@ -23,6 +23,7 @@ unsafe extern "C" {
     fn beside_about() -> *mut c_char;
     fn beside_built_against() -> *mut c_char;
     fn beside_load_cuda() -> *mut c_char;
+    fn beside_free_bytes(device: c_int, bytes: *mut u64) -> *mut c_char;
     fn beside_free(text: *mut c_char);
 }
 
@@ -99,4 +100,15 @@ pub(crate) fn built_against() -> String {
 pub(crate) fn load_cuda() -> Result<(), BoxError> {
     // SAFETY: it takes nothing; what is loaded is the part of libtorch that registers itself with the part that runs.
     done(unsafe { beside_load_cuda() })
+}
+
+/// Bytes that are free on a GPU.
+///
+/// # Errors
+/// CUDA's number of what is wrong, or that its runtime is not there.
+pub(crate) fn free_bytes(device: usize) -> Result<u64, BoxError> {
+    let mut bytes = 0;
+    // SAFETY: it takes a number, asks CUDA's runtime, and writes to the one place, which lives through the call.
+    done(unsafe { beside_free_bytes(c_int::try_from(device)?, &raw mut bytes) })?;
+    Ok(bytes)
 }

@@ -1,33 +1,21 @@
 //! Blocks on a device: forward pass, evaluation and the way back by their own formulas, as those of `hsic-nn`.
 //!
 //! A block is read off the CPU's, and keeps its numbers as that does, in one flat tensor, so that optimizer states and
-//! checkpoints need no translation. Activations are rows, one sample each; a map lies channels last. Rows of norms and
-//! nonlinearities are those of pixels (pixels x channels).
+//! checkpoints need no translation. Activations are rows, one sample each; a map lies channels last.
 
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::network::block::class_names;
-use hsic_bottleneck::network::layout::Module;
 use hsic_bottleneck::network::{Activation, Block as HostBlock, Norm};
-use tch::{Kind, Tensor};
+use hsic_bottleneck::optimizer::Groups;
+use tch::Tensor;
 
 use crate::activation::{apply, chain};
 use crate::device::Device;
 use crate::dropout::Dropout;
-use crate::map::{Map, Window};
+use crate::layers::{KeptLayers, Layers, activation_of, norm_of, pooling_of};
 use crate::norm::{self, Normalized};
 use crate::pool;
-
-/// Linear map, norm, nonlinearity, pooling.
-#[derive(Debug)]
-struct Layers {
-    map: Map,
-    norm: Norm,
-    activation: Activation,
-    /// Side and step of the pooling window at the end; 1 for none.
-    pool: usize,
-    /// Sizes of what comes out before that pooling.
-    shape: Shape,
-}
+use crate::whitened::Whitened;
 
 /// What stands behind the sum of a residual block.
 #[derive(Debug)]
@@ -43,16 +31,17 @@ pub(crate) struct Block {
     dropout: Option<Dropout>,
     /// Sizes of what comes in, and the window by which it is pooled first; 1 for none.
     entrance: (Shape, usize),
+    /// What does not learn before a network's first block.
+    whitened: Option<Whitened>,
     layers: Layers,
     /// Of a residual block, whose input is added to what the layers give.
     sum: Option<Sum>,
-    /// Whether the bias is learned; else it is 0.
-    biased: bool,
     shape: Shape,
     inputs: usize,
+    groups: Groups,
     /// Learned numbers, as the CPU's block stores them.
     pub(crate) parameters: Tensor,
-    /// Running statistics, part by part.
+    /// Running statistics, and what else does not learn, part by part.
     statistics: Vec<Tensor>,
 }
 
@@ -79,14 +68,6 @@ pub(crate) struct Kept {
     sum: Option<KeptSum>,
 }
 
-struct KeptLayers {
-    normalized: Option<Normalized>,
-    /// What the nonlinearity takes and gives, by pixels.
-    a: Tensor,
-    z: Tensor,
-    pooled: Option<pool::Pooled>,
-}
-
 struct KeptSum {
     normalized: Option<Normalized>,
     a: Tensor,
@@ -110,11 +91,11 @@ impl Block {
             }
             all => (None, all),
         };
-        let (window, modules) = match modules {
-            [first, rest @ ..] if first.class == "MaxPool2d" => (number(first, 0), rest),
-            all => (1, all),
-        };
-        let taken = pool::pooled(from, window);
+        let (window, modules) = pooling_of(modules);
+        let pooled = pool::pooled(from, window);
+        let (whitened, modules) = Whitened::of(modules, pooled);
+        let taken = (whitened.map_or(pooled, |whitened| whitened.shape()), planar && whitened.is_none());
+        let learned = host.parameters().len();
         let (layers, sum) = match modules {
             [residual] if residual.class == "Residual" => {
                 let [inner, behind @ ..] = &residual.inner[..] else { return Err(unknown()) };
@@ -123,38 +104,32 @@ impl Block {
                 if !rest.is_empty() {
                     return Err(unknown());
                 }
-                (Layers::of(&inner.inner, taken, planar).ok_or_else(unknown)?, Some(Sum { norm, activation }))
+                (Layers::of(&inner.inner, taken, learned).ok_or_else(unknown)?, Some(Sum { norm, activation }))
             }
-            plain => (Layers::of(plain, taken, planar).ok_or_else(unknown)?, None),
+            plain => (Layers::of(plain, taken, learned).ok_or_else(unknown)?, None),
         };
-        let block = Self {
+        if layers.outputs() != host.shape() {
+            return Err(unknown());
+        }
+        let mut block = Self {
             dropout,
             entrance: (from, window),
+            whitened,
             layers,
             sum,
-            biased: true,
             shape: host.shape(),
             inputs: host.inputs(),
+            groups: host.groups(),
             parameters: device.zeros(&[0]),
             statistics: Vec::new(),
         };
-        let count = block.layers.map.weights() + block.channels() + norm::learned(block.layers.norm, block.channels());
-        if count != host.parameters().len() as i64 || pool::pooled(block.layers.shape, block.layers.pool) != block.shape
-        {
-            return Err(unknown());
-        }
-        Ok(block.loaded(host, device))
+        block.load(host, device);
+        Ok(block)
     }
 
     /// This block with a bias that is not learned.
-    pub(crate) fn without_bias(mut self) -> Self {
-        self.biased = false;
-        self
-    }
-
-    fn loaded(mut self, host: &dyn HostBlock, device: &Device) -> Self {
-        self.load(host, device);
-        self
+    pub(crate) fn without_bias(self) -> Self {
+        Self { layers: self.layers.without_bias(), ..self }
     }
 
     /// Takes the numbers of the CPU's block.
@@ -171,6 +146,11 @@ impl Block {
         }
     }
 
+    /// Parameters, then statistics: each a tensor, to be changed in its place.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.parameters).chain(&self.statistics)
+    }
+
     /// Sizes of its output.
     pub(crate) fn shape(&self) -> Shape {
         self.shape
@@ -181,29 +161,31 @@ impl Block {
         self.inputs
     }
 
+    /// What its parameters are, for the optimizer.
+    pub(crate) fn groups(&self) -> Groups {
+        self.groups
+    }
+
     /// Whether it follows statistics.
     pub(crate) fn has_statistics(&self) -> bool {
         self.statistics.iter().any(|part| part.numel() > 0)
     }
 
-    /// Channels of the map's output.
-    fn channels(&self) -> i64 {
-        self.layers.shape.channels as i64
+    /// Running statistics of the layers' own norm.
+    fn own_statistics(&self) -> Option<&Tensor> {
+        self.statistics.get(usize::from(self.whitened.is_some()))
     }
 
-    fn weight(&self) -> Tensor {
-        self.parameters.narrow(0, 0, self.layers.map.weights())
-    }
-
-    fn bias(&self) -> Tensor {
-        self.parameters.narrow(0, self.layers.map.weights(), self.channels())
-    }
-
-    /// Learned scale and shift.
-    fn affine(&self) -> Option<(Tensor, Tensor)> {
-        let (start, d) = (self.layers.map.weights() + self.channels(), self.channels());
-        let part = |index: i64| self.parameters.narrow(0, start + index * d, d);
-        (self.layers.norm == Norm::BatchAffine).then(|| (part(0), part(1)))
+    /// What the layers take of samples: pooled and whitened ones, where they are.
+    fn entering(&self, x: &Tensor) -> (Tensor, Option<pool::Pooled>) {
+        let (map, window) = self.entrance;
+        let entered = (window > 1).then(|| pool::Pooled::of(x, map, window));
+        let y = entered.as_ref().map_or_else(|| x.shallow_clone(), pool::Pooled::rows);
+        let y = match (&self.whitened, self.statistics.first()) {
+            (Some(whitened), Some(numbers)) => whitened.apply(&y, numbers),
+            _ => y,
+        };
+        (y, entered)
     }
 
     /// Training mode: outputs (m x outputs) with the statistics of this batch, and with the random draws of a step if one is
@@ -211,29 +193,11 @@ impl Block {
     pub(crate) fn forward(&self, x: &Tensor, step: Option<u64>) -> (Tensor, Kept) {
         let m = x.size()[0];
         let mask = self.dropout.as_ref().zip(step).map(|(dropout, step)| dropout.mask(m, step));
-        let x = &mask.as_ref().map_or_else(|| x.shallow_clone(), |mask| x * mask);
-        let (map, window) = self.entrance;
-        let entered = (window > 1).then(|| pool::Pooled::of(x, map, window));
-        let y = entered.as_ref().map_or_else(|| x.shallow_clone(), |pooled| pooled.rows());
-        let a = self.layers.map.forward(&y, &self.weight());
-        let (a, normalized) = match self.layers.norm {
-            Norm::None => (a + self.bias(), None),
-            Norm::Batch => {
-                let normalized = Normalized::of(&a);
-                (normalized.n.shallow_clone(), Some(normalized))
-            }
-            // A shift alone is refused before training.
-            Norm::BatchAffine | Norm::BatchBias => {
-                let normalized = Normalized::of(&a);
-                (self.scaled(&normalized.n), Some(normalized))
-            }
-        };
-        let z = apply(self.layers.activation, &a);
-        let (u, pooled) = self.layers.pooled(&z, m);
-        let layers = KeptLayers { normalized, a, z, pooled };
+        let x = mask.as_ref().map_or_else(|| x.shallow_clone(), |mask| x * mask);
+        let (y, entered) = self.entering(&x);
+        let (u, layers) = self.layers.forward(&y, &self.parameters);
         let Some(Sum { norm, activation }) = &self.sum else {
-            let kept = Kept { x: x.shallow_clone(), mask, entered, y, layers, sum: None };
-            return (u, kept);
+            return (u, Kept { x, mask, entered, y, layers, sum: None });
         };
         let rows = (u + &y).view([-1, self.shape.channels as i64]);
         let (a, normalized) = match norm {
@@ -245,38 +209,24 @@ impl Block {
         };
         let z = apply(*activation, &a);
         let outputs = z.view([m, -1]);
-        (outputs, Kept { x: x.shallow_clone(), mask, entered, y, layers, sum: Some(KeptSum { normalized, a, z }) })
-    }
-
-    /// scale n + shift; n itself where neither is learned.
-    fn scaled(&self, n: &Tensor) -> Tensor {
-        match self.affine() {
-            Some((scale, shift)) => n * scale + shift,
-            None => n.shallow_clone(),
-        }
+        (outputs, Kept { x, mask, entered, y, layers, sum: Some(KeptSum { normalized, a, z }) })
     }
 
     /// Evaluation mode: outputs (m x outputs) with the running statistics.
     pub(crate) fn infer(&self, x: &Tensor) -> Tensor {
-        let m = x.size()[0];
-        let (map, window) = self.entrance;
-        let y = if window > 1 { pool::Pooled::of(x, map, window).rows() } else { x.shallow_clone() };
-        let a = self.layers.map.forward(&y, &self.weight()) + self.bias();
-        let a = match (self.layers.norm, self.statistics.first()) {
-            (Norm::None, _) | (_, None) => a,
-            (_, Some(statistics)) => self.scaled(&norm::infer(&a, statistics)),
-        };
-        let (u, _) = self.layers.pooled(&apply(self.layers.activation, &a), m);
+        let y = self.entering(x).0;
+        let u = self.layers.infer(&y, &self.parameters, self.own_statistics());
         let Some(Sum { norm, activation }) = &self.sum else { return u };
         let rows = (u + y).view([-1, self.shape.channels as i64]);
         let rows = match (norm, self.statistics.last()) {
             (Norm::None, _) | (_, None) => rows,
             (_, Some(statistics)) => norm::infer(&rows, statistics),
         };
-        apply(*activation, &rows).view([m, -1])
+        apply(*activation, &rows).view([x.size()[0], -1])
     }
 
-    /// From dL/dz to dL/dparameters, flat in their order, and to dL/dx where it is asked for.
+    /// From dL/dz to dL/dparameters, flat in their order, and to dL/dx where it is asked for: never behind whitened windows, before
+    /// which nothing learns.
     pub(crate) fn gradient(&self, kept: &Kept, dz: Tensor, with_x: bool) -> (Tensor, Option<Tensor>) {
         let m = dz.size()[0];
         let (du, passed) = match (&self.sum, &kept.sum) {
@@ -289,23 +239,8 @@ impl Block {
             }
             _ => (dz, None),
         };
-        let KeptLayers { normalized, a, z, pooled } = &kept.layers;
-        let d = match pooled {
-            Some(pooled) => pooled.backward(&du),
-            None => du,
-        };
-        let g = chain(self.layers.activation, a, z, d.view([-1, self.channels()]));
-        let (da, bias, affine) = match normalized {
-            None if self.biased => (g.shallow_clone(), g.sum_dim_intlist(0, false, Kind::Float), Vec::new()),
-            None => (g.shallow_clone(), self.bias().zeros_like(), Vec::new()),
-            Some(normalized) => {
-                let affine = self.affine();
-                let (da, scale, shift) = normalized.backward(&g, affine.as_ref().map(|(scale, _)| scale));
-                (da, self.bias().zeros_like(), if affine.is_some() { vec![scale, shift] } else { Vec::new() })
-            }
-        };
-        let (weight, dy) = self.layers.map.backward(&kept.y, &self.weight(), &da, with_x);
-        let parts: Vec<Tensor> = [weight, bias].into_iter().chain(affine).collect();
+        let with_x = with_x && self.whitened.is_none();
+        let (gradient, dy) = self.layers.backward(&kept.layers, &kept.y, &self.parameters, du, with_x);
         let dx = dy.map(|dy| {
             let dy = match &passed {
                 Some(passed) => dy + passed,
@@ -320,17 +255,16 @@ impl Block {
                 None => dx,
             }
         });
-        (Tensor::cat(&parts, 0), dx)
+        (gradient, dx)
     }
 
     /// Moves the running statistics towards those of a forward pass; by the share of training where none is named.
     pub(crate) fn absorb(&mut self, kept: &Kept, share: Option<f64>) {
-        let bias = self.bias();
-        if let (Some(normalized), Some(statistics)) = (&kept.layers.normalized, self.statistics.first_mut()) {
-            normalized.absorb(share, Some(&bias), statistics);
+        if let Some(statistics) = self.own_statistics() {
+            self.layers.absorb(&kept.layers, &self.parameters, share, statistics);
         }
         if let (Some(KeptSum { normalized: Some(normalized), .. }), Some(statistics)) =
-            (&kept.sum, self.statistics.last_mut())
+            (&kept.sum, self.statistics.last())
         {
             normalized.absorb(share, None, statistics);
         }
@@ -338,7 +272,7 @@ impl Block {
 
     /// Whether all its numbers are finite; a flag on the device.
     pub(crate) fn is_finite(&self) -> Tensor {
-        let parts: Vec<&Tensor> = std::iter::once(&self.parameters).chain(&self.statistics).collect();
+        let parts: Vec<&Tensor> = self.numbers().collect();
         Tensor::cat(&parts, 0).isfinite().all()
     }
 }
@@ -348,76 +282,4 @@ impl Kept {
     pub(crate) fn x(&self) -> &Tensor {
         &self.x
     }
-}
-
-impl Layers {
-    /// The layers of a list of PyTorch's modules on inputs of sizes `from`; `None` if one of them has no place here.
-    fn of(modules: &[Module], from: Shape, planar: bool) -> Option<Self> {
-        let modules = match modules {
-            [first, rest @ ..] if first.class == "Flatten" => rest,
-            all => all,
-        };
-        let (first, rest) = modules.split_first()?;
-        let (map, shape) = match first.class {
-            "Linear" => {
-                let (inputs, outputs) = (number(first, 0), number(first, 1));
-                (Map::Dense { inputs, outputs }, Shape { channels: outputs, height: 1, width: 1 })
-            }
-            "Conv2d" => {
-                let [kernel, stride, padding] = [2, 3, 4].map(|index| number(first, index));
-                let window = Window { from, planar, outputs: number(first, 1), kernel, stride, padding };
-                let shape = window.shape();
-                (Map::Convolution(window), shape)
-            }
-            _ => return None,
-        };
-        let (norm, rest) = norm_of(rest);
-        let (activation, rest) = activation_of(rest);
-        let pool = match rest {
-            [] => 1,
-            [last] if last.class == "MaxPool2d" => number(last, 0),
-            _ => return None,
-        };
-        Some(Self { map, norm, activation, pool, shape })
-    }
-
-    /// Pixels (rows x channels) as samples (m x columns), pooled if they are.
-    fn pooled(&self, z: &Tensor, m: i64) -> (Tensor, Option<pool::Pooled>) {
-        let whole = z.view([m, -1]);
-        if self.pool == 1 {
-            return (whole, None);
-        }
-        let pooled = pool::Pooled::of(&whole, self.shape, self.pool);
-        (pooled.rows(), Some(pooled))
-    }
-}
-
-/// An argument of a module.
-fn number(module: &Module, index: usize) -> usize {
-    module.arguments.get(index).map_or(0, |&value| value as usize)
-}
-
-/// The norm at the head of a list, and the rest.
-fn norm_of(modules: &[Module]) -> (Norm, &[Module]) {
-    match modules {
-        [first, rest @ ..] if matches!(first.class, "BatchNorm1d" | "BatchNorm2d") => {
-            (if number(first, 1) == 1 { Norm::BatchAffine } else { Norm::Batch }, rest)
-        }
-        all => (Norm::None, all),
-    }
-}
-
-/// The nonlinearity at the head of a list, and the rest.
-fn activation_of(modules: &[Module]) -> (Activation, &[Module]) {
-    let [first, rest @ ..] = modules else { return (Activation::Identity, modules) };
-    let activation = match first.class {
-        "ReLU" => Activation::Relu,
-        "LeakyReLU" => Activation::LeakyRelu,
-        "Tanh" => Activation::Tanh,
-        "ELU" => Activation::Elu,
-        "Sigmoid" => Activation::Sigmoid,
-        "GELU" => Activation::Gelu,
-        _ => return (Activation::Identity, modules),
-    };
-    (activation, rest)
 }

@@ -5,7 +5,7 @@
 //! R_X in turn, which needs a ridge that is found by trying; a device would have to be asked each time. Factors are not asked for
 //! success either: a flag says whether a pivot fell below half the ridge, and then the gradient is 0.
 
-use hsic::{Bottleneck, LabelFactor};
+use hsic::{Bottleneck, LabelFactor, LabelFit};
 use hsic_bottleneck::dataset::Shape;
 use hsic_bottleneck::method::bottleneck::HsicObjective;
 use hsic_bottleneck::network::Learner as HostLearner;
@@ -19,6 +19,7 @@ use crate::device::Device;
 use crate::factor::{Evaluated, InputSide, centered, cholesky, inverse};
 use crate::fourier::Fourier;
 use crate::learner::Learner;
+use crate::left_out::LeftOut;
 use crate::objective::{DeviceBatch, Objective, Signal, Site, Value, dot};
 
 /// How K is formed.
@@ -34,8 +35,8 @@ pub(crate) struct Hsic {
     classifier: Option<(f64, HsicObjective)>,
     form: Form,
     device: Device,
-    /// Of the batch: U and the trace of R_Y, what the input says, and the labels.
-    labels: Option<(Tensor, f64)>,
+    /// Of the batch: what its targets say, what the input says, and the labels.
+    targets: Option<TargetSide>,
     input: Option<InputSide>,
     told: Option<Told>,
 }
@@ -49,7 +50,7 @@ impl Hsic {
         form: Form,
         device: &Device,
     ) -> Self {
-        Self { options, x, classifier, form, device: device.clone(), labels: None, input: None, told: None }
+        Self { options, x, classifier, form, device: device.clone(), targets: None, input: None, told: None }
     }
 
     fn has_input(&self) -> bool {
@@ -66,10 +67,10 @@ impl Hsic {
 
     fn evaluate(&mut self, z: &Tensor, input: Option<&InputSide>, measured: bool) -> Evaluated {
         let (options, device) = (self.options, &self.device);
-        let Some((u, trace)) = &self.labels else { unreachable!("a batch is prepared before a block") };
+        let Some(targets) = &self.targets else { unreachable!("a batch is prepared before a block") };
         match &mut self.form {
-            Form::Exact => exact(&options, (u, *trace), input, z, measured),
-            Form::Fourier(fourier) => fourier.evaluate(&options, u, input, z, measured, device),
+            Form::Exact => exact(&options, targets, input, z, measured),
+            Form::Fourier(fourier) => fourier.evaluate(&options, &targets.u, input, z, measured, device),
         }
     }
 }
@@ -84,7 +85,12 @@ impl Objective for Hsic {
         let factor = factor.map_err(StepError::of_batch)?;
         let u = factor.u();
         let rows: Vec<f32> = (0..u.nrows()).flat_map(|i| (0..u.ncols()).map(move |j| u[(i, j)])).collect();
-        self.labels = Some((self.device.take_rows(u.nrows(), &rows), factor.trace()));
+        let left_out = self.options.label_fit == LabelFit::LeaveOneOut;
+        self.targets = Some(TargetSide {
+            u: self.device.take_rows(u.nrows(), &rows),
+            trace: factor.trace(),
+            left_out: left_out.then(|| LeftOut::of(batch.host.targets(), &self.device)),
+        });
         self.told = Some(Told::of(batch));
         self.input = (self.has_input() && self.x == InputTerm::Input).then(|| self.input_side(&batch.x));
         Ok(())
@@ -164,10 +170,20 @@ fn exact_input(options: &Bottleneck, x: &Tensor, device: &Device) -> InputSide {
     InputSide { matrix: r, trace, lost: lost.logical_and(&kernel.varies) }
 }
 
+/// What the targets of a batch say.
+struct TargetSide {
+    /// R_Y = U U'.
+    u: Tensor,
+    /// Of R_Y.
+    trace: f64,
+    /// Where the dependence on them is judged one row left out at a time.
+    left_out: Option<LeftOut>,
+}
+
 /// The objective at Z (m x d) with K itself.
 fn exact(
     options: &Bottleneck,
-    (u, label_trace): (&Tensor, f64),
+    targets: &TargetSide,
     input: Option<&InputSide>,
     z: &Tensor,
     measured: bool,
@@ -177,9 +193,15 @@ fn exact(
     let (l, mut lost) = cholesky(&centered_twice(&less_one), ridge);
     let n = inverse(&l);
     let less_mean = |v: Tensor| &v - v.mean_dim(0, true, Kind::Float);
-    let q = n.matmul(u);
-    let tu = less_mean(n.tr().matmul(&q));
-    let mut g = tu.matmul(&tu.tr()) * (-ridge * options.beta);
+    let TargetSide { u, trace, left_out } = targets;
+    let (mut g, y_term) = match left_out {
+        Some(left_out) => left_out.fit(options.beta, &n),
+        None => {
+            let q = n.matmul(u);
+            let tu = less_mean(n.tr().matmul(&q));
+            (tu.matmul(&tu.tr()) * (-ridge * options.beta), dot(&q, &q) * -ridge + *trace)
+        }
+    };
     let mut x_term = None;
     if let Some(InputSide { matrix, trace, lost: earlier }) = input {
         let t = n.tr().matmul(&n);
@@ -198,7 +220,7 @@ fn exact(
     let sound = varies.logical_and(&lost.logical_not());
     let dz = dz.where_self(&sound, &dz.zeros_like());
     let terms = measured.then(|| {
-        let y = (dot(&q, &q) * -ridge + label_trace) * varies.to_kind(Kind::Double);
+        let y = y_term * varies.to_kind(Kind::Double);
         let x = x_term.unwrap_or_else(|| y.zeros_like()) * varies.to_kind(Kind::Double);
         [x, y]
     });

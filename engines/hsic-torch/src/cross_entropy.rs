@@ -15,15 +15,19 @@ use crate::objective::{DeviceBatch, Objective, Signal, Site, Value, rows_are_equ
 pub(crate) struct Told {
     labels: Tensor,
     values: Tensor,
+    /// Share of each row's target that is spread over all classes alike.
+    smoothing: f64,
 }
 
 impl Told {
     /// Those of a batch.
     pub(crate) fn of(batch: &DeviceBatch<'_>) -> Self {
-        Self { labels: batch.labels.shallow_clone(), values: batch.values.shallow_clone() }
+        let (labels, values) = (batch.labels.shallow_clone(), batch.values.shallow_clone());
+        Self { labels, values, smoothing: batch.host.smoothing }
     }
 
-    /// Mean of -ln softmax(a)_label over rows (m x classes), or of (a_0 - y)^2 where rows have values, and its gradient.
+    /// Mean of -ln softmax(a)_label over rows (m x classes), of smoothed targets a share of it for each class, or of (a_0 - y)^2
+    /// where rows have values; and its gradient.
     pub(crate) fn loss(&self, a: &Tensor, measured: bool) -> (Tensor, Option<Tensor>) {
         let m = a.size()[0] as f64;
         if self.values.numel() > 0 {
@@ -34,8 +38,17 @@ impl Told {
         }
         let classes = self.labels.view([-1, 1]);
         let logarithm = a.log_softmax(1, Kind::Float);
-        let loss = measured.then(|| -logarithm.gather(1, &classes, false).mean(Kind::Double));
-        let truth = a.zeros_like().scatter_value(1, &classes, 1.0);
+        let (own, other) = (1.0 - self.smoothing, self.smoothing / a.size()[1] as f64);
+        let loss = measured.then(|| {
+            let told = -logarithm.gather(1, &classes, false).mean(Kind::Double);
+            if other > 0.0 {
+                told * own - logarithm.sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double) * other
+            } else {
+                told
+            }
+        });
+        let truth = a.zeros_like().scatter_value(1, &classes, own);
+        let truth = if other > 0.0 { truth + other } else { truth };
         ((logarithm.exp() - truth) * (1.0 / m), loss)
     }
 }

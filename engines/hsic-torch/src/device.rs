@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hsic_bottleneck::step_error::BoxError;
+use tch::kind::Element;
 use tch::{Cuda, Kind, Tensor};
 
 use crate::beside;
@@ -49,6 +50,9 @@ pub(crate) struct Device {
     device: tch::Device,
     /// Reads of tensors: each waits until the device has done all before it.
     waits: Arc<AtomicU64>,
+    /// What a test says is free.
+    #[cfg(test)]
+    free: Option<u64>,
 }
 
 impl Device {
@@ -92,7 +96,13 @@ impl Device {
             }
         };
         beside::settings(tf32, true)?;
-        Ok(Self { place, device, waits: Arc::default() })
+        Ok(Self {
+            place,
+            device,
+            waits: Arc::default(),
+            #[cfg(test)]
+            free: None,
+        })
     }
 
     /// The name of this engine in a run's record.
@@ -124,6 +134,32 @@ impl Device {
     /// Whole numbers on the device.
     pub(crate) fn take_whole(&self, values: &[i64]) -> Tensor {
         self.moved(Tensor::from_slice(values))
+    }
+
+    /// Values that stay on the device, as they are.
+    pub(crate) fn keep<V: Element>(&self, values: &[V]) -> Tensor {
+        Tensor::from_slice(values).to_device(self.device)
+    }
+
+    /// Bytes that are free there; `None` where the system does not tell.
+    ///
+    /// # Errors
+    /// What CUDA's runtime says.
+    pub(crate) fn free_bytes(&self) -> Result<Option<u64>, BoxError> {
+        #[cfg(test)]
+        if let Some(free) = self.free {
+            return Ok(Some(free));
+        }
+        match self.place {
+            Place::Cpu => Ok(hsic::memory::available()),
+            Place::Cuda(number) => beside::free_bytes(number).map(Some),
+        }
+    }
+
+    /// This device with so little memory.
+    #[cfg(test)]
+    pub(crate) fn with_free_bytes(self, free: u64) -> Self {
+        Self { free: Some(free), ..self }
     }
 
     /// Rows (m x columns) on the device.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use hsic_bottleneck::assemble::{build_method, build_network, check_targets, training};
+use hsic_bottleneck::assemble::{build_method, check_targets, network_for, training};
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::error::Error;
@@ -28,13 +28,20 @@ pub(crate) struct Torch {
 }
 
 impl Torch {
+    /// Has libtorch work with as many threads as this pool has, where it works on processors.
+    pub(crate) fn take_threads(&self) {
+        if self.device.is_host() {
+            tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
+        }
+    }
+
     /// The session of a configuration with fresh weights.
     ///
     /// # Errors
     /// `Own` with what has no place on the device.
     pub(crate) fn session(&self, config: &TrainConfig, data: &Split) -> Result<OnDevice, Error> {
         let kind = data.train.kind();
-        let host = build_network(config, data.train.shape, kind)?;
+        let host = network_for(config, &data.train)?;
         let own = |told: String| StepError::Own(told.into());
         let network = network(&host, data.train.shape, config.seed, &self.device).map_err(own)?;
         let method = method(config, kind.outputs(), &host, &network).map_err(own)?;
@@ -71,9 +78,7 @@ impl Engine for Torch {
         let _held = run.lock()?;
         let work = || {
             on_threads(config.threads, || {
-                if self.device.is_host() {
-                    tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(i32::MAX));
-                }
+                self.take_threads();
                 let train = || {
                     let (mut session, engine) = (self.session(config, data)?, self.device.engine());
                     let nothing_of_its_own =

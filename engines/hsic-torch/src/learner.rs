@@ -50,7 +50,8 @@ impl Learner {
     pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64) {
         if let Some(gradient) = &self.gradient {
             let norm = length(gradient);
-            step(optimizer, rate, (&mut self.block.parameters, gradient), &norm, &mut self.optimizer);
+            let (groups, numbers) = (self.block.groups(), (&self.block.parameters, gradient));
+            step(optimizer, rate, groups, numbers, &norm, &mut self.optimizer);
         }
     }
 

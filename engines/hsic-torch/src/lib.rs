@@ -16,7 +16,11 @@ mod factor;
 mod feature;
 mod fourier;
 mod guard;
+mod layers;
 mod learner;
+mod left_out;
+mod local;
+mod lookahead;
 mod map;
 mod methods;
 mod norm;
@@ -25,16 +29,25 @@ mod optimizer;
 mod phsic;
 mod pool;
 mod predsim;
+#[cfg(feature = "mpi")]
+mod processes;
 mod refusal;
+mod samples;
 mod session;
 mod similarity;
 mod step;
+mod whitened;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use hsic_bottleneck::step_error::BoxError;
+
 use crate::device::{Device, Place};
 use crate::engine::Torch;
+
+#[cfg(feature = "mpi")]
+pub use crate::processes::run_on_processes;
 
 /// What `hsic-torch train` reads beside the options of `hsic train`.
 #[derive(Debug, clap::Args)]
@@ -52,10 +65,20 @@ struct Options {
 
 /// Carries out a command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
-    hsic_cli::train::<Options>(arguments, |Options { device, report_steps, tf32 }| {
-        Ok(Box::new(Torch { device: Device::meet(device, tf32)?, report_steps }))
-    })
+    hsic_cli::train::<Options>(arguments, |options| Ok(Box::new(options.torch()?)))
+}
+
+impl Options {
+    /// The device that they name.
+    ///
+    /// # Errors
+    /// Those of [`Device::meet`].
+    fn torch(self) -> Result<Torch, BoxError> {
+        Ok(Torch { device: Device::meet(self.device, self.tf32)?, report_steps: self.report_steps })
+    }
 }
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod agreement_of_steps;

@@ -1,9 +1,11 @@
 //! Linear maps on a device: dense ones and convolutions, forward and back.
 
 use hsic_bottleneck::dataset::Shape;
+use hsic_bottleneck::network::layout::Module;
 use tch::Tensor;
 
 use crate::beside;
+use crate::layers::number;
 
 /// A window that moves over a map.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,12 @@ pub(crate) enum Map {
 }
 
 impl Window {
+    /// That of PyTorch's module of a convolution, on inputs of sizes `from`.
+    pub(crate) fn of(module: &Module, from: Shape, planar: bool) -> Self {
+        let [outputs, kernel, stride, padding] = [1, 2, 3, 4].map(|index| number(module, index));
+        Self { from, planar, outputs, kernel, stride, padding }
+    }
+
     /// Sizes of what comes out.
     pub(crate) fn shape(&self) -> Shape {
         let side = |side: usize| (side + 2 * self.padding).saturating_sub(self.kernel) / self.stride.max(1) + 1;

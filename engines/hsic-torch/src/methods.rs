@@ -9,6 +9,7 @@ use hsic_bottleneck::method::phsic::Phsic as PhsicRule;
 use hsic_bottleneck::method::predsim::PredSim as PredSimRule;
 use hsic_bottleneck::network::Network as HostNetwork;
 use hsic_bottleneck::objective::similarity::Similarity;
+use hsic_bottleneck::optimizer::Average;
 use hsic_bottleneck::rule_options::PhsicKernel;
 
 use crate::block::{Block, Place};
@@ -16,12 +17,18 @@ use crate::bottleneck::{Form, Hsic};
 use crate::cross_entropy::{Classified, MonoForward};
 use crate::device::Device;
 use crate::fourier::Fourier;
+use crate::local::{Learns, Local};
+use crate::lookahead::Lookahead;
 use crate::phsic::Phsic;
 use crate::predsim::PredSim;
-use crate::step::{ByOutputs, Local, Method, Network};
+use crate::step::{ByOutputs, Method, Network};
 
 /// The methods, by name.
 pub(crate) const NAMES: [&str; 7] = ["hsic", "hsic-local", "phsic", "predsim", "mono-forward", "backprop", "frozen"];
+
+/// Those by which a block needs its input and the batch alone.
+#[cfg(feature = "mpi")]
+pub(crate) const STAGED: [&str; 5] = ["hsic", "hsic-local", "phsic", "predsim", "mono-forward"];
 
 /// The CPU's network on the device, for samples of these sizes; masks of dropout follow from the seed.
 ///
@@ -53,10 +60,15 @@ pub(crate) fn method(
     host: &HostNetwork,
     network: &Network,
 ) -> Result<Box<dyn Method>, String> {
-    let learns = (config.optimizer, config.order);
+    let learns = Learns {
+        optimizer: config.optimizer,
+        order: config.order,
+        unit: config.unit,
+        heads: (config.design.head_start, config.seed),
+    };
     let hsic = || hsic(config, classes, &network.device);
     let by_outputs = |frozen| Box::new(ByOutputs::new(config.optimizer, frozen, network.blocks.len()));
-    Ok(match config.method.name {
+    let method: Box<dyn Method> = match config.method.name {
         "hsic" => Box::new(Local::new(hsic()?, learns, network, host.feature())?),
         "hsic-local" => Box::new(Local::new(Classified::new(hsic()?), learns, network, host.feature())?),
         "phsic" => {
@@ -74,6 +86,10 @@ pub(crate) fn method(
         "backprop" => by_outputs(false),
         "frozen" => by_outputs(true),
         name => return Err(format!("method = {name}: expected one of {}, or hsic train", NAMES.join(", "))),
+    };
+    Ok(match config.average {
+        Average::None => method,
+        Average::Lookahead => Box::new(Lookahead::new(method)),
     })
 }
 

@@ -38,23 +38,29 @@ impl Normalized {
 
     /// Moves running statistics (means, then variances) towards these, which have `share` of them afterwards: that of training
     /// where none is named. The bias that training leaves out belongs to the mean.
-    pub(crate) fn absorb(&self, share: Option<f64>, bias: Option<&Tensor>, statistics: &mut Tensor) {
+    pub(crate) fn absorb(&self, share: Option<f64>, bias: Option<&Tensor>, statistics: &Tensor) {
         let share = share.unwrap_or(MOMENTUM);
         let rows = self.n.size()[0] as f64;
         let mean = bias.map_or_else(|| self.mean.shallow_clone(), |bias| &self.mean + bias);
         let own = Tensor::cat(&[mean, &self.variance * (rows / (rows - 1.0))], 0);
-        *statistics = &*statistics * (1.0 - share) + own * share;
+        // Behind them may stand what does not move.
+        let mut moving = statistics.narrow(0, 0, own.size()[0]);
+        moving.copy_(&(&moving * (1.0 - share) + own * share));
     }
 }
 
 /// Evaluation mode: (a - mean) / sqrt(variance + 1e-5) with the running statistics.
 pub(crate) fn infer(a: &Tensor, statistics: &Tensor) -> Tensor {
-    let d = statistics.size()[0] / 2;
+    let d = a.size()[1];
     let (mean, variance) = (statistics.narrow(0, 0, d), statistics.narrow(0, d, d));
     (a - mean) / (variance + EPSILON).sqrt()
 }
 
-/// Learned numbers of a norm of so many channels: scale, then shift.
+/// Learned numbers of a norm of so many channels: scale, then shift, or a shift alone.
 pub(crate) fn learned(norm: Norm, channels: i64) -> i64 {
-    if norm == Norm::BatchAffine { 2 * channels } else { 0 }
+    match norm {
+        Norm::BatchAffine => 2 * channels,
+        Norm::BatchBias => channels,
+        Norm::Batch | Norm::None => 0,
+    }
 }

@@ -24,14 +24,14 @@ pub(crate) struct DeviceBatch<'b> {
 impl<'b> DeviceBatch<'b> {
     /// Brings a batch to the device.
     pub(crate) fn of(host: &'b Batch, device: &Device) -> Self {
+        Self::with(host, device.take_rows(host.rows(), &host.x), device)
+    }
+
+    /// A batch whose rows `x` are there, of which the targets alone travel.
+    pub(crate) fn with(host: &'b Batch, x: Tensor, device: &Device) -> Self {
         let labels: Vec<i64> = host.labels.iter().map(|&label| label as i64).collect();
         let values: Vec<f32> = host.values.iter().map(|&value| value as f32).collect();
-        Self {
-            host,
-            x: device.take_rows(host.rows(), &host.x),
-            labels: device.take_whole(&labels),
-            values: device.take(&values),
-        }
+        Self { host, x, labels: device.take_whole(&labels), values: device.take(&values) }
     }
 }
 
@@ -53,6 +53,14 @@ pub(crate) struct Value {
     pub(crate) loss: Tensor,
     /// Its parts by name; unused names are empty.
     pub(crate) terms: [(&'static str, Option<Tensor>); 2],
+}
+
+impl Clone for Value {
+    /// The same numbers on the device.
+    fn clone(&self) -> Self {
+        let term = |(name, term): &(&'static str, Option<Tensor>)| (*name, term.as_ref().map(Tensor::shallow_clone));
+        Self { loss: self.loss.shallow_clone(), terms: [term(&self.terms[0]), term(&self.terms[1])] }
+    }
 }
 
 /// What an objective says at one block.

@@ -1,10 +1,8 @@
 //! What a device does not train, by name.
 
-use hsic::{Approximation, LabelFit};
+use hsic::Approximation;
 use hsic_bottleneck::config::TrainConfig;
-use hsic_bottleneck::network::{Activation, Between, BlockSpec, HeadStart, InputNorm, Norm, PoolAt};
-use hsic_bottleneck::optimizer::{Algorithm, Average, GroupRates};
-use hsic_bottleneck::update::UnitLength;
+use hsic_bottleneck::network::{Activation, Between, BlockSpec, InputNorm};
 
 use crate::methods::NAMES;
 
@@ -19,8 +17,6 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
         config.sigmas.len() > 1,
         format!("sigma: expected one number; of several there are several networks, {instead}"),
     );
-    let fit = config.bottleneck.label_fit;
-    refuse(fit != LabelFit::InSample, format!("label-fit = {fit}: expected in-sample, {instead}"));
     let form = config.approximation;
     let known = matches!(form, Approximation::Exact | Approximation::Fourier(_));
     refuse(!known, format!("approximation = {form}: expected exact or fourier:R, {instead}"));
@@ -35,32 +31,9 @@ pub(crate) fn refusal(config: &TrainConfig) -> Option<String> {
     };
     let is_open = config.design.activation == Activation::OpenRelu || config.blocks.iter().any(open);
     refuse(is_open, format!("activation = open-relu: expected another, {instead}"));
-    let shifted = |spec: &BlockSpec| match spec {
-        BlockSpec::Dense { norm, .. } | BlockSpec::Conv { norm, .. } => *norm == Some(Norm::BatchBias),
-        _ => false,
-    };
-    let is_shifted = config.design.norm == Norm::BatchBias || config.blocks.iter().any(shifted);
-    refuse(is_shifted, format!("norm = batch-bias: expected batch, batch-affine or none, {instead}"));
-    refuse(config.design.whiten, format!("whiten = true: expected false, {instead}"));
-    refuse(config.design.pool_at == PoolAt::Map, format!("pool-at = map: expected block or entrance, {instead}"));
-    let units = config.unit != UnitLength::default();
-    refuse(units, format!("unit = {}: expected 1, {instead}", config.unit));
-    let is_small = config.design.head_start != HeadStart::Uniform;
-    refuse(is_small, format!("head-start = small: expected uniform, {instead}"));
     if let Some(shards) = config.shards {
         refuse(true, format!("shards = {shards}: expected none, {instead}"));
     }
-    let is_muon = matches!(config.optimizer.algorithm, Algorithm::Muon { .. });
-    refuse(is_muon, format!("optimizer = muon: expected sgd or adamw, {instead}"));
-    refuse(
-        config.optimizer.rates != GroupRates::EQUAL,
-        format!("norm-bias-rate or head-rate: expected 1, the rate of all else, {instead}"),
-    );
-    refuse(
-        config.label_smoothing > 0.0,
-        format!("label-smoothing = {}: expected 0, {instead}", config.label_smoothing),
-    );
-    refuse(config.average != Average::None, format!("average = lookahead: expected none, {instead}"));
     refuse(
         config.options.rule.recompute.is_some(),
         format!("recompute: expected none; a device keeps the activations of all blocks, {instead}"),

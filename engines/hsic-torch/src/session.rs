@@ -3,22 +3,25 @@
 //! The numbers are the device's. The CPU's network is brought up to date where weights are asked for: at a checkpoint, at the end.
 
 use std::cell::{Cell, OnceCell};
+use std::ops::Range;
 
 use hsic::faer::MatRef;
-use hsic_bottleneck::batch::Batch;
+use hsic_bottleneck::batch::{Batch, Batches};
+use hsic_bottleneck::dataset::Dataset;
 use hsic_bottleneck::inference::Inference;
 use hsic_bottleneck::network::learner::StateMismatch;
 use hsic_bottleneck::network::{NamedTensor, Network as HostNetwork, StoredTensor};
 use hsic_bottleneck::objective::Signal;
-use hsic_bottleneck::session::{Session, Visit};
+use hsic_bottleneck::session::{InStages, Samples, Session, Visit};
 use hsic_bottleneck::step_error::StepError;
-use hsic_bottleneck::update::{StepReport, UpdateState};
+use hsic_bottleneck::update::{Relay, StepReport, UpdateState};
 use tch::{Kind, Tensor};
 
 use crate::block::Block;
 use crate::device::Device;
 use crate::feature::Seen;
 use crate::objective::DeviceBatch;
+use crate::samples::Kept;
 use crate::step::{Measured, Method, Network, Step};
 
 /// Rows that are evaluated at once.
@@ -51,10 +54,16 @@ pub(crate) struct OnDevice {
     method: Box<dyn Method>,
     seen: Vec<Seen>,
     reports: Reports,
+    /// The samples of the training, if they are on the device.
+    samples: Option<Kept>,
+    /// How many of the network's tensors are of each block.
+    tensors: Vec<usize>,
     /// The CPU's network: with the device's numbers, or with older ones. It is in one of the two.
     current: OnceCell<HostNetwork>,
     older: Cell<Option<HostNetwork>>,
-    /// Flags of steps that were not read yet: not finite, and lost, by block.
+    /// The blocks that learn here: all, or those of a stage.
+    own: Range<usize>,
+    /// Flags of steps that were not read yet: not finite, and lost, by block of these.
     pending: Vec<(Vec<Tensor>, Vec<Option<Tensor>>)>,
     report: StepReport,
 }
@@ -73,17 +82,27 @@ impl OnDevice {
         let Parts { network, method, host, reports } = parts;
         let seen = |block: &Block| Seen::of(host.feature(), block.shape(), &network.device);
         let seen = network.blocks.iter().map(seen).collect();
-        let current = OnceCell::from(host);
+        let tensors = host.blocks().iter().map(|block| block.layout().len()).collect();
+        let (own, current) = (0..network.blocks.len(), OnceCell::from(host));
         Self {
             network,
             method,
             seen,
             reports,
+            samples: None,
+            tensors,
+            own,
             current,
             older: Cell::new(None),
             pending: Vec::new(),
             report: StepReport::default(),
         }
+    }
+
+    /// Whether its method trains blocks by themselves.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn is_staged(&mut self) -> bool {
+        self.method.staged().is_some()
     }
 
     fn device(&self) -> &Device {
@@ -110,7 +129,7 @@ impl OnDevice {
 
     /// Reads the flags of all steps since the last time, and what was measured of the last one.
     fn read(&mut self, measured: &[Measured]) -> Result<(), StepError> {
-        let blocks = self.network.blocks.len();
+        let blocks = self.own.len();
         let flag = |flag: &Tensor| flag.to_kind(Kind::Double);
         let mut numbers: Vec<Tensor> = Vec::new();
         for block in 0..blocks {
@@ -138,7 +157,7 @@ impl OnDevice {
         }
         let read = self.device().read_double(&Tensor::stack(&numbers, 0));
         let (flags, rest) = read.split_at(2 * blocks);
-        for (block, flags) in flags.chunks_exact(2).enumerate() {
+        for (block, flags) in self.own.clone().zip(flags.chunks_exact(2)) {
             if flags[0] != 0.0 {
                 return Err(StepError::Diverged { block });
             }
@@ -160,30 +179,26 @@ impl OnDevice {
             }
             signal
         };
-        self.report.signals = measured.iter().map(signal).collect();
+        let signals = measured.iter().map(signal).collect::<Vec<_>>();
+        self.report.signals.resize(self.network.blocks.len(), Signal::default());
+        self.report.signals[self.own.clone()].copy_from_slice(&signals);
         Ok(())
     }
 
-    /// Calls `each` with parts of the rows on the device, and joins what it gives row by row.
-    fn by_rows(&self, m: usize, x: &[f32], each: impl Fn(&Tensor) -> Tensor) -> Vec<f32> {
-        let inputs = x.len() / m.max(1);
-        let mut all = Vec::new();
-        for rows in x.chunks((INFERENCE_ROWS * inputs).max(1)) {
-            all.extend(self.device().read(&each(&self.device().take_rows(rows.len() / inputs, rows))));
+    /// Takes what a step of its blocks says of itself; of one that is measured it is read.
+    fn take(&mut self, told: Step, due: bool) -> Result<&StepReport, StepError> {
+        let Step { diverged, lost, measured, spans } = told;
+        self.pending.push((diverged, lost));
+        self.report.signals.clear();
+        self.report.spans.clear();
+        if self.device().is_host() {
+            // Elsewhere they would be the times of asking.
+            self.report.spans = spans;
         }
-        all
-    }
-
-    /// The outputs, or the features of all blocks side by side, in evaluation mode.
-    fn inferred(&self, x: &Tensor, all: bool) -> Tensor {
-        let (mut x, mut features) = (x.shallow_clone(), Vec::new());
-        for (block, seen) in self.network.blocks.iter().zip(&self.seen) {
-            x = block.infer(&x);
-            if all {
-                features.push(seen.extract(&x));
-            }
+        if due {
+            self.read(&measured)?;
         }
-        if all { Tensor::cat(&features, 1) } else { x }
+        Ok(&self.report)
     }
 }
 
@@ -217,7 +232,8 @@ impl Inference for OnDevice {
     }
 
     fn features(&self, m: usize, x: &[f32], all: bool) -> Vec<f32> {
-        self.by_rows(m, x, |x| self.inferred(x, all))
+        let (outputs, features) = self.infer_blocks(0..self.network.blocks.len(), m, x, all);
+        if all { features } else { outputs }
     }
 
     fn class_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
@@ -225,11 +241,7 @@ impl Inference for OnDevice {
     }
 
     fn batch_outputs(&self, m: usize, x: &[f32]) -> Vec<f32> {
-        let mut x = self.device().take_rows(m, x);
-        for block in &self.network.blocks {
-            x = block.forward(&x, None).0;
-        }
-        self.device().read(&x)
+        self.batch_outputs_of(0..self.network.blocks.len(), m, x)
     }
 
     fn batch_scores(&self, m: usize, x: &[f32]) -> Vec<f32> {
@@ -238,25 +250,27 @@ impl Inference for OnDevice {
 }
 
 impl Session for OnDevice {
-    fn plan(&mut self, _steps: u64) {}
+    fn plan(&mut self, steps: u64) {
+        self.method.plan(steps);
+    }
+
+    fn keep(&mut self, train: &Dataset, batches: &Batches) -> Result<Samples, StepError> {
+        let (samples, kept) = Kept::of(train, batches, self.device()).map_err(StepError::Own)?;
+        self.samples = kept;
+        Ok(samples)
+    }
 
     fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<&StepReport, StepError> {
         self.changed();
-        let on_device = DeviceBatch::of(batch, self.device());
+        let device = &self.network.device;
+        let on_device = match &mut self.samples {
+            Some(samples) => DeviceBatch::with(batch, samples.batch(batch.step), device),
+            None => DeviceBatch::of(batch, device),
+        };
         let due = self.reports.is_due(batch.step);
-        let Step { diverged, lost, measured, spans } =
-            self.method.step(&mut self.network, &on_device, learning_rate, due)?;
-        self.pending.push((diverged, lost));
-        self.report.signals.clear();
-        self.report.spans.clear();
-        if self.device().is_host() {
-            // Elsewhere they would be the times of asking.
-            self.report.spans = spans;
-        }
-        if due {
-            self.read(&measured)?;
-        }
-        Ok(&self.report)
+        let told = self.method.step(&mut self.network, &on_device, learning_rate, due)?;
+        self.own = 0..self.network.blocks.len();
+        self.take(told, due)
     }
 
     fn learns_values(&self) -> bool {
@@ -275,18 +289,11 @@ impl Session for OnDevice {
     }
 
     fn form_statistics(&mut self, batch: &Batch, earlier: usize) -> bool {
-        if !self.network.blocks.iter().any(Block::has_statistics) {
+        if !self.has_statistics() {
             return false;
         }
-        self.changed();
         let m = batch.rows();
-        let share = Some(m as f64 / (m + earlier) as f64);
-        let mut x = self.device().take_rows(m, &batch.x);
-        for block in &mut self.network.blocks {
-            let (z, kept) = block.forward(&x, None);
-            block.absorb(&kept, share);
-            x = z;
-        }
+        self.form_statistics_of(0..self.network.blocks.len(), m, &batch.x, m as f64 / (m + earlier) as f64);
         true
     }
 
@@ -314,6 +321,78 @@ impl Session for OnDevice {
     fn diverged(&self) -> Option<usize> {
         let flags: Vec<Tensor> = self.network.blocks.iter().map(Block::is_finite).collect();
         self.device().read(&Tensor::stack(&flags, 0)).iter().position(|&finite| finite == 0.0)
+    }
+}
+
+impl InStages for OnDevice {
+    fn block_inputs(&self) -> Vec<usize> {
+        self.network.blocks.iter().map(Block::inputs).collect()
+    }
+
+    fn block_tensors(&self) -> Vec<usize> {
+        self.tensors.clone()
+    }
+
+    fn step_of(
+        &mut self,
+        batch: &Batch,
+        (blocks, input): (Range<usize>, &[f32]),
+        learning_rate: f64,
+        relay: &mut Relay<'_, f32>,
+    ) -> Result<&StepReport, StepError> {
+        self.changed();
+        let device = self.network.device.clone();
+        let (on_device, due) = (DeviceBatch::of(batch, &device), self.reports.is_due(batch.step));
+        let first = if blocks.start == 0 { None } else { Some(device.take_rows(batch.rows(), input)) };
+        let part = (blocks.clone(), first.as_ref().unwrap_or(&on_device.x));
+        let unfit = || StepError::Own("a method whose blocks need more than their input and the batch".into());
+        let staged = self.method.staged().ok_or_else(unfit)?;
+        let mut relay = |z: &Tensor, learn: &mut dyn FnMut()| relay(&device.read(z), learn);
+        let told = staged.step_of(&mut self.network, &on_device, part, (learning_rate, due), &mut relay)?;
+        self.own = blocks;
+        self.take(told, due)
+    }
+
+    fn infer_blocks(&self, blocks: Range<usize>, m: usize, x: &[f32], all: bool) -> (Vec<f32>, Vec<f32>) {
+        let inputs = x.len() / m.max(1);
+        let (mut outputs, mut features) = (Vec::new(), Vec::new());
+        for rows in x.chunks((INFERENCE_ROWS * inputs).max(1)) {
+            let (mut x, mut seen) = (self.device().take_rows(rows.len() / inputs, rows), Vec::new());
+            for index in blocks.clone() {
+                x = self.network.blocks[index].infer(&x);
+                if all {
+                    seen.push(self.seen[index].extract(&x));
+                }
+            }
+            outputs.extend(self.device().read(&x));
+            if all {
+                features.extend(self.device().read(&Tensor::cat(&seen, 1)));
+            }
+        }
+        (outputs, features)
+    }
+
+    fn batch_outputs_of(&self, blocks: Range<usize>, m: usize, x: &[f32]) -> Vec<f32> {
+        let mut x = self.device().take_rows(m, x);
+        for block in &self.network.blocks[blocks] {
+            x = block.forward(&x, None).0;
+        }
+        self.device().read(&x)
+    }
+
+    fn form_statistics_of(&mut self, blocks: Range<usize>, m: usize, x: &[f32], share: f64) -> Vec<f32> {
+        self.changed();
+        let mut x = self.device().take_rows(m, x);
+        for block in &mut self.network.blocks[blocks] {
+            let (z, kept) = block.forward(&x, None);
+            block.absorb(&kept, Some(share));
+            x = z;
+        }
+        self.device().read(&x)
+    }
+
+    fn has_statistics(&self) -> bool {
+        self.network.blocks.iter().any(Block::has_statistics)
     }
 }
 

@@ -66,8 +66,10 @@ fn reports_come_at_their_steps_at_the_end_of_an_epoch_and_for_the_monitor() {
 #[test]
 fn a_training_goes_on_from_its_state_on_the_device_and_on_the_cpu() {
     for name in NAMES {
-        for optimizer in ["optimizer = 'adamw'", "optimizer = 'sgd'\nmomentum = 0.9"] {
-            let text = format!("{SMALL}[objective]\nmethod = '{name}'\n[optimizer]\n{optimizer}\n");
+        let ahead = "optimizer = 'muon'\naverage = 'lookahead'";
+        for optimizer in ["optimizer = 'adamw'", "optimizer = 'sgd'\nmomentum = 0.9", ahead] {
+            let text =
+                format!("{SMALL}norm = 'batch-bias'\n[objective]\nmethod = '{name}'\n[optimizer]\n{optimizer}\n");
             let mut whole = session(&text, 1);
             take(&mut whole, 0..3);
             let (weights, state) = (named(&whole), whole.state());

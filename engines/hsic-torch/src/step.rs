@@ -1,24 +1,22 @@
-//! Steps on a device: local rules, back-propagation, and a network of which the output block alone learns.
+//! Steps on a device: what one is, back-propagation, and a network of which the output block alone learns.
 //!
 //! A step tells the device what to do and waits for nothing. What it says of itself stays there until it is read
 //! ([`Step::told`]).
 
+use std::ops::Range;
 use std::time::Instant;
 
-use hsic_bottleneck::network::learner::{StateMismatch, restore_learners};
-use hsic_bottleneck::network::{Feature, Learner as HostLearner};
+use hsic_bottleneck::network::learner::StateMismatch;
 use hsic_bottleneck::optimizer::{Optimizer, OptimizerState};
 use hsic_bottleneck::span::{Span, Work};
-use hsic_bottleneck::step_error::StepError;
-use hsic_bottleneck::update::{UpdateOrder, UpdateState};
+use hsic_bottleneck::step_error::{BoxError, StepError};
+use hsic_bottleneck::update::UpdateState;
 use tch::{Kind, Tensor};
 
 use crate::block::{Block, Kept};
 use crate::cross_entropy::{Told, told_signal};
 use crate::device::Device;
-use crate::feature::Seen;
-use crate::learner::Learner;
-use crate::objective::{DeviceBatch, Objective, Signal, Site, Value};
+use crate::objective::{DeviceBatch, Signal, Value};
 use crate::optimizer::{State, length, step};
 
 /// What a step says of itself, on the device.
@@ -49,6 +47,9 @@ pub(crate) struct Network {
 
 /// How a network is trained by one batch.
 pub(crate) trait Method: Send {
+    /// Told before the first step (or the next, after a state was restored) how many steps training takes in all.
+    fn plan(&mut self, _steps: u64) {}
+
     /// One step at a learning rate.
     ///
     /// # Errors
@@ -60,6 +61,11 @@ pub(crate) trait Method: Send {
         rate: f64,
         measured: bool,
     ) -> Result<Step, StepError>;
+
+    /// This method as one that trains some blocks of a network alone; `None` where a block needs more than its input and the batch.
+    fn staged(&mut self) -> Option<&mut dyn Staged> {
+        None
+    }
 
     /// What a checkpoint has of it.
     fn state(&self, device: &Device) -> UpdateState;
@@ -76,12 +82,31 @@ pub(crate) trait Method: Send {
     }
 }
 
+/// Takes the outputs of the last of some blocks and must call its second argument, in which these blocks learn.
+pub(crate) type Relay<'r> = dyn FnMut(&Tensor, &mut dyn FnMut()) -> Result<(), BoxError> + 'r;
+
+/// A method that can train some of a network's blocks alone.
+pub(crate) trait Staged {
+    /// One step of the blocks of a range at the input of the first of them. What is said of blocks is said of these alone.
+    ///
+    /// # Errors
+    /// What is wrong with the batch; what `relay` says.
+    fn step_of(
+        &mut self,
+        network: &mut Network,
+        batch: &DeviceBatch<'_>,
+        part: (Range<usize>, &Tensor),
+        rate: (f64, bool),
+        relay: &mut Relay<'_>,
+    ) -> Result<Step, StepError>;
+}
+
 /// Measures when what is asked of a device.
 #[derive(Clone, Copy)]
-struct Clock(Instant);
+pub(crate) struct Clock(pub(crate) Instant);
 
 impl Clock {
-    fn span(self, work: Work, block: usize, begin: Instant) -> Span {
+    pub(crate) fn span(self, work: Work, block: usize, begin: Instant) -> Span {
         let milliseconds = |instant: Instant| instant.duration_since(self.0).as_secs_f64() * 1e3;
         Span {
             work,
@@ -90,122 +115,6 @@ impl Clock {
             begin_milliseconds: milliseconds(begin),
             end_milliseconds: milliseconds(Instant::now()),
         }
-    }
-}
-
-/// Each block by an objective of its own.
-pub(crate) struct Local<O> {
-    objective: O,
-    optimizer: Optimizer,
-    order: UpdateOrder,
-    seen: Vec<Seen>,
-    states: Vec<State>,
-    learners: Vec<Vec<Learner>>,
-}
-
-impl<O: Objective> Local<O> {
-    /// Of a network, whose maps objectives see as `chosen`.
-    ///
-    /// # Errors
-    /// What the rule trains beside a block, if it has no place on the device.
-    pub(crate) fn new(
-        objective: O,
-        (optimizer, order): (Optimizer, UpdateOrder),
-        network: &Network,
-        chosen: Feature,
-    ) -> Result<Self, String> {
-        let feature = objective.feature(chosen);
-        let seen = |block: &Block| Seen::of(feature, block.shape(), &network.device);
-        let seen = network.blocks.iter().map(seen).collect();
-        let states = network.blocks.iter().map(|_| State::default()).collect();
-        let mut local = Self { objective, optimizer, order, seen, states, learners: Vec::new() };
-        for (index, hosts) in local.host_learners().iter().enumerate() {
-            let from = local.seen[index].shape();
-            let own = |(place, host): (usize, &HostLearner<f32>)| {
-                Learner::of(host, from, local.objective.is_unbiased(place), &network.device)
-            };
-            let learners = hosts.iter().enumerate().map(own).collect::<Result<_, _>>()?;
-            local.learners.push(learners);
-        }
-        Ok(local)
-    }
-
-    /// What the rule trains beside the blocks, with fresh weights, as the CPU has it.
-    fn host_learners(&self) -> Vec<Vec<HostLearner<f32>>> {
-        let last = self.seen.len() - 1;
-        let of_block = |(index, seen): (usize, &Seen)| self.objective.learners(index, index == last, seen.shape());
-        self.seen.iter().enumerate().map(of_block).collect()
-    }
-}
-
-impl<O: Objective> Method for Local<O> {
-    fn step(
-        &mut self,
-        network: &mut Network,
-        batch: &DeviceBatch<'_>,
-        rate: f64,
-        measured: bool,
-    ) -> Result<Step, StepError> {
-        let clock = Clock(Instant::now());
-        let mut told = Step::default();
-        self.objective.prepare(batch)?;
-        told.spans.push(clock.span(Work::Operator, 0, clock.0));
-        let mut x = batch.x.shallow_clone();
-        let (last, draws) = (network.blocks.len() - 1, Some(batch.host.step));
-        for (index, block) in network.blocks.iter_mut().enumerate() {
-            let begin = Instant::now();
-            let (z, kept) = block.forward(&x, draws);
-            if self.order == UpdateOrder::Jacobi {
-                block.absorb(&kept, None);
-            }
-            told.spans.push(clock.span(Work::Forward, index, begin));
-            told.diverged.push(z.isfinite().all().logical_not());
-            let begin = Instant::now();
-            let (seen, learners) = (&self.seen[index], &mut self.learners[index]);
-            let site = Site { last: index == last, feature: seen.shape(), channels: block.shape().channels, x: &x };
-            let Signal { dz, value, dead, lost } =
-                self.objective.signal(&site, &seen.extract(&z), learners, measured)?;
-            let (gradient, _) = block.gradient(&kept, seen.spread(&z, dz), false);
-            let norm = length(&gradient);
-            step(self.optimizer, rate, (&mut block.parameters, &gradient), &norm, &mut self.states[index]);
-            learners.iter_mut().for_each(|learner| learner.step(self.optimizer, rate));
-            told.lost.push(lost);
-            if measured {
-                told.measured.push(Measured { value, gradient_norm: norm, dead });
-            }
-            x = if self.order == UpdateOrder::GaussSeidel {
-                let (z, kept) = block.forward(&x, draws);
-                block.absorb(&kept, None);
-                z
-            } else {
-                z
-            };
-            told.spans.push(clock.span(Work::Block, index, begin));
-        }
-        Ok(told)
-    }
-
-    fn state(&self, device: &Device) -> UpdateState {
-        let of_block = |learners: &Vec<Learner>| learners.iter().map(|learner| learner.record(device)).collect();
-        UpdateState {
-            optimizers: self.states.iter().map(|state| state.record(device)).collect(),
-            learners: self.learners.iter().map(of_block).collect(),
-            ..UpdateState::default()
-        }
-    }
-
-    fn restore(&mut self, network: &Network, record: UpdateState) -> Result<(), StateMismatch> {
-        let mut hosts = self.host_learners();
-        restore_learners(hosts.iter_mut(), record.learners)?;
-        for (learner, host) in self.learners.iter_mut().flatten().zip(hosts.iter().flatten()) {
-            learner.load(host, &network.device);
-        }
-        self.states = states_of(&record.optimizers, &network.device);
-        Ok(())
-    }
-
-    fn learns_values(&self) -> bool {
-        self.objective.learns_values()
     }
 }
 
@@ -264,8 +173,8 @@ impl Method for ByOutputs {
         let whole = Tensor::stack(&squares, 0).sum(Kind::Double).sqrt();
         let mut norms: Vec<Tensor> = network.blocks.iter().map(|_| whole.zeros_like()).collect();
         for (index, length, gradient) in gradients {
-            let parameters = &mut network.blocks[index].parameters;
-            step(self.optimizer, rate, (parameters, &gradient), &whole, &mut self.states[index]);
+            let block = &network.blocks[index];
+            step(self.optimizer, rate, block.groups(), (&block.parameters, &gradient), &whole, &mut self.states[index]);
             norms[index] = length;
         }
         told.lost.resize_with(network.blocks.len(), || None);
@@ -300,6 +209,6 @@ impl Method for ByOutputs {
 }
 
 /// Records of optimizers on the device, by block.
-fn states_of(records: &[OptimizerState<f32>], device: &Device) -> Vec<State> {
+pub(crate) fn states_of(records: &[OptimizerState<f32>], device: &Device) -> Vec<State> {
     records.iter().map(|record| State::of(record, device)).collect()
 }

@@ -19,6 +19,7 @@ mod encode;
 mod folders;
 mod images;
 mod judged;
+mod keeping;
 mod maps;
 mod methods;
 mod packed;

@@ -19,11 +19,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use hsic::Scalar;
-use hsic::random::Stream;
 use hsic_data::batch::Batch;
 use hsic_nn::network::learner::{StateMismatch, restore_learners};
-use hsic_nn::network::{Cache, HeadStart, Learner, Network};
-use hsic_nn::optimizer::{Group, Optimizer, OptimizerState};
+use hsic_nn::network::{Cache, HeadStart, Network};
+use hsic_nn::optimizer::{Optimizer, OptimizerState};
 
 use self::desk::{DEPTH, Desk, Gate, Place};
 use self::kept::{Answer, Outputs};
@@ -32,6 +31,7 @@ use super::clock::{cleared, in_order};
 use super::pass::Pass;
 use super::pool::Pool;
 use crate::error::StepError;
+use crate::objective::classifier::start_classifiers;
 use crate::objective::{ByRule, Objective, Pace, Rule, Signal};
 use crate::span::Work;
 use crate::update::{
@@ -132,14 +132,7 @@ impl<O: Objective<T>, T: Scalar> Local<O, T> {
                     || self.objective.learners(index, index + 1 == blocks.len(), feature.shape(block.shape()));
                 let mut learners = if ends { learners() } else { Vec::new() };
                 let (start, seed) = self.heads;
-                let mut stream = Stream::new(seed, "heads", index as u64);
-                for block in learners.iter_mut().map(Learner::block_mut) {
-                    let sizes = (block.outputs(), block.inputs());
-                    let groups = block.groups();
-                    if groups.of(block.parameters().len()).all(|(_, group)| group == Group::Classifier) {
-                        start.draw(sizes, block.parameters_mut(), &mut stream);
-                    }
-                }
+                start_classifiers(start, (seed, index), &mut learners);
                 self.owns.push(Own { optimizer: OptimizerState::default(), learners });
             }
         }

@@ -28,16 +28,18 @@ pub struct Lookahead<T: Scalar = f32> {
 }
 
 impl<T: Scalar> Lookahead<T> {
+    /// What the average keeps of itself in the exchange after `done` steps of `total`, in [0, 1); `None` where none is due.
+    #[must_use]
+    pub fn kept(done: u64, total: u64) -> Option<f64> {
+        let share = done as f64 / total.max(done) as f64;
+        done.is_multiple_of(EVERY).then(|| KEPT.powi(EVERY as i32) * share.powi(3))
+    }
+
     /// The weights that `inner` trains.
     #[must_use]
     pub fn new(inner: Box<dyn Update<T>>) -> Self {
         Self { inner, total: 0, average: Vec::new() }
     }
-}
-
-/// What the average keeps of itself after so many steps of so many.
-fn kept(done: u64, total: u64) -> f64 {
-    KEPT.powi(EVERY as i32) * (done as f64 / total.max(done) as f64).powi(3)
 }
 
 /// Calls `each` with every number of a network and its average.
@@ -75,8 +77,8 @@ impl<T: Scalar> Update<T> for Lookahead<T> {
         }
         let report = inner.step(network, batch, learning_rate)?;
         let done = batch.step + 1;
-        if done.is_multiple_of(EVERY) {
-            let new = T::of(1.0 - kept(done, *total));
+        if let Some(kept) = Self::kept(done, *total) {
+            let new = T::of(1.0 - kept);
             for_each_pair(network, average, |own, average| {
                 *average = new.mul_add(*own - *average, *average);
                 *own = *average;

@@ -3,7 +3,8 @@
 use hsic::Scalar;
 use hsic::random::Stream;
 use hsic::sums::grown;
-use hsic_nn::network::{Activation, Dense, Learner, Norm};
+use hsic_nn::network::{Activation, Dense, HeadStart, Learner, Norm};
+use hsic_nn::optimizer::Group;
 
 use super::Told;
 use super::cross_entropy::cross_entropy;
@@ -22,6 +23,19 @@ pub fn zero_classifier<T: Scalar>(inputs: usize, classes: usize) -> Learner<T> {
 #[must_use]
 pub fn classifier<T: Scalar>(inputs: usize, classes: usize, stream: &mut Stream) -> Learner<T> {
     Learner::new(Box::new(Dense::new(inputs, classes, Activation::Identity, Norm::None, stream).as_classifier()))
+}
+
+/// Gives those of a block's `learners` that are linear classifiers first weights of another kind; uniform ones stay as the
+/// objective has them. What is drawn follows from the seed and the block's index.
+pub fn start_classifiers<T: Scalar>(start: HeadStart, (seed, block): (u64, usize), learners: &mut [Learner<T>]) {
+    let mut stream = Stream::new(seed, "heads", block as u64);
+    for own in learners.iter_mut().map(Learner::block_mut) {
+        let sizes = (own.outputs(), own.inputs());
+        let groups = own.groups();
+        if groups.of(own.parameters().len()).all(|(_, group)| group == Group::Classifier) {
+            start.draw(sizes, own.parameters_mut(), &mut stream);
+        }
+    }
 }
 
 /// Cross-entropy of a classifier's scores for `x` (m x inputs). `weight` times its gradient is left in the classifier

@@ -14,13 +14,13 @@ use hsic::sums::norm;
 use super::groups::Matrix;
 
 /// Steps of the iteration.
-const STEPS: usize = 3;
+pub const STEPS: usize = 3;
 
 /// Its coefficients, of X, (XX') X and (XX')^2 X.
-const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
+pub const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
 
 /// Added to the norm that U is divided by.
-const EPSILON: f64 = 1e-7;
+pub const EPSILON: f64 = 1e-7;
 
 /// Memory of an optimizer that nothing is remembered in from step to step: it is no part of a state, so states with other
 /// contents of it are equal, and a copy of one starts without.
