@@ -8,7 +8,7 @@ mod held;
 mod zipped;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -18,7 +18,6 @@ use super::DatasetError;
 use super::folder::Images;
 use super::part_folders::unwrapped;
 use super::picture::is_image;
-use super::tree::Tree;
 use held::{Held, MOST_BYTES, MOST_IMAGE_BYTES};
 
 /// Most KiB that an xz decoder may take, of which nearly all is the dictionary: `xz -9` asks for 64 MiB.
@@ -52,19 +51,28 @@ pub(super) fn kind(path: &Path) -> Option<(Kind, String)> {
 }
 
 /// The images of an archive of a folder; the folder may be the archive's only entry at the top.
-pub(super) fn images(path: &Path, kind: Kind, name: String) -> Result<Images<impl Tree>, DatasetError> {
+pub(super) fn images(path: &Path, kind: Kind, name: String) -> Result<Images<Held>, DatasetError> {
+    let file = File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+    images_of(path, kind, name, BufReader::with_capacity(1 << 16, file))
+}
+
+/// [`images`] of what a file holds.
+pub(super) fn images_of(
+    path: &Path,
+    kind: Kind,
+    name: String,
+    file: impl BufRead + Seek,
+) -> Result<Images<Held>, DatasetError> {
     let tree = match kind {
-        Kind::Zip => zipped::read(path)?,
-        kind => read(path, kind)?,
+        Kind::Zip => zipped::read(path, file)?,
+        kind => read(path, kind, file)?,
     };
     Ok(Images { root: unwrapped(&tree, path)?, tree, name })
 }
 
 /// Reads all images of a tar archive into memory.
-fn read(path: &Path, kind: Kind) -> Result<Held, DatasetError> {
-    let io = |source| DatasetError::Io { path: path.to_owned(), source };
-    let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
-    let reader: Box<dyn Read> = match kind {
+fn read<'f>(path: &Path, kind: Kind, file: impl BufRead + 'f) -> Result<Held, DatasetError> {
+    let reader: Box<dyn Read + 'f> = match kind {
         Kind::Gz => Box::new(MultiGzDecoder::new(file)),
         Kind::Xz => Box::new(XzReader::new_mem_limit(file, true, MOST_MEMORY_KIB)),
         Kind::Tar | Kind::Zip => Box::new(file),
@@ -96,7 +104,7 @@ fn take(
     held: &mut Held,
     path: &Path,
     kind: Kind,
-    archive: &mut tar::Archive<Metered<Box<dyn Read>>>,
+    archive: &mut tar::Archive<Metered<Box<dyn Read + '_>>>,
 ) -> Result<(), DatasetError> {
     let wrong = |source| DatasetError::Archive { path: path.to_owned(), kind: kind.name(), source };
     for entry in archive.entries().map_err(wrong)? {

@@ -244,11 +244,22 @@ pub(super) fn describe(packer: &mut Packer, whole: &Whole, asked: Asked) -> Resu
 /// `Io`; `Packed` if the file is not whole, or says of itself what cannot be.
 pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
     let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let description = description(path, &mut file, length)?;
+    Ok((file, description))
+}
+
+/// The description in a packed file of so many bytes.
+pub(super) fn description(
+    path: &Path,
+    file: &mut (impl Read + Seek),
+    length: u64,
+) -> Result<Description, DatasetError> {
+    let io = |source| DatasetError::Io { path: path.to_owned(), source };
     let wrong = |found: String, expected| {
         Err(DatasetError::Packed { path: path.to_owned(), fault: PackedFault::Form { found, expected } })
     };
-    let mut file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
     let cut = "the end of a packed file: it was cut or changed";
     if length < TAIL {
         return wrong(format!("{length} bytes"), cut);
@@ -263,7 +274,7 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
     }
     file.seek(SeekFrom::Start(length - TAIL - text)).map_err(io)?;
     let mut bytes = Vec::new();
-    (&mut file).take(text).read_to_end(&mut bytes).map_err(io)?;
+    file.take(text).read_to_end(&mut bytes).map_err(io)?;
     if crc32fast::hash(&bytes).to_le_bytes() != *sum {
         return wrong("a description of another checksum".to_owned(), "the one that was written: it was changed");
     }
@@ -278,7 +289,7 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
         let found = format!("{} bytes of rows", length - TAIL - text);
         return wrong(found, "as many as the description says: it was cut or changed");
     }
-    Ok((file, description))
+    Ok(description)
 }
 
 /// What the data are of which a packed file was made, if those were files of that stamp.

@@ -1,7 +1,6 @@
 //! Zip archives of a folder of images.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
@@ -12,10 +11,9 @@ use crate::dataset::gzip::DEFLATE_RATIO;
 use crate::dataset::picture::is_image;
 
 /// Reads all images of a zip archive into memory.
-pub(super) fn read(path: &Path) -> Result<Held, DatasetError> {
-    let file = File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+pub(super) fn read(path: &Path, file: impl Read + Seek) -> Result<Held, DatasetError> {
     let wrong = |source| DatasetError::ImageZip { path: path.to_owned(), source };
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(wrong)?;
+    let mut zip = ZipArchive::new(file).map_err(wrong)?;
     let mut held = Held::new(path);
     let mut left = MOST_BYTES;
     for index in 0..zip.len() {
