@@ -1,6 +1,7 @@
 //! What the targets share: the readers by name, the count of memory, and the sums of formats that a changed byte would break.
 
-pub mod memory;
+#[path = "../../crates/hsic-data/tests/memory/mod.rs"]
+mod memory;
 pub mod repair;
 
 use std::error::Error;

@@ -249,9 +249,20 @@ impl Cifar {
             let (member, length) = (entry.path().map_err(io)?.into_owned(), entry.size());
             let Some(name) = member.file_name() else { continue };
             let place = path.join(&member);
+            let twice = || DatasetError::Entry {
+                path: path.to_owned(),
+                entry: member.clone(),
+                reason: "a name that comes twice",
+            };
             if name == self.names {
+                if all.names.is_some() {
+                    return Err(twice());
+                }
                 self.read_names(&place, entry, &mut all)?;
             } else if let Some(index) = files.iter().position(|file| name == file.name) {
+                if read[index].is_some() {
+                    return Err(twice());
+                }
                 let mut parts = Parts::default();
                 self.read(&place, index, entry, length, &mut parts)?;
                 read[index] = Some(parts);

@@ -21,7 +21,7 @@ pub(super) struct Bytes<'a> {
 }
 
 /// What is as small is decompressed without asking how much memory is free.
-const SMALL: u64 = 64 << 20;
+pub(super) const SMALL: u64 = 64 << 20;
 
 /// Most bytes that are decompressed into memory, where rows are made of them: a half of what is free.
 pub(super) fn room() -> u64 {
@@ -67,4 +67,26 @@ pub(super) fn decompress<'a>(mut reader: impl BufRead + 'a, length: u64) -> std:
     } else {
         Bytes { reader: Box::new(reader), possible: length, compressed: false }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn what_memory_has_no_room_for_is_refused_and_not_cut() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&vec![b'1'; 1 << 20]).unwrap();
+        let bytes = encoder.finish().unwrap();
+        let read = |limit| decompress(&bytes[..], bytes.len() as u64).unwrap().up_to(Path::new("f.csv.gz"), limit);
+        assert_eq!(read(1 << 20).unwrap().len(), 1 << 20);
+        let told = read((1 << 20) - 1).unwrap_err().to_string();
+        assert_eq!(told, "f.csv.gz: 1048576 bytes, expected at most 1048575");
+        assert!(room() >= SMALL);
+    }
 }

@@ -159,8 +159,12 @@ impl Description {
 
     /// What is wrong with what a file says of itself.
     fn fault(&self) -> Option<String> {
-        let width = self.shape.channels.checked_mul(self.shape.height)?.checked_mul(self.shape.width)? as u64;
-        let length = u64::from(self.rows).checked_mul(width)?.checked_mul(self.element.bytes() as u64)?;
+        let Shape { channels, height, width } = self.shape;
+        let sizes = [channels, height, width, self.element.bytes()];
+        let length = sizes.into_iter().try_fold(u64::from(self.rows), |all, size| all.checked_mul(size as u64));
+        let Some(length) = length.filter(|&length| length > 0) else {
+            return Some(format!("{} rows of {}", self.rows, self.shape));
+        };
         if self.sums.len() as u64 != length.div_ceil(PART_BYTES) {
             return Some(format!("checksums of {} parts of {length} bytes", self.sums.len()));
         }

@@ -9,7 +9,7 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, with a count.
-pub struct Counting;
+pub(crate) struct Counting;
 
 fn add(bytes: usize) {
     LARGEST.fetch_max(bytes, Relaxed);
@@ -48,15 +48,15 @@ unsafe impl GlobalAlloc for Counting {
 
 /// What was taken at the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// At once.
-    pub largest: usize,
+    pub(crate) largest: usize,
     /// Together, beyond what was there before.
-    pub together: usize,
+    pub(crate) together: usize,
 }
 
 /// What `work` takes at the most. One at a time: all threads are counted together.
-pub fn taken(work: impl FnOnce()) -> Taken {
+pub(crate) fn taken(work: impl FnOnce()) -> Taken {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     LARGEST.store(0, Relaxed);
@@ -65,13 +65,13 @@ pub fn taken(work: impl FnOnce()) -> Taken {
 }
 
 /// What the reading of so many bytes may take at once: 64 MiB and 40 times the input.
-pub fn bound(bytes: usize) -> usize {
+pub(crate) fn bound(bytes: usize) -> usize {
     (64 << 20) + 40 * bytes
 }
 
 /// What is taken beyond the bound, if it is: nothing at once is larger than the bound. All together is not either, but for
 /// images, of which the decoder, the decoded levels and the picture's planes are there together: four times the bound.
-pub fn beyond(name: &str, bytes: usize, taken: Taken) -> Option<String> {
+pub(crate) fn beyond(name: &str, bytes: usize, taken: Taken) -> Option<String> {
     let images = ["png", "jpeg", "gif", "webp", "bmp", "tiff", "tar", "tar-gz", "tar-xz", "zip"].contains(&name);
     let (once, together) = (bound(bytes), if images { 4 * bound(bytes) } else { bound(bytes) });
     (taken.largest > once || taken.together > together).then(|| {
