@@ -18,7 +18,6 @@ if [ $# = 0 ]; then
     for file in src/bin/*.rs; do
         name=$(basename "$file" .rs)
         case $name in
-            repaired) ;;
             parquet) [ -z "${features[*]:-}" ] || set -- "$@" "$name" ;;
             *) set -- "$@" "$name" ;;
         esac

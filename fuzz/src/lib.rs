@@ -1,8 +1,9 @@
 //! What the targets share: the readers by name, the count of memory, and the sums of formats that a changed byte would break.
 
-#[path = "../../crates/hsic-data/tests/memory/mod.rs"]
+#[path = "../../crates/hsic-data/tests/inputs/memory.rs"]
 mod memory;
-pub mod repair;
+#[path = "../../crates/hsic-data/tests/inputs/repair.rs"]
+mod repair;
 
 use std::error::Error;
 
@@ -28,7 +29,7 @@ pub fn run(name: &str, input: &[u8]) {
     let repaired = repair::repaired(name, input);
     let taken = taken(|| {
         if let Err(error) = (reader.read)(&repaired) {
-            told(&*error);
+            drop(told(&*error));
         }
     });
     if let Some(said) = beyond(name, repaired.len(), taken) {
@@ -38,8 +39,13 @@ pub fn run(name: &str, input: &[u8]) {
 
 /// The error in words, with its reasons: that is code too.
 fn told(error: &dyn Error) -> String {
-    let reasons = std::iter::successors(Some(error), |error| error.source());
-    reasons.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut text = error.to_string();
+    let mut reason = error.source();
+    while let Some(error) = reason {
+        text += &format!(": {error}");
+        reason = error.source();
+    }
+    text
 }
 
 /// The target of a reader.

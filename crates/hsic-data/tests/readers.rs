@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(unsafe_code, reason = "what is allocated is counted")]
 
+#[path = "inputs/memory.rs"]
 mod memory;
+#[path = "inputs/repair.rs"]
+mod repair;
 
 use std::io::Write;
 use std::path::Path;
@@ -40,7 +43,7 @@ fn inputs_that_fuzzing_found_are_read_or_refused() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             // Either is right; it is to come back.
-            drop(read(reader.name, &std::fs::read(&path).unwrap()));
+            drop(read(reader.name, &repair::repaired(reader.name, &std::fs::read(&path).unwrap())));
             inputs += 1;
         }
     }

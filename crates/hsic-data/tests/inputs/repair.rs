@@ -7,7 +7,7 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 
 /// An input of the target of that name with the checksums that its format has.
-pub fn repaired<'i>(name: &str, input: &'i [u8]) -> Cow<'i, [u8]> {
+pub(crate) fn repaired<'i>(name: &str, input: &'i [u8]) -> Cow<'i, [u8]> {
     let mut bytes = input.to_vec();
     match name {
         "tar" => tar(&mut bytes),
