@@ -190,7 +190,8 @@ pub(super) fn webp(source: Source<'_>) -> Result<Raster, DatasetError> {
     decoder.set_memory_limit(source.bytes.len());
     let (width, height) = decoder.dimensions();
     let channels = if decoder.has_alpha() { 4 } else { 3 };
-    source.admit([width.into(), height.into()], channels as u64, u64::MAX)?;
+    // Within the decoder a pixel has four values, opaque or not.
+    source.admit([width.into(), height.into()], 4, u64::MAX)?;
     let (width, height) = (width as usize, height as usize);
     let mut values = vec![0; width * height * channels];
     decoder.read_image(&mut values).map_err(wrong)?;
