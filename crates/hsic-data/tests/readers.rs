@@ -203,6 +203,15 @@ fn an_image_becomes_no_more_than_its_bytes_can_stand_for() {
 }
 
 #[test]
+fn frames_of_a_webp_are_no_larger_than_the_picture() {
+    // A picture of 7 x 158 with a frame whose own header says 16135 x 16383.
+    let file =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/webp/found-frame-beyond-picture"));
+    let error = read("webp", &file.unwrap()).unwrap_err();
+    assert_eq!(error, "f.image: not readable, expected a PNG, JPEG, BMP, GIF, TIFF or WebP image");
+}
+
+#[test]
 fn tables_take_memory_by_their_bytes() {
     // Many rows of one column, words that are all different, one long word.
     let words: String = (0..1 << 16).map(|row| format!("w{row:x},{}\n", row % 2)).collect();
