@@ -1,5 +1,8 @@
 //! Where training stands, and when that is saved: `checkpoint/state.safetensors` in a run's folder.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use hsic_data::disk;
 use hsic_learn::session::Session;
 use hsic_learn::update::UpdateState;
@@ -12,7 +15,7 @@ use crate::files::FileError;
 use crate::position::Position;
 use crate::run::Run;
 use crate::state_files::{CHECKPOINT, Counts, LEARNER_PARTS, STAGES, tensors_of};
-use crate::tensor_file;
+use crate::tensor_file::{self, Stored};
 
 /// The position with the optimizers' step counts, as the file holds them.
 #[derive(Serialize, Deserialize)]
@@ -47,18 +50,77 @@ impl Run {
     /// # Errors
     /// `Io`; `Malformed` naming what is missing, foreign, of another shape or not finite.
     pub fn load_checkpoint(&self, session: &mut dyn Session) -> Result<Option<Position>, FileError> {
-        let (path, mut stored, position, counts) = match self.stage_list()? {
-            Some(list) => {
-                let (stored, counts) = self.joined(&list)?;
-                (self.file(STAGES), stored, list.position, counts)
-            }
-            None if !self.file(CHECKPOINT).exists() => return Ok(None),
-            None => {
-                let stored = tensor_file::load(&self.file(CHECKPOINT))?;
-                let State { position, counts } = self.state(stored.state.as_deref())?;
-                (self.file(CHECKPOINT), stored, position, counts)
-            }
-        };
+        let path = self.file(CHECKPOINT);
+        if let Some(list) = self.stage_list()? {
+            let (stored, counts) = self.joined(&list)?;
+            return Saved { path: self.file(STAGES), stored, position: list.position, counts }
+                .restore(session)
+                .map(Some);
+        }
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
+        Saved::of_bytes(&path, bytes)?.restore(session).map(Some)
+    }
+
+    /// Steps that the saved state of this training of `config` is of; 0 before anything was saved. Of several networks they
+    /// are those of the last one that was begun.
+    ///
+    /// # Errors
+    /// `Io`; `Malformed` for a checkpoint that cannot be read.
+    pub fn saved_steps(&self, config: &TrainConfig) -> Result<u64, FileError> {
+        if config.sigmas.len() > 1 {
+            let begun = config.sigmas.iter().rev().find_map(|&sigma| self.started_member(sigma));
+            return begun.map_or(Ok(0), |member| member.own_saved_steps());
+        }
+        self.own_saved_steps()
+    }
+
+    fn own_saved_steps(&self) -> Result<u64, FileError> {
+        if let Some(list) = self.stage_list()? {
+            return Ok(list.position.step);
+        }
+        let path = self.file(CHECKPOINT);
+        if !path.exists() {
+            return Ok(0);
+        }
+        let stored = tensor_file::load(&path)?;
+        Ok(state(&path, stored.state.as_deref())?.position.step)
+    }
+
+    /// Says that a checkpoint lies beyond the end of its run.
+    pub(crate) fn beyond(&self, step: u64, total: u64) -> FileError {
+        FileError::malformed(&self.file(CHECKPOINT), format_args!("step {step}"), &format!("at most {total}"))
+    }
+}
+
+/// A state that was saved, as a file or several hold it.
+pub(crate) struct Saved {
+    /// For messages.
+    path: PathBuf,
+    stored: Stored,
+    position: Position,
+    counts: Counts,
+}
+
+impl Saved {
+    /// The state of a whole network, of which `path` names the file.
+    ///
+    /// # Errors
+    /// `Malformed`; `Changed` if the bytes are not those of their digest.
+    pub(crate) fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, FileError> {
+        let stored = tensor_file::read(path, bytes)?;
+        let State { position, counts } = state(path, stored.state.as_deref())?;
+        Ok(Self { path: path.to_owned(), stored, position, counts })
+    }
+
+    /// Puts it into a session, which is left as it is where the state is not its own.
+    ///
+    /// # Errors
+    /// `Malformed` naming what is missing, foreign, of another shape or not finite.
+    pub(crate) fn restore(self, session: &mut dyn Session) -> Result<Position, FileError> {
+        let Self { path, mut stored, position, counts } = self;
         let Counts { optimizer_steps, learner_steps } = counts;
         let blocks = session.block_parameters();
         let sums = position.epoch_sums.len().max(position.epoch_measured.len());
@@ -101,58 +163,25 @@ impl Run {
             Some(tensor.values)
         }));
         let weights = tensor_file::matched(&path, &session.weights(), stored.tensors)?;
-        session.restore(&weights, record).map_err(|mismatch| self.foreign(&mismatch))?;
-        Ok(Some(position))
+        session.restore(&weights, record).map_err(|mismatch| foreign(&path, &mismatch))?;
+        Ok(position)
     }
+}
 
-    /// The state that stands beside a checkpoint's tensors.
-    fn state(&self, text: Option<&str>) -> Result<State, FileError> {
-        let malformed =
-            |found: &dyn std::fmt::Display, expected| FileError::malformed(&self.file(CHECKPOINT), found, expected);
-        let text = text.ok_or_else(|| malformed(&"no state", "a checkpoint of training"))?;
-        serde_json::from_str(text).map_err(|error| malformed(&format_args!("state {error}"), "where training stands"))
-    }
+/// The state that stands beside a checkpoint's tensors.
+fn state(path: &Path, text: Option<&str>) -> Result<State, FileError> {
+    let malformed = |found: &dyn std::fmt::Display, expected| FileError::malformed(path, found, expected);
+    let text = text.ok_or_else(|| malformed(&"no state", "a checkpoint of training"))?;
+    serde_json::from_str(text).map_err(|error| malformed(&format_args!("state {error}"), "where training stands"))
+}
 
-    /// Steps that the saved state of this training of `config` is of; 0 before anything was saved. Of several networks they
-    /// are those of the last one that was begun.
-    ///
-    /// # Errors
-    /// `Io`; `Malformed` for a checkpoint that cannot be read.
-    pub fn saved_steps(&self, config: &TrainConfig) -> Result<u64, FileError> {
-        if config.sigmas.len() > 1 {
-            let begun = config.sigmas.iter().rev().find_map(|&sigma| self.started_member(sigma));
-            return begun.map_or(Ok(0), |member| member.own_saved_steps());
-        }
-        self.own_saved_steps()
-    }
-
-    fn own_saved_steps(&self) -> Result<u64, FileError> {
-        if let Some(list) = self.stage_list()? {
-            return Ok(list.position.step);
-        }
-        let path = self.file(CHECKPOINT);
-        if !path.exists() {
-            return Ok(0);
-        }
-        let stored = tensor_file::load(&path)?;
-        Ok(self.state(stored.state.as_deref())?.position.step)
-    }
-
-    /// Says that a checkpoint is that of another network or method.
-    fn foreign(&self, mismatch: &StateMismatch) -> FileError {
-        FileError::malformed(&self.file(CHECKPOINT), mismatch, "the state of this method on this network")
-    }
-
-    /// Says that a checkpoint lies beyond the end of its run.
-    pub(crate) fn beyond(&self, step: u64, total: u64) -> FileError {
-        FileError::malformed(&self.file(CHECKPOINT), format_args!("step {step}"), &format!("at most {total}"))
-    }
+/// Says that a checkpoint is that of another network or method.
+fn foreign(path: &Path, mismatch: &StateMismatch) -> FileError {
+    FileError::malformed(path, mismatch, "the state of this method on this network")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use hsic_data::batch::Batch;
     use hsic_learn::error::StepError;
     use hsic_learn::inference::Inference;

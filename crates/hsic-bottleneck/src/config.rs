@@ -256,7 +256,12 @@ impl TrainOptions {
     /// `Read`; `Parse` with line, key and what was expected.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        toml::from_str(&text)
+        Self::of_text(path, &text)
+    }
+
+    /// [`read`](Self::read) of what a file holds.
+    pub(crate) fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string().trim_end().to_owned() })
     }
 

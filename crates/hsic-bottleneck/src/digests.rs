@@ -22,7 +22,7 @@ const BESIDE: &[&str] = &[CONFIG, DATA, DATA_CSV, ENGINES, METRICS];
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Digests {
+pub(crate) struct Digests {
     /// SHA-256 in hexadecimal by the name of a file.
     sha256: BTreeMap<String, String>,
 }

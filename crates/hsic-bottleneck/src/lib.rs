@@ -30,6 +30,7 @@ pub mod position;
 pub mod predict;
 pub mod prelude;
 mod probed;
+mod readers;
 pub mod reconstruction;
 pub mod reformat;
 pub mod run;
@@ -50,6 +51,7 @@ pub use hsic_learn::error as step_error;
 pub use hsic_learn::options as rule_options;
 pub use hsic_learn::{StepError, engine, inference, judge, method, methods, objective, session, span, update};
 pub use hsic_nn::{network, optimizer};
+pub use readers::READERS;
 
 /// The program in the README is compiled.
 #[cfg(doctest)]

@@ -427,9 +427,14 @@ pub fn last_epoch(path: &Path) -> Result<Option<EpochReport>, FileError> {
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(io)?;
     let mut bytes = Vec::new();
     file.take(TAIL).read_to_end(&mut bytes).map_err(io)?;
+    Ok(last_epoch_of(&bytes))
+}
+
+/// The last epoch in the end of a file.
+pub(crate) fn last_epoch_of(bytes: &[u8]) -> Option<EpochReport> {
     // The first line may have begun before these bytes, the last may be half written: neither is a record.
     let records = bytes.split(|&byte| byte == b'\n').rev().filter_map(|line| serde_json::from_slice(line).ok());
-    Ok(records.filter_map(|record| if let Record::Epoch(epoch) = record { Some(epoch) } else { None }).next())
+    records.filter_map(|record| if let Record::Epoch(epoch) = record { Some(epoch) } else { None }).next()
 }
 
 /// Appends records to `metrics.jsonl`, a line each.

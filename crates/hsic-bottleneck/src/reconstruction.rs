@@ -2,6 +2,8 @@
 //! longest capsule. Saved with a run when training ends: the decoder as `decoder.safetensors`, under the names of one
 //! flat PyTorch `Sequential(Linear, ReLU, Linear, ReLU, Linear, Sigmoid)`, and the pairs as `reconstructions.json`.
 
+use std::path::Path;
+
 use hsic_data::batch::Batch;
 use hsic_data::dataset::{Dataset, DatasetError, Shape};
 use hsic_learn::judge::assignment::largest;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::files::FileError;
-use crate::run::{DECODER, RECONSTRUCTIONS, Run};
+use crate::run::{DECODER, RECONSTRUCTIONS, Run, json_of};
 use crate::tensor_file;
 
 /// Pairs that are kept.
@@ -68,12 +70,16 @@ impl Reconstructions {
         if !run.has(RECONSTRUCTIONS)? {
             return Ok(None);
         }
-        let read: Self = run.read_json(RECONSTRUCTIONS, "images and what was drawn of them")?;
+        Self::of_bytes(&run.file(RECONSTRUCTIONS), &run.content(RECONSTRUCTIONS)?).map(Some)
+    }
+
+    /// The pairs in what a file holds.
+    pub(crate) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
+        let read: Self = json_of(path, bytes, "images and what was drawn of them")?;
         match read.fault() {
-            None => Ok(Some(read)),
+            None => Ok(read),
             Some(found) => {
-                let expected = format!("as many as an image of {} has", read.shape);
-                Err(FileError::malformed(&run.file(RECONSTRUCTIONS), found, &expected))
+                Err(FileError::malformed(path, found, &format!("as many as an image of {} has", read.shape)))
             }
         }
     }

@@ -531,11 +531,7 @@ impl Run {
     /// # Errors
     /// `Io`; `Malformed` if it is no such record, or claims sizes that cannot be.
     pub fn data(&self) -> Result<Provenance, FileError> {
-        let record: Provenance = self.read_json(DATA, "the record of a run's data")?;
-        match record.fault() {
-            None => Ok(record),
-            Some((found, expected)) => Err(self.malformed(DATA, found, &expected)),
-        }
+        data_of(&self.file(DATA), &self.content(DATA)?)
     }
 
     /// Writes a value as JSON.
@@ -554,7 +550,7 @@ impl Run {
     /// # Errors
     /// `Io`; `Malformed` with line and column; `Changed` if it is not what training left.
     pub fn read_json<V: DeserializeOwned>(&self, name: &str, expected: &str) -> Result<V, FileError> {
-        serde_json::from_slice(&self.content(name)?).map_err(|error| self.malformed(name, error, expected))
+        json_of(&self.file(name), &self.content(name)?, expected)
     }
 
     /// Saves the network's tensors under PyTorch's names.
@@ -689,6 +685,20 @@ impl Run {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
             length => length.map_err(|source| FileError::Io { path, source }),
         }
+    }
+}
+
+/// A value in what a file of JSON holds.
+pub(crate) fn json_of<V: DeserializeOwned>(path: &Path, bytes: &[u8], expected: &str) -> Result<V, FileError> {
+    serde_json::from_slice(bytes).map_err(|error| FileError::malformed(path, error, expected))
+}
+
+/// The record of a run's data in what a file holds.
+pub(crate) fn data_of(path: &Path, bytes: &[u8]) -> Result<Provenance, FileError> {
+    let record: Provenance = json_of(path, bytes, "the record of a run's data")?;
+    match record.fault() {
+        None => Ok(record),
+        Some((found, expected)) => Err(FileError::malformed(path, found, &expected)),
     }
 }
 

@@ -7,6 +7,7 @@
 //! of a run, and the file has at most 200 KB. Same run, same bytes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use hsic_data::dataset::{Dataset, Shape, Split};
 use hsic_data::provenance::Provenance;
@@ -315,29 +316,33 @@ impl Samples {
         if !run.has(SAMPLES)? {
             return Ok(None);
         }
-        let bytes = run.content(SAMPLES)?;
+        Self::of_bytes(&run.file(SAMPLES), &run.content(SAMPLES)?).map(Some)
+    }
+
+    /// Those in what a file holds.
+    pub(crate) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
+        let malformed = |found: &dyn std::fmt::Display, expected: &str| FileError::malformed(path, found, expected);
         let expected = "samples that a run keeps";
-        let malformed = |error: safetensors::SafeTensorError| run.malformed(SAMPLES, error, "a safetensors file");
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
+        let unread = |error: safetensors::SafeTensorError| malformed(&error, "a safetensors file");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unread)?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get("state")).cloned();
-        let state = state.ok_or_else(|| run.malformed(SAMPLES, "no word of what it holds", expected))?;
-        let mut found: Self = serde_json::from_str(&state).map_err(|error| run.malformed(SAMPLES, error, expected))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(malformed)?;
+        let state = state.ok_or_else(|| malformed(&"no word of what it holds", expected))?;
+        let mut found: Self = serde_json::from_str(&state).map_err(|error| malformed(&error, expected))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(unread)?;
         let tensor = |name: &str, kind: Dtype, length: usize| {
-            let view = tensors.tensor(name).map_err(malformed)?;
+            let view = tensors.tensor(name).map_err(unread)?;
             let fits = view.dtype() == kind && view.data().len() == length;
             let what = || format!("tensor {name} of {:?} and {} bytes", view.dtype(), view.data().len());
             if fits {
                 Ok(view.data().to_vec())
             } else {
-                Err(run.malformed(SAMPLES, what(), &format!("{kind:?} and {length} bytes")))
+                Err(malformed(&what(), &format!("{kind:?} and {length} bytes")))
             }
         };
         if let Some(shape) = found.shape {
             let size = shape.channels.checked_mul(shape.height).and_then(|size| size.checked_mul(shape.width));
             let size = size.filter(|&size| size > 0 && size <= MOST_BYTES);
-            let size =
-                size.ok_or_else(|| run.malformed(SAMPLES, format!("images of {shape}"), "a size that can be"))?;
+            let size = size.ok_or_else(|| malformed(&format_args!("images of {shape}"), "a size that can be"))?;
             found.images = tensor("images", Dtype::U8, size * found.samples.len())?
                 .chunks_exact(size)
                 .map(<[u8]>::to_vec)
@@ -350,8 +355,8 @@ impl Samples {
             own.points = bytes.chunks_exact(8).map(|pair| [number(&pair[..4]), number(&pair[4..])]).collect();
         }
         match found.fault() {
-            None => Ok(Some(found)),
-            Some(said) => Err(run.malformed(SAMPLES, said, expected)),
+            None => Ok(found),
+            Some(said) => Err(malformed(&said, expected)),
         }
     }
 

@@ -16,7 +16,7 @@ const PAIRS: usize = 1000;
 /// How values are read, `readout.json` of such a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "values")]
-enum Stored {
+pub(crate) enum Stored {
     /// From the first output.
     Output,
     /// By a line of the features of all blocks, in a file of its own.

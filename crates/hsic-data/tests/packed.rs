@@ -366,6 +366,21 @@ fn a_changed_or_cut_file_is_told_by_its_part() {
         let error = told(loaded(&folder, &options).unwrap_err());
         assert!(error.starts_with(expected), "{error}");
     }
+    // A description that is whole and says what cannot be: sizes whose product no number holds.
+    let (rows, tail) = whole.split_at(whole.len() - 20);
+    let length = u64::from_le_bytes(*tail.first_chunk().unwrap()) as usize;
+    let text = std::str::from_utf8(&rows[rows.len() - length..]).unwrap();
+    for (wide, said) in [(1u64 << 62, "f: 2100 rows of 3 x 4611686018427387904"), (0, "f: 2100 rows of 3 x 0")] {
+        let text = text.replacen("\"height\":40", &format!("\"height\":{wide}"), 1);
+        let mut bytes = rows[..rows.len() - length].to_vec();
+        bytes.extend(text.as_bytes());
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
+        bytes.extend(b"HSICROW1");
+        fs::write(&file, &bytes).unwrap();
+        let error = told(loaded(&folder, &options).unwrap_err());
+        assert!(error.starts_with(said), "{error}");
+    }
     // The remedy.
     uncache(folder.to_str().unwrap(), &options).unwrap();
     assert!(packed(&loaded(&folder, &options).unwrap()).1);

@@ -3,6 +3,9 @@
 pub mod comparison;
 pub mod draw;
 pub mod figure;
+mod readers;
 pub mod runs;
 pub mod shell;
 pub mod speedrun;
+
+pub use readers::READERS;

@@ -212,7 +212,7 @@ fn headers_that_claim_too_much_are_refused_before_memory_is_taken() {
     // Width and height of a BMP at byte 18, of a GIF's screen at 6, of a WebP without loss 14 bits each at 21.
     let error = claim("colors.bmp", &[(18, &[0, 0, 1, 0, 0, 0, 1, 0])]);
     assert!(too_large(&error), "{error}");
-    let error = claim("colors.bmp", &[(18, &[0, 0x20, 0, 0, 0, 0x20, 0, 0])]);
+    let error = claim("colors.bmp", &[(18, &[0, 0x10, 0, 0, 0, 0x10, 0, 0])]);
     assert!(oversized(&error), "{error}");
     let error = claim("colors.bmp", &[(18, &[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0x80])]);
     assert!(too_large(&error), "{error}");

@@ -346,11 +346,31 @@ fn images_lie_in_folders_below_their_class_and_what_is_none_is_counted() {
 
 #[cfg(unix)]
 #[test]
-fn links_that_lead_in_a_circle_are_followed_once() {
+fn links_are_followed_and_a_circle_of_them_is_refused() {
+    use std::os::unix::fs::symlink;
+
     let set = Set::new();
     set.gray("cat/0.png", 1, 1, 1);
-    std::os::unix::fs::symlink(set.path("cat"), set.path("cat/again")).unwrap();
-    assert_eq!(image_files(&set.path("cat")).unwrap(), [set.path("cat/0.png")]);
-    std::os::unix::fs::symlink(Path::new("0.png"), set.path("cat/1.png")).unwrap();
-    assert_eq!(image_files(&set.path("cat")).unwrap().len(), 2);
+    set.gray("elsewhere/2.png", 1, 1, 2);
+    symlink(Path::new("0.png"), set.path("cat/1.png")).unwrap();
+    symlink(set.path("elsewhere"), set.path("cat/more")).unwrap();
+    let expected = ["0.png", "1.png", "more/2.png"].map(|name| set.path("cat").join(name));
+    assert_eq!(image_files(&set.path("cat")).unwrap(), expected);
+    // Two of them: followed until the system refuses, there would be 2^40 ways.
+    symlink(set.path("cat"), set.path("cat/again")).unwrap();
+    symlink(set.path("cat"), set.path("cat/too")).unwrap();
+    let error = image_files(&set.path("cat")).unwrap_err();
+    let own = fs::canonicalize(set.path("cat")).unwrap();
+    assert!(
+        matches!(&error, DatasetError::Circle { path, to } if *path == set.path("cat/again") && *to == own),
+        "{error}"
+    );
+    let set = Set::new();
+    ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"].map(|name| set.gray(name, 1, 1, 9));
+    // Nothing is read of a hidden folder; that its files are looked at for a packed file must end, too.
+    set.gray(".hidden/0.png", 1, 1, 9);
+    ["again", "too"].map(|name| symlink(set.path(".hidden"), set.path(".hidden").join(name)).unwrap());
+    let kept = tempfile::tempdir().unwrap();
+    let options = LoadOptions { cache: Some(kept.path().to_owned()), test_fraction: 0.5, ..LoadOptions::default() };
+    assert_eq!(set.load(&options).unwrap().train.rows(), 2);
 }

@@ -93,7 +93,7 @@ impl Cache {
             // What comes by standard input is read once: another process has other data.
             ReadFrom::Input => lines.push(format!("process {}", std::process::id())),
             ReadFrom::Files(files) => files.iter().try_for_each(|file| line(file, &mut lines))?,
-            ReadFrom::Folder(folder) => walk(folder, &mut lines)?,
+            ReadFrom::Folder(folder) => walk(folder, &mut Vec::new(), &mut lines)?,
         }
         lines.sort_unstable();
         Ok(Content::of(lines.join("\n").as_bytes()).sha256)
@@ -299,15 +299,22 @@ fn is_packed(path: &Path) -> bool {
     [ENDING, ASIDE].iter().any(|ending| name.strip_suffix(ending).is_some_and(|name| name.ends_with('.')))
 }
 
-fn walk(folder: &Path, lines: &mut Vec<String>) -> Result<(), DatasetError> {
+fn walk(folder: &Path, above: &mut Vec<PathBuf>, lines: &mut Vec<String>) -> Result<(), DatasetError> {
     let io = |source| DatasetError::Io { path: folder.to_owned(), source };
+    let own = fs::canonicalize(folder).map_err(io)?;
+    // A link to a folder that it lies in: what is read of it is refused where it is listed.
+    if above.contains(&own) {
+        return Ok(());
+    }
+    above.push(own);
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
-            walk(&path, lines)?;
+            walk(&path, above, lines)?;
         } else if path.exists() && !is_packed(&path) {
             line(&path, lines)?;
         }
     }
+    above.pop();
     Ok(())
 }

@@ -152,7 +152,7 @@ impl DatasetSource for Cifar {
 
 /// Labels and pixels of both parts.
 #[derive(Default)]
-struct Parts {
+pub(super) struct Parts {
     train: (Vec<u16>, Vec<u8>),
     test: (Vec<u16>, Vec<u8>),
     names: Option<Vec<String>>,
@@ -165,7 +165,10 @@ impl Cifar {
     fn parts(&self, options: &LoadOptions) -> Result<Parts, DatasetError> {
         let paths = match facts::find(self.name, self.facts, options.data_dir.as_deref())? {
             Found::Files(paths) => paths,
-            Found::Archive(path) => return self.read_archive(&path),
+            Found::Archive(path) => {
+                let file = File::open(&path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
+                return self.read_archive(&path, file);
+            }
         };
         let mut parts = Parts::default();
         for (index, path) in paths.iter().enumerate() {
@@ -235,9 +238,9 @@ impl Cifar {
     }
 
     /// Reads the files from the archive, without unpacking it; their order in it does not matter.
-    fn read_archive(&self, path: &Path) -> Result<Parts, DatasetError> {
+    pub(super) fn read_archive(&self, path: &Path, file: impl Read) -> Result<Parts, DatasetError> {
         let io = |source| DatasetError::Io { path: path.to_owned(), source };
-        let mut archive = tar::Archive::new(GzDecoder::new(File::open(path).map_err(io)?));
+        let mut archive = tar::Archive::new(GzDecoder::new(file));
         let files = self.facts.files;
         let mut read: Vec<Option<Parts>> = files.iter().map(|_| None).collect();
         let mut all = Parts::default();
@@ -246,9 +249,20 @@ impl Cifar {
             let (member, length) = (entry.path().map_err(io)?.into_owned(), entry.size());
             let Some(name) = member.file_name() else { continue };
             let place = path.join(&member);
+            let twice = || DatasetError::Entry {
+                path: path.to_owned(),
+                entry: member.clone(),
+                reason: "a name that comes twice",
+            };
             if name == self.names {
+                if all.names.is_some() {
+                    return Err(twice());
+                }
                 self.read_names(&place, entry, &mut all)?;
             } else if let Some(index) = files.iter().position(|file| name == file.name) {
+                if read[index].is_some() {
+                    return Err(twice());
+                }
                 let mut parts = Parts::default();
                 self.read(&place, index, entry, length, &mut parts)?;
                 read[index] = Some(parts);

@@ -3,8 +3,8 @@
 use super::array_fault::ArrayFault;
 use super::npy::{Array, Entries, Stored};
 
-/// Most columns of records, each of which has a name: a file could claim far more than memory has room for names.
-const MOST_COLUMNS: usize = 1 << 20;
+/// Most columns, each of which has a name: a file could claim far more than memory has room for names.
+pub(super) const MOST_COLUMNS: usize = 1 << 20;
 
 /// The columns of a table: arrays of as many rows, side by side.
 #[derive(Debug, PartialEq)]

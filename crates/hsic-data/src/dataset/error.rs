@@ -536,6 +536,18 @@ pub enum DatasetError {
         /// The data set.
         name: String,
     },
+    /// A link to a folder that it lies in.
+    #[error(
+        "{}: a link that leads in a circle, to {}, expected links to other folders: remove it",
+        path.display(),
+        to.display()
+    )]
+    Circle {
+        /// The link.
+        path: PathBuf,
+        /// The folder, by its own path.
+        to: PathBuf,
+    },
     /// A folder without images.
     #[error("{}: no image, expected files that end in .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff or .webp", path.display())]
     NoImages {

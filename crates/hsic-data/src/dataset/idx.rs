@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::content::GrowingContent;
 use super::facts::{self, Download, Facts, Found, KnownFile};
-use super::gzip::{Bytes, open};
+use super::gzip::{Bytes, open, room};
 use super::{Content, Dataset, DatasetError, DatasetSource, LoadOptions, Origin, Samples, Shape, Split, Targets};
 
 /// Magic numbers: unsigned bytes in three dimensions and in one.
@@ -372,6 +372,10 @@ fn read<const D: usize>(
 /// Reads an IDX file of one of several forms; a file of another is told to be none of the first.
 pub(super) fn read_form(path: &Path, input: Bytes<'_>, forms: &[Form]) -> Result<File, DatasetError> {
     let opened = open_form(path, input, forms)?;
+    let limit = if opened.input.compressed { room() } else { u64::MAX };
+    if opened.claimed > limit {
+        return Err(DatasetError::TooLarge { path: path.to_owned(), found: opened.claimed, limit });
+    }
     let (magic, sizes) = (opened.magic, opened.sizes.clone());
     // The vector grows with what arrives: a header's claim never takes memory by itself.
     let mut data = Vec::new();

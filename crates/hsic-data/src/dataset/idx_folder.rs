@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::array_fault::ArrayFault;
 use super::arrays::{Features, Pair, Rows};
 use super::content::Content;
-use super::gzip::open;
+use super::gzip::{Bytes, open};
 use super::idx::{File, Form, open_form, read_form};
 use super::labels::RawLabels;
 use super::layout::Layout;
@@ -168,32 +168,48 @@ fn pair(
     claimed: u64,
     store: &mut Store<'_>,
 ) -> Result<Pair, DatasetError> {
-    let opened = open_form(images, open(images)?, &IMAGES)?;
+    let (samples, content) = images_of(images, open(images)?, Some(claimed), store)?;
+    contents.push((label(images), content));
+    let (label_count, classes, content) = labels_of(labels, open(labels)?)?;
+    contents.push((label(labels), content));
+    if label_count != samples.rows {
+        return Err(DatasetError::CountMismatch {
+            samples: images.clone(),
+            sample_count: samples.rows,
+            labels: labels.clone(),
+            label_count,
+        });
+    }
+    Ok(Pair { samples, labels: classes, place: labels.clone() })
+}
+
+/// The images of a file, and what it is. Where they go is settled by the bytes of all files, or of this one.
+pub(super) fn images_of(
+    path: &Path,
+    input: Bytes<'_>,
+    all: Option<u64>,
+    store: &mut Store<'_>,
+) -> Result<(Rows, Content), DatasetError> {
+    let opened = open_form(path, input, &IMAGES)?;
     let (rows, layout) = (opened.sizes[0], Layout::of(&opened.sizes));
     let Some(layout) = layout else { unreachable!("images have three or four dimensions") };
     let shape: Shape = layout.shape;
-    store.decide(claimed, Element::Byte, shape.columns())?;
+    store.decide(all.unwrap_or(opened.claimed), Element::Byte, shape.columns())?;
     let mut pixels = store.part(shape.columns());
-    contents.push((label(images), opened.samples(|bytes| pixels.add(images, &layout.planar(bytes)))?));
-    let samples = Rows { rows, shape, features: Features::Pixels(pixels.samples()) };
+    let content = opened.samples(|bytes| pixels.add(path, &layout.planar(bytes)))?;
+    Ok((Rows { rows, shape, features: Features::Pixels(pixels.samples()) }, content))
+}
 
-    let File { magic, sizes, data, content } = read_form(labels, open(labels)?, &LABELS)?;
-    contents.push((label(labels), content));
-    if sizes[0] != rows {
-        return Err(DatasetError::CountMismatch {
-            samples: images.clone(),
-            sample_count: rows,
-            labels: labels.clone(),
-            label_count: sizes[0],
-        });
-    }
+/// The labels of a file, how many they are, and what it is.
+pub(super) fn labels_of(path: &Path, input: Bytes<'_>) -> Result<(usize, RawLabels, Content), DatasetError> {
+    let File { magic, sizes, data, content } = read_form(path, input, &LABELS)?;
     let numbers: Vec<f64> = match magic >> 8 {
         0x08 => data.iter().map(|&byte| byte.into()).collect(),
         0x09 => data.iter().map(|&byte| i8::from_be_bytes([byte]).into()).collect(),
         0x0b => data.as_chunks().0.iter().map(|&bytes| i16::from_be_bytes(bytes).into()).collect(),
         _ => data.as_chunks().0.iter().map(|&bytes| i32::from_be_bytes(bytes).into()).collect(),
     };
-    Ok(Pair { samples, labels: RawLabels::Codes(Numbers::of(numbers)), place: labels.clone() })
+    Ok((sizes[0], RawLabels::Codes(Numbers::of(numbers)), content))
 }
 
 #[cfg(test)]

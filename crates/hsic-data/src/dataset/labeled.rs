@@ -22,7 +22,12 @@ use super::{Dataset, DatasetError, Given, LoadOptions, Origin, Samples, Shape, S
 /// Loads a table with a class or a value for each row. Which rows are trained on, and which judge, is settled first; what columns
 /// become, and how they are standardized, the former alone say.
 pub(super) fn load(path: &Path, options: &LoadOptions, store: &mut Store<'_>) -> Result<Split, DatasetError> {
-    let TableFile { train, test, content, notes } = read(path, options, None, store)?;
+    split(path, read(path, options, None, store)?, options)
+}
+
+/// [`load`] of what a file holds.
+pub(super) fn split(path: &Path, file: TableFile, options: &LoadOptions) -> Result<Split, DatasetError> {
+    let TableFile { train, test, content, notes } = file;
     let mut origin = Origin { content: Some(content), notes, ..Origin::default() };
     let Decided { train: targets, test: of_test, note } = decide(path, &train, test.as_ref(), options)?;
     origin.notes.extend(note);
@@ -148,7 +153,17 @@ pub(super) fn given(
     known: &[String],
     store: &mut Store<'_>,
 ) -> Result<Given, DatasetError> {
-    let TableFile { train, test, content, mut notes } = read(path, options, Some(known), store)?;
+    judged(path, read(path, options, Some(known), store)?, options, known)
+}
+
+/// [`given`] of what a file holds.
+pub(super) fn judged(
+    path: &Path,
+    file: TableFile,
+    options: &LoadOptions,
+    known: &[String],
+) -> Result<Given, DatasetError> {
+    let TableFile { train, test, content, mut notes } = file;
     let Decided { train: targets, test: of_test, .. } = decide_known(path, &train, test.as_ref(), options, known)?;
     let mut part = |labeled: &Labeled, targets: &TargetColumn, name, size| {
         let rows = first((0..targets.rows()).collect(), name, size)?;

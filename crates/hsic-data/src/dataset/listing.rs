@@ -51,9 +51,9 @@ fn descend(
     strangers: &mut Strangers,
 ) -> Result<(), DatasetError> {
     let own = tree.own_path(folder)?;
-    // A link to a folder that this one lies in: its images are listed already.
+    // A link to a folder that this one lies in has no end.
     if above.contains(&own) {
-        return Ok(());
+        return Err(DatasetError::Circle { path: folder.to_owned(), to: own });
     }
     above.push(own);
     let mut folders = Vec::new();

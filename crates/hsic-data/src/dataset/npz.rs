@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::DatasetError;
-use super::gzip::DEFLATE_RATIO;
+use super::gzip::{DEFLATE_RATIO, SMALL, room};
 use super::npy::{self, ByteRows, MOST_HEADER, Stored};
 
 /// Bytes that are given on at a time, or one sample if that has more.
@@ -107,9 +107,13 @@ impl<R: Read + Seek> Archive<R> {
         if claimed > possible {
             return Err(DatasetError::Oversized { path, claimed, possible });
         }
+        let limit = if claimed > SMALL { room() } else { SMALL };
+        if claimed > limit {
+            return Err(DatasetError::TooLarge { path, found: claimed, limit });
+        }
         // The vector grows with what arrives; the checksum is verified at the end.
         let mut bytes = Vec::new();
-        let read = member.take(possible).read_to_end(&mut bytes);
+        let read = member.take(limit).read_to_end(&mut bytes);
         read.map_err(|source| DatasetError::Io { path: path.clone(), source })?;
         npy::parse(&path, &bytes)
     }

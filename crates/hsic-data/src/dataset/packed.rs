@@ -159,8 +159,12 @@ impl Description {
 
     /// What is wrong with what a file says of itself.
     fn fault(&self) -> Option<String> {
-        let width = self.shape.channels.checked_mul(self.shape.height)?.checked_mul(self.shape.width)? as u64;
-        let length = u64::from(self.rows).checked_mul(width)?.checked_mul(self.element.bytes() as u64)?;
+        let Shape { channels, height, width } = self.shape;
+        let sizes = [channels, height, width, self.element.bytes()];
+        let length = sizes.into_iter().try_fold(u64::from(self.rows), |all, size| all.checked_mul(size as u64));
+        let Some(length) = length.filter(|&length| length > 0) else {
+            return Some(format!("{} rows of {}", self.rows, self.shape));
+        };
         if self.sums.len() as u64 != length.div_ceil(PART_BYTES) {
             return Some(format!("checksums of {} parts of {length} bytes", self.sums.len()));
         }
@@ -244,11 +248,22 @@ pub(super) fn describe(packer: &mut Packer, whole: &Whole, asked: Asked) -> Resu
 /// `Io`; `Packed` if the file is not whole, or says of itself what cannot be.
 pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
     let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let description = description(path, &mut file, length)?;
+    Ok((file, description))
+}
+
+/// The description in a packed file of so many bytes.
+pub(super) fn description(
+    path: &Path,
+    file: &mut (impl Read + Seek),
+    length: u64,
+) -> Result<Description, DatasetError> {
+    let io = |source| DatasetError::Io { path: path.to_owned(), source };
     let wrong = |found: String, expected| {
         Err(DatasetError::Packed { path: path.to_owned(), fault: PackedFault::Form { found, expected } })
     };
-    let mut file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
     let cut = "the end of a packed file: it was cut or changed";
     if length < TAIL {
         return wrong(format!("{length} bytes"), cut);
@@ -263,7 +278,7 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
     }
     file.seek(SeekFrom::Start(length - TAIL - text)).map_err(io)?;
     let mut bytes = Vec::new();
-    (&mut file).take(text).read_to_end(&mut bytes).map_err(io)?;
+    file.take(text).read_to_end(&mut bytes).map_err(io)?;
     if crc32fast::hash(&bytes).to_le_bytes() != *sum {
         return wrong("a description of another checksum".to_owned(), "the one that was written: it was changed");
     }
@@ -278,7 +293,7 @@ pub(super) fn open(path: &Path) -> Result<(File, Description), DatasetError> {
         let found = format!("{} bytes of rows", length - TAIL - text);
         return wrong(found, "as many as the description says: it was cut or changed");
     }
-    Ok((file, description))
+    Ok(description)
 }
 
 /// What the data are of which a packed file was made, if those were files of that stamp.

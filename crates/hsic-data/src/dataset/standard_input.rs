@@ -39,21 +39,19 @@ pub fn standard_input() -> Result<Vec<u8>, DatasetError> {
 /// The bytes of a file of text, decompressed.
 ///
 /// # Errors
-/// `Io`.
+/// `Io`; `TooLarge` for a compressed file of more bytes than memory has room for.
 pub(super) fn text_bytes(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    let io = |source| DatasetError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     if is_standard_input(path) {
-        let read = standard_input()?;
-        gzip::decompress(&read[..], read.len() as u64)
-            .and_then(|mut all| all.reader.read_to_end(&mut bytes))
-            .map_err(io)?;
-    } else {
-        let mut file = gzip::open(path)?;
-        if !file.compressed {
-            bytes.reserve_exact(file.possible as usize);
-        }
-        file.reader.read_to_end(&mut bytes).map_err(io)?;
+        return text_of(path, &standard_input()?);
     }
-    Ok(bytes)
+    gzip::open(path)?.all(path)
+}
+
+/// [`text_bytes`] of what a file holds.
+///
+/// # Errors
+/// `Io`; `TooLarge`.
+pub(super) fn text_of(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DatasetError> {
+    let input = gzip::decompress(bytes, bytes.len() as u64);
+    input.map_err(|source| DatasetError::Io { path: path.to_owned(), source })?.all(path)
 }

@@ -1,7 +1,7 @@
 //! Tables of numbers: `.csv`, `.npy`, `.npz`, `.parquet`.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::DatasetError;
@@ -116,17 +116,18 @@ pub fn read_table(path: &Path) -> Result<Table, DatasetError> {
 /// Those of [`read_table`].
 pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
     match kind(path) {
-        Some(Kind::Text) => {
-            let bytes = text_bytes(path)?;
-            let text = Text::of(path, &bytes, None, tabs(path))?;
-            let table = of_numbers(path, &RawTable::of_text(path, &text, Known::default())?, None)?;
-            Ok((table, Values::Text))
-        }
+        Some(Kind::Text) => Ok((of_text(path, &text_bytes(path)?)?, Values::Text)),
         _ => {
             let (place, content) = stored(path)?;
             from_stored(&place, content)
         }
     }
+}
+
+/// The numbers of a text.
+pub(super) fn of_text(path: &Path, bytes: &[u8]) -> Result<Table, DatasetError> {
+    let text = Text::of(path, bytes, None, tabs(path))?;
+    of_numbers(path, &RawTable::of_text(path, &text, Known::default())?, None)
 }
 
 /// The numbers of a table, all columns but one, row by row.
@@ -189,16 +190,25 @@ fn open_file(path: &Path) -> Result<BufReader<File>, DatasetError> {
 /// `FileKind`; whatever is wrong with the file.
 pub(super) fn stored(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
     match kind(path) {
-        Some(Kind::Npy) => Ok((path.to_owned(), npy::parse(path, &read_file(path)?)?)),
-        Some(Kind::Npz) => only(path),
-        Some(Kind::Parquet) => Ok((path.to_owned(), parquet::parse(path, &read_file(path)?)?)),
+        Some(Kind::Npz) => only(path, open_file(path)?),
+        Some(kind @ (Kind::Npy | Kind::Parquet)) => stored_in(path, kind, &read_file(path)?),
         Some(Kind::Text) | None => Err(DatasetError::FileKind { path: path.to_owned() }),
     }
 }
 
+/// [`stored`] of what a file of a kind holds.
+pub(super) fn stored_in(path: &Path, kind: Kind, bytes: &[u8]) -> Result<(PathBuf, Stored), DatasetError> {
+    match kind {
+        Kind::Npy => Ok((path.to_owned(), npy::parse(path, bytes)?)),
+        Kind::Npz => only(path, Cursor::new(bytes)),
+        Kind::Parquet => Ok((path.to_owned(), parquet::parse(path, bytes)?)),
+        Kind::Text => Err(DatasetError::FileKind { path: path.to_owned() }),
+    }
+}
+
 /// The array of samples in an archive, with its place.
-fn only(path: &Path) -> Result<(PathBuf, Stored), DatasetError> {
-    let mut archive = Archive::open(path, open_file(path)?)?;
+fn only(path: &Path, file: impl Read + Seek) -> Result<(PathBuf, Stored), DatasetError> {
+    let mut archive = Archive::open(path, file)?;
     let names = archive.names();
     match samples(&names) {
         Some(name) => Ok((archive.member(name), archive.array(name)?)),

@@ -21,6 +21,14 @@ pub enum TableFault {
         /// The encoding in which it was read.
         encoding: String,
     },
+    /// More columns than are read.
+    #[error("{columns} columns, expected at most {most}")]
+    Wide {
+        /// Columns there are.
+        columns: usize,
+        /// Columns there may be.
+        most: usize,
+    },
     /// A row of another length.
     #[error("line {line} has {found} columns, expected {expected} as in the first line")]
     Ragged {

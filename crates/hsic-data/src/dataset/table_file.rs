@@ -145,15 +145,19 @@ fn read_one(
         return Ok(TableFile { train: of_pair(train), test: test.map(of_pair), content, notes });
     }
     let bytes = if kind == Kind::Text { text_bytes(path)? } else { read_file(path)? };
-    let reading = Reading { options, known, train };
+    of_bytes(path, kind, &bytes, Reading { options, known, train })
+}
+
+/// What a file of a kind holds, by its bytes; those of a text are decompressed. `path` is for messages.
+pub(super) fn of_bytes(path: &Path, kind: Kind, bytes: &[u8], reading: Reading<'_>) -> Result<TableFile, DatasetError> {
     let (content, parts) = rayon::join(
-        || Content::of(&bytes),
+        || Content::of(bytes),
         || -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {
             match kind {
-                Kind::Text => reading.text(path, &bytes),
-                Kind::Npy => reading.stored(path, npy::parse(path, &bytes)?),
-                Kind::Npz => reading.archive(path, &bytes),
-                Kind::Parquet => reading.stored(path, parquet::parse(path, &bytes)?),
+                Kind::Text => reading.text(path, bytes),
+                Kind::Npy => reading.stored(path, npy::parse(path, bytes)?),
+                Kind::Npz => reading.archive(path, bytes),
+                Kind::Parquet => reading.stored(path, parquet::parse(path, bytes)?),
             }
         },
     );
@@ -166,12 +170,13 @@ fn of_pair(Pair { samples, labels, place }: Pair) -> Labeled {
 }
 
 /// What a file is read for.
-struct Reading<'r> {
-    options: &'r LoadOptions,
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'r> {
+    pub(super) options: &'r LoadOptions,
     /// Classes of a network that the rows are to judge, if they are for that.
-    known: Option<&'r [String]>,
+    pub(super) known: Option<&'r [String]>,
     /// The table of the training, where this is the file that judges it.
-    train: Option<&'r Columned>,
+    pub(super) train: Option<&'r Columned>,
 }
 
 impl Reading<'_> {

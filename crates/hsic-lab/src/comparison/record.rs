@@ -150,29 +150,30 @@ impl ComparisonRecord {
             let asked = |text: bool| if elsewhere { String::new() } else { text.to_string() };
             for (index, accuracy) in row.test_accuracy.iter().enumerate() {
                 let seeds = if row.seeds.is_empty() { &self.seeds } else { &row.seeds };
-                let memory = row.peak_memory_bytes.get(index).map_or_else(String::new, u64::to_string);
+                // A record that was read may have lists of several lengths.
+                let count = |list: &[u64]| list.get(index).map_or_else(String::new, u64::to_string);
+                let number = |list: &[f64]| list.get(index).map_or_else(String::new, f64::to_string);
                 let line = [
                     row.label().to_owned(),
                     row.learning_rate.map_or_else(String::new, |rate| rate.to_string()),
                     told(row.batch_size.to_string()),
                     told(row.epochs.to_string()),
-                    seeds[index].to_string(),
+                    count(seeds),
                     accuracy.to_string(),
-                    row.seconds[index].to_string(),
-                    told(row.milliseconds_per_step[index].to_string()),
-                    memory,
+                    number(&row.seconds),
+                    told(number(&row.milliseconds_per_step)),
+                    count(&row.peak_memory_bytes),
                     told(row.parameters.to_string()),
                     told(row.auxiliary_parameters.to_string()),
                     told(row.parameters_at_once.to_string()),
                     asked(row.local),
                     asked(row.parallel),
-                    row.test_time_accuracy.get(index).map_or_else(String::new, f64::to_string),
+                    number(&row.test_time_accuracy),
                     elsewhere.to_string(),
                 ];
                 text.push_str(&line.join(","));
                 if with_energy {
-                    let joules = row.joules.get(index).map_or_else(String::new, f64::to_string);
-                    text.push_str(&format!(",{joules}"));
+                    text.push_str(&format!(",{}", number(&row.joules)));
                 }
                 text.push('\n');
             }

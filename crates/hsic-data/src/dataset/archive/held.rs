@@ -15,6 +15,21 @@ pub(super) const MOST_BYTES: u64 = 1 << 32;
 /// Most bytes of one image file in an archive.
 pub(super) const MOST_IMAGE_BYTES: u64 = 1 << 26;
 
+/// So many bytes are held of any archive, and of one that is larger so many for each of its own: images are compressed in
+/// themselves, and an archive that gives more has been made to.
+const SMALL: u64 = 64 << 20;
+const MOST_RATIO: u64 = 40;
+
+/// Most parts of a path: folders are gone through one within the other.
+const DEEPEST: usize = 100;
+
+/// Bytes that a name in a list takes, beside its letters.
+const NAME: u64 = 64;
+
+fn of_name(path: &Path) -> u64 {
+    path.as_os_str().len() as u64 + NAME
+}
+
 /// Links that lead to one another are followed so many times.
 const MOST_LINKS: usize = 40;
 
@@ -27,12 +42,33 @@ pub(crate) struct Held {
     images: BTreeMap<PathBuf, Arc<Vec<u8>>>,
     /// Links to files: place and target.
     links: BTreeMap<PathBuf, PathBuf>,
+    /// Bytes that may be held, names among them, and how many of them are left.
+    limit: u64,
+    left: u64,
 }
 
 impl Held {
-    pub(super) fn new(archive: &Path) -> Self {
+    /// Of an archive of so many bytes.
+    pub(super) fn new(archive: &Path, bytes: u64) -> Self {
         let folders = BTreeMap::from([(archive.to_owned(), BTreeSet::new())]);
-        Self { archive: archive.to_owned(), folders, images: BTreeMap::new(), links: BTreeMap::new() }
+        let limit = bytes.saturating_mul(MOST_RATIO).saturating_add(SMALL).min(MOST_BYTES);
+        let (images, links) = (BTreeMap::new(), BTreeMap::new());
+        Self { archive: archive.to_owned(), folders, images, links, limit, left: limit }
+    }
+
+    /// Bytes that may still be held.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Counts bytes that are held from now on.
+    fn take(&mut self, bytes: u64) -> Result<(), DatasetError> {
+        let Some(left) = self.left.checked_sub(bytes) else {
+            let found = self.limit - self.left + bytes;
+            return Err(DatasetError::TooLarge { path: self.archive.clone(), found, limit: self.limit });
+        };
+        self.left = left;
+        Ok(())
     }
 
     /// The error of an entry that is not taken.
@@ -49,20 +85,36 @@ impl Held {
         if parts().any(|part| is_hidden(part.as_os_str())) {
             return Ok(None);
         }
+        if parts().count() > DEEPEST {
+            return Err(self.refuse(entry, "a path of more than 100 parts"));
+        }
         let mut place = self.archive.clone();
         for part in parts() {
             let inner = place.join(part);
-            self.folders.entry(place).or_default().insert(inner.clone());
+            self.open(&place)?;
+            if self.folders.get_mut(&place).is_some_and(|names| names.insert(inner.clone())) {
+                self.take(of_name(&inner))?;
+            }
             place = inner;
         }
         if is_folder {
-            self.folders.entry(place.clone()).or_default();
+            self.open(&place)?;
         }
         Ok(Some(place))
     }
 
+    /// Notes a folder, if it is a new one.
+    fn open(&mut self, folder: &Path) -> Result<(), DatasetError> {
+        if !self.folders.contains_key(folder) {
+            self.take(of_name(folder))?;
+            self.folders.insert(folder.to_owned(), BTreeSet::new());
+        }
+        Ok(())
+    }
+
     /// Keeps the content of an image.
     pub(super) fn keep(&mut self, entry: &Path, place: PathBuf, bytes: Vec<u8>) -> Result<(), DatasetError> {
+        self.take(of_name(&place) + bytes.len() as u64)?;
         match self.images.insert(place, Arc::new(bytes)) {
             None => Ok(()),
             Some(_) => Err(self.refuse(entry, "a name that comes twice")),
@@ -88,6 +140,7 @@ impl Held {
                 _ => return Err(self.refuse(entry, "a link that leads out of the archive")),
             }
         }
+        self.take(of_name(&place) + of_name(&end))?;
         match self.links.insert(place, end) {
             None => Ok(()),
             Some(_) => Err(self.refuse(entry, "a name that comes twice")),
@@ -134,7 +187,7 @@ mod tests {
 
     /// What the place of a link holds, or what is told.
     fn linked(from: &str, target: &str) -> Result<Vec<u8>, String> {
-        let mut held = Held::new(Path::new("f.tar"));
+        let mut held = Held::new(Path::new("f.tar"), 1000);
         for (name, byte) in [("train/cat/1.png", 1), ("train/dog/1.png", 2)] {
             let place = held.enter(Path::new(name), false).unwrap().unwrap();
             held.keep(Path::new(name), place, vec![byte]).unwrap();

@@ -1,23 +1,21 @@
 //! Zip archives of a folder of images.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use super::held::{Held, MOST_BYTES, MOST_IMAGE_BYTES};
+use super::held::{Held, MOST_IMAGE_BYTES};
 use crate::dataset::DatasetError;
 use crate::dataset::gzip::DEFLATE_RATIO;
 use crate::dataset::picture::is_image;
 
 /// Reads all images of a zip archive into memory.
-pub(super) fn read(path: &Path) -> Result<Held, DatasetError> {
-    let file = File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+pub(super) fn read(path: &Path, mut file: impl Read + Seek) -> Result<Held, DatasetError> {
+    let length = file.seek(SeekFrom::End(0)).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let wrong = |source| DatasetError::ImageZip { path: path.to_owned(), source };
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(wrong)?;
-    let mut held = Held::new(path);
-    let mut left = MOST_BYTES;
+    let mut zip = ZipArchive::new(file).map_err(wrong)?;
+    let mut held = Held::new(path, length);
     for index in 0..zip.len() {
         let member = zip.by_index(index).map_err(wrong)?;
         // Some programs of Windows write the other slash.
@@ -39,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Held, DatasetError> {
         if claimed > possible {
             return Err(DatasetError::Oversized { path: place, claimed, possible });
         }
-        let limit = MOST_IMAGE_BYTES.min(left);
+        let limit = MOST_IMAGE_BYTES.min(held.left());
         if claimed > limit {
             return Err(DatasetError::TooLarge { path: place, found: claimed, limit });
         }
@@ -47,7 +45,6 @@ pub(super) fn read(path: &Path) -> Result<Held, DatasetError> {
         let mut bytes = Vec::new();
         let read = member.take(limit).read_to_end(&mut bytes);
         read.map_err(|source| DatasetError::Io { path: place.clone(), source })?;
-        left -= bytes.len() as u64;
         held.keep(&entry, place, bytes)?;
     }
     held.follow_links()?;

@@ -190,11 +190,39 @@ pub(super) fn webp(source: Source<'_>) -> Result<Raster, DatasetError> {
     decoder.set_memory_limit(source.bytes.len());
     let (width, height) = decoder.dimensions();
     let channels = if decoder.has_alpha() { 4 } else { 3 };
-    source.admit([width.into(), height.into()], channels as u64, u64::MAX)?;
+    // Within the decoder a pixel has four values, opaque or not.
+    source.admit([width.into(), height.into()], 4, u64::MAX)?;
+    if let Some(side) = larger_frame(source.bytes, [width, height]) {
+        return Err(source.strange("WebP", "a frame with a side of", side.into(), "at most that of the picture"));
+    }
     let (width, height) = (width as usize, height as usize);
     let mut values = vec![0; width * height * channels];
     decoder.read_image(&mut values).map_err(wrong)?;
     let exif = decoder.exif_metadata().map_err(wrong)?;
     let turn = exif.map_or_else(Turn::default, |exif| Turn::by_exif(&exif));
     Ok(Raster::new(width, height, channels, values).turned(turn))
+}
+
+/// A side of a lossy frame that is larger than the picture, or than its place in an animation, says: the decoder takes memory for
+/// the frame before it compares them, and may write beyond the place.
+///
+/// Format: a chunk `ANMF` begins with its place, 24 bits for each number, the sides less 1 from byte 6 on; a chunk `VP8 ` has three
+/// bytes, the code 9d 01 2a and 14 bits for each side. Source: RFC 9649, 2.7, and RFC 6386, 9.1.
+fn larger_frame(bytes: &[u8], picture: [u32; 2]) -> Option<u32> {
+    let number = |part: &[u8]| part.iter().rev().fold(0u32, |number, &byte| number << 8 | u32::from(byte));
+    let mut place = picture;
+    for at in 0..bytes.len() {
+        let chunk = &bytes[at..];
+        if let (b"ANMF", Some(sides)) = (&chunk[..chunk.len().min(4)], chunk.get(14..20)) {
+            place = [number(&sides[..3]) + 1, number(&sides[3..]) + 1];
+        } else if let (b"VP8 ", Some([0x9d, 0x01, 0x2a, sides @ ..])) =
+            (&chunk[..chunk.len().min(4)], chunk.get(11..18))
+        {
+            let sides = [number(&sides[..2]) & 0x3fff, number(&sides[2..]) & 0x3fff];
+            if let Some(index) = (0..2).find(|&index| sides[index] > place[index]) {
+                return Some(sides[index]);
+            }
+        }
+    }
+    None
 }

@@ -11,6 +11,11 @@ use crate::dataset::{DatasetError, Shape};
 /// The largest file that is read and the most bytes that an image may decode to: 256 MiB.
 pub(super) const MOST_BYTES: u64 = 1 << 28;
 
+/// So many bytes any image may decode to, and a larger file so many for each of its own: what is plainer, a scan of one color,
+/// is small, and what is larger was made to take memory.
+const SMALL: u64 = 64 << 20;
+const MOST_RATIO: u64 = 40;
+
 /// A file as decoders see it.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
@@ -30,8 +35,9 @@ impl Source<'_> {
         if pixels == 0 {
             return Err(DatasetError::Empty { path: path() });
         }
-        if found > MOST_BYTES {
-            return Err(DatasetError::TooLarge { path: path(), found, limit: MOST_BYTES });
+        let limit = (self.bytes.len() as u64).saturating_mul(MOST_RATIO).saturating_add(SMALL).min(MOST_BYTES);
+        if found > limit {
+            return Err(DatasetError::TooLarge { path: path(), found, limit });
         }
         if pixels > possible {
             return Err(DatasetError::Oversized { path: path(), claimed: pixels, possible });

@@ -8,7 +8,7 @@ use super::header::{Header, Named, named};
 use super::look::{Evidence, Kind, Look};
 use super::number::{Decimal, digits, is_missing, is_missing_number, read};
 use super::text::Text;
-use crate::dataset::columns::Columns;
+use crate::dataset::columns::{Columns, MOST_COLUMNS};
 use crate::dataset::error::DatasetError;
 use crate::dataset::npy::Entries;
 use crate::dataset::table_fault::TableFault;
@@ -43,6 +43,11 @@ pub(crate) struct RawTable {
     pub(crate) rows: usize,
     /// Which rows of the file these are, from 0, where some were left out.
     pub(crate) kept: Option<Vec<usize>>,
+}
+
+/// Checks how many columns there are: each has a name and takes half a kilobyte, however few rows there are.
+fn check_columns(columns: usize) -> Result<(), TableFault> {
+    if columns > MOST_COLUMNS { Err(TableFault::Wide { columns, most: MOST_COLUMNS }) } else { Ok(()) }
 }
 
 /// Says of a table that has its names alone which columns hold texts, whatever those look like.
@@ -82,6 +87,7 @@ impl RawTable {
         text.records(path, |byte, record| {
             lines += 1;
             let Some((_, names)) = &mut first else {
+                check_columns(record.len()).map_err(wrong)?;
                 first = Some((byte, record.iter().map(str::to_owned).collect()));
                 return Ok(());
             };
@@ -173,6 +179,7 @@ impl RawTable {
         if rows == 0 || cols == 0 {
             return Err(DatasetError::Empty { path: path.to_owned() });
         }
+        check_columns(cols).map_err(|fault| DatasetError::Table { path: path.to_owned(), fault })?;
         let mut table = Self {
             named: columns.names().map(|_| Named::Plainly),
             names: columns.names().map_or_else(|| (0..cols).map(unnamed).collect(), |names| distinct(names.to_vec())),

@@ -1,0 +1,3 @@
+#![no_main]
+
+hsic_fuzz::target!("tar");
