@@ -8,7 +8,7 @@ use hsic_bottleneck::network::{Activation, Norm};
 use tch::{Kind, Tensor};
 
 use crate::activation::{apply, chain};
-use crate::map::{Map, Window};
+use crate::map::{Map, Window, number};
 use crate::norm::{self, Normalized};
 use crate::pool;
 
@@ -197,11 +197,6 @@ impl Layers {
             normalized.absorb(share, Some(&self.bias(parameters)), statistics);
         }
     }
-}
-
-/// An argument of a module.
-pub(crate) fn number(module: &Module, index: usize) -> usize {
-    module.arguments.get(index).map_or(0, |&value| value as usize)
 }
 
 /// The side of a pooling window at the head of a list, 1 for none, and the rest.

@@ -46,9 +46,6 @@ use hsic_bottleneck::step_error::BoxError;
 use crate::device::{Device, Place};
 use crate::engine::Torch;
 
-#[cfg(feature = "mpi")]
-pub use crate::processes::run_on_processes;
-
 /// What `hsic-torch train` reads beside the options of `hsic train`.
 #[derive(Debug, clap::Args)]
 struct Options {
@@ -66,6 +63,12 @@ struct Options {
 /// Carries out a command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
     hsic_cli::train::<Options>(arguments, |options| Ok(Box::new(options.torch()?)))
+}
+
+/// The same as one of the processes that MPI started: the command `hsic-torch-mpi`.
+#[cfg(feature = "mpi")]
+pub fn run_on_processes(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
+    hsic_mpi::train::<Options>(arguments, |options| Ok(Box::new(options.torch()?)))
 }
 
 impl Options {

@@ -5,7 +5,6 @@ use hsic_bottleneck::network::layout::Module;
 use tch::Tensor;
 
 use crate::beside;
-use crate::layers::number;
 
 /// A window that moves over a map.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +54,11 @@ impl Window {
         let (k, c, o) = (self.kernel as i64, self.from.channels as i64, self.outputs as i64);
         weight.view([k, k, c, o]).permute([3, 2, 0, 1])
     }
+}
+
+/// An argument of a module.
+pub(crate) fn number(module: &Module, index: usize) -> usize {
+    module.arguments.get(index).map_or(0, |&value| value as usize)
 }
 
 impl Map {

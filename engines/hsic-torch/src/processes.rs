@@ -1,8 +1,5 @@
 //! Blocks of one network over processes, each with a device: what `hsic-mpi` asks of one.
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
 use hsic_bottleneck::config::TrainConfig;
 use hsic_bottleneck::dataset::Split;
 use hsic_bottleneck::error::Error;
@@ -10,7 +7,6 @@ use hsic_bottleneck::step_error::{BoxError, StepError};
 use hsic_cli::engine::Engine;
 use hsic_mpi::{Blocks, Work, unfit};
 
-use crate::Options;
 use crate::engine::Torch;
 use crate::guard::guarded;
 use crate::methods::STAGED;
@@ -35,9 +31,4 @@ impl Blocks for Torch {
         let train = || work(&mut self.session(config, data)?);
         guarded(|| tch::no_grad(train)).map_err(StepError::Own)?
     }
-}
-
-/// Carries out a command line, the program's name first, as one of the processes that MPI started.
-pub fn run_on_processes(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
-    hsic_mpi::train::<Options>(arguments, |options| Ok(Box::new(options.torch()?)))
 }

@@ -141,7 +141,7 @@ mod tests {
             (made(), made(), made());
         let mut whole = OnCpu::new(&mut network, &mut *update);
         let mut stages = [OnCpu::new(&mut first, &mut *by_first), OnCpu::new(&mut second, &mut *by_second)];
-        assert_eq!((whole.block_inputs(), whole.block_tensors()), (vec![4, 6, 5], vec![4, 4, 2]));
+        assert_eq!((whole.block_inputs(), whole.block_tensors()), (vec![4, 6, 5], vec![4; 3]));
         let cuts = [0..2, 2..3];
         for step in 0..3 {
             let batch = batch(step);
