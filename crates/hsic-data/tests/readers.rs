@@ -203,6 +203,32 @@ fn an_image_becomes_no_more_than_its_bytes_can_stand_for() {
 }
 
 #[test]
+fn a_tile_of_a_tiff_takes_no_more_than_an_image() {
+    // A pixel in a tile of 20,000 x 20,000, which a file of 200,000 bytes may hold.
+    let length = 200_000u32;
+    let entries: [[u32; 4]; 10] = [
+        [256, 3, 1, 1],
+        [257, 3, 1, 1],
+        [258, 3, 1, 8],
+        [259, 3, 1, 8],
+        [262, 3, 1, 1],
+        [277, 3, 1, 1],
+        [322, 4, 1, 20_000],
+        [323, 4, 1, 20_000],
+        [324, 4, 1, 0],
+        [325, 4, 1, length],
+    ];
+    let mut bytes = b"II*\0\x08\0\0\0\x0a\0".to_vec();
+    for [tag, kind, count, value] in entries {
+        bytes.extend([tag as u16, kind as u16].map(u16::to_le_bytes).concat());
+        bytes.extend([count, value].map(u32::to_le_bytes).concat());
+    }
+    bytes.resize(length as usize, 0);
+    let error = read("tiff", &bytes).unwrap_err();
+    assert_eq!(error, "f.image: 400000000 bytes, expected at most 75108864");
+}
+
+#[test]
 fn frames_of_a_webp_are_no_larger_than_the_picture() {
     // A picture of 7 x 158 with a frame whose own header says 16135 x 16383.
     let file =

@@ -366,10 +366,14 @@ fn links_are_followed_and_a_circle_of_them_is_refused() {
         "{error}"
     );
     let set = Set::new();
-    ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"].map(|name| set.gray(name, 1, 1, 9));
+    for name in ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"] {
+        set.gray(name, 1, 1, 9);
+    }
     // Nothing is read of a hidden folder; that its files are looked at for a packed file must end, too.
     set.gray(".hidden/0.png", 1, 1, 9);
-    ["again", "too"].map(|name| symlink(set.path(".hidden"), set.path(".hidden").join(name)).unwrap());
+    for name in ["again", "too"] {
+        symlink(set.path(".hidden"), set.path(".hidden").join(name)).unwrap();
+    }
     let kept = tempfile::tempdir().unwrap();
     let options = LoadOptions { cache: Some(kept.path().to_owned()), test_fraction: 0.5, ..LoadOptions::default() };
     assert_eq!(set.load(&options).unwrap().train.rows(), 2);

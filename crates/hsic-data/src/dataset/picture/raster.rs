@@ -35,7 +35,7 @@ impl Source<'_> {
         if pixels == 0 {
             return Err(DatasetError::Empty { path: path() });
         }
-        let limit = (self.bytes.len() as u64).saturating_mul(MOST_RATIO).saturating_add(SMALL).min(MOST_BYTES);
+        let limit = self.limit();
         if found > limit {
             return Err(DatasetError::TooLarge { path: path(), found, limit });
         }
@@ -43,6 +43,11 @@ impl Source<'_> {
             return Err(DatasetError::Oversized { path: path(), claimed: pixels, possible });
         }
         Ok(())
+    }
+
+    /// Most bytes that the image may decode to.
+    pub(super) fn limit(self) -> u64 {
+        (self.bytes.len() as u64).saturating_mul(MOST_RATIO).saturating_add(SMALL).min(MOST_BYTES)
     }
 
     /// The file is no image, or none that is read.

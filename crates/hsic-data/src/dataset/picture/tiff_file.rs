@@ -9,7 +9,7 @@ use weezl::{BitOrder, LzwStatus};
 use super::directory::{Directory, tag};
 use super::fault::ImageFault;
 use super::levels::{Level, Levels};
-use super::raster::{MOST_BYTES, Raster, Source};
+use super::raster::{Raster, Source};
 use super::turn::Turn;
 use crate::dataset::DatasetError;
 
@@ -80,9 +80,13 @@ pub(super) fn decode(source: Source<'_>) -> Result<Raster, DatasetError> {
     // In one part lie all samples of its pixels, or one of them.
     let (planes, together) = if header.planar { (samples, 1) } else { (1, samples) };
     let stride = (header.part.0 as u64 * (together * bits) as u64).div_ceil(8);
-    let all = stride.saturating_mul(header.part.1 as u64).saturating_mul((across * down * planes) as u64);
-    if all > 2 * MOST_BYTES {
-        return Err(DatasetError::TooLarge { path: source.path.to_owned(), found: all, limit: 2 * MOST_BYTES });
+    let part = stride.saturating_mul(header.part.1 as u64);
+    let all = part.saturating_mul((across * down * planes) as u64);
+    // Parts at the border may reach beyond it, and one alone is no larger than an image.
+    for (found, limit) in [(part, source.limit()), (all, 2 * source.limit())] {
+        if found > limit {
+            return Err(DatasetError::TooLarge { path: source.path.to_owned(), found, limit });
+        }
     }
     let stride = stride as usize;
     let parts = header.offsets.iter().zip(&header.lengths).take(across * down * planes);
