@@ -175,12 +175,19 @@ fn conclude_values(
     listeners: &mut [&mut dyn Observer],
 ) -> Result<Option<Summary>, Error> {
     let start = Instant::now();
-    let Valued { train, test, baseline, by_chance } = valued::conclude(config, data, values, run, members)?;
+    let Valued { train, test, baseline, predicted, by_chance } = valued::conclude(config, data, values, run, members)?;
     if by_chance {
         let warning = Warning::NotAboveMean { r2: test.r2, rows: data.test.rows(), epochs: config.epochs };
         tell(listeners, |observer| observer.warning(&warning))?;
     }
+    // Before samples are chosen: their time and memory are no part of what the training took.
+    let outline = outline(config, data, run, members, spent, start)?;
+    let begin = Instant::now();
+    if config.keep_samples {
+        samples::keep_values(config, data, run, (&values.1.values, &predicted))?;
+    }
     let mut summary = Summary {
+        samples_seconds: config.keep_samples.then(|| begin.elapsed().as_secs_f64()),
         task: Task::Regression,
         values: Some(ValueSummary {
             train_r2: train.r2,
@@ -188,7 +195,7 @@ fn conclude_values(
             test_rmse: test.rmse,
             baseline_rmse: baseline.rmse,
         }),
-        ..outline(config, data, run, members, spent, start)?
+        ..outline
     };
     if let Some(earlier) = run.earlier() {
         summary.follow(earlier);

@@ -385,7 +385,8 @@ pub enum Record {
     Warning(Warning),
 }
 
-/// Reads the records of a `metrics.jsonl`. A last line that is still being written is left out.
+/// Reads the records of a `metrics.jsonl`. A last line without its end, which is still being written or was when a process or
+/// a machine failed, is left out.
 ///
 /// # Errors
 /// `Io`; `Malformed` with the line.
@@ -396,7 +397,10 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, FileError> {
 
 /// The records in what a file holds.
 pub(crate) fn records_of(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| FileError::malformed(path, error, "a record a line"))?;
+    // Before bytes are taken for text: what is left out may end within a letter.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let text =
+        std::str::from_utf8(&bytes[..whole]).map_err(|error| FileError::malformed(path, error, "a record a line"))?;
     let read = |(index, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| {
             // The parser counts lines within what it is given, and none where a key is missing.
@@ -406,8 +410,7 @@ pub(crate) fn records_of(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileE
             FileError::malformed(path, format_args!("line {}{column}: {message}", index + 1), "a record a line")
         })
     };
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    text[..whole].lines().enumerate().map(read).collect()
+    text.lines().enumerate().map(read).collect()
 }
 
 /// The last epoch in a `metrics.jsonl`, looked for from its end; `None` where none is done, or none is among the last
@@ -501,6 +504,21 @@ mod tests {
         let spans = [span("forward", 0, 0.0), span("operator", 0, 0.25), span("block", 7, 1.0)].join(",");
         assert_eq!(text, format!(r#"{{"type":"timeline","step":20,"threads":2,"spans":[{spans}]}}"#));
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_is_left_out_wherever_it_was_cut() {
+        let record = Record::Warning(Warning::LostClass { class: "\u{e4}".to_owned(), formatted: false, share: 0.25 });
+        let line = serde_json::to_string(&record).unwrap() + "\n";
+        let path = Path::new("metrics.jsonl");
+        for cut in 0..line.len() {
+            let torn = [line.as_bytes(), &line.as_bytes()[..cut]].concat();
+            assert_eq!(records_of(path, &torn).unwrap(), std::slice::from_ref(&record), "cut at {cut}");
+        }
+        // What a file system leaves of bytes that never came to the disk.
+        assert_eq!(records_of(path, &[line.as_bytes(), &[0; 100]].concat()).unwrap(), [record]);
+        let error = records_of(path, &[line.as_bytes(), b"\xc3\n"].concat()).unwrap_err().to_string();
+        assert!(error.contains("invalid utf-8 sequence"), "{error}");
     }
 
     #[test]

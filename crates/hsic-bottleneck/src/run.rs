@@ -1,6 +1,6 @@
 //! A run's folder: `config.toml`, `data.json`, `metrics.jsonl`, `weights.safetensors`, `readout.json`, `checkpoint/`,
 //! `summary.json`; of capsules also `decoder.safetensors` and `reconstructions.json`, of values
-//! `line.safetensors` and `values.json`; of classes `samples.safetensors`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
+//! `line.safetensors` and `values.json`; `samples.safetensors`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
 use std::fs;

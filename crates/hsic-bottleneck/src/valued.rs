@@ -55,6 +55,8 @@ pub(crate) struct Valued {
     pub(crate) train: Score,
     pub(crate) test: Score,
     pub(crate) baseline: Score,
+    /// The values that are read of the rows that judge.
+    pub(crate) predicted: Vec<f64>,
     /// Whether its errors are not clearly less than those of the training part's mean.
     pub(crate) by_chance: bool,
 }
@@ -95,6 +97,7 @@ pub(crate) fn conclude(
         test: Score::of(&of_test, &test.values),
         baseline: Score::baseline(test),
         by_chance: not_clearly_better(&of_test, test),
+        predicted: of_test,
     })
 }
 

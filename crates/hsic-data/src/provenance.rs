@@ -287,6 +287,12 @@ mod tests {
         // 0.3 + 3 / 3, and a constant column.
         assert_eq!(cells(&record(), &[3.0, 0.0]), ["column 0: 1.3", "column 1: 7"]);
         let plain = Provenance { standardization: None, ..record() };
+        // (0 - 3.02) / 1.9 in single precision gives 0 back, and not what was rounded off.
+        let mut rounded = record();
+        rounded.standardization = Some(Standardization { means: vec![3.02, 7.0], deviations: vec![1.9, 2.0] });
+        let zero = (-3.02_f64 / 1.9) as f32;
+        assert_ne!(3.02 + 1.9 * f64::from(zero), 0.0);
+        assert_eq!(cells(&rounded, &[zero, 1e-6]), ["column 0: 0", "column 1: 7"]);
         assert_eq!(cells(&plain, &[0.1, -2.5]), ["column 0: 0.1", "column 1: -2.5"]);
     }
 

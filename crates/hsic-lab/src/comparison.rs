@@ -12,6 +12,7 @@ mod budget;
 mod elsewhere;
 mod entry;
 mod jobs;
+mod plan;
 mod record;
 mod search;
 mod settings;
@@ -31,6 +32,7 @@ pub use crate::figure::store::Settled;
 use crate::figure::store::Store;
 use crate::figure::{Launch, Planned, Trained, Training, Watcher};
 
+use plan::{Chosen, Leg, Plan};
 use settings::Settings;
 
 pub use budget::Budget;
@@ -408,230 +410,10 @@ impl Comparison {
     }
 }
 
-/// The trainings of an entry, as far as earlier ones tell what they are.
-#[derive(Default)]
-struct Plan {
-    /// One a size of a batch, in the order in which they are tried.
-    legs: Vec<Leg>,
-    /// The best, once all trials are settled.
-    chosen: Option<Chosen>,
-    finals: Vec<Planned>,
-}
-
-/// The search with one size of a batch.
-#[derive(Default)]
-struct Leg {
-    batch: Option<usize>,
-    batch_size: usize,
-    /// 0 while a pilot has not told.
-    epochs: u64,
-    trial_epochs: u64,
-    /// Tells what an epoch takes, under a budget of time.
-    pilot: Option<Planned>,
-    trials: Vec<Planned>,
-    /// Rates of the trials and their accuracies; `None` of one that failed, is not settled yet, or was given and not tried.
-    tried: Vec<(f64, Option<f64>)>,
-    /// Whether what is here is not settled, so that more may follow from it.
-    is_open: bool,
-    /// Whether the pilot came to no end.
-    is_lost: bool,
-}
-
-/// What the final trainings are made with.
-#[derive(Clone, Copy)]
-struct Chosen {
-    /// Index of the size of a batch.
-    leg: usize,
-    rate: f64,
-    /// Whether the rate is the least or the largest of those tried with it.
-    at_edge: bool,
-}
-
-impl Plan {
-    /// Trials of all sizes of a batch that are known by now.
-    fn trials(&self) -> usize {
-        self.legs.iter().map(|leg| leg.trials.len()).sum()
-    }
-
-    /// All that are known by now, in the order in which one process carries them out: what one of them decides comes after
-    /// it.
-    fn known(&self) -> impl Iterator<Item = &Planned> {
-        let pilots = self.legs.iter().filter_map(|leg| leg.pilot.as_ref());
-        pilots.chain(self.legs.iter().flat_map(|leg| &leg.trials)).chain(&self.finals)
-    }
-
-    /// The rate of the best accuracy of all, the first of equals.
-    fn best(&self) -> Option<Chosen> {
-        let all = self.legs.iter().enumerate().filter_map(|(index, leg)| {
-            let rate = search::best(&leg.tried)?;
-            let accuracy = leg.tried.iter().find(|&&(tried, _)| tried == rate)?.1?;
-            let at_edge = search::end(rate, &leg.tried).is_some();
-            Some((accuracy, Chosen { leg: index, rate, at_edge }))
-        });
-        let better = |best: (f64, Chosen), next: (f64, Chosen)| if next.0 > best.0 { next } else { best };
-        all.reduce(better).map(|(_, chosen)| chosen)
-    }
-
-    /// The rate that was given.
-    fn given(&self) -> Option<Chosen> {
-        let rate = self.legs.first()?.tried.first()?.0;
-        Some(Chosen { leg: 0, rate, at_edge: false })
-    }
-}
-
 /// Epochs of a trial where the budget is counted in epochs.
 fn trial_epochs(epochs: u64) -> u64 {
     ((epochs as f64 * TRIAL_SHARE).ceil() as u64).max(1)
 }
 
 #[cfg(test)]
-mod tests {
-    use hsic::faer::{MatMut, MatRef};
-    use hsic_bottleneck::assemble::{build_method, build_network, training};
-    use hsic_bottleneck::dataset;
-    use hsic_bottleneck::method::{Method, Outputs, Recipe};
-    use hsic_bottleneck::objective::{ByRule, Labels, Rule};
-    use hsic_bottleneck::optimizer::OptimizerName;
-    use hsic_bottleneck::step_error::BoxError;
-
-    use super::*;
-
-    /// A rule whose loss is no number.
-    struct Nowhere;
-
-    impl Rule for Nowhere {
-        fn signal(&self, _labels: &Labels, _z: MatRef<'_, f32>, mut dz: MatMut<'_, f32>) -> Result<f64, BoxError> {
-            dz.fill(0.0);
-            Ok(f64::NAN)
-        }
-    }
-
-    static NOWHERE: Method = Method::own("nowhere", "diverges at once", Outputs::Classes, |stages, _| {
-        stages.adamw(0.5);
-        Recipe::new(|settings| settings.local(ByRule(Nowhere)))
-    });
-
-    /// A method with options of its own.
-    const SGD: &str = "backprop:optimizer=sgd:momentum=0.5";
-
-    fn small() -> TrainOptions {
-        let mut options = TrainOptions::default();
-        options.data.train_size = Some(100);
-        options.data.test_size = Some(30);
-        options.network.widths = Some("8".to_owned());
-        options.training.batch_size = Some(30);
-        options
-    }
-
-    fn comparison(folder: &Path, seeds: Vec<u64>) -> Comparison {
-        let known = Methods::known().with(&NOWHERE);
-        let entries = entries_named(&format!("nowhere, {SGD}, nowhere"), &known).unwrap();
-        Comparison::new(folder, small(), entries, Budget::Epochs(5), seeds)
-    }
-
-    #[test]
-    fn a_method_that_diverges_is_a_row_beside_those_that_do_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let (never, two) = (AtomicBool::new(false), comparison(folder.path(), vec![1, 2]));
-        // Four trials and two seeds for each of two methods.
-        assert_eq!((two.trainings().unwrap(), two.next().unwrap().unwrap().1), (12, 0));
-        let record = two.run_here(&mut (), &never).unwrap().unwrap();
-        assert!(two.next().unwrap().is_none());
-        let [lost, kept] = &record.rows[..] else { panic!("{:?}", record.rows) };
-
-        assert_eq!((lost.method.as_str(), lost.learning_rate, lost.at_edge), ("nowhere", None, false));
-        let told = "training diverged: block 0 gives values that are not finite; expected a smaller learning rate";
-        assert_eq!(lost.failure.as_deref(), Some(told));
-        assert!(lost.test_accuracy.is_empty() && lost.commands.is_empty());
-        let tried: Vec<(f64, Option<f64>)> =
-            lost.trials.iter().map(|trial| (trial.learning_rate, trial.accuracy)).collect();
-        // Around the method's own 0.5; where all have failed, a smaller one still.
-        assert_eq!(tried, [(0.125, None), (0.5, None), (2.0, None), (0.03125, None)]);
-        assert!(lost.trials.iter().all(|trial| trial.failure.as_deref() == Some(told)));
-
-        // A quarter of five epochs, rounded up, for a trial; all five for the rate that was best.
-        assert_eq!((kept.label.as_str(), kept.trial_epochs, kept.epochs), (SGD, 2, 5));
-        let accuracies: Vec<f64> = kept.trials.iter().map(|trial| trial.accuracy.unwrap()).collect();
-        let best = accuracies.iter().position(|&found| accuracies.iter().all(|&other| other <= found)).unwrap();
-        assert_eq!(kept.learning_rate, Some(kept.trials[best].learning_rate));
-        let rates = || kept.trials.iter().map(|trial| trial.learning_rate);
-        let within =
-            rates().any(|rate| Some(rate) < kept.learning_rate) && rates().any(|rate| Some(rate) > kept.learning_rate);
-        assert!(
-            if kept.at_edge { accuracies.len() == 8 } else { within && accuracies.len() >= 4 },
-            "{:?}",
-            kept.trials
-        );
-        // Ten rows in a hundred judge a rate, thirty a training: accuracies are whole shares of them.
-        let whole = |accuracy: f64, rows: f64| ((accuracy * rows).round() - accuracy * rows).abs() < 1e-9;
-        assert!(accuracies.iter().all(|&accuracy| whole(accuracy, 10.0)), "{accuracies:?}");
-        assert_eq!((kept.failure.as_ref(), kept.test_accuracy.len(), kept.seconds.len()), (None, 2, 2));
-        // The numbers are those of the same trainings, made without a comparison.
-        let alone = |seed: u64| {
-            let mut options = small();
-            options.objective.method = Some("backprop".to_owned());
-            options.optimizer.optimizer = Some(OptimizerName::Sgd);
-            options.optimizer.momentum = Some(0.5);
-            options.optimizer.learning_rate = kept.learning_rate;
-            options.training.epochs = Some(5);
-            options.training.seed = Some(seed);
-            let config = options.resolve().unwrap();
-            let data = dataset::load(&config.dataset, &config.load_options()).unwrap();
-            let mut network = build_network(&config, data.train.shape, data.train.classes()).unwrap();
-            let mut update = build_method(&config, data.train.classes()).unwrap();
-            training(&config).fit(&mut network, &mut *update, &data, &mut []).unwrap().test_accuracy().unwrap()
-        };
-        assert_eq!(kept.test_accuracy, [alone(1), alone(2)]);
-        assert_eq!((kept.parameters, kept.parameters_at_once), (785 * 8 + 9 * 10, 785 * 8 + 9 * 10));
-        assert_eq!(
-            (&*record.model, &record.data[..], &record.seeds[..]),
-            ("mlp", &["digits (100 + 30)".to_owned()][..], &[1, 2][..])
-        );
-        assert_eq!(record.csv().lines().count(), 3);
-        assert!(record.csv().lines().skip(1).all(|line| line.starts_with(&format!("{SGD},"))));
-
-        // All of it is found again; another seed is one training more, and the failed ones are not tried again.
-        assert_eq!(two.run_here(&mut (), &never).unwrap().unwrap().rows, record.rows);
-        let three = comparison(folder.path(), vec![1, 2, 3]);
-        let (planned, settled) = three.next().unwrap().unwrap();
-        assert_eq!((planned.seed, planned.training.label.as_str(), settled), (3, SGD, 6 + accuracies.len()));
-    }
-
-    #[test]
-    fn asked_to_stop_it_has_no_record_and_goes_on_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let comparison = comparison(folder.path(), vec![1]);
-        assert!(comparison.run_here(&mut (), &AtomicBool::new(true)).unwrap().is_none());
-        let rows = comparison.run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap().rows;
-        assert_eq!(rows[1].test_accuracy.len(), 1);
-    }
-
-    #[test]
-    fn a_given_rate_is_not_searched_and_the_best_size_of_a_batch_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let entries = entries_named("frozen:learning-rate=1e-2,frozen", &Methods::known()).unwrap();
-        let of = |folder: &str, sizes: &[usize]| {
-            let place = dir.path().join(folder);
-            Comparison::new(&place, small(), entries.clone(), Budget::Epochs(1), vec![1]).searching_batches(sizes)
-        };
-        let record = of("one", &[]).run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap();
-        let [given, searched] = &record.rows[..] else { panic!("{:?}", record.rows) };
-        assert_eq!((given.label.as_str(), given.method.as_str()), ("frozen:learning-rate=1e-2", "frozen"));
-        assert_eq!((given.learning_rate, given.trials.len(), given.test_accuracy.len()), (Some(1e-2), 0, 1));
-        assert_eq!((given.batch_size, searched.batch_size), (30, 30));
-
-        let two = of("two", &[20, 50]);
-        let record = two.run_here(&mut (), &AtomicBool::new(false)).unwrap().unwrap();
-        for row in &record.rows {
-            let best = row.trials.iter().filter_map(|trial| trial.accuracy).fold(0.0, f64::max);
-            let chosen = row.trials.iter().find(|trial| trial.accuracy == Some(best)).unwrap();
-            assert_eq!((row.batch_size, row.learning_rate), (chosen.batch_size, Some(chosen.learning_rate)));
-            assert!([20, 50].iter().all(|&size| row.trials.iter().any(|trial| trial.batch_size == size)));
-            assert!(row.commands[0].contains(&format!("--batch-size {}", row.batch_size)), "{}", row.commands[0]);
-        }
-        assert_eq!(record.rows[0].trials.len(), 2);
-        // All are found again, and their number is that of the trainings.
-        let known: usize = record.rows.iter().map(|row| row.trials.len() + row.test_accuracy.len()).sum();
-        assert_eq!((two.trainings().unwrap(), two.next().unwrap()), (known, None));
-    }
-}
+mod tests;

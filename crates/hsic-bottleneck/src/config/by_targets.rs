@@ -40,8 +40,8 @@ impl TrainOptions {
         self
     }
 
-    /// What is given of these and is not read for targets of a kind: values have no format training, no readouts of classes by
-    /// block, and no samples that are kept.
+    /// What is given of these and is not read for targets of a kind: values have no format training and no readouts of classes by
+    /// block.
     #[must_use]
     pub fn unread_for(&self, targets: TargetKind) -> Vec<Unread> {
         if targets != TargetKind::Values {
@@ -50,7 +50,6 @@ impl TrainOptions {
         let given = [
             ("format-epochs", self.format.format_epochs.filter(|&epochs| epochs > 0).map(|epochs| epochs.to_string())),
             ("probe-epochs", self.training.probe_epochs.filter(|&epochs| epochs > 0).map(|epochs| epochs.to_string())),
-            ("keep-samples", self.training.keep_samples.filter(|&keep| keep).map(|keep| keep.to_string())),
         ];
         let unread = |(key, value): (&str, Option<String>)| {
             let (here, readers) = ("targets that are values".to_owned(), "classes (task = classification)".to_owned());
@@ -81,7 +80,7 @@ mod tests {
         assert_eq!(formatted.unread_for(TargetKind::Classes(2)), []);
         (formatted.training.probe_epochs, formatted.training.keep_samples) = (Some(2), Some(true));
         let unread: Vec<String> = formatted.unread_for(TargetKind::Values).into_iter().map(|one| one.key).collect();
-        assert_eq!(unread, ["format-epochs", "probe-epochs", "keep-samples"]);
+        assert_eq!(unread, ["format-epochs", "probe-epochs"]);
         let mut other = TrainOptions::default();
         other.objective.method = Some("backprop".to_owned());
         let config = other.for_targets(TargetKind::Values).resolve().unwrap();

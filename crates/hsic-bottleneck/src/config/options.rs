@@ -52,8 +52,8 @@ options! {
         /// Fit a linear readout to each block every so many epochs and record its accuracy, judged on the validation part or, without
         /// one, on training rows that it was not fitted to; 0 for never [default: 0]
         probe_epochs: u64,
-        /// Keep some judged samples in the run's folder, at most 200 KB, for its page: confused ones, the surest and the least sure;
-        /// false for data that must not be copied [default: true]
+        /// Keep some judged samples in the run's folder, at most 200 KB, for its page: confused ones, the surest and the least sure, of
+        /// values the largest and the smallest errors; false for data that must not be copied [default: true]
         keep_samples: bool,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use hsic_bottleneck::config::{ConfigError, TrainOptions};
+use hsic_bottleneck::config::{ConfigError, Numbers, TrainOptions};
 use hsic_bottleneck::dataset::{LoadOptions, Split, load};
 use hsic_bottleneck::digests::Verdict;
 use hsic_bottleneck::error::Error;
@@ -10,7 +10,7 @@ use hsic_bottleneck::log::{ProbeReport, ProbedOn, Record};
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::reformat::format_finished;
 use hsic_bottleneck::run::{Run, SAMPLES};
-use hsic_bottleneck::samples::{MOST_BYTES, Samples, Why};
+use hsic_bottleneck::samples::{MOST_BYTES, Said, Sample, Samples, Why};
 use hsic_bottleneck::trainer::{Outcome, train};
 use tempfile::TempDir;
 
@@ -43,6 +43,14 @@ fn bytes(run: &Run, name: &str) -> Vec<u8> {
     std::fs::read(run.file(name)).unwrap()
 }
 
+/// Its class, the one that was read and the probability of that.
+fn said(sample: &Sample) -> (&str, &str, f64) {
+    match &sample.said {
+        Said::Class { class, read, probability } => (class, read, *probability),
+        Said::Value { .. } => panic!("{sample:?}: a class expected"),
+    }
+}
+
 #[test]
 fn kept_samples_are_rows_of_the_test_part_with_what_the_run_says_of_them() {
     let data = digits(400, 120);
@@ -55,21 +63,19 @@ fn kept_samples_are_rows_of_the_test_part_with_what_the_run_says_of_them() {
         let x = row(&data.test, sample.row);
         let told = &predictor.predict(&x)[0];
         let name = |class: usize| &data.test.class_names()[class];
-        assert_eq!(
-            (&sample.class, &sample.read),
-            (name(usize::from(data.test.labels()[sample.row])), name(told.class))
-        );
+        let (class, read, probability) = said(sample);
+        assert_eq!((class, read), (&**name(usize::from(data.test.labels()[sample.row])), &**name(told.class)));
         // A batch of other rows rounds otherwise.
-        assert!((sample.probability - told.probability).abs() < 1e-5, "{sample:?}");
+        assert!((probability - told.probability).abs() < 1e-5, "{sample:?}");
         let pixels: Vec<u8> = x.iter().map(|&value| (255.0 * value).round() as u8).collect();
         assert_eq!(*image, pixels);
-        assert!(sample.why != Why::Confused || sample.class != sample.read);
+        assert!(sample.why != Why::Confused || class != read);
     }
     // The surest and the least sure of all rows.
     let told = predictor.predict(&(0..120).flat_map(|index| row(&data.test, index)).collect::<Vec<f32>>());
     let (least, most) =
         told.iter().fold((1.0f64, 0.0f64), |(l, m), one| (l.min(one.probability), m.max(one.probability)));
-    let first = |why| kept.samples.iter().find(|sample| sample.why == why).unwrap().probability;
+    let first = |why| said(kept.samples.iter().find(|sample| sample.why == why).unwrap()).2;
     assert!((first(Why::Surest) - most).abs() < 1e-5 && (first(Why::LeastSure) - least).abs() < 1e-5);
     // Three blocks, each read out, and shown with all samples.
     assert_eq!((kept.accuracy.len(), kept.components.len(), kept.shown.len()), (3, 3, 120));
@@ -117,8 +123,8 @@ fn rows_of_a_table_are_kept_as_their_cells_and_a_later_layer_is_asked_anew() {
     let anew = Samples::read(&run).unwrap().unwrap();
     let told = Predictor::open(&run).unwrap();
     let first = &anew.samples[0];
-    let said = &told.predict(&row(&data.test, first.row))[0];
-    assert!((first.probability - said.probability).abs() < 1e-5);
+    let own = &told.predict(&row(&data.test, first.row))[0];
+    assert!((said(first).2 - own.probability).abs() < 1e-5);
     assert_ne!(anew.samples, kept.samples);
 }
 
@@ -158,7 +164,7 @@ fn readouts_while_training_change_no_bit_of_it_and_are_judged_on_rows_that_choos
 }
 
 #[test]
-fn values_have_no_readouts_of_classes() {
+fn values_have_no_readouts_of_classes_and_keep_both_ends_of_errors() {
     use hsic_bottleneck::dataset::{Dataset, Quantities, TargetScale, Targets};
     let classes = points();
     let part = |part: &Dataset| {
@@ -175,6 +181,38 @@ fn values_have_no_readouts_of_classes() {
     let Error::Config(ConfigError::Faults(faults)) = &error else { panic!("{error}") };
     assert_eq!(faults[0].to_string(), "probe-epochs = 1: expected 0 for targets that are values");
     options.training.probe_epochs = None;
+    // Of two networks the mean is read.
+    for sigmas in [vec![5.0], vec![3.0, 5.0]] {
+        options.objective.sigma = Some(Numbers(sigmas.clone()));
+        let (_folder, run) = trained(options.clone(), &data);
+        let kept = Samples::read(&run).unwrap().unwrap();
+        assert_eq!((kept.columns.len(), kept.accuracy.len(), kept.components.len()), (6, 0, 0));
+        let predictor = Predictor::open(&run).unwrap();
+        let truth = &data.test.of_values().unwrap().values;
+        let x: Vec<f32> = (0..data.test.rows()).flat_map(|index| row(&data.test, index)).collect();
+        let predicted = predictor.values(&x).unwrap();
+        let mut errors: Vec<f64> = truth.iter().zip(&predicted).map(|(truth, told)| (told - truth).abs()).collect();
+        let error = |sample: &Sample| match sample.said {
+            Said::Value { truth: own, predicted: told } => {
+                assert_eq!(own, truth[sample.row]);
+                // A batch of other rows rounds otherwise.
+                assert!((told - predicted[sample.row]).abs() < 1e-5, "{sample:?}");
+                (told - own).abs()
+            }
+            Said::Class { .. } => panic!("{sample:?}: a value expected"),
+        };
+        errors.sort_by(f64::total_cmp);
+        let of = |why| kept.samples.iter().filter(move |sample| sample.why == why).map(error).collect::<Vec<f64>>();
+        let (largest, smallest) = (of(Why::LargestError), of(Why::SmallestError));
+        // 30 rows, each once.
+        assert_eq!((largest.len(), smallest.len()), (15, 15));
+        let near = |found: &[f64], expected: &[f64]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(near(&smallest, &errors), "{sigmas:?}: {smallest:?}");
+        errors.reverse();
+        assert!(near(&largest, &errors), "{sigmas:?}: {largest:?}");
+        assert!(run.summary().unwrap().samples_seconds.is_some() && bytes(&run, SAMPLES).len() <= MOST_BYTES);
+    }
+    options.training.keep_samples = Some(false);
     let (_folder, run) = trained(options, &data);
     assert!(!run.file(SAMPLES).exists() && run.summary().unwrap().samples_seconds.is_none());
 }

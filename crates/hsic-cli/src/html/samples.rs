@@ -2,11 +2,12 @@
 
 use hsic_bottleneck::filters::Filters;
 use hsic_bottleneck::log::ProbeReport;
-use hsic_bottleneck::samples::{Sample, Samples, Why};
+use hsic_bottleneck::samples::{Said, Sample, Samples, Why};
 use maud::{Markup, html};
 
 use super::parts::scroll;
 use super::pictures::{picture, sheet};
+use crate::table::significant;
 
 /// Pixels that the longest side of a sample is shown with, about.
 const SIDE: usize = 72;
@@ -30,8 +31,13 @@ fn scale(side: usize, shown: usize) -> usize {
     (shown / side.max(1)).max(1)
 }
 
-/// The samples that were confused, and the surest and the least sure: a title, a sentence and a table each; none that there is
-/// none of.
+/// A value with the digits that are shown of it.
+fn value(value: f64) -> String {
+    significant(value, 5)
+}
+
+/// The samples that were confused, and the surest and the least sure, or those of the largest errors and of the smallest: a title,
+/// a sentence and a table each; none that there is none of.
 pub(super) fn galleries(samples: &Samples) -> Vec<(&'static str, &'static str, Markup)> {
     let part = samples.judged_on.name();
     let confused = format!(
@@ -41,10 +47,15 @@ pub(super) fn galleries(samples: &Samples) -> Vec<(&'static str, &'static str, M
     );
     let surest = format!("Of all {part} samples those of whose class, right or wrong, the network was surest.");
     let least = format!("Of all {part} samples those of whose class the network was least sure.");
+    let largest =
+        format!("The {part} samples whose predicted value is furthest from the true one, the furthest first.");
+    let smallest = format!("The {part} samples whose predicted value is nearest to the true one, the nearest first.");
     let of = [
         ("confused", "Confused samples", Why::Confused, confused),
         ("surest", "Surest samples", Why::Surest, surest),
         ("least-sure", "Least sure samples", Why::LeastSure, least),
+        ("largest-errors", "Largest errors", Why::LargestError, largest),
+        ("smallest-errors", "Smallest errors", Why::SmallestError, smallest),
     ];
     let shown = |(id, title, why, said): (&'static str, &'static str, Why, String)| {
         let own: Vec<(usize, &Sample)> = samples.samples.iter().enumerate().filter(|(_, one)| one.why == why).collect();
@@ -65,21 +76,36 @@ pub(super) fn galleries(samples: &Samples) -> Vec<(&'static str, &'static str, M
 /// An image with what was said of it.
 fn one(samples: &Samples, index: usize, sample: &Sample) -> Markup {
     let (Some(shape), Some(image)) = (samples.shape, samples.images.get(index)) else { return html! {} };
-    let read = match sample.class == sample.read {
-        true => sample.class.clone(),
-        false => format!("{} as {}", sample.class, sample.read),
+    let (alt, read, how) = match &sample.said {
+        Said::Class { class, read, probability } => {
+            let told = if class == read { class.clone() } else { format!("{class} as {read}") };
+            (format!("Image of class {class}, read as {read}"), told, percent(*probability))
+        }
+        Said::Value { truth, predicted } => {
+            let (truth, told) = (value(*truth), value(*predicted));
+            (format!("Image of value {truth}, predicted as {told}"), format!("{truth} as {told}"), error(sample))
+        }
     };
-    let said = format!("Image of class {}, read as {}", sample.class, sample.read);
     html! {
         li {
-            (picture(shape, image, scale(shape.height.max(shape.width), SIDE), &said))
+            (picture(shape, image, scale(shape.height.max(shape.width), SIDE), &alt))
             span { (read) }
-            span.note { (percent(sample.probability)) }
+            span.note { (how) }
         }
     }
 }
 
+/// How far a predicted value is from the true one, with its sign; nothing of a class.
+fn error(sample: &Sample) -> String {
+    match sample.said {
+        Said::Value { truth, predicted } if predicted > truth => format!("+{}", significant(predicted - truth, 3)),
+        Said::Value { truth, predicted } => significant(predicted - truth, 3),
+        Said::Class { .. } => String::new(),
+    }
+}
+
 fn table(title: &str, samples: &Samples, own: &[(usize, &Sample)]) -> Markup {
+    let of_values = own.iter().any(|(_, sample)| matches!(sample.said, Said::Value { .. }));
     let left_out = samples.all_columns.saturating_sub(samples.columns.len());
     let content = html! {
         table {
@@ -90,9 +116,15 @@ fn table(title: &str, samples: &Samples, own: &[(usize, &Sample)]) -> Markup {
             thead {
                 tr {
                     th.number scope="col" { "row, from 0" }
-                    th scope="col" { "true class" }
-                    th scope="col" { "read as" }
-                    th.number scope="col" { "probability" }
+                    @if of_values {
+                        th.number scope="col" { "true value" }
+                        th.number scope="col" { "predicted value" }
+                        th.number scope="col" { "error" }
+                    } @else {
+                        th scope="col" { "true class" }
+                        th scope="col" { "read as" }
+                        th.number scope="col" { "probability" }
+                    }
                     @for column in &samples.columns { th scope="col" { (column) } }
                 }
             }
@@ -100,9 +132,18 @@ fn table(title: &str, samples: &Samples, own: &[(usize, &Sample)]) -> Markup {
                 @for (_, sample) in own {
                     tr {
                         th.number scope="row" { (sample.row) }
-                        td { (sample.class) }
-                        td { (sample.read) }
-                        td.number { (percent(sample.probability)) }
+                        @match &sample.said {
+                            Said::Class { class, read, probability } => {
+                                td { (class) }
+                                td { (read) }
+                                td.number { (percent(*probability)) }
+                            }
+                            Said::Value { truth, predicted } => {
+                                td.number { (value(*truth)) }
+                                td.number { (value(*predicted)) }
+                                td.number { (error(sample)) }
+                            }
+                        }
                         @for cell in &sample.cells { td { (cell) } }
                     }
                 }
@@ -227,9 +268,7 @@ mod tests {
         let sample = |why, class: &str, read: &str| Sample {
             why,
             row: 17,
-            class: class.to_owned(),
-            read: read.to_owned(),
-            probability: 0.875,
+            said: Said::Class { class: class.to_owned(), read: read.to_owned(), probability: 0.875 },
             cells: if shape.is_none() { vec!["4.5".to_owned()] } else { Vec::new() },
         };
         Samples {
@@ -265,6 +304,30 @@ mod tests {
         let text = galleries(&samples(None))[0].2.clone().into_string();
         assert!(text.contains("with the first 1 of 3 columns") && text.contains("&lt;length&gt;"), "{text}");
         assert!(text.contains("<td>4.5</td>") && !text.contains("<img") && !text.contains("<details>"), "{text}");
+    }
+
+    #[test]
+    fn values_stand_beside_the_predicted_ones_with_the_error_and_its_sign() {
+        let sample = |why, truth, predicted| Sample {
+            why,
+            row: 3,
+            said: Said::Value { truth, predicted },
+            cells: vec!["1".to_owned()],
+        };
+        let mut own = samples(None);
+        own.samples = vec![sample(Why::LargestError, 2.5, -1.25), sample(Why::SmallestError, 1.0, 1.5)];
+        let found = galleries(&own);
+        assert_eq!(found.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), ["largest-errors", "smallest-errors"]);
+        let text = |index: usize| found[index].2.clone().into_string();
+        let cells = |values: [&str; 3]| values.map(|value| format!("<td class=\"number\">{value}</td>")).concat();
+        assert!(text(0).contains(&cells(["2.5", "\u{2212}1.25", "\u{2212}3.75"])), "{}", text(0));
+        assert!(text(1).contains(&cells(["1", "1.5", "+0.5"])), "{}", text(1));
+        assert!(text(0).contains("predicted value") && !text(0).contains("probability"), "{}", text(0));
+        own.shape = Some(Shape { channels: 1, height: 2, width: 2 });
+        own.images = vec![vec![7; 4]; 2];
+        own.samples.iter_mut().for_each(|sample| sample.cells.clear());
+        let text = galleries(&own)[1].2.clone().into_string();
+        assert!(text.contains("alt=\"Image of value 1, predicted as 1.5\""), "{text}");
     }
 
     #[test]

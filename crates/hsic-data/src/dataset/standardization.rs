@@ -48,10 +48,13 @@ impl Standardization {
         }
     }
 
-    /// The value of a column whose standardized value this is; of a constant column that value.
+    /// The value of a column whose standardized value this is, in single precision; of a constant column that value. What is left of
+    /// a 0 by the rounding of its standardized value is 0.
     #[must_use]
     pub fn restored(&self, column: usize, scaled: f64) -> f64 {
-        self.means[column] + self.deviations[column] * scaled
+        let mean = self.means[column];
+        let value = mean + self.deviations[column] * scaled;
+        if value.abs() <= f64::from(f32::EPSILON) * mean.abs() { 0.0 } else { value }
     }
 
     /// The standardized value of a column.

@@ -1,41 +1,43 @@
-//! A picture as PDF (ISO 32000-1): one page of its size, lines and areas as they are, text as the outlines of its letters, so
-//! that it looks the same wherever it is opened and needs no font.
+//! A picture as PDF (ISO 32000-1): one page of its size, lines and areas as they are, text in fonts that the file carries, so
+//! that it looks the same wherever it is opened and can be searched.
+
+mod letters;
+mod syntax;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use resvg::tiny_skia::{Path, PathSegment};
-use resvg::usvg::{FillRule, Group, LineCap, LineJoin, Node, Paint, PaintOrder, Stroke, Transform};
+use resvg::usvg::{FillRule, Group, LineCap, LineJoin, Node, Paint, PaintOrder, Stroke, Text, Transform};
 
 use super::error::DrawError;
 use super::raster::tree;
+use letters::Letters;
+use syntax::{file, number, numbers, stream};
 
-/// What is drawn, and the transparencies that it asks for.
-#[derive(Default)]
-struct Content {
+/// What is drawn, and the transparencies and fonts that it asks for.
+struct Content<'t> {
     text: String,
     /// In steps of 1 / 1000.
     alphas: Vec<u16>,
+    letters: Letters<'t>,
 }
+
+/// The number of the first object of the first font: behind the catalog, the pages, the page and what it shows.
+const FIRST_FONT: usize = 5;
 
 /// A picture, in its light look, on a page `points` (1/72 inch) wide. The same picture gives the same bytes.
 ///
 /// # Errors
-/// The text is no SVG, or has what figures do not: images, gradients, masks.
+/// The text is no SVG, or has what figures do not: images, gradients, masks, text with an outline.
 pub(super) fn pdf(svg: &str, points: f64) -> Result<Vec<u8>, DrawError> {
     let tree = tree(svg)?;
     let (width, height) = (f64::from(tree.size().width()), f64::from(tree.size().height()));
     let scale = points / width;
     let (page_width, page_height) = (number(points), number(scale * height));
-    let mut content = Content::default();
+    let mut content = Content { text: String::new(), alphas: Vec::new(), letters: Letters::new(&tree) };
     // An SVG counts from the top, a page from below.
     let _ = writeln!(content.text, "{} 0 0 {} 0 {page_height} cm", number(scale), number(-scale));
     content.group(tree.root())?;
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    let packed = encoder.write_all(content.text.as_bytes()).and_then(|()| encoder.finish());
-    let packed = packed.map_err(|error| DrawError::Pdf { found: error.to_string() })?;
     let states: String = content
         .alphas
         .iter()
@@ -44,50 +46,22 @@ pub(super) fn pdf(svg: &str, points: f64) -> Result<Vec<u8>, DrawError> {
             format!("/A{alpha} << /ca {share} /CA {share} >> ")
         })
         .collect();
-    let mut stream = format!("<< /Length {} /Filter /FlateDecode >>\nstream\n", packed.len()).into_bytes();
-    stream.extend(packed);
-    stream.extend(b"\nendstream");
     let page = format!(
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {page_width} {page_height}] /Contents 4 0 R /Resources << /ExtGState \
-         << {states}>> >> >>"
+         << {states}>> /Font << {}>> >> >>",
+        content.letters.names(FIRST_FONT)
     );
-    Ok(file(&[
+    let mut objects = vec![
         b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
         page.into_bytes(),
-        stream,
-    ]))
+        stream(content.text.as_bytes(), "")?,
+    ];
+    objects.extend(content.letters.objects(FIRST_FONT)?);
+    Ok(file(&objects))
 }
 
-/// Objects, numbered from 1, as a file: each where the table at its end says.
-fn file(objects: &[Vec<u8>]) -> Vec<u8> {
-    // The second line tells programs that the file is no text.
-    let mut bytes = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n".to_vec();
-    let mut places = Vec::new();
-    for (index, object) in objects.iter().enumerate() {
-        places.push(bytes.len());
-        bytes.extend(format!("{} 0 obj\n", index + 1).into_bytes());
-        bytes.extend(object);
-        bytes.extend(b"\nendobj\n");
-    }
-    let table = bytes.len();
-    let mut text = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
-    for place in places {
-        let _ = writeln!(text, "{place:010} 00000 n ");
-    }
-    let _ = write!(text, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n", objects.len() + 1);
-    bytes.extend(text.into_bytes());
-    bytes
-}
-
-/// A number as PDF has it: without a power of ten, to a thousandth.
-fn number(value: f64) -> String {
-    let text = format!("{value:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-impl Content {
+impl Content<'_> {
     fn group(&mut self, group: &Group) -> Result<(), DrawError> {
         let strange = group.clip_path().is_some() || group.mask().is_some() || !group.filters().is_empty();
         if strange || group.opacity().get() < 1.0 {
@@ -96,8 +70,7 @@ impl Content {
         for node in group.children() {
             match node {
                 Node::Group(group) => self.group(group)?,
-                // The letters are set, and stand here as outlines.
-                Node::Text(text) => self.group(text.flattened())?,
+                Node::Text(text) => self.words(text)?,
                 Node::Path(path) if path.is_visible() => {
                     let at = path.abs_transform();
                     let strokes = |content: &mut Self| match path.stroke() {
@@ -126,6 +99,23 @@ impl Content {
         Ok(())
     }
 
+    fn words(&mut self, text: &Text) -> Result<(), DrawError> {
+        for span in text.layouted().iter().filter(|span| span.visible) {
+            if span.stroke.is_some()
+                || [&span.underline, &span.overline, &span.line_through].iter().any(|line| line.is_some())
+            {
+                return Err(DrawError::Pdf { found: "text with an outline or a line".to_owned() });
+            }
+            let Some(fill) = &span.fill else { continue };
+            self.colored((fill.paint(), fill.opacity().get()), text.abs_transform(), "rg")?;
+            self.text.push_str("BT\n");
+            let shown = self.letters.shown(&span.positioned_glyphs)?;
+            self.text.push_str(&shown);
+            self.text.push_str("ET Q\n");
+        }
+        Ok(())
+    }
+
     fn stroked(&mut self, path: &Path, stroke: &Stroke, at: Transform) -> Result<(), DrawError> {
         let cap = match stroke.linecap() {
             LineCap::Butt => 0,
@@ -149,15 +139,8 @@ impl Content {
         self.painted(path, (stroke.paint(), stroke.opacity().get()), at, ("RG", "S"), &look)
     }
 
-    /// A path in a color, with the operators that set it and that paint.
-    fn painted(
-        &mut self,
-        path: &Path,
-        (paint, opacity): (&Paint, f32),
-        at: Transform,
-        (color, paints): (&str, &str),
-        look: &str,
-    ) -> Result<(), DrawError> {
+    /// Begins what is drawn in a color and an opacity, by the operator that sets it, at its place.
+    fn colored(&mut self, (paint, opacity): (&Paint, f32), at: Transform, color: &str) -> Result<(), DrawError> {
         let Paint::Color(own) = paint else {
             return Err(DrawError::Pdf { found: "a gradient or a pattern".to_owned() });
         };
@@ -165,13 +148,24 @@ impl Content {
         if !self.alphas.contains(&alpha) {
             self.alphas.push(alpha);
         }
-        let numbers =
-            |values: &[f32]| values.iter().map(|&value| number(f64::from(value))).collect::<Vec<_>>().join(" ");
         let shades = [own.red, own.green, own.blue].map(|part| f32::from(part) / 255.0);
         let _ = writeln!(self.text, "q /A{alpha} gs {} {color}", numbers(&shades));
         if !at.is_identity() {
             let _ = writeln!(self.text, "{} cm", numbers(&[at.sx, at.ky, at.kx, at.sy, at.tx, at.ty]));
         }
+        Ok(())
+    }
+
+    /// A path in a color, with the operators that set it and that paint.
+    fn painted(
+        &mut self,
+        path: &Path,
+        paint: (&Paint, f32),
+        at: Transform,
+        (color, paints): (&str, &str),
+        look: &str,
+    ) -> Result<(), DrawError> {
+        self.colored(paint, at, color)?;
         self.text.push_str(look);
         let mut last = (0.0f32, 0.0f32);
         for segment in path.segments() {
@@ -204,6 +198,7 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::io::Read;
 
     use flate2::read::ZlibDecoder;
@@ -220,13 +215,63 @@ mod tests {
         String::from_utf8_lossy(bytes).into_owned()
     }
 
+    /// The streams of a file, unpacked: what it draws, and for each font its glyphs and what they read as.
+    fn streams(file: &[u8]) -> Vec<Vec<u8>> {
+        let find = |from: usize, what: &[u8]| {
+            file[from..].windows(what.len()).position(|window| window == what).map(|place| from + place)
+        };
+        let (mut all, mut from) = (Vec::new(), 0);
+        while let Some(begin) = find(from, b">>\nstream\n") {
+            let end = find(begin, b"\nendstream").unwrap();
+            let mut bytes = Vec::new();
+            ZlibDecoder::new(&file[begin + 10..end]).read_to_end(&mut bytes).unwrap();
+            all.push(bytes);
+            from = end;
+        }
+        all
+    }
+
     /// What a file draws.
     fn drawn(file: &[u8]) -> String {
-        let find = |what: &[u8]| file.windows(what.len()).position(|window| window == what).unwrap();
-        let (begin, end) = (find(b"stream\n") + 7, find(b"\nendstream"));
-        let mut text = String::new();
-        ZlibDecoder::new(&file[begin..end]).read_to_string(&mut text).unwrap();
-        text
+        text(&streams(file)[0])
+    }
+
+    /// What a file's text reads as: lines of glyphs, looked up in what their font's glyphs read as.
+    fn read(file: &[u8]) -> Vec<String> {
+        let streams = streams(file);
+        let readings: Vec<HashMap<String, String>> = streams[1..]
+            .chunks(2)
+            .map(|font| {
+                let pairs = text(&font[1]);
+                let pairs = pairs.lines().filter(|line| line.starts_with('<') && line != &"<0000> <ffff>");
+                pairs
+                    .map(|line| {
+                        let (glyph, reads) = line.trim_matches(['<', '>']).split_once("> <").unwrap();
+                        let units =
+                            reads.as_bytes().chunks(4).map(|four| u16::from_str_radix(&text(four), 16).unwrap());
+                        (glyph.to_owned(), String::from_utf16(&units.collect::<Vec<_>>()).unwrap())
+                    })
+                    .collect()
+            })
+            .collect();
+        let mut lines = Vec::new();
+        for line in text(&streams[0]).lines().filter(|line| line.ends_with("TJ")) {
+            let font: usize = line[2..].split(' ').next().unwrap().parse().unwrap();
+            let glyphs = line.split(['<', '>']).skip(1).step_by(2);
+            let glyphs = glyphs.flat_map(|run| run.as_bytes().chunks(4).map(text));
+            lines.push(glyphs.map(|glyph| readings[font][&glyph].clone()).collect());
+        }
+        lines
+    }
+
+    /// The advance width of a glyph in the part of a font that a file carries, in thousandths of an em.
+    fn advance_of(font: &[u8], glyph: usize) -> f64 {
+        let pair = |at: usize| u16::from_be_bytes([font[at], font[at + 1]]);
+        let table = |tag: &[u8]| {
+            let record = (12..).step_by(16).find(|&at| &font[at..at + 4] == tag).unwrap();
+            usize::from(pair(record + 10)) + (usize::from(pair(record + 8)) << 16)
+        };
+        1000.0 * f64::from(pair(table(b"hmtx") + 4 * glyph)) / f64::from(pair(table(b"head") + 18))
     }
 
     #[test]
@@ -259,12 +304,42 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_has_its_letters_as_outlines_at_any_width() {
+    fn text_is_text_in_a_font_of_the_file() {
+        let svg = "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='100'>\
+            <text x='10' y='20' font-size='20'>AVAVA &#946; 5%</text>\
+            <text x='10' y='60' font-size='10' font-weight='bold' transform='rotate(-90 10 60)'>AA</text></svg>";
+        let file = pdf(svg, 100.0).unwrap();
+        assert_eq!(read(&file), ["AVAVA \u{3b2} 5%", "AA"]);
+        let all = text(&file);
+        for name in ["+NotoSans ", "+NotoSans-Bold "] {
+            let place = all.find(name).unwrap_or_else(|| panic!("{name}: {all}"));
+            assert!(all[place - 6..place].bytes().all(|letter| letter.is_ascii_uppercase()), "{all}");
+        }
+        assert_eq!(all.matches("/FontFile2").count(), 2);
+        // Widths of the page's fonts are those of its glyphs, in thousandths of an em: A, V, space, beta, 5 and percent.
+        let font = &streams(&file)[1];
+        let widths: Vec<f64> = (1..=6).map(|glyph| advance_of(font, glyph)).collect();
+        assert_eq!(widths[..3].iter().map(|width| width.round()).collect::<Vec<_>>(), [639.0, 600.0, 260.0]);
+        let told: Vec<String> = widths.iter().map(|&width| number(width)).collect();
+        assert!(all.contains(&format!(" {}]", told.join(" "))), "{told:?} in {all}");
+        // The line begins where the picture has it, and its pairs are as close as the font wants them: by 40 of 2,048 units.
+        let drawn = drawn(&file);
+        assert!(drawn.contains("/F0 20 Tf 1 0 0 -1 10 20 Tm [<0001> 20 <0002> 19 <0001> 20 <0002>"), "{drawn}");
+        assert!(drawn.contains("0 -1 1 0 -50 70 cm\nBT\n/F1 10 Tf 1 0 0 -1 10 60 Tm "), "{drawn}");
+        assert!(pdf(&svg.replace("font-size='20'", "font-size='20' stroke='red'"), 100.0).is_err());
+    }
+
+    #[test]
+    fn every_figure_says_its_axes_at_any_width() {
         for (name, plot) in samples() {
             for points in [234.0, 468.0] {
                 let file = of_plot(&plot, points).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert!(text(&file).contains(&format!("/MediaBox [0 0 {points} ")), "{name}");
-                assert!(drawn(&file).matches(" c\n").count() > 100, "{name}: letters have curves");
+                let lines = read(&file);
+                for label in plot.panels.iter().flat_map(|panel| [&panel.x.label, &panel.y.label]) {
+                    let word = label.split_whitespace().next().unwrap_or_default();
+                    assert!(lines.iter().any(|line| line.contains(word)), "{name}: {word} in {lines:?}");
+                }
                 // What is laid out for a width is as wide.
                 let svg = at_width(&plot, "", points);
                 assert!((f64::from(tree(&svg).unwrap().size().width()) - points / 0.75).abs() < 0.01, "{name}");

@@ -7,9 +7,9 @@ use resvg::usvg::{Group, Node, Rect};
 use super::error::DrawError;
 use super::raster::{png, tree};
 use super::tests::{samples, training};
-use super::{svg, text};
+use super::{pdf, svg, text};
 
-/// Writes the samples for the eye: `HSIC_SAMPLES=folder cargo test -p hsic-lab --features png draw -- --ignored`.
+/// Writes the samples for the eye, and for other programs that read PDF (`.ci/features`): `HSIC_SAMPLES=folder cargo test -p hsic-lab --features png draw -- --ignored`.
 #[test]
 #[ignore = "writes files to look at"]
 fn samples_are_written() {
@@ -17,6 +17,7 @@ fn samples_are_written() {
     for (name, plot) in samples() {
         let svg = svg(&plot, &format!("Sample of {name}: accuracy of networks trained without back-propagation"));
         std::fs::write(folder.join(format!("{name}.png")), png(&svg, 2.0).unwrap()).unwrap();
+        std::fs::write(folder.join(format!("{name}.pdf")), pdf(&plot, 234.0).unwrap()).unwrap();
         std::fs::write(folder.join(format!("{name}.svg")), svg).unwrap();
     }
 }
