@@ -258,7 +258,7 @@ mod tests {
         for line in text(&streams[0]).lines().filter(|line| line.ends_with("TJ")) {
             let font: usize = line[2..].split(' ').next().unwrap().parse().unwrap();
             let glyphs = line.split(['<', '>']).skip(1).step_by(2);
-            let glyphs = glyphs.flat_map(|run| run.as_bytes().chunks(4).map(|glyph| text(glyph)));
+            let glyphs = glyphs.flat_map(|run| run.as_bytes().chunks(4).map(text));
             lines.push(glyphs.map(|glyph| readings[font][&glyph].clone()).collect());
         }
         lines
