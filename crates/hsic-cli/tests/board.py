@@ -1,111 +1,18 @@
 """Looks at `hsic board` with a real browser: python3 board.py HSIC CHROMIUM [FOLDER for pictures]
 
-A training is started, its page opened in a headless Chromium, which is spoken to by the DevTools protocol through a pipe
-(--remote-debugging-pipe: messages of JSON, each ended by a zero byte), so that nothing but Python is needed. The curve has to
-grow while the page is open, the training to be interrupted and taken up while it is, nothing may be wider than the screen, and
-the browser's console has to stay empty.
+A training is started and its page opened. The curve has to grow while the page is open, the training to be interrupted and
+taken up while it is, nothing may be wider than the screen, and the browser's console has to stay empty.
 """
 
-import base64
-import json
-import os
 import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 
-PATIENCE = 120
+from browser import Browser, wait
+
 TRAINING = "train --train-size 3000 --test-size 500 --widths 128x4 --batch-size 100 --format-epochs 0 --quiet"
-
-
-class Browser:
-    """A browser with one page, and all that its console says."""
-
-    def __init__(self, chromium, folder):
-        commands, self.out = os.pipe()
-        self.answers, answers = os.pipe()
-
-        def as_three_and_four():
-            # The browser reads from file 3 and writes to file 4.
-            os.dup2(commands, 100)
-            os.dup2(answers, 101)
-            os.dup2(100, 3)
-            os.dup2(101, 4)
-            for file in (3, 4):
-                os.set_inheritable(file, True)
-
-        self.process = subprocess.Popen(
-            [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run",
-             f"--user-data-dir={folder}", "about:blank"],
-            preexec_fn=as_three_and_four, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(commands)
-        os.close(answers)
-        self.rest, self.number, self.said, self.session = b"", 0, [], None
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Runtime", "Log", "Page", "Network"):
-            self.ask(f"{domain}.enable")
-
-    def message(self):
-        while b"\0" not in self.rest:
-            more = os.read(self.answers, 1 << 20)
-            assert more, "the browser has gone"
-            self.rest += more
-        message, self.rest = self.rest.split(b"\0", 1)
-        return json.loads(message)
-
-    def ask(self, method, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.out, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self.message()
-            if answer.get("id") == self.number:
-                assert "error" not in answer, (method, answer)
-                return answer["result"]
-            self.hear(answer)
-
-    def hear(self, event):
-        method, of = event.get("method"), event.get("params", {})
-        if method == "Runtime.exceptionThrown":
-            self.said.append(of["exceptionDetails"].get("exception", {}).get("description", "an exception"))
-        elif method == "Runtime.consoleAPICalled":
-            self.said.append(str([argument.get("value") for argument in of["args"]]))
-        elif method == "Log.entryAdded":
-            self.said.append(f"{of['entry']['level']}: {of['entry']['text']} {of['entry'].get('url', '')}")
-
-    def value(self, script):
-        result = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def open(self, url, width=1280):
-        """Opens a page and waits until it is there."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-        self.ask("Page.navigate", url=url)
-        wait(lambda: self.value(f"document.readyState === 'complete' && location.href.startsWith('{url[:20]}')"))
-
-    def pictures(self, path):
-        """What is seen, on light ground and on dark."""
-        for scheme in ("light", "dark"):
-            self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-            taken = self.ask("Page.captureScreenshot", format="png")
-            pathlib.Path(f"{path}-{scheme}.png").write_bytes(base64.b64decode(taken["data"]))
-        self.ask("Emulation.setEmulatedMedia", features=[])
-
-
-def wait(done, patience=PATIENCE):
-    until = time.monotonic() + patience
-    while True:
-        found = done()
-        if found:
-            return found
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.1)
 
 
 # Commands of all curves of the figure of accuracies: it is longer, the more epochs there are.
@@ -186,19 +93,6 @@ def main():
             wait(lambda: browser.value("document.body.innerText.includes('finished')"))
             wait(lambda: browser.value("document.getElementById('figure-0-Confusion') !== null"))
             assert browser.value(EPOCHS) == "100", browser.value(EPOCHS)
-            assert browser.said == [], browser.said
-            subprocess.run([hsic, "report", "runs/seen"], cwd=place, check=True, stdout=subprocess.DEVNULL)
-            for width in (390, 1280, 1920):
-                browser.open(f"file://{place}/runs/seen/report.html", width)
-                wide = browser.value("document.documentElement.scrollWidth")
-                assert wide <= width, f"the report: {wide} pixels on a screen of {width}"
-                if pictures and width != 1280:
-                    browser.pictures(f"{pictures}/report-{width}")
-            # Values are told to whoever comes by keyboard.
-            told = "getComputedStyle(document.activeElement.querySelector('text')).opacity"
-            browser.value("document.querySelector('.fig-spot[tabindex]').focus()")
-            assert browser.value(told) == "1" and "epoch" in browser.value("document.activeElement.textContent")
-            assert browser.value("document.querySelectorAll('script').length") == 0
             assert browser.said == [], browser.said
             browser.open(f"{url}?run=seen")
             wait(lambda: browser.value("document.body.innerText.includes('live')"))
