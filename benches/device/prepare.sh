@@ -9,7 +9,7 @@ cargo build --release --manifest-path engines/Cargo.toml -p hsic-torch
 # The tests that compare blocks, objectives and steps with the CPU's, as a program.
 tests=$(cargo test --release --manifest-path engines/Cargo.toml -p hsic-torch --lib --no-run --message-format json |
     sed -n 's/.*"executable":"\([^"]*hsic_torch[^"]*\)".*/\1/p' | tail -1)
-cp engines/target/release/hsic-torch "$to/"
+cp "${CARGO_TARGET_DIR:-engines/target}/release/hsic-torch" "$to/"
 cp "$tests" "$to/agreement"
 strip "$to/hsic-torch" "$to/agreement"
 cp benches/device/run.sh benches/device/rival.py "$to/"
