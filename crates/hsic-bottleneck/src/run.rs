@@ -3,6 +3,9 @@
 //! `line.safetensors` and `values.json`; `samples.safetensors`; `failure.txt` of a training that ended by an error; `lock` while a process works in it.
 //! Files appear whole or not at all, and nothing in them is executed.
 
+mod clearing;
+mod error;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,75 +18,14 @@ use hsic_learn::methods::Methods;
 use hsic_nn::network::{Network, StoredTensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 
 use crate::config::{ConfigError, TrainConfig, TrainOptions};
 use crate::files::{FileError, PART, write_atomically};
 use crate::lock::{LOCK, LockError, RunLock, is_held, lock};
 use crate::log::{Record, records_of};
-use crate::state_files::is_stage;
 use crate::tensor_file::{self, Stored, Values};
 
-/// What can be wrong with a run's folder.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// A file of it cannot be used.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The folder holds something already.
-    #[error("{}: is not empty: expected a new folder", .path.display())]
-    Occupied {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A process works in the folder.
-    #[error("{}: in use by {by}, expected one process at a time", .path.display())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-        /// Which process.
-        by: String,
-    },
-    /// Training into the folder has not ended.
-    #[error("{}: training has not ended, expected a finished run", .path.display())]
-    Unfinished {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder that is to be overwritten holds what no run makes.
-    #[error("{}: is no file of a run: expected a folder that holds a run and nothing else", .path.display())]
-    Foreign {
-        /// What is in the way.
-        path: PathBuf,
-    },
-    /// Data that are no longer those that the run was trained on.
-    #[error("{place}: {found}, expected {expected}, on which {} was trained", .run.display())]
-    OtherData {
-        /// The run's folder.
-        run: PathBuf,
-        /// Name or path of the data.
-        place: String,
-        /// What is there.
-        found: Content,
-        /// What was trained on.
-        expected: Content,
-    },
-    /// Units of a method that name no classes were to be read.
-    #[error("the outputs of {method} name no classes by themselves: expected its softmax layer to be used")]
-    Unnamed {
-        /// The method.
-        method: &'static str,
-    },
-    /// Training in a process of its own said why it cannot go on.
-    #[error("{}: {said}", .path.display())]
-    Failed {
-        /// The run's folder.
-        path: PathBuf,
-        /// What it said.
-        said: String,
-    },
-}
+pub use error::RunError;
 
 /// The options of a run.
 pub const CONFIG: &str = "config.toml";
@@ -263,98 +205,6 @@ impl Run {
 
     fn at(path: &Path) -> Self {
         Self { path: path.into(), aside: false }
-    }
-
-    /// Removes the run that a folder holds, if it holds one, for [`Run::create`] to make another. Everything in the
-    /// folder is looked at before anything is removed. The list of digests and the summary go first and the configuration last, so
-    /// that what is left when this is interrupted is a run whose training has not ended; checkpoints go before the records that
-    /// they count on.
-    ///
-    /// # Errors
-    /// `Foreign` naming the first thing that no run makes, `InUse` if a process works in it; nothing is removed then. `Io`.
-    pub fn clear(path: &Path) -> Result<(), RunError> {
-        if !path.exists() {
-            return Ok(());
-        }
-        // A folder that no process has worked in has nothing to be held by. What lies in one that is held changes while it is
-        // looked at.
-        let held = path.join(LOCK).exists().then(|| Self::at(path).lock()).transpose()?;
-        let mut doomed = Vec::new();
-        Self::look_at(path, &mut doomed)?;
-        for entry in doomed {
-            // One after the other, after a power cut as well.
-            let removed = if is_folder(&entry) { disk::remove_dir(&entry) } else { disk::remove(&entry) };
-            removed.map_err(|source| FileError::Io { path: entry, source })?;
-        }
-        drop(held);
-        Ok(())
-    }
-
-    /// Adds what is to be removed of the run in a folder, in the order in which it goes, and removes nothing.
-    fn look_at(path: &Path, doomed: &mut Vec<PathBuf>) -> Result<(), RunError> {
-        let is_member = |entry: &PathBuf| {
-            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(MEMBER) && is_folder(entry)
-        };
-        let (members, own): (Vec<PathBuf>, Vec<PathBuf>) = entries(path)?.into_iter().partition(is_member);
-        let mut of_members = Vec::new();
-        for member in members {
-            Self::look_at(&member, &mut of_members)?;
-            of_members.push(member);
-        }
-        let (mut files, mut folders) = (Vec::new(), Vec::new());
-        for entry in own {
-            let known: Option<&[&str]> = match entry.file_name().and_then(|name| name.to_str()) {
-                Some("checkpoint") => Some(&["state.safetensors", "stages.json"]),
-                Some(NEXT) => Some(RESULTS),
-                Some(EXPORT) => Some(EXPORTS),
-                Some(HUB) => Some(HUB_FILES),
-                Some(TENSORBOARD) => Some(&[]),
-                _ => None,
-            };
-            if let Some(known) = known.filter(|_| is_folder(&entry)) {
-                let inside = entries(&entry)?;
-                let events = entry.ends_with(TENSORBOARD);
-                let is_own = |file: &PathBuf| {
-                    is_named(file, known) || if events { is_events_file(file) } else { is_stage_file(file) }
-                };
-                if let Some(foreign) = inside.iter().find(|file| !is_own(file)) {
-                    return Err(RunError::Foreign { path: foreign.clone() });
-                }
-                files.extend(inside);
-                folders.push(entry);
-            } else if is_named(&entry, FILES) {
-                files.push(entry);
-            } else {
-                return Err(RunError::Foreign { path: entry });
-            }
-        }
-        // Without a configuration that can be read, only one that was never finished may be there.
-        let config = path.join(CONFIG);
-        let named_so = |file: &PathBuf| is_named(file, &[CONFIG]);
-        let stranger = if config.exists() {
-            TrainOptions::read(&config).is_err().then_some(&config)
-        } else {
-            files.iter().find(|file| !named_so(file))
-        };
-        if let Some(stranger) = stranger {
-            return Err(RunError::Foreign { path: stranger.clone() });
-        }
-        let place = |file: &PathBuf| match file {
-            file if is_named(file, &[DIGESTS]) => 0,
-            file if is_named(file, &[SUMMARY]) => 1,
-            // Without this list what lies aside is no result.
-            file if is_named(file, &[WHOLE]) => 2,
-            file if file.parent() != Some(path) => 3,
-            _ => 4,
-        };
-        let (config, mut files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(named_so);
-        files.sort_by_key(place);
-        let rest = files.split_off(files.partition_point(|file| place(file) < 3));
-        for mut next in [files, of_members, rest, folders, config] {
-            doomed.append(&mut next);
-        }
-        Ok(())
     }
 
     /// A new folder under `parent`, named after what is trained and its seed; where there is one already, with the first
@@ -711,29 +561,4 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// Whether this is a folder, and no link to one.
-fn is_folder(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-}
-
-/// Whether this is the state of some blocks, whole or in the making: a file, and no link.
-fn is_stage_file(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-    is_file && is_stage(name.strip_suffix(PART).unwrap_or(name))
-}
-
-/// Whether this is a file for TensorBoard, and no link.
-fn is_events_file(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.starts_with(EVENTS) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
-}
-
-/// Whether this is a file, and no link, of one of these names, whole or in the making.
-fn is_named(path: &Path, names: &[&str]) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let whole = name.strip_suffix(PART).unwrap_or(name);
-    names.contains(&whole) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
