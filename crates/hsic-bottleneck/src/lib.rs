@@ -37,6 +37,7 @@ pub mod run;
 pub mod samples;
 pub mod stages;
 mod state_files;
+mod step_times;
 pub mod summary;
 mod tensor_file;
 pub mod threads;

@@ -28,6 +28,7 @@ use crate::log::{EpochReport, Observer, TimelineReport, ValueReport, Warning, te
 use crate::means::{EpochMeans, Means};
 use crate::position::Position;
 use crate::probed;
+use crate::step_times::StepTimes;
 use crate::threads::on_threads;
 
 /// Training rows that an epoch's line looks at; the final figures look at all.
@@ -315,7 +316,7 @@ impl Training {
         let mut dead = from.dead.clone();
         dead.resize(session.block_parameters().len(), false);
         // A step that nobody waited for ends with the next that is measured.
-        let (mut times, mut spent, mut unfinished) = (Vec::new(), 0.0, 0.0);
+        let (mut times, mut spent, mut unfinished) = (StepTimes::new(), 0.0, 0.0);
         let seconds = || from.seconds + start.elapsed().as_secs_f64();
         let mut saved = Instant::now();
         let mut monitor = Monitor::new(self.monitor_steps, self.outputs.name_classes(), self.kernels);
@@ -340,7 +341,7 @@ impl Training {
             spent += began.elapsed().as_secs_f64() * 1e3;
             unfinished += 1.0;
             if !report.signals.is_empty() {
-                times.push(spent / unfinished);
+                times.add(spent / unfinished);
                 (spent, unfinished) = (0.0, 0.0);
             }
             means.add(&report.signals);
@@ -396,7 +397,7 @@ impl Training {
                     epoch_measured: means.measured.clone(),
                     dead: dead.clone(),
                     seconds: seconds(),
-                    milliseconds_per_step: if done == total { median(&mut times) } else { 0.0 },
+                    milliseconds_per_step: if done == total { times.median().unwrap_or(0.0) } else { 0.0 },
                     metrics_bytes: 0,
                 };
                 tell(listeners, |observer| observer.state(&position, session))?;
@@ -404,7 +405,7 @@ impl Training {
             }
             Ok::<_, Error>(if stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        let milliseconds_per_step = if times.is_empty() { from.milliseconds_per_step } else { median(&mut times) };
+        let milliseconds_per_step = times.median().unwrap_or(from.milliseconds_per_step);
         Ok(Reached { step: done, total, seconds: seconds(), milliseconds_per_step })
     }
 
@@ -521,9 +522,4 @@ fn tell_of_dead(
         }
     }
     Ok(())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
