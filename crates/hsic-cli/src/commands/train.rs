@@ -137,7 +137,7 @@ fn made(place: Place, config: &TrainConfig, force: bool) -> anyhow::Result<Run> 
 
 /// The configuration of flags, a file and a recipe, none of which is read by nothing, and the options that were given, unless they are
 /// those of a run, which lack nothing.
-pub(super) fn given(
+pub(crate) fn given(
     flags: TrainOptions,
     file: Option<&Path>,
     recipe: Option<&str>,

@@ -368,7 +368,7 @@ pub enum DatasetError {
         found: Vec<String>,
     },
     /// A file, or what it would give, beyond what is read.
-    #[error("{}: {found} bytes, expected at most {limit}", path.display())]
+    #[error("{}: {found} bytes, expected at most {limit}: make it smaller, or compress it less", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
