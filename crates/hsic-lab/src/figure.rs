@@ -33,6 +33,7 @@ mod sigmas;
 pub(crate) mod store;
 mod trained;
 mod unformatted;
+mod units;
 mod value_plots;
 mod widths;
 

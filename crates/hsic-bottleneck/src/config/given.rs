@@ -17,7 +17,8 @@ use hsic_nn::network::models::ends_in_capsules;
 use hsic_nn::network::{BlockSpec, NETWORKS, NetworkSettings, Norm};
 use hsic_nn::optimizer::{Algorithm, Entrywise, OptimizerName};
 
-use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, not_read, written};
+use super::resolution::not_read;
+use super::{ConfigError, DataOptions, NormStatistics, TrainConfig, TrainOptions, written};
 
 /// An option that is given and not read.
 #[derive(Clone, Debug, PartialEq, Eq)]

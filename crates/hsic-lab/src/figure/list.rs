@@ -3,7 +3,7 @@
 use super::kind::Figure;
 use super::{
     activations, cost, depths, format_epochs, gradients, memory, needle, outputs, parallel, resnet, sigmas,
-    unformatted, widths,
+    unformatted, units, widths,
 };
 
 /// Every figure, in the order in which they are made.
@@ -21,4 +21,5 @@ pub static FIGURES: &[&dyn Figure] = &[
     &memory::Memory,
     &gradients::Gradients,
     &parallel::Parallel,
+    &units::Units,
 ];
