@@ -84,9 +84,10 @@ fn airbench(given: &TrainOptions) -> TrainOptions {
     options.network.whiten = Some(true);
     options.network.start = Some(Start::Dirac);
     options.network.head_start = Some(HeadStart::Small);
-    options.network.feature = local.then_some(LOCAL_FEATURE);
-    // Hidden blocks of HSIC and an output block that names classes.
-    if method.is_some_and(|method| method.outputs == Outputs::Classes && method.reads("label-fit")) {
+    // Where outputs name no classes a softmax layer sees the features of all blocks, which would be 48,000 numbers an image.
+    let names_classes = method.is_some_and(|method| method.outputs == Outputs::Classes);
+    options.network.feature = (local && names_classes).then_some(LOCAL_FEATURE);
+    if names_classes && reads("label-fit") {
         by_fit_and_classifier(given, &mut options);
     }
     // A method that has no error to descend (softhebb) has a rule of its own in the place of an optimizer.
@@ -251,6 +252,9 @@ mod tests {
             "[data]\ndataset = 'mnist'\n[objective]\nmethod = 'hsic-local'\napproximation = 'fourier:64'\nsigma = 5",
         );
         assert_eq!((fourier.objective.label_fit, &fourier.objective.sigma), (None, &None));
+        // Outputs that name no classes are read off features, of which there must not be too many.
+        let hsic = beside("[data]\ndataset = 'mnist'");
+        assert_eq!((hsic.network.feature, hsic.objective.label_fit, hsic.training.batch_size), (None, None, Some(250)));
         // Classifiers alone have no kernel; back-propagation has the speed run's own batch.
         let classifiers = beside("[data]\ndataset = 'mnist'\n[objective]\nmethod = 'mono-forward'");
         assert_eq!((classifiers.objective.sigma, classifiers.training.batch_size), (None, Some(250)));

@@ -30,7 +30,7 @@ fn record(place: &Place, name: &str) -> Value {
 #[test]
 fn every_figure_has_its_files_and_says_what_it_is_made_of() {
     let (place, made) = all();
-    assert_eq!(names().len(), 13);
+    assert_eq!(names().len(), 14);
     assert_eq!((made["profile"].as_str(), made["outside"].as_u64()), (Some("smoke"), Some(0)));
     for name in names() {
         let folder = place.path(&format!("reproduction/smoke/figures/{name}"));
