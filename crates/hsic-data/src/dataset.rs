@@ -41,6 +41,7 @@ mod packed_fault;
 mod packer;
 mod parquet;
 mod part_folders;
+mod parted;
 mod parts;
 mod picture;
 mod place;
