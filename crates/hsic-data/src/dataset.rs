@@ -94,14 +94,14 @@ pub use picture::{ImageFault, ImageFit, Reading, is_image, read_image, read_samp
 pub use place::{is_in, placed};
 pub use readers::{READERS, ReadError, Reader};
 pub use roles::{ArrayNames, ArrayNamesError};
-pub use sample_rows::read_samples;
+pub(crate) use sample_rows::SamplePieces;
 pub use source::{DatasetSource, ImagePlan, LoadOptions, TableColumns};
 pub use standard_input::{STANDARD_INPUT, standard_input};
 pub use standardization::Standardization;
 pub use stored::{Element, StoredRows};
 pub use table::{Table, Values, read_table, read_values};
 pub use table_fault::TableFault;
-pub use table_rows::read_columns;
+pub(crate) use table_rows::ColumnPieces;
 pub use tables::header::Header;
 pub use tables::select::{ColumnList, ColumnListError, Missing};
 pub use tables::text::{TextEncoding, TextEncodingError};
