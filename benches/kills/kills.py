@@ -4,13 +4,18 @@
 `kills.py --hsic PROGRAM --kills N` makes trials until so many kills were made in all; what a log (`--log FILE`) holds of earlier calls
 counts. In a trial a training of one of CASES is killed one to four times (SIGKILL; one time in five SIGTERM, which saves a
 checkpoint), each time within about the time that it takes, and taken up by `hsic train --resume`, or, where nothing was
-there to take up, begun again by the same command. The weights, the softmax layer and the readout must then have the
-bytes of the training that was never stopped. Every third trial goes on under another number of threads.
+there to take up, begun again by the same command. Each begin and each taking up draws how many threads it has. In a third of the
+trials the run's folder has another name each time it is taken up; in another third, which may be the same, the program's clock jumps:
+to another day at every begin, and again while it works. The weights, the softmax layer and the readout must then have the bytes of the
+training that was never stopped.
+
+Clocks jump by libfaketime (Debian's package faketime); without it all trials have the system's clock, which is said.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -37,6 +42,9 @@ CASES = {
     "recipe": f"--recipe airbench --method hsic-local --widths 6 {SMALL}",
     "pilot": f"--widths 24x2 --pilot {SMALL}",
 }
+THREADS = (1, 2, 3)
+# Days by which clocks are wrong: before 1970 and beyond 2038 too.
+DAYS = (-30000, -400, -1, -0.01, 0, 0.01, 1, 400, 10000)
 KEPT = ("weights.safetensors", "format.safetensors", "readout.json")
 
 
@@ -53,8 +61,8 @@ def call(program, words, threads=2):
     return [str(program), "train", *words.split(), "--threads", str(threads), "--quiet"]
 
 
-def done(command):
-    return subprocess.run(command, capture_output=True, text=True)
+def done(command, clock=None):
+    return subprocess.run(command, capture_output=True, text=True, env=clock and clock.environment)
 
 
 def reference(program, case, folder):
@@ -67,37 +75,81 @@ def reference(program, case, folder):
     return digests(run) if run.exists() else {}, time.monotonic() - begin
 
 
-def trial(program, case, expected, seconds, folder, draw):
-    """The kills that were made, and what is amiss (None: nothing)."""
-    run, kills = folder / "killed", 0
+def faketime():
+    """libfaketime's library, if it is installed."""
+    return next((path for folder in ("/usr/lib", "/usr/local/lib") for path in Path(folder).glob("**/faketime/libfaketimeMT.so.1")), None)
+
+
+class Clock:
+    """A clock that jumps: the program reads its error from a file at every look."""
+
+    def __init__(self, library, place, draw):
+        self.place, self.draw = place, draw
+        # The clock that never goes back on a real machine does in one trial of two.
+        real = draw.choice("01")
+        self.environment = {**os.environ, "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(place),
+                            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": real}
+        self.jump()
+
+    def jump(self):
+        aside = self.place.with_suffix(".new")
+        aside.write_text(f"{self.draw.choice(DAYS):+}d\n")
+        aside.rename(self.place)
+
+
+def trial(program, case, expected, seconds, folder, draw, library):
+    """What was done, and what is amiss (None: nothing)."""
+    run = folder / "killed"
+    did = {"kills": 0, "moves": 0, "jumps": 0}
     pilot = "--pilot" in CASES[case]
-    begin = call(program, CASES[case], 1) if pilot else [*call(program, CASES[case], 1), "--run", str(run)]
-    command, threads = begin, draw.choice((1, 1, 2))
+    moves = not pilot and draw.random() < 1 / 3
+    clock = Clock(library, folder / "clock", draw) if library and draw.random() < 1 / 3 else None
+
+    def begin():
+        command = call(program, CASES[case], draw.choice(THREADS))
+        return command if pilot else [*command, "--run", str(run)]
+
+    def taken():
+        """The command that goes on with what is there, under another name where this trial moves it."""
+        nonlocal run
+        if pilot:
+            return begin()
+        if not (run / "config.toml").exists():
+            return [*begin(), "--force"]
+        if moves:
+            run = run.rename(folder / f"moved-{did['moves']}")
+            did["moves"] += 1
+        return [str(program), "train", "--resume", str(run), "--threads", str(draw.choice(THREADS)), "--quiet"]
+
+    command = begin()
     for _ in range(draw.randint(1, 4)):
-        child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                 env=clock and clock.environment)
         # Later in the run as often as early, and now and then not at all.
-        time.sleep(draw.uniform(0, 1.2) * seconds)
+        first, then = sorted(draw.uniform(0, 1.2) * seconds for _ in range(2)) if clock else (0, draw.uniform(0, 1.2) * seconds)
+        time.sleep(first)
+        if clock:
+            clock.jump()
+            did["jumps"] += 1
+        time.sleep(then - first)
         if child.poll() is None:
             child.send_signal(signal.SIGTERM if draw.random() < 0.2 else signal.SIGKILL)
-            kills += 1
+            did["kills"] += 1
         said = child.communicate()[1]
         # A signal that comes before the program listens ends it as it ends any other.
         if child.returncode not in (0, -signal.SIGKILL, -signal.SIGTERM, 130):
-            return kills, f"{' '.join(command[1:])}: status {child.returncode}: {said.strip()}"
-        if pilot:
-            continue
-        taken = [str(program), "train", "--resume", str(run), "--threads", str(threads), "--quiet"]
-        command = taken if (run / "config.toml").exists() else [*begin, "--force"]
+            return did, f"{' '.join(command[1:])}: status {child.returncode}: {said.strip()}"
+        command = taken()
     if pilot:
-        left = [path.name for path in folder.iterdir()]
-        return kills, f"a pilot left {left}" if left else None
-    finished = done(command)
+        left = [path.name for path in folder.iterdir() if path.name != "clock"]
+        return did, f"a pilot left {left}" if left else None
+    finished = done(command, clock)
     if finished.returncode:
-        return kills, f"{' '.join(command[1:])}: status {finished.returncode}: {finished.stderr.strip()}"
+        return did, f"{' '.join(command[1:])}: status {finished.returncode}: {finished.stderr.strip()}"
     if (found := digests(run)) != expected:
-        return kills, f"other bytes: {found} and not {expected}"
+        return did, f"other bytes: {found} and not {expected}"
     parts = [str(path) for path in run.rglob("*.part")]
-    return kills, f"left {parts}" if parts else None
+    return did, f"left {parts}" if parts else None
 
 
 def main():
@@ -115,6 +167,9 @@ def main():
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log and log.exists() else []
     kills, amiss = sum(line["kills"] for line in lines), [line for line in lines if line["amiss"]]
     index, wholes = len(lines), {}
+    library = faketime()
+    if not library:
+        print("no clock jumps: libfaketime (Debian's package faketime) is not installed", flush=True)
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         while kills < arguments.kills:
@@ -124,16 +179,18 @@ def main():
             expected, seconds = wholes[case]
             draw = random.Random(f"{arguments.seed} {index}")
             with tempfile.TemporaryDirectory(dir=place) as folder:
-                made, told = trial(program, case, expected, seconds, Path(folder), draw)
-            line = {"trial": index, "case": case, "kills": made, "amiss": told}
+                did, told = trial(program, case, expected, seconds, Path(folder), draw, library)
+            line = {"trial": index, "case": case, **did, "amiss": told}
+            lines.append(line)
             if log:
                 with log.open("a") as file:
                     file.write(json.dumps(line) + "\n")
             if told:
                 amiss.append(line)
                 print(f"{case}, trial {index}: {told}", file=sys.stderr, flush=True)
-            kills, index = kills + made, index + 1
-    print(f"{kills} kills in {index} trials over {len(names)} cases: {len(amiss)} amiss")
+            kills, index = kills + did["kills"], index + 1
+    moves, jumps = (sum(line.get(key, 0) for line in lines) for key in ("moves", "jumps"))
+    print(f"{kills} kills in {index} trials over {len(names)} cases, {moves} moves, {jumps} jumps of the clock: {len(amiss)} amiss")
     return 1 if amiss else 0
 
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use hsic_data::dataset::{Dataset, Header, LoadOptions, Note, TargetScale};
 use hsic_data::provenance::Provenance;
-use hsic_data::rows::{self, TextRules};
+use hsic_data::rows::{self, Pieces, TextRules};
 use hsic_learn::judge::assignment::Confusion;
 use hsic_learn::judge::at_rest::FormatInput;
-use hsic_learn::judge::at_rest::{AtRest, ReadoutProtocol};
+use hsic_learn::judge::at_rest::{AtRest, NormProtocol, ReadoutProtocol};
 use hsic_learn::judge::readout::Readout;
 use hsic_learn::judge::softmax::{SoftmaxLayer, softmax};
 use hsic_learn::judge::test_time::TestTime;
@@ -24,6 +24,12 @@ use crate::error::Error;
 use crate::files::FileError;
 use crate::run::{Run, RunError};
 use crate::valued;
+
+/// Values, of the widest of what is computed, that rows of a piece have: enough to be worked on by many threads, and few beside a network.
+const PIECE_VALUES: usize = 1 << 20;
+
+/// Tasks for which a piece has rows, however wide they are.
+const PIECE_TASKS: usize = 16;
 
 /// What a run says of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -343,10 +349,61 @@ impl Predictor {
     /// # Errors
     /// As those of [`read`](Self::read).
     pub fn read_with_notes(&self, path: &Path) -> Result<(Vec<f32>, Vec<Note>), Error> {
+        Ok(rows::read(path, &self.provenance, self.text_rules())?)
+    }
+
+    /// The rows of a file as [`read`](Self::read) gives them, some at a time, so that a file of any length is predicted in the same
+    /// memory. What is said of the rows of each piece is the same, to the bit, as what is said of them in the whole file. Of
+    /// several networks that are judged by the statistics of all rows, as the published code does, all rows come at once.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read), as far as the file's rows need not be read for them; the others come in their places.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::sync::atomic::AtomicBool;
+    /// # use hsic_bottleneck::config::TrainOptions;
+    /// # use hsic_bottleneck::dataset::{LoadOptions, load};
+    /// # use hsic_bottleneck::{predict::Predictor, run::Run, trainer::train};
+    /// # let folder = std::env::temp_dir().join(format!("hsic-pieces-of-{}", std::process::id()));
+    /// # let mut options = TrainOptions::default();
+    /// # options.network.widths = Some("8".into());
+    /// # options.training.epochs = Some(1);
+    /// # let config = options.resolve()?;
+    /// # let data = load("digits", &LoadOptions { train_size: Some(60), test_size: Some(10), ..LoadOptions::default() })?;
+    /// # let run = Run::create(&folder, &config)?;
+    /// # train(&config, &data, &run, &mut [], &AtomicBool::new(false))?;
+    /// # let new = folder.join("new.csv");
+    /// # std::fs::write(&new, format!("{}\n", ["7"; 784].join(",")).repeat(3))?;
+    /// let predictor = Predictor::open(&run)?;
+    /// let mut pieces = predictor.pieces(&new)?;
+    /// let mut predicted = 0;
+    /// for rows in pieces.by_ref() {
+    ///     predicted += predictor.predict(&rows?).len();
+    /// }
+    /// assert_eq!((predicted, pieces.notes().len()), (3, 0));
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pieces(&self, path: &Path) -> Result<Pieces<'_>, Error> {
+        Ok(Pieces::open(path, &self.provenance, self.text_rules(), self.rows_at_once())?)
+    }
+
+    fn text_rules(&self) -> TextRules {
         let LoadOptions { header, text_encoding: encoding, .. } = self.config.load;
         // Names of the training are looked for by themselves; that there are none must be said again.
-        let header = if header == Header::No { Header::No } else { Header::Auto };
-        Ok(rows::read(path, &self.provenance, TextRules { header, encoding })?)
+        TextRules { header: if header == Header::No { Header::No } else { Header::Auto }, encoding }
+    }
+
+    /// Rows of a piece: those of a whole number of tasks, so that each task has the rows that it has in the whole file.
+    fn rows_at_once(&self) -> usize {
+        let formatted = matches!(self.told, Told::Classes(_, Some(_)));
+        if formatted && self.networks.len() > 1 && self.config.protocol.norm == NormProtocol::Authors {
+            return usize::MAX;
+        }
+        let features = AtRest::new(&self.networks, FormatInput::All).columns();
+        let (task, widest) = (self.networks[0].inference_rows(), features.max(self.provenance.columns()));
+        (PIECE_VALUES / widest / task).max(PIECE_TASKS) * task
     }
 
     /// Samples of a data set by class and predicted class, both of the run: by the layer of format training if there is

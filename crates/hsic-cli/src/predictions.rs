@@ -1,14 +1,165 @@
-//! Predictions as lines of text and as a CSV file.
+//! Predictions as they come: as lines of text, as a CSV file, as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use hsic_bottleneck::predict::Prediction;
+use hsic_bottleneck::dataset::Task;
+use hsic_bottleneck::files::Aside;
+use hsic_bottleneck::predict::{Prediction, Predictor};
+use serde::Serialize;
 
-use crate::results::{Named, Ranked, Valued};
+use crate::printer;
+use crate::results::{Misfit, Named, Ranked, Said, Valued};
+
+/// What a run says of some rows.
+pub(crate) enum Told {
+    Classes(Vec<Prediction>),
+    Values(Vec<f64>),
+}
+
+impl Told {
+    /// What it says of rows as the network takes them.
+    pub(crate) fn by(predictor: &Predictor, rows: &[f32]) -> Self {
+        predictor.values(rows).map_or_else(|| Self::Classes(predictor.predict(rows)), Self::Values)
+    }
+}
+
+/// The same with names and places.
+enum Rows<'a> {
+    Classes(Vec<Named<'a>>),
+    Values(Vec<Valued<'a>>),
+}
+
+/// What goes to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Printed {
+    Nothing,
+    Lines,
+    Json,
+}
+
+/// Where predictions go as they come: to standard output at once, into a file that has its name when it is whole.
+pub(crate) struct Output<'a> {
+    run: &'a Path,
+    /// Of the classes; none for values.
+    names: &'a [String],
+    /// How many classes stand beside the first.
+    beside: usize,
+    /// Letters of the longest name.
+    width: usize,
+    path: Option<&'a Path>,
+    table: Option<Aside>,
+    /// Bytes of the table before the rows of the file that is read.
+    before: u64,
+    printed: Printed,
+    /// Whether something was printed.
+    has_printed: bool,
+}
+
+impl<'a> Output<'a> {
+    /// `beside` classes stand beside the first, as far as there are so many; a table goes to `path`.
+    pub(crate) fn new(
+        run: &'a Path,
+        names: &'a [String],
+        beside: usize,
+        path: Option<&'a Path>,
+        printed: Printed,
+    ) -> Self {
+        let beside = beside.min(names.len().saturating_sub(1));
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        Self { run, names, beside, width, path, table: None, before: 0, printed, has_printed: false }
+    }
+
+    /// Says that the rows of another file follow.
+    pub(crate) fn begin_file(&mut self) {
+        self.before = self.table.as_ref().map_or(0, Aside::length);
+    }
+
+    /// Takes back what came of the file, as far as it is not printed.
+    pub(crate) fn drop_file(&mut self) -> anyhow::Result<()> {
+        match &mut self.table {
+            // Without a row there is no table.
+            Some(_) if self.before == 0 => self.table = None,
+            Some(table) => table.cut(self.before)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Tells what is said of the rows of a file from row `first` on.
+    pub(crate) fn add(&mut self, file: &Path, first: usize, told: Told) -> anyhow::Result<()> {
+        let rows = match told {
+            Told::Values(values) => {
+                Rows::Values(values.into_iter().zip(first..).map(|(value, row)| Valued { file, row, value }).collect())
+            }
+            Told::Classes(predictions) => Rows::Classes(
+                predictions
+                    .into_iter()
+                    .zip(first..)
+                    .map(|(prediction, row)| {
+                        let (margin, next) = ranked(&prediction, self.names, self.beside);
+                        let Prediction { class, probability, probabilities } = prediction;
+                        Named { file, row, class: &self.names[class], probability, margin, probabilities, next }
+                    })
+                    .collect(),
+            ),
+        };
+        if let Some(path) = self.path {
+            let begun = self.table.is_some();
+            if !begun {
+                self.table = Some(Aside::begin(path)?);
+            }
+            let bytes = match &rows {
+                Rows::Classes(rows) => csv(rows, (!begun).then_some(self.beside))?,
+                Rows::Values(rows) => csv_of_values(rows, !begun)?,
+            };
+            self.table.iter_mut().try_for_each(|table| table.add(&bytes))?;
+        }
+        let text = match (self.printed, &rows) {
+            (Printed::Nothing, _) => return Ok(()),
+            (Printed::Lines, Rows::Classes(rows)) => lines(rows, self.width),
+            (Printed::Lines, Rows::Values(rows)) => lines_of_values(rows),
+            (Printed::Json, Rows::Classes(rows)) => self.head("\"class_names\"", self.names)? + &elements(rows)?,
+            (Printed::Json, Rows::Values(rows)) => self.head("\"task\"", &Task::Regression)? + &elements(rows)?,
+        };
+        self.has_printed = true;
+        Ok(printer::bytes(text.as_bytes())?)
+    }
+
+    /// What stands before some predictions of the JSON object.
+    fn head(&self, key: &str, value: &(impl Serialize + ?Sized)) -> anyhow::Result<String> {
+        if self.has_printed {
+            return Ok(",".to_owned());
+        }
+        let (run, value) = (serde_json::to_string(self.run)?, serde_json::to_string(value)?);
+        Ok(format!("{{\"run\":{run},{key}:{value},\"predictions\":["))
+    }
+
+    /// Ends what is printed and gives the table its name, if something fitted.
+    pub(crate) fn finish(self, fitted: bool, misfits: &[Misfit<'_>], said: &[Said<'_>]) -> anyhow::Result<()> {
+        if let Some(table) = self.table.filter(|_| fitted) {
+            table.finish()?;
+        }
+        if self.printed == Printed::Json && self.has_printed {
+            let mut text = format!("],\"misfits\":{}", serde_json::to_string(misfits)?);
+            if !said.is_empty() {
+                let _ = write!(text, ",\"notes\":{}", serde_json::to_string(said)?);
+            }
+            printer::line(&format!("{text}}}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Elements of an array in JSON.
+fn elements(rows: &[impl Serialize]) -> anyhow::Result<String> {
+    let array = serde_json::to_string(rows)?;
+    Ok(array[1..array.len() - 1].to_owned())
+}
 
 /// The likeliest other classes of a prediction, the first `count` of them, and the margin: its probability less that of the
 /// likeliest other class.
-pub(crate) fn ranked<'n>(prediction: &Prediction, names: &'n [String], count: usize) -> (f64, Vec<Ranked<'n>>) {
+fn ranked<'n>(prediction: &Prediction, names: &'n [String], count: usize) -> (f64, Vec<Ranked<'n>>) {
     let Prediction { class, probability, probabilities } = prediction;
     let mut others: Vec<usize> = (0..probabilities.len()).filter(|other| other != class).collect();
     // Of equal ones, the first in the order of the classes.
@@ -18,9 +169,8 @@ pub(crate) fn ranked<'n>(prediction: &Prediction, names: &'n [String], count: us
     (margin, others.into_iter().take(count).map(rank).collect())
 }
 
-/// A line a sample: file, row (from 0), class, probability, and the next classes with theirs.
-pub(crate) fn lines(predictions: &[Named<'_>]) -> String {
-    let width = predictions.iter().map(|found| found.class.chars().count()).max().unwrap_or(0);
+/// A line a sample: file, row (from 0), class, probability, and the next classes with theirs. Names have room for `width` letters.
+fn lines(predictions: &[Named<'_>], width: usize) -> String {
     let mut text = String::new();
     for Named { file, row, class, probability, next, .. } in predictions {
         let _ = write!(text, "{}:{row}  {class:width$}  {probability:.4}", file.display());
@@ -29,17 +179,17 @@ pub(crate) fn lines(predictions: &[Named<'_>]) -> String {
         }
         text.push('\n');
     }
-    text.truncate(text.trim_end().len());
     text
 }
 
-/// A table with a row a sample, its first line of names.
-pub(crate) fn csv(predictions: &[Named<'_>]) -> anyhow::Result<Vec<u8>> {
+/// Rows of a table, one a sample, behind a line of names where it is said how many classes stand beside the first.
+fn csv(predictions: &[Named<'_>], names: Option<usize>) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let beside = predictions.iter().map(|found| found.next.len()).max().unwrap_or(0);
-    let names = ["file", "row", "class", "probability", "margin"].map(str::to_owned).into_iter();
-    writer
-        .write_record(names.chain((2..beside + 2).flat_map(|n| [format!("class_{n}"), format!("probability_{n}")])))?;
+    if let Some(beside) = names {
+        let names = ["file", "row", "class", "probability", "margin"].map(str::to_owned).into_iter();
+        let next = (2..beside + 2).flat_map(|n| [format!("class_{n}"), format!("probability_{n}")]);
+        writer.write_record(names.chain(next))?;
+    }
     for Named { file, row, class, probability, margin, next, .. } in predictions {
         let first = [
             file.display().to_string(),
@@ -55,15 +205,17 @@ pub(crate) fn csv(predictions: &[Named<'_>]) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A line a sample: file, row (from 0), value.
-pub(crate) fn lines_of_values(predictions: &[Valued<'_>]) -> String {
-    let line = |Valued { file, row, value }: &Valued<'_>| format!("{}:{row}  {value:?}", file.display());
-    predictions.iter().map(line).collect::<Vec<_>>().join("\n")
+fn lines_of_values(predictions: &[Valued<'_>]) -> String {
+    let line = |Valued { file, row, value }: &Valued<'_>| format!("{}:{row}  {value:?}\n", file.display());
+    predictions.iter().map(line).collect()
 }
 
-/// A table with a row a sample, its first line of names.
-pub(crate) fn csv_of_values(predictions: &[Valued<'_>]) -> anyhow::Result<Vec<u8>> {
+/// Rows of a table, one a sample, behind a line of names where those are wanted.
+fn csv_of_values(predictions: &[Valued<'_>], names: bool) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["file", "row", "value"])?;
+    if names {
+        writer.write_record(["file", "row", "value"])?;
+    }
     for Valued { file, row, value } in predictions {
         writer.write_record([file.display().to_string(), row.to_string(), value.to_string()])?;
     }
@@ -100,11 +252,13 @@ mod tests {
             probabilities,
             next,
         }];
-        let text = String::from_utf8(csv(&named).unwrap()).unwrap();
+        let text = String::from_utf8(csv(&named, Some(1)).unwrap()).unwrap();
         assert_eq!(
             text,
             "file,row,class,probability,margin,class_2,probability_2\n\"a, b.png\",0,cat,0.75,0.5,dog,0.25\n"
         );
-        assert_eq!(lines(&named), "a, b.png:0  cat  0.7500  dog  0.2500");
+        // What follows has no line of names.
+        assert_eq!(csv(&named, None).unwrap(), text.split_once('\n').unwrap().1.as_bytes());
+        assert_eq!(lines(&named, 4), "a, b.png:0  cat   0.7500  dog   0.2500\n");
     }
 }

@@ -187,6 +187,13 @@ pub(crate) struct Misfit<'a> {
     pub(crate) error: String,
 }
 
+/// What is to be said of a file.
+#[derive(Serialize)]
+pub(crate) struct Said<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) notes: &'a [Note],
+}
+
 /// A value of a figure.
 #[derive(Serialize)]
 pub(crate) struct Checked<'a> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::dataset::{
-    DatasetError, Header, Note, Shape, TextEncoding, Values, is_image, pixels, read_columns, read_image, read_sample,
-    read_samples,
+    ColumnPieces, DatasetError, Header, Note, SamplePieces, Shape, Table, TextEncoding, Values, is_image, pixels,
+    read_image, read_sample,
 };
 use crate::provenance::Provenance;
 
@@ -67,30 +67,147 @@ pub struct TextRules {
     pub encoding: Option<TextEncoding>,
 }
 
-/// The rows of a file: m x columns, and what is to be said of them. A further kind of file is a further way to such rows.
+/// The rows of a file: m x columns, and what is to be said of them.
 ///
 /// # Errors
 /// Whatever is wrong with the file, or does not fit the network.
 pub fn read(path: &Path, record: &Provenance, rules: TextRules) -> Result<(Vec<f32>, Vec<Note>), RowsError> {
-    if is_image(path) {
-        return Ok((image(path, record)?, Vec::new()));
-    }
-    if let Some(encoding) = &record.encoding {
-        let TextRules { header, encoding: text } = rules;
-        return Ok(read_columns(path, encoding, record.standardization.as_ref(), header, text)?);
-    }
-    Ok((values(path, record)?, Vec::new()))
+    let mut pieces = Pieces::open(path, record, rules, usize::MAX)?;
+    let rows = pieces.by_ref().collect::<Result<Vec<_>, _>>()?;
+    // As a rule there is one piece.
+    let rows = <[_; 1]>::try_from(rows).map_or_else(|rows| rows.concat(), |[rows]| rows);
+    Ok((rows, pieces.notes()))
 }
 
-/// Rows of numbers by their places: of arrays, of images in tables, and for runs of early versions.
-fn values(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
-    let (table, values) = read_samples(path, record.shape)?;
+/// The rows of a file, some at a time: m x columns each. A further kind of file is a further way to such rows.
+///
+/// What they are does not depend on how many come at a time: a text is looked at as a whole first, which takes a further reading of
+/// it and no memory. In memory as a whole are texts from standard input, from pipes and in other encodings than UTF-8, arrays whose first index runs
+/// fastest, those of strings and those in archives, and Parquet files. A file that others change meanwhile is an error, at the
+/// latest before its last piece, if it is a text, and if it was cut, otherwise.
+///
+/// # Examples
+/// ```
+/// use hsic_data::dataset::{LoadOptions, load};
+/// use hsic_data::provenance::Provenance;
+/// use hsic_data::rows::{Pieces, TextRules};
+/// let folder = std::env::temp_dir().join(format!("hsic-pieces-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// let (old, new) = (folder.join("old.csv"), folder.join("new.csv"));
+/// std::fs::write(&old, "a,kind\n1,x\n3,y\n1,x\n3,y\n1,x\n3,y\n1,x\n3,y\n1,x\n3,y\n")?;
+/// std::fs::write(&new, "a\n3\n2\n1\n")?;
+/// let record = Provenance::of(&load(old.to_str().unwrap(), &LoadOptions::default())?);
+/// let pieces = Pieces::open(&new, &record, TextRules::default(), 2)?.collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(pieces, [vec![1.0, 0.0], vec![-1.0]]);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pieces<'r> {
+    path: PathBuf,
+    record: &'r Provenance,
+    most: usize,
+    source: Source<'r>,
+    /// Rows that came.
+    row: usize,
+}
+
+/// Where rows come from.
+enum Source<'r> {
+    Image,
+    Columns(Box<ColumnPieces<'r>>),
+    Samples(Box<SamplePieces>),
+    /// Rows of a file that is read whole, of which those from a value on are still to come; what is to be said of them.
+    Whole(Vec<f32>, usize, Vec<Note>),
+}
+
+impl<'r> Pieces<'r> {
+    /// Opens a file, of which `most` rows come at a time.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, or does not fit the network, as far as that can be known before its rows are read.
+    ///
+    /// # Panics
+    /// If no row is to come at a time.
+    pub fn open(path: &Path, record: &'r Provenance, rules: TextRules, most: usize) -> Result<Self, RowsError> {
+        assert!(most > 0, "a piece has a row at least");
+        let source = match &record.encoding {
+            _ if is_image(path) => Source::Image,
+            Some(encoding) => {
+                let TextRules { header, encoding: text } = rules;
+                let pieces = ColumnPieces::open(path, encoding, record.standardization.as_ref(), header, text)?;
+                Source::Columns(Box::new(pieces))
+            }
+            None => Source::Samples(Box::new(SamplePieces::open(path, record.shape)?)),
+        };
+        Ok(Self { path: path.to_owned(), record, most, source, row: 0 })
+    }
+
+    /// What is to be said of the rows that came: columns that the training did not have, cells that were filled.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        match &self.source {
+            Source::Columns(pieces) => pieces.notes(),
+            Source::Whole(_, _, notes) => notes.clone(),
+            Source::Image | Source::Samples(_) => Vec::new(),
+        }
+    }
+
+    /// The next rows; `None` when all have come.
+    fn piece(&mut self) -> Result<Option<Vec<f32>>, RowsError> {
+        let most = self.most.saturating_mul(self.record.columns());
+        let rows = match &mut self.source {
+            Source::Whole(rows, place, _) => {
+                let end = rows.len().min(place.saturating_add(most));
+                let piece = rows[*place..end].to_vec();
+                *place = end;
+                return Ok((!piece.is_empty()).then_some(piece));
+            }
+            Source::Image if self.row > 0 => None,
+            Source::Image => Some(image(&self.path, self.record)?),
+            Source::Columns(pieces) => pieces.next(self.most)?,
+            Source::Samples(pieces) => match pieces.next(self.most)? {
+                Some((table, values)) => Some(samples(&self.path, self.row, table, values, self.record)?),
+                None => None,
+            },
+        };
+        match rows {
+            Some(rows) if rows.len() > most => {
+                self.source = Source::Whole(rows, 0, self.notes());
+                self.piece()
+            }
+            rows => Ok(rows),
+        }
+    }
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = Result<Vec<f32>, RowsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let piece = self.piece().transpose();
+        match &piece {
+            Some(Ok(rows)) => self.row += rows.len() / self.record.columns(),
+            // Nothing comes behind the end, or behind an error.
+            Some(Err(_)) | None => self.source = Source::Whole(Vec::new(), 0, self.notes()),
+        }
+        piece
+    }
+}
+
+/// Rows of numbers by their places, of arrays, of images in tables, and for runs of early versions; the first is row `first` of the file.
+fn samples(
+    path: &Path,
+    first: usize,
+    table: Table,
+    values: Values,
+    record: &Provenance,
+) -> Result<Vec<f32>, RowsError> {
     if table.cols != record.columns() {
         let (found, shape) = (table.cols, record.shape);
         return Err(RowsError::Columns { path: path.into(), found, shape });
     }
     if record.pixels {
-        return pixel_rows(path, &table.values, values, record);
+        return pixel_rows(path, first, &table.values, values, record);
     }
     let mut numbers = table.values;
     if let Some(standardization) = &record.standardization {
@@ -102,7 +219,7 @@ fn values(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
     match rows.iter().position(|number| !number.is_finite()) {
         None => Ok(rows),
         Some(i) => {
-            let (row, column, value) = (i / table.cols, i % table.cols, numbers[i]);
+            let (row, column, value) = (first + i / table.cols, i % table.cols, numbers[i]);
             Err(DatasetError::NotFinite { path: path.into(), row, column, value }.into())
         }
     }
@@ -128,7 +245,13 @@ fn image(path: &Path, record: &Provenance) -> Result<Vec<f32>, RowsError> {
 
 /// Rows of pixels, or which value is none. What a number means follows from how the file stores it, never from the numbers
 /// around it: bytes go the way of an image's, whole numbers in text are bytes.
-fn pixel_rows(path: &Path, numbers: &[f64], values: Values, record: &Provenance) -> Result<Vec<f32>, RowsError> {
+fn pixel_rows(
+    path: &Path,
+    first: usize,
+    numbers: &[f64],
+    values: Values,
+    record: &Provenance,
+) -> Result<Vec<f32>, RowsError> {
     let (most, expected) = match values {
         Values::Bytes => (255.0, "a byte"),
         Values::Text => (255.0, "a pixel, a whole number of 0 to 255"),
@@ -137,7 +260,7 @@ fn pixel_rows(path: &Path, numbers: &[f64], values: Values, record: &Provenance)
     let (columns, whole) = (record.columns(), values == Values::Text);
     let wrong = |value: &f64| !(0.0..=most).contains(value) || (whole && value.fract() != 0.0);
     if let Some(i) = numbers.iter().position(wrong) {
-        let (row, column, value) = (i / columns, i % columns, numbers[i]);
+        let (row, column, value) = (first + i / columns, i % columns, numbers[i]);
         return Err(RowsError::Pixel { path: path.into(), row, column, value, expected });
     }
     if values == Values::Numbers {
@@ -157,102 +280,9 @@ fn pixel_rows(path: &Path, numbers: &[f64], values: Values, record: &Provenance)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dataset::{Normalization, Standardization};
+#[path = "rows/tests.rs"]
+mod tests;
 
-    fn record(pixels: bool, standardization: Option<Standardization>) -> Provenance {
-        Provenance {
-            name: "t".into(),
-            shape: Shape { channels: 1, height: 1, width: 2 },
-            class_names: vec!["a".into(), "b".into()],
-            target: None,
-            pixels,
-            train_rows: 0,
-            test_rows: 0,
-            standardization,
-            normalization: None,
-            content: None,
-            split: None,
-            validation: None,
-            reading: None,
-            encoding: None,
-        }
-    }
-
-    /// An array of two columns as NumPy writes it.
-    fn npy(descr: &str, rows: usize, data: &[u8]) -> Vec<u8> {
-        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, 2), }}\n");
-        [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
-    }
-
-    fn rows(name: &str, content: impl AsRef<[u8]>, record: &Provenance) -> Result<Vec<f32>, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        let read = read(&path, record, TextRules::default()).map(|(rows, _)| rows);
-        read.map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
-    }
-
-    #[test]
-    fn tables_are_standardized_by_the_record_and_not_by_themselves() {
-        let standardization = Standardization { means: vec![1.0, 5.0], deviations: vec![4.0, 0.0] };
-        let record = record(false, Some(standardization));
-        assert_eq!(rows("t.csv", "a,b\n3,9\n-1,5\n", &record).unwrap(), [0.5, 0.0, -0.5, 0.0]);
-        let doubles: Vec<u8> = [3.0f64, 9.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(rows("t.npy", npy("<f8", 1, &doubles), &record).unwrap(), [0.5, 0.0]);
-    }
-
-    #[test]
-    fn what_a_pixel_means_follows_from_how_it_is_stored() {
-        let record = record(true, None);
-        let expected = [1.0, 51.0f32 / 255.0];
-        assert_eq!(rows("t.npy", npy("|u1", 1, &[255, 51]), &record).unwrap(), expected);
-        assert_eq!(rows("t.csv", "255,51\n", &record).unwrap(), expected);
-        let floats: Vec<u8> = [1.0f32, 0.25].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(rows("t.npy", npy("<f4", 1, &floats), &record).unwrap(), [1.0, 0.25]);
-        let floats: Vec<u8> = [0.0f32, 1.0, 0.5, 200.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(
-            rows("t.npy", npy("<f4", 2, &floats), &record).unwrap_err(),
-            "/t.npy: row 1, column 1 (from 0): 200, expected a pixel in [0, 1], or an array of bytes (uint8) of 0 to 255"
-        );
-        for (text, value) in [("0.5,1\n", "0.5"), ("256,1\n", "256"), ("-1,0\n", "-1")] {
-            let message = rows("t.csv", text, &record).unwrap_err();
-            let expected = "expected a pixel, a whole number of 0 to 255";
-            assert_eq!(message, format!("/t.csv: row 0, column 0 (from 0): {value}, {expected}"));
-        }
-    }
-
-    #[test]
-    fn a_pixel_is_one_number_to_the_network_whichever_file_it_comes_in() {
-        // All 256 bytes in two channels, of numbers that no power of two divides.
-        let normalization = Normalization { means: vec![0.130_66, 0.4914], deviations: vec![0.308_1, 0.247] };
-        let shape = Shape { channels: 2, height: 1, width: 256 };
-        let bytes: Vec<u8> = (0..512).map(|i| (i % 256) as u8).collect();
-        let mut expected = vec![0.0; 512];
-        normalization.apply(&bytes, &mut expected);
-        let record = Provenance { shape, normalization: Some(normalization), ..record(true, None) };
-        let text = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",") + "\n";
-        assert_eq!(rows("t.csv", text, &record).unwrap(), expected);
-        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 512), }\n";
-        let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
-        assert_eq!(rows("t.npy", [&head[..], &bytes].concat(), &record).unwrap(), expected);
-        // A number of f32 that stands for byte / 255 is rounded, to 6e-8 of it, and so is what becomes of it.
-        let header = header.replace("|u1", "<f4");
-        let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
-        let floats: Vec<u8> = bytes.iter().flat_map(|&byte| (f32::from(byte) / 255.0).to_le_bytes()).collect();
-        for (found, expected) in rows("t.npy", [head, floats].concat(), &record).unwrap().iter().zip(&expected) {
-            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
-        }
-    }
-
-    #[test]
-    fn rows_that_do_not_fit_are_told() {
-        let record = record(false, None);
-        let message = rows("t.csv", "1,2,0\n", &record).unwrap_err();
-        assert_eq!(message, "/t.csv: rows of 3 values, expected 2 as in training (1 x 1 x 2)");
-        let message = rows("t.csv", "1,2\n1e300,2\n", &record).unwrap_err();
-        assert!(message.starts_with("/t.csv: row 1, column 0 (from 0): 1") && message.ends_with("a finite number"));
-        assert!(rows("t.xlsx", "1,2\n", &record).unwrap_err().contains(".csv"));
-    }
-}
+#[cfg(test)]
+#[path = "rows/pieces_tests.rs"]
+mod pieces_tests;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -384,6 +384,39 @@ fn a_changed_or_cut_file_is_told_by_its_part() {
     // The remedy.
     uncache(folder.to_str().unwrap(), &options).unwrap();
     assert!(packed(&loaded(&folder, &options).unwrap()).1);
+}
+
+#[test]
+fn what_is_changed_behind_the_first_look_is_told_when_it_is_read_again() {
+    let root = tempfile::tempdir().unwrap();
+    let options = in_file(root.path());
+    let split = loaded(&images(root.path()), &options).unwrap();
+    let (file, _) = packed(&split);
+    let write = |place: u64, bytes: &[u8]| {
+        let mut open = fs::File::options().write(true).open(&file).unwrap();
+        open.seek(SeekFrom::Start(place)).unwrap();
+        open.write_all(bytes).unwrap();
+    };
+    let row = || {
+        let mut row = vec![0.0; 4800];
+        split.train.fill_row(1000, &mut row).map(|()| row)
+    };
+    let (before, place) = (row().unwrap(), 4800 * 1000 + 7);
+    let whole = fs::read(&file).unwrap();
+    let (byte, next) = (whole[place], whole[place + 4800]);
+    // Another row of the part, and then the bytes that were there.
+    write(place as u64 + 4800, &[next ^ 1]);
+    let told = row().unwrap_err();
+    assert!(matches!(&told, DatasetError::Packed { fault: PackedFault::Changed { part: 1, parts: 3 }, .. }), "{told}");
+    write(place as u64 + 4800, &[next]);
+    assert_eq!(row().unwrap(), before);
+    // A time that is set back hides nothing.
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    write(place as u64, &[byte ^ 1]);
+    fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    assert!(cfg!(not(unix)) || row().is_err());
+    write(place as u64, &[byte]);
+    assert_eq!(row().unwrap(), before);
 }
 
 #[test]

@@ -368,8 +368,9 @@ impl<T: Scalar> Network<T> {
         outputs.copy_from_slice(&from);
     }
 
-    /// Rows that one task evaluates.
-    fn inference_rows(&self) -> usize {
+    /// Rows that one task evaluates: those of a whole number of tasks come to the same numbers, to the bit, whatever rows follow them.
+    #[must_use]
+    pub fn inference_rows(&self) -> usize {
         let widest = self.blocks.iter().map(|block| block.outputs()).fold(self.inputs(), usize::max);
         (INFERENCE_VALUES / widest).clamp(1, INFERENCE_ROWS)
     }

@@ -111,3 +111,54 @@ fn a_training_ends_where_its_file_was_changed() {
     assert!(matches!(&error, Error::Dataset(found) | Error::Step(StepError::Data(found)) if packed(found)), "{error}");
     assert!(!run.is_finished());
 }
+
+/// Spoils a file after so many steps.
+struct Spoils<'s>(u64, &'s dyn Fn());
+
+impl Observer for Spoils<'_> {
+    fn step(&mut self, done: u64, _total: u64) -> Result<(), BoxError> {
+        if done == self.0 {
+            (self.1)();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_file_that_is_changed_or_cut_while_it_is_read_ends_the_training_which_goes_on_with_a_whole_one() {
+    let place = tempfile::tempdir().unwrap();
+    let cache = place.path().join("cache");
+    let config = config(Some(&cache), 2, "none");
+    let expected = left(&trained(&place.path().join("whole"), &config));
+    let (go, changed) = (AtomicBool::new(false), "was changed since it was written or loaded");
+    for (name, cut, said) in [("changed", false, changed), ("cut", true, "ends within part 0 of 1")] {
+        let split = data(&config);
+        let Samples::Stored(stored) = &split.train.samples else { panic!("samples in a file") };
+        let bytes = fs::read(stored.path()).unwrap();
+        let spoil = || {
+            let file = fs::File::options().write(true).open(stored.path()).unwrap();
+            if cut {
+                file.set_len(100_000).unwrap();
+            } else {
+                fs::write(stored.path(), bytes.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>()).unwrap();
+            }
+        };
+        // In the second epoch, when all of it was read before, and behind a checkpoint.
+        let run = Run::create(&place.path().join(name), &config).unwrap();
+        let stop = AtomicBool::new(false);
+        let outcome = train(&config, &split, &run, &mut [&mut After(11, &stop)], &stop).unwrap();
+        assert!(matches!(outcome, Outcome::Interrupted { .. }));
+        let told = train(&config, &split, &run, &mut [&mut Spoils(14, &spoil)], &go).unwrap_err();
+        assert!(told.to_string().contains(said), "{name}: {told}");
+        assert!(!run.is_finished());
+        // Taken up as it is, it is told where it is loaded, or where its first row is read.
+        match load(&config.dataset, &config.load_options()) {
+            Ok(split) => assert!(train(&config, &split, &run, &mut [], &go).is_err(), "{name}"),
+            Err(told) => assert!(matches!(told, DatasetError::Packed { .. }), "{name}: {told}"),
+        }
+        // The remedy that the message names.
+        fs::remove_file(stored.path()).unwrap();
+        train(&config, &data(&config), &run, &mut [], &go).unwrap();
+        assert!(left(&run) == expected, "{name}");
+    }
+}

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
+use hsic::random::Stream;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::build_network;
-use hsic_bottleneck::config::TrainOptions;
+use hsic_bottleneck::config::{Numbers, TrainOptions};
 use hsic_bottleneck::dataset::{Classes, Dataset, Targets};
 use hsic_bottleneck::judge::readout::Readout;
 use hsic_bottleneck::predict::Predictor;
@@ -15,12 +16,17 @@ use tempfile::TempDir;
 use crate::{largest, points, row};
 
 fn finished(method: &str, format_epochs: u64) -> (TempDir, Run) {
+    finished_by(method, format_epochs, None)
+}
+
+fn finished_by(method: &str, format_epochs: u64, sigmas: Option<&[f64]>) -> (TempDir, Run) {
     let mut options = TrainOptions::default();
     options.objective.method = Some(method.to_owned());
     options.network.widths = Some("8,5".to_owned());
     options.training.epochs = Some(20);
     options.training.batch_size = Some(16);
     options.format.format_epochs = Some(format_epochs);
+    options.objective.sigma = sigmas.map(|sigmas| Numbers(sigmas.to_vec()));
     let (folder, config) = (tempfile::tempdir().unwrap(), options.resolve().unwrap());
     let run = Run::create(&folder.path().join("r"), &config).unwrap();
     train(&config, &points(), &run, &mut [], &AtomicBool::new(false)).unwrap();
@@ -116,4 +122,33 @@ fn a_run_that_has_not_ended_or_does_not_fit_together_is_told() {
 fn half_a_row_is_refused() {
     let (_folder, run) = finished("hsic", 0);
     drop(Predictor::open(&run).unwrap().predict(&[0.0; 9]));
+}
+
+#[test]
+fn what_is_said_of_rows_by_pieces_is_said_of_them_in_the_whole_to_the_bit() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("new.csv");
+    let mut stream = Stream::new(3, "pieces", 0);
+    let mut text = String::new();
+    // A piece of such a network, and a second one whose last task has a single row.
+    for _ in 0..80_640 + 257 {
+        let row: Vec<String> = (0..6).map(|_| format!("{:.3}", stream.normal())).collect();
+        text.push_str(&row.join(","));
+        text.push('\n');
+    }
+    std::fs::write(&path, text).unwrap();
+    for (method, format_epochs, sigmas) in
+        [("hsic", 0, None), ("backprop", 3, None), ("hsic", 3, Some(&[2.0, 5.0][..]))]
+    {
+        let (_folder, run) = finished_by(method, format_epochs, sigmas);
+        let predictor = Predictor::open(&run).unwrap();
+        let whole = predictor.predict(&predictor.read(&path).unwrap());
+        let (mut rows, mut pieces) = (0, 0);
+        for piece in predictor.pieces(&path).unwrap() {
+            let found = predictor.predict(&piece.unwrap());
+            assert!(found == whole[rows..rows + found.len()], "{method}, rows from {rows} on");
+            (rows, pieces) = (rows + found.len(), pieces + 1);
+        }
+        assert!(rows == whole.len() && pieces == 2, "{rows} rows in {pieces} pieces");
+    }
 }

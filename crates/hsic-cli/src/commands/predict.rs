@@ -3,59 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hsic_bottleneck::Error;
-use hsic_bottleneck::dataset::{DatasetError, Note, Task, image_files};
-use hsic_bottleneck::files::write_atomically;
-use hsic_bottleneck::predict::{Prediction, Predictor};
+use hsic_bottleneck::dataset::{DatasetError, Note, image_files, is_image};
+use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::args::PredictArguments;
 use crate::notes;
-use crate::predictions::{csv, csv_of_values, lines, lines_of_values, ranked};
+use crate::predictions::{Output, Printed, Told};
 use crate::printer;
-use crate::results::{Misfit, Named, Valued};
+use crate::results::{Misfit, Said};
 
-/// Files that are read at once.
-const BLOCK: usize = 256;
+/// Images that are read at once, and values that they have together, unless one has more.
+const IMAGES: usize = 256;
+const IMAGE_VALUES: usize = 1 << 22;
 
 /// What ends the command where some files did not fit and others did.
 const SOME_MISFIT: u8 = 1;
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Predictions<'a> {
-    run: &'a Path,
-    class_names: &'a [String],
-    predictions: Vec<Named<'a>>,
-    /// Files of which nothing is predicted.
-    misfits: Vec<Misfit<'a>>,
-    /// What is to be said of files: columns that were ignored, cells that were filled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<Said<'a>>,
-}
-
-/// What is to be said of a file.
-#[derive(Serialize)]
-struct Said<'a> {
-    file: &'a Path,
-    notes: &'a [Note],
-}
-
-/// What `--json` prints of a run that learned values.
-#[derive(Serialize)]
-struct Values<'a> {
-    run: &'a Path,
-    task: Task,
-    predictions: Vec<Valued<'a>>,
-    /// Files of which nothing is predicted.
-    misfits: Vec<Misfit<'a>>,
-    /// What is to be said of files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<Said<'a>>,
-}
 
 pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     let PredictArguments { run, files, top, output, force, unformatted, threads, json } = arguments;
@@ -65,72 +30,58 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     }
     let run = Run::open(&run)?;
     let threads = threads.or(run.config()?.threads);
-    let (predictor, found) = on_threads(threads, || {
+    on_threads(threads, || {
         let mut predictor = Predictor::open(&run)?;
+        let of_values = predictor.value_readout().is_some();
+        anyhow::ensure!(
+            !unformatted || !of_values,
+            "unformatted = true: expected not given for a run that learned values, which has no units of classes"
+        );
+        anyhow::ensure!(
+            top == 1 || !of_values,
+            "top = {top}: expected 1 for a run that learned values, which have no order of classes"
+        );
         if unformatted {
             predictor = predictor.unformatted()?;
         }
-        let found = predicted(&predictor, &files);
-        Ok::<_, Error>((predictor, found))
-    })??;
-    anyhow::ensure!(
-        !unformatted || predictor.value_readout().is_none(),
-        "unformatted = true: expected not given for a run that learned values, which has no units of classes"
-    );
-    anyhow::ensure!(
-        top == 1 || predictor.value_readout().is_none(),
-        "top = {top}: expected 1 for a run that learned values, which have no order of classes"
-    );
-    let names = &predictor.provenance().class_names;
-    let (mut predictions, mut values, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for (file, found) in &found {
-        match found {
-            Ok(Found { told: Told::Values(found), .. }) => {
-                values.extend(found.iter().enumerate().map(|(row, &value)| Valued { file, row, value }));
-            }
-            Ok(Found { told: Told::Classes(found), .. }) => {
-                predictions.extend(found.iter().enumerate().map(|(row, prediction)| {
-                    let (margin, next) = ranked(prediction, names, top - 1);
-                    let Prediction { class, probability, probabilities } = prediction.clone();
-                    Named { file, row, class: &names[class], probability, margin, probabilities, next }
-                }))
-            }
-            Err(error) => errors.push((file, error)),
+        let printed = match (json, &output) {
+            (true, _) => Printed::Json,
+            (false, Some(_)) => Printed::Nothing,
+            (false, None) => Printed::Lines,
+        };
+        let names = &predictor.provenance().class_names;
+        let mut told = Output::new(run.path(), names, top - 1, output.as_deref(), printed);
+        let found = predicted(&predictor, &files, &mut told)?;
+        conclude(&found, told, output.as_deref(), json)
+    })?
+}
+
+/// Says what did not fit and what is to be said of the rest, and lets the output be whole.
+fn conclude(found: &[Found], told: Output<'_>, output: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+    let mut misfits = Vec::new();
+    for Found { file, rows } in found {
+        if let Err(error) = rows {
+            misfits.push(Misfit { file, error: format!("{error:#}") });
+            printer::error(error);
         }
     }
-    let (fitting, misfitting) = (found.len() - errors.len(), errors.len());
-    let misfits = errors.iter().map(|(file, error)| Misfit { file, error: format!("{error:#}") }).collect();
-    errors.iter().for_each(|(_, error)| printer::error(error));
-    let said: Vec<Said<'_>> = found
-        .iter()
-        .filter_map(|(file, found)| Some(Said { file, notes: &found.as_ref().ok()?.notes }))
-        .filter(|said| !said.notes.is_empty())
-        .collect();
+    let mut said = Vec::new();
+    for Found { file, rows } in found {
+        if let Ok(Rows { notes, .. }) = rows
+            && !notes.is_empty()
+        {
+            said.push(Said { file, notes });
+        }
+    }
     said.iter().for_each(|said| notes::print_of(said.file, said.notes));
+    let (fitting, misfitting) = (found.len() - misfits.len(), misfits.len());
+    told.finish(fitting > 0, &misfits, &said)?;
     if fitting == 0 {
         return Ok(ExitCode::from(2));
     }
-    let of_values = predictor.value_readout().is_some();
-    if let Some(output) = &output {
-        write_atomically(output, &if of_values { csv_of_values(&values)? } else { csv(&predictions)? })?;
-    }
-    let rows = predictions.len() + values.len();
-    match (json, &output) {
-        (true, _) if of_values => {
-            printer::json(&Values {
-                run: run.path(),
-                task: Task::Regression,
-                predictions: values,
-                misfits,
-                notes: said,
-            })?;
-        }
-        (true, _) => {
-            printer::json(&Predictions { run: run.path(), class_names: names, predictions, misfits, notes: said })?
-        }
-        (false, Some(output)) => printer::line(&format!("{}: {rows} rows of {fitting} files", output.display()))?,
-        (false, None) if of_values => printer::line(&lines_of_values(&values))?,
-        (false, None) => printer::line(&lines(&predictions))?,
+    if let Some(output) = output.filter(|_| !json) {
+        let rows: usize = found.iter().flat_map(|found| &found.rows).map(|rows| rows.count).sum();
+        printer::line(&format!("{}: {rows} rows of {fitting} files", output.display()))?;
     }
     if misfitting == 0 {
         return Ok(ExitCode::SUCCESS);
@@ -139,44 +90,67 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(SOME_MISFIT))
 }
 
-/// What is found of a file.
+/// A file, and what came of it.
 struct Found {
-    told: Told,
-    /// What is to be said of its rows.
+    file: PathBuf,
+    rows: anyhow::Result<Rows>,
+}
+
+/// Rows that were predicted.
+struct Rows {
+    count: usize,
+    /// What is to be said of them.
     notes: Vec<Note>,
 }
 
-/// What a run says of the rows of a file.
-enum Told {
-    Classes(Vec<Prediction>),
-    Values(Vec<f64>),
-}
-
-impl Told {
-    fn by(predictor: &Predictor, rows: &[f32]) -> Self {
-        predictor.values(rows).map_or_else(|| Self::Classes(predictor.predict(rows)), Self::Values)
-    }
-}
-
-/// The predictions of each file, in order, or why there are none. A folder stands for the images in it.
-fn predicted(predictor: &Predictor, files: &[PathBuf]) -> Vec<(PathBuf, anyhow::Result<Found>)> {
+/// Tells the predictions of each file, in order, or why there are none. A folder stands for the images in it.
+fn predicted(predictor: &Predictor, files: &[PathBuf], told: &mut Output<'_>) -> anyhow::Result<Vec<Found>> {
     let (mut paths, mut found) = (Vec::new(), Vec::new());
     for path in files {
         match listed(path) {
             Ok(images) => paths.extend(images),
-            Err(error) => found.push((path.clone(), Err(error.into()))),
+            Err(error) => found.push(Found { file: path.clone(), rows: Err(error.into()) }),
         }
     }
-    for block in paths.chunks(BLOCK) {
-        let read: Vec<_> = block.par_iter().map(|path| predictor.read_with_notes(path)).collect();
-        for (path, rows) in block.iter().zip(read) {
-            // One file alone, so that what is said of it does not depend on the others.
-            let predict = |(rows, notes): (Vec<f32>, _)| Found { told: Told::by(predictor, &rows), notes };
-            let predictions = rows.map(predict).map_err(anyhow::Error::from);
-            found.push((path.clone(), predictions));
+    let at_once = (IMAGE_VALUES / predictor.provenance().columns()).clamp(1, IMAGES);
+    for block in paths.chunks(at_once) {
+        // One file alone, so that what is said of it does not depend on the others.
+        let images: Vec<_> = block.par_iter().map(|path| is_image(path).then(|| predictor.read(path))).collect();
+        for (path, image) in block.iter().zip(images) {
+            told.begin_file();
+            let rows = match image {
+                Some(Ok(row)) => {
+                    told.add(path, 0, Told::by(predictor, &row))?;
+                    Ok(Rows { count: 1, notes: Vec::new() })
+                }
+                Some(Err(error)) => Err(error.into()),
+                None => table(predictor, path, told)?,
+            };
+            if rows.is_err() {
+                told.drop_file()?;
+            }
+            found.push(Found { file: path.clone(), rows });
         }
     }
-    found
+    Ok(found)
+}
+
+/// Tells the predictions of a table piece by piece, or why it cannot be read. The outer error is that of the output.
+fn table(predictor: &Predictor, path: &Path, told: &mut Output<'_>) -> anyhow::Result<anyhow::Result<Rows>> {
+    let mut pieces = match predictor.pieces(path) {
+        Ok(pieces) => pieces,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let mut count = 0;
+    while let Some(piece) = pieces.next() {
+        let rows = match piece {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        told.add(path, count, Told::by(predictor, &rows))?;
+        count += rows.len() / predictor.provenance().columns();
+    }
+    Ok(Ok(Rows { count, notes: pieces.notes() }))
 }
 
 fn listed(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {

@@ -189,3 +189,46 @@ fn runs_that_are_not_finished_or_do_not_fit_together_are_told() {
     assert_snapshot!(error, @"error: r: training has not ended, expected a finished run (hsic train --resume goes on with this one)");
     assert!(!place.path("w.npz").exists());
 }
+
+#[test]
+fn a_late_fault_leaves_no_half_output() {
+    let place = Place::new();
+    place.write("flowers.csv", &flowers(300, 1, 5.0).0);
+    place.json(&format!("{TABLE} --run r --json").replace("--epochs 30", "--epochs 1"));
+    let row = |row: usize| format!("{}.5,{},0.0{}\n", row % 9, 500 + row % 90, row % 8);
+    // More rows than are predicted at a time.
+    let rows: String = (0..40_000).map(row).collect();
+    place.write("good.csv", &format!("length,width,height\n{rows}"));
+    place.write("bad.csv", &format!("length,width,height\n{rows}1,inf,2\n"));
+    let said = "error: bad.csv: row 40000, column 1 (from 0): inf, expected a finite number";
+    let exists = |name: &str| place.path(name).exists();
+
+    // What was there stays, and nothing is left beside it.
+    place.write("out.csv", "before");
+    let told = place.fails("predict r bad.csv --output out.csv --force");
+    assert!(told.starts_with(said), "{told}");
+    assert_eq!(bytes(&place.path("out.csv")), b"before");
+    place.fails("predict r bad.csv --output new.csv");
+    assert!(!exists("out.csv.part") && !exists("new.csv") && !exists("new.csv.part"));
+
+    // Of several files, the rows of the others are told, whichever comes first.
+    let good = place.run("predict r good.csv --output good-alone.csv");
+    assert_eq!(String::from_utf8(good.stdout).unwrap(), "good-alone.csv: 40000 rows of 1 files\n");
+    let alone = String::from_utf8(bytes(&place.path("good-alone.csv"))).unwrap();
+    assert_eq!(alone.lines().count(), 40_001);
+    for (files, twice) in [("bad.csv good.csv", false), ("good.csv bad.csv good.csv", true)] {
+        let output = place.run(&format!("predict r {files} --output out.csv --force"));
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let names = alone.split_once('\n').unwrap().0.len() + 1;
+        let expected = if twice { format!("{alone}{}", &alone[names..]) } else { alone.clone() };
+        assert!(bytes(&place.path("out.csv")) == expected.into_bytes(), "{files}");
+    }
+
+    // Standard output has what came before, and says what the file lacks.
+    let output = place.run("predict r bad.csv --json");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = result["predictions"].as_array().unwrap().len();
+    assert!((1..40_000).contains(&told), "{told}");
+    assert_eq!(result["misfits"][0]["error"], said.strip_prefix("error: ").unwrap());
+}

@@ -75,6 +75,12 @@ pub enum DatasetError {
         /// Why.
         fault: PackedFault,
     },
+    /// A file is another than it was when it was first looked at, a moment before.
+    #[error("{}: was changed while it was read, expected it to stay as it is for so long", path.display())]
+    ChangedMeanwhile {
+        /// The file.
+        path: PathBuf,
+    },
     /// An IDX file of another kind.
     #[error("{}: magic {found:#010x} at byte 0, expected {expected:#010x} ({kind})", path.display())]
     Magic {

@@ -13,9 +13,10 @@ use super::gzip::DEFLATE_RATIO;
 use super::layout::Layout;
 use super::notes::Note;
 use super::npz::{Archive, Member};
+use super::parted::{GrowingSums, PartedFile};
 use super::roles::ArrayNames;
 use super::store::Store;
-use super::stored::{Chosen, Element, GrowingSums, PartedFile, StoredRows};
+use super::stored::{Chosen, Element, StoredRows};
 
 /// Bytes of a file that are looked at together.
 const AT_ONCE: usize = 1 << 20;

@@ -10,6 +10,7 @@
 mod element;
 mod header;
 mod literal;
+mod pieces;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ use super::array_fault::ArrayFault;
 pub(super) use element::Entries;
 use element::EntryFault;
 use header::{Header, HeaderFault, Kind};
+pub(super) use pieces::ArrayPieces;
 
 /// An array of entries of one type.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,8 +76,14 @@ impl ByteRows {
 
 /// Reads the bytes of a `.npy` file; `path` is for messages.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Stored, DatasetError> {
+    let (header, start) = begun(path, bytes, bytes.len() as u64)?;
+    entries(path, &header, &bytes[start as usize..], 0)
+}
+
+/// The header of a file of `length` bytes that begins so, held with that length, and where the entries begin.
+fn begun(path: &Path, start: &[u8], length: u64) -> Result<(Header, u64), DatasetError> {
     let path = || path.to_owned();
-    let (Header { kind, fortran, shape }, data) = Header::read(bytes).map_err(|fault| match fault {
+    let (header, data) = Header::read(start).map_err(|fault| match fault {
         HeaderFault::Says { field, found, expected } => {
             DatasetError::NpyHeader { path: path(), field, found, expected }
         }
@@ -86,40 +94,52 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Stored, DatasetError> {
     })?;
 
     // The product is checked without the zeros, so that (2^40, 0, 2^40) does not overflow unseen.
+    let Header { kind, shape, .. } = &header;
     let count = shape.iter().filter(|&&size| size > 0).try_fold(1usize, |product, &size| product.checked_mul(size));
     let claimed = count.and_then(|count| count.checked_mul(kind.bytes())).map_or(u64::MAX, |bytes| bytes as u64);
     if shape.contains(&0) {
         return Err(DatasetError::Empty { path: path() });
     }
-    let found = data.len() as u64;
+    let begin = (start.len() - data.len()) as u64;
+    let found = length - begin;
     if found < claimed {
         return Err(DatasetError::Truncated { path: path(), what: "data", found, expected: claimed });
     }
     if found > claimed {
-        return Err(DatasetError::Trailing { path: path(), end: (bytes.len() - data.len()) as u64 + claimed });
+        return Err(DatasetError::Trailing { path: path(), end: begin + claimed });
     }
+    if matches!(kind, Kind::Record { .. }) && shape[1..].iter().any(|&size| size != 1) {
+        return Err(DatasetError::Array { path: path(), fault: ArrayFault::RecordShape { sizes: shape.clone() } });
+    }
+    Ok((header, begin))
+}
 
-    let unread = |fault| match fault {
-        EntryFault::Inexact(index, value) => DatasetError::Inexact { path: path(), index, value },
+/// The entries of an array of that header; `before` rows of the file stand before them.
+fn entries(path: &Path, header: &Header, data: &[u8], before: usize) -> Result<Stored, DatasetError> {
+    let path = || path.to_owned();
+    let Header { kind, fortran, shape } = header;
+    let unread = |fault, of_row: usize| match fault {
+        EntryFault::Inexact(index, value) => {
+            DatasetError::Inexact { path: path(), index: index + before * of_row, value }
+        }
         EntryFault::Array(fault) => DatasetError::Array { path: path(), fault },
     };
     match kind {
         Kind::Plain(element) => {
-            let entries = element.entries(data).map_err(unread)?;
-            let entries = if fortran && shape.len() > 1 { row_major(&shape, entries) } else { entries };
-            Ok(Stored::Plain(Array { shape, entries }))
+            let entries = element.entries(data).map_err(|fault| unread(fault, shape[1..].iter().product()))?;
+            let entries = if *fortran && shape.len() > 1 { row_major(shape, entries) } else { entries };
+            Ok(Stored::Plain(Array { shape: shape.clone(), entries }))
         }
         Kind::Record { fields, bytes } => {
-            if shape[1..].iter().any(|&size| size != 1) {
-                return Err(DatasetError::Array { path: path(), fault: ArrayFault::RecordShape { sizes: shape } });
-            }
-            let column = |field: header::Field| {
-                let length = field.shape.iter().product::<usize>() * field.element.bytes();
-                let of_field = data.chunks_exact(bytes).flat_map(|record| &record[field.offset..][..length]);
-                let entries = field.element.entries(&of_field.copied().collect::<Vec<u8>>()).map_err(unread)?;
-                Ok((field.name, Array { shape: [&shape[..1], &field.shape].concat(), entries }))
+            let column = |field: &header::Field| {
+                let of_row = field.shape.iter().product::<usize>();
+                let length = of_row * field.element.bytes();
+                let of_field = data.chunks_exact(*bytes).flat_map(|record| &record[field.offset..][..length]);
+                let entries = field.element.entries(&of_field.copied().collect::<Vec<u8>>());
+                let entries = entries.map_err(|fault| unread(fault, of_row))?;
+                Ok((field.name.clone(), Array { shape: [&shape[..1], &field.shape].concat(), entries }))
             };
-            fields.into_iter().map(column).collect::<Result<_, _>>().map(Stored::Records)
+            fields.iter().map(column).collect::<Result<_, _>>().map(Stored::Records)
         }
     }
 }

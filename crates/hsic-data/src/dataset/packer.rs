@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::DatasetError;
-use super::stored::{Chosen, Element, PART_BYTES, PartedFile, StoredRows};
+use super::parted::{PART_BYTES, PartedFile};
+use super::stored::{Chosen, Element, StoredRows};
 use crate::disk::{self, Opening, Output};
 
 /// A file that rows are added to.
@@ -214,7 +215,11 @@ impl AsideRows {
     ///
     /// # Panics
     /// If one of them is not below [`rows`](Self::rows), or `out` is not as long as they are.
-    pub fn read(&self, rows: impl ExactSizeIterator<Item = usize>, out: &mut [f32]) -> Result<(), DatasetError> {
+    pub fn read(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+        out: &mut [f32],
+    ) -> Result<(), DatasetError> {
         self.rows.read_floats(rows, out)
     }
 }

@@ -1,38 +1,98 @@
 //! Rows of a file as samples of a known size: images in arrays come channel by channel, wherever their channels are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::array_fault::ArrayFault;
 use super::layout::Layout;
-use super::npy::Stored;
-use super::table::{Kind, Table, Values, from_stored, kind, read_values, stored};
+use super::npy::{ArrayPieces, Stored};
+use super::table::{Kind, Table, Values, from_stored, kind, of_numbers, stored, tabs};
+use super::tables::outline::{Outline, TextPieces};
+use super::tables::raw::Known;
+use super::tables::text::Text;
 use super::{DatasetError, Shape};
 
-/// [`read_values`], for samples of sizes `shape`. Where those are images, an array of images has its rows channel by channel
-/// (n x height x width, n x height x width x channels or n x channels x height x width); one of two dimensions is taken to
-/// have them so.
-///
-/// # Errors
-/// Those of [`read_values`]; `Array` for images of other sizes.
-pub fn read_samples(path: &Path, shape: Shape) -> Result<(Table, Values), DatasetError> {
-    if !matches!(kind(path), Some(Kind::Npy | Kind::Npz)) {
-        return read_values(path);
-    }
-    let (place, content) = stored(path)?;
-    let images = shape.channels > 1 || shape.height > 1;
-    let layout = match &content {
-        Stored::Plain(array) if images => Layout::of(&array.shape),
-        _ => None,
-    };
-    let (mut table, values) = from_stored(&place, content)?;
-    if let Some(layout) = layout {
-        if layout.shape != shape {
-            let fault = ArrayFault::Sizes { found: layout.shape, expected: shape };
+/// The rows of a file as samples of sizes `shape`, some at a time. Where those are images, an array of images has its rows channel
+/// by channel (n x height x width, n x height x width x channels or n x channels x height x width); one of two dimensions is taken
+/// to have them so.
+pub(crate) struct SamplePieces {
+    /// The file, or its place in an archive.
+    place: PathBuf,
+    rows: Rows,
+    layout: Option<Layout>,
+}
+
+/// Rows, some at a time.
+enum Rows {
+    Text(TextPieces<'static>),
+    Arrays(ArrayPieces),
+    /// What is read whole.
+    Whole(Option<Stored>),
+}
+
+impl SamplePieces {
+    /// Opens a file; a text is looked at as a whole.
+    ///
+    /// # Errors
+    /// Those of [`read_table`](super::read_table); `Array` for images of other sizes.
+    pub(crate) fn open(path: &Path, shape: Shape) -> Result<Self, DatasetError> {
+        let kind = kind(path);
+        if kind == Some(Kind::Text) {
+            let text = Text::open(path, None, tabs(path))?;
+            let rows = Rows::Text(TextPieces::of(&text, Outline::of(&text, Known::default())?)?);
+            return Ok(Self { place: path.to_owned(), rows, layout: None });
+        }
+        let arrays = if kind == Some(Kind::Npy) { ArrayPieces::open(path)? } else { None };
+        let (place, rows) = match arrays {
+            Some(pieces) => (path.to_owned(), Rows::Arrays(pieces)),
+            None => {
+                let (place, content) = stored(path)?;
+                (place, Rows::Whole(Some(content)))
+            }
+        };
+        let sizes = match &rows {
+            Rows::Arrays(pieces) => pieces.shape(),
+            Rows::Whole(Some(Stored::Plain(array))) if kind != Some(Kind::Parquet) => &array.shape,
+            _ => &[],
+        };
+        let images = shape.channels > 1 || shape.height > 1;
+        let layout = if images { Layout::of(sizes) } else { None };
+        if let Some(found) = layout.map(|layout| layout.shape).filter(|found| *found != shape) {
+            let fault = ArrayFault::Sizes { found, expected: shape };
             return Err(DatasetError::Array { path: place, fault });
         }
-        table.values = layout.planar(table.values).into_owned();
+        Ok(Self { place, rows, layout })
     }
-    Ok((table, values))
+
+    /// The next rows, `most` at the most, and how the file stores them; `None` when all have come.
+    ///
+    /// # Errors
+    /// Those of [`read_table`](super::read_table).
+    pub(crate) fn next(&mut self, most: usize) -> Result<Option<(Table, Values)>, DatasetError> {
+        let (first, content) = match &mut self.rows {
+            Rows::Text(pieces) => {
+                let Some(table) = pieces.next(most)? else { return Ok(None) };
+                return Ok(Some((of_numbers(&self.place, &table, None)?, Values::Text)));
+            }
+            Rows::Arrays(pieces) => match pieces.next(most)? {
+                Some(piece) => piece,
+                None => return Ok(None),
+            },
+            Rows::Whole(content) => match content.take() {
+                Some(content) => (0, content),
+                None => return Ok(None),
+            },
+        };
+        let (mut table, values) = from_stored(&self.place, content).map_err(|error| match error {
+            DatasetError::NotFinite { path, row, column, value } => {
+                DatasetError::NotFinite { path, row: first + row, column, value }
+            }
+            error => error,
+        })?;
+        if let Some(layout) = self.layout {
+            table.values = layout.planar(table.values).into_owned();
+        }
+        Ok(Some((table, values)))
+    }
 }
 
 #[cfg(test)]
@@ -51,8 +111,8 @@ mod tests {
         let path = folder.path().join("x.npy");
         let read = |sizes: &str, data: &[u8], [channels, height, width]: [usize; 3]| {
             std::fs::write(&path, npy(sizes, data)).unwrap();
-            let read = read_samples(&path, Shape { channels, height, width });
-            read.map(|(table, _)| table.values)
+            let read = SamplePieces::open(&path, Shape { channels, height, width });
+            read.map(|mut pieces| pieces.next(usize::MAX).unwrap().unwrap().0.values)
                 .map_err(|error| error.to_string().split_once(": ").unwrap().1.to_owned())
         };
         // One image of 3 x 4 pixels of two colors: 10 times the color and the pixel.

@@ -157,7 +157,7 @@ mod tests {
         let text = format!("{names}\n{text}");
         let path = Path::new("t.csv");
         let table =
-            RawTable::of_text(path, &Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap();
+            RawTable::of_text(&Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap();
         let columns = table.names.len();
         notes(&table, columns - 1, &vec![false; columns])
     }

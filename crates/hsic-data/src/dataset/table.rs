@@ -127,7 +127,7 @@ pub fn read_values(path: &Path) -> Result<(Table, Values), DatasetError> {
 /// The numbers of a text.
 pub(super) fn of_text(path: &Path, bytes: &[u8]) -> Result<Table, DatasetError> {
     let text = Text::of(path, bytes, None, tabs(path))?;
-    of_numbers(path, &RawTable::of_text(path, &text, Known::default())?, None)
+    of_numbers(path, &RawTable::of_text(&text, Known::default())?, None)
 }
 
 /// The numbers of a table, all columns but one, row by row.
@@ -166,7 +166,7 @@ pub(super) fn of_numbers(path: &Path, table: &RawTable, left_out: Option<usize>)
     }
     let values: Vec<f64> = (0..table.rows).flat_map(|row| numbers.iter().map(move |cells| cells.get(row))).collect();
     if let Some(i) = values.iter().position(|value| !value.is_finite()) {
-        let (row, column) = (i / columns.len(), columns[i % columns.len()]);
+        let (row, column) = (table.file_row(i / columns.len()), columns[i % columns.len()]);
         return Err(DatasetError::NotFinite { path: path.to_owned(), row, column, value: values[i] });
     }
     let names = columns.iter().map(|&column| table.names[column].clone()).collect();

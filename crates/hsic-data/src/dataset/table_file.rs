@@ -244,7 +244,7 @@ impl Reading<'_> {
             texts: Some(&texts),
             early,
         };
-        self.table(path, RawTable::of_text(path, &text, known)?)
+        self.table(path, RawTable::of_text(&text, known)?)
     }
 
     fn stored(&self, path: &Path, stored: Stored) -> Result<(Labeled, Option<Labeled>, Vec<Note>), DatasetError> {

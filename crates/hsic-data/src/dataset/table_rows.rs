@@ -7,57 +7,125 @@ use super::columns::Columns;
 use super::encoding::Encoding;
 use super::error::DatasetError;
 use super::notes::Note;
-use super::npy;
-use super::standard_input::text_bytes;
+use super::npy::{ArrayPieces, Stored};
 use super::standardization::Standardization;
 use super::table::{Kind, kind, stored, tabs};
 use super::table_file::expected;
 use super::tables::header::Header;
-use super::tables::matching::{matched, texts};
-use super::tables::raw::{Known, RawTable, Texts};
+use super::tables::matching::{Matched, matched, texts};
+use super::tables::outline::{Outline, TextPieces};
+use super::tables::raw::{Known, RawTable};
 use super::tables::text::{Text, TextEncoding};
-use super::tables::values::Encoded;
+use super::tables::values::{Encoded, Strange};
 
-/// The rows of a file as a network takes them that was trained on columns of that encoding: rows x values, and what is to be
-/// said of them. Labels that stand in the file under the name that they had in training are ignored.
-///
-/// # Errors
-/// Whatever is wrong with the file; `Table` if it lacks a column.
-pub fn read_columns(
-    path: &Path,
-    encoding: &Encoding,
-    standardization: Option<&Standardization>,
-    header: Header,
-    text_encoding: Option<TextEncoding>,
-) -> Result<(Vec<f32>, Vec<Note>), DatasetError> {
-    let label = |table: &RawTable| {
-        let both = encoding.named && table.named.is_some();
-        both.then(|| table.names.iter().position(|name| *name == encoding.label.name)).flatten()
-    };
-    let texts = |table: &RawTable| texts(encoding, table, label(table));
-    let expected = if encoding.named { expected(encoding) } else { Vec::new() };
-    let (place, table) = match kind(path) {
-        Some(Kind::Text) => {
-            let bytes = text_bytes(path)?;
-            let text = Text::of(path, &bytes, text_encoding, tabs(path))?;
-            let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
-            (path.to_owned(), RawTable::of_text(path, &text, known)?)
-        }
-        _ => {
-            let (place, content) = stored(path)?;
-            of_stored(place, content, &texts)?
-        }
-    };
-    let found = matched(encoding, &table, label(&table));
-    let found = found.map_err(|fault| DatasetError::Table { path: place.clone(), fault })?;
-    let encoded = Encoded::of(&place, &table, encoding, &found.places)?;
-    let rows: Vec<usize> = (0..table.rows).collect();
-    let samples = encoded.samples(&rows, standardization)?;
-    Ok((samples, found.notes.into_iter().chain(encoded.notes(&rows)).collect()))
+/// The rows of a file as a network takes them that was trained on columns of that encoding, some at a time. Labels that stand in
+/// the file under the name that they had in training are ignored.
+pub(crate) struct ColumnPieces<'e> {
+    encoding: &'e Encoding,
+    standardization: Option<&'e Standardization>,
+    /// The file, or its place in an archive.
+    place: PathBuf,
+    tables: Tables,
+    /// Where the columns are; unknown before the first rows of what is no text.
+    found: Option<Matched>,
+    strange: Strange,
 }
 
-fn of_stored(place: PathBuf, stored: npy::Stored, texts: Texts<'_>) -> Result<(PathBuf, RawTable), DatasetError> {
-    let wrong = |fault: ArrayFault| DatasetError::Array { path: place.clone(), fault };
-    let table = RawTable::of_columns(&place, &Columns::of(stored).map_err(wrong)?, Some(texts))?;
-    Ok((place, table))
+/// Tables with some rows each.
+enum Tables {
+    Text(TextPieces<'static>),
+    Arrays(ArrayPieces),
+    /// What is read whole.
+    Whole(Option<Stored>),
+}
+
+impl<'e> ColumnPieces<'e> {
+    /// Opens a file; a text is looked at as a whole.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file; `Table` if it lacks a column.
+    pub(crate) fn open(
+        path: &Path,
+        encoding: &'e Encoding,
+        standardization: Option<&'e Standardization>,
+        header: Header,
+        text_encoding: Option<TextEncoding>,
+    ) -> Result<Self, DatasetError> {
+        let mut place = path.to_owned();
+        let mut found = None;
+        let tables = match kind(path) {
+            Some(Kind::Text) => {
+                let text = Text::open(path, text_encoding, tabs(path))?;
+                let texts = |table: &RawTable| texts(encoding, table, label(encoding, table));
+                let expected = if encoding.named { expected(encoding) } else { Vec::new() };
+                let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
+                let outline = Outline::of(&text, known)?;
+                found = Some(places(path, encoding, outline.names())?);
+                Tables::Text(TextPieces::of(&text, outline)?)
+            }
+            Some(Kind::Npy) if let Some(pieces) = ArrayPieces::open(path)? => Tables::Arrays(pieces),
+            _ => {
+                let (of, content) = stored(path)?;
+                place = of;
+                Tables::Whole(Some(content))
+            }
+        };
+        Ok(Self { encoding, standardization, place, tables, found, strange: Strange::default() })
+    }
+
+    /// The next rows, `most` at the most: rows x values; `None` when all have come.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the rows.
+    pub(crate) fn next(&mut self, most: usize) -> Result<Option<Vec<f32>>, DatasetError> {
+        let table = match &mut self.tables {
+            Tables::Text(pieces) => pieces.next(most)?,
+            Tables::Arrays(pieces) => match pieces.next(most)? {
+                Some((first, content)) => {
+                    let mut table = of_stored(&self.place, content, self.encoding)?;
+                    table.kept = Some((first..first + table.rows).collect());
+                    Some(table)
+                }
+                None => None,
+            },
+            Tables::Whole(content) => match content.take() {
+                Some(content) => Some(of_stored(&self.place, content, self.encoding)?),
+                None => None,
+            },
+        };
+        let Some(table) = table else { return Ok(None) };
+        let found = match &mut self.found {
+            Some(found) => found,
+            unknown => unknown.insert(places(&self.place, self.encoding, &table)?),
+        };
+        let encoded = Encoded::of(&self.place, &table, self.encoding, &found.places)?;
+        let rows: Vec<usize> = (0..table.rows).collect();
+        let samples = encoded.samples(&rows, self.standardization)?;
+        encoded.count(&rows, &mut self.strange);
+        Ok(Some(samples))
+    }
+
+    /// What is to be said of the rows that came.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let found = self.found.iter().flat_map(|found| found.notes.iter().cloned());
+        found.chain(self.strange.notes()).collect()
+    }
+}
+
+/// The column of labels that a file is known to have.
+fn label(encoding: &Encoding, table: &RawTable) -> Option<usize> {
+    let both = encoding.named && table.named.is_some();
+    both.then(|| table.names.iter().position(|name| *name == encoding.label.name)).flatten()
+}
+
+/// Where the columns of the encoding are.
+fn places(path: &Path, encoding: &Encoding, table: &RawTable) -> Result<Matched, DatasetError> {
+    let found = matched(encoding, table, label(encoding, table));
+    found.map_err(|fault| DatasetError::Table { path: path.to_owned(), fault })
+}
+
+fn of_stored(place: &Path, stored: Stored, encoding: &Encoding) -> Result<RawTable, DatasetError> {
+    let wrong = |fault: ArrayFault| DatasetError::Array { path: place.to_owned(), fault };
+    let texts = |table: &RawTable| texts(encoding, table, label(encoding, table));
+    RawTable::of_columns(place, &Columns::of(stored).map_err(wrong)?, Some(&texts))
 }

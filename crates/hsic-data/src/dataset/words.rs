@@ -50,7 +50,7 @@ pub fn read_words(path: &Path, columns: WordColumns) -> Result<Coded, DatasetErr
 fn of_text(path: &Path, rule: WordColumns) -> Result<Coded, DatasetError> {
     let bytes = text_bytes(path)?;
     let text = Text::of(path, &bytes, None, tabs(path))?;
-    let raw = RawTable::of_text(path, &text, Known::default())?;
+    let raw = RawTable::of_text(&text, Known::default())?;
     let (mut all, mut words) = (Vec::new(), Vec::new());
     for (index, RawColumn { cells, gap, word }) in raw.columns.iter().enumerate() {
         let place = |place: &Place| (path.to_owned(), place.line, index + 1, place.text.clone());

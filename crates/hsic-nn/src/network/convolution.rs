@@ -296,6 +296,13 @@ impl<T: Scalar, F: Fn(&mut dyn FnMut(Place))> WithSimd for Sweep<'_, T, F> {
     }
 }
 
+/// Whether so many entries from a pointer on are entries of a slice.
+fn lies_in<T>(slice: &[T], from: *const T, count: usize) -> bool {
+    let (range, from) = (slice.as_ptr_range(), from.addr());
+    let end = from.checked_add(count * size_of::<T>());
+    range.start.addr() <= from && end.is_some_and(|end| end <= range.end.addr())
+}
+
 /// One tile of R rows.
 struct Run<'a, T, const R: usize> {
     walk: Walk,
@@ -318,6 +325,8 @@ impl<T: Scalar, const R: usize> WithSimd for Run<'_, T, R> {
         let end = |steps: [usize; 3]| (0..3).map(|i| (walk.counts[i] - 1) * steps[i]).sum::<usize>();
         assert!(place.a + (R - 1) * walk.row + end(walk.a) < a.len(), "a holds the last row");
         assert!(place.b + end(walk.b) + VECTORS * lanes <= b.len(), "b holds the last vectors");
+        // Debug builds hold every pointer with its slice where it is formed.
+        let (all_a, all_b) = (a, b);
         let context = T::simd_ctx(simd);
         let zero = T::simd_splat(&context, &T::ZERO);
         let mut sums = [[zero; VECTORS]; MOST_ROWS];
@@ -328,12 +337,14 @@ impl<T: Scalar, const R: usize> WithSimd for Run<'_, T, R> {
                 // SAFETY: as above.
                 let mut b = unsafe { b.as_ptr().add(place.b + i * walk.b[0] + j * walk.b[1]) };
                 for _ in 0..walk.counts[2] {
+                    debug_assert!(lies_in(all_b, b, VECTORS * lanes), "vectors beyond b");
                     // SAFETY: as above; vectors are plain data and are read unaligned.
                     let vectors: [T::SimdVec<S>; VECTORS] =
                         std::array::from_fn(|v| unsafe { b.add(v * lanes).cast::<T::SimdVec<S>>().read_unaligned() });
                     macro_rules! rows {
                         ($($r:literal)*) => {$(
                             if $r < R {
+                                debug_assert!(lies_in(all_a, a.wrapping_add($r * walk.row), 1), "row {} beyond a", $r);
                                 // SAFETY: as above.
                                 let value = T::simd_splat(&context, unsafe { &*a.add($r * walk.row) });
                                 for (sum, &vector) in sums[$r].iter_mut().zip(&vectors) {
@@ -365,142 +376,4 @@ impl<T: Scalar, const R: usize> WithSimd for Run<'_, T, R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hsic::random::Stream;
-
-    use super::*;
-
-    /// The definition, in plain loops: out[y, x, o] = sum of image[y s + i - p, x s + j - p, c] w[i, j, c, o].
-    fn reference(g: &Geometry, image: &[f64], w: &[f64], mut visit: impl FnMut(usize, usize, usize)) -> Vec<f64> {
-        let mut out = vec![0.0; g.out_len()];
-        for y in 0..g.out_height() {
-            for x in 0..g.out_width() {
-                for (i, j) in (0..g.kernel).flat_map(|i| (0..g.kernel).map(move |j| (i, j))) {
-                    let (line, pixel) =
-                        ((y * g.stride + i).wrapping_sub(g.padding), (x * g.stride + j).wrapping_sub(g.padding));
-                    if line >= g.height || pixel >= g.width {
-                        continue;
-                    }
-                    for c in 0..g.channels {
-                        for o in 0..g.outputs {
-                            let (from, weight, to) = (
-                                (line * g.width + pixel) * g.channels + c,
-                                ((i * g.kernel + j) * g.channels + c) * g.outputs + o,
-                                (y * g.out_width() + x) * g.outputs + o,
-                            );
-                            out[to] += image[from] * w[weight];
-                            visit(from, weight, to);
-                        }
-                    }
-                }
-            }
-        }
-        out
-    }
-
-    fn cases() -> Vec<Geometry> {
-        let case = |height, width, channels, outputs, kernel, stride, padding| Geometry {
-            height,
-            width,
-            channels,
-            outputs,
-            kernel,
-            stride,
-            padding,
-        };
-        vec![
-            case(6, 5, 3, 4, 3, 1, 1),
-            case(5, 7, 2, 33, 3, 1, 1),
-            case(9, 33, 1, 16, 5, 1, 2),
-            case(11, 12, 3, 10, 5, 2, 0),
-            case(12, 12, 5, 40, 5, 1, 0),
-            case(4, 4, 7, 6, 1, 1, 0),
-            case(8, 8, 2, 3, 3, 2, 1),
-            case(2, 2, 3, 70, 3, 1, 1),
-        ]
-    }
-
-    fn random(len: usize, index: u64) -> Vec<f64> {
-        let mut stream = Stream::new(5, "convolution", index);
-        (0..len).map(|_| stream.normal()).collect()
-    }
-
-    #[track_caller]
-    fn close(left: &[f64], right: &[f64], case: &Geometry) {
-        assert_eq!(left.len(), right.len());
-        for (i, (l, r)) in left.iter().zip(right).enumerate() {
-            // Sums of at most 600 products of order 1 in double precision.
-            assert!((l - r).abs() < 1e-11, "{case:?} {i}: {l} {r}");
-        }
-    }
-
-    #[test]
-    fn outputs_and_gradients_are_those_of_the_definition() {
-        for g in cases() {
-            let images = 3;
-            let size = g.height * g.width * g.channels;
-            let (x, w, v) =
-                (random(images * size, 0), random(g.depth() * g.outputs, 1), random(images * g.out_len(), 2));
-            let (mut dx, mut dw, mut out) = (vec![0.0; x.len()], vec![0.0; w.len()], Vec::new());
-            for (image, (x, v)) in x.chunks(size).zip(v.chunks(g.out_len())).enumerate() {
-                out.extend(reference(&g, x, &w, |from, weight, to| {
-                    dx[image * size + from] += v[to] * w[weight];
-                    dw[weight] += v[to] * x[from];
-                }));
-            }
-
-            let mut padded = vec![f64::NAN; images * g.padded()];
-            for (image, padded) in x.chunks(size).zip(padded.chunks_mut(g.padded())) {
-                g.pad(image, false, padded);
-            }
-            let mut packed = vec![f64::NAN; g.depth() * g.lanes::<f64>()];
-            g.pack(&w, &mut packed);
-            let mut found = vec![f64::NAN; images * g.out_len()];
-            g.forward(images, &padded, &packed, &mut found);
-            close(&found, &out, &g);
-
-            let lanes = g.lanes::<f64>();
-            let mut spread = vec![0.0; images * g.out_height() * g.out_width() * lanes];
-            for (to, from) in spread.chunks_mut(lanes).zip(v.chunks(g.outputs)) {
-                to[..g.outputs].copy_from_slice(from);
-            }
-            let mut found = vec![0.0; w.len()];
-            g.weight_gradient(images, &padded, &spread, &mut found);
-            close(&found, &dw, &g);
-
-            let t = g.transposed();
-            let mut reversed = vec![0.0; w.len()];
-            g.transpose_weights(&w, &mut reversed);
-            let mut packed = vec![f64::NAN; t.depth() * t.lanes::<f64>()];
-            t.pack(&reversed, &mut packed);
-            for (v, dx) in v.chunks(g.out_len()).zip(dx.chunks(size)) {
-                let mut apart = vec![0.0; t.height * t.width * t.channels];
-                for (index, pixel) in v.chunks(g.outputs).enumerate() {
-                    let (y, x) = (index / g.out_width() * g.stride, index % g.out_width() * g.stride);
-                    apart[(y * t.width + x) * t.channels..][..t.channels].copy_from_slice(pixel);
-                }
-                let mut bordered = vec![f64::NAN; t.padded()];
-                t.pad(&apart, false, &mut bordered);
-                let mut whole = vec![f64::NAN; t.out_len()];
-                t.forward(1, &bordered, &packed, &mut whole);
-                // Lines and columns that no window reached have no gradient.
-                let mut all = vec![0.0; g.padded()];
-                let line = (g.width + 2 * g.padding) * g.channels;
-                for (y, from) in whole.chunks(t.out_width() * t.outputs).enumerate() {
-                    all[y * line..][..from.len()].copy_from_slice(from);
-                }
-                let mut found = vec![f64::NAN; size];
-                g.unpad(&all, &mut found);
-                close(&found, dx, &g);
-            }
-        }
-    }
-
-    #[test]
-    fn planar_images_are_turned_while_they_are_padded() {
-        let g = Geometry { height: 1, width: 2, channels: 3, outputs: 1, kernel: 1, stride: 1, padding: 0 };
-        let mut padded = [0.0; 6];
-        g.pad(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], true, &mut padded);
-        assert_eq!(padded, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
-    }
-}
+mod tests;

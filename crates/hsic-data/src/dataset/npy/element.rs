@@ -55,6 +55,11 @@ impl Element {
         self.kind == Kind::Unsigned && self.bytes == 1
     }
 
+    /// Whether entries are strings.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self.kind, Kind::Letters | Kind::Text)
+    }
+
     /// The type that NumPy writes so, such as `<f8`.
     pub(super) fn named(descr: &str) -> Result<Self, ArrayFault> {
         let wrong = |kind, remedy| ArrayFault::Type { found: descr.to_owned(), kind, remedy };

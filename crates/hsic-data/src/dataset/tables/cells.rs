@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::number::{Decimal, digits, is_missing, is_missing_number, read};
+
 /// Most words of which a column of a data set keeps the text: more are neither classes nor features.
 pub(crate) const MOST_WORDS: usize = 1 << 16;
 
@@ -237,6 +239,38 @@ impl Cells {
         match self {
             Self::Numbers(numbers) => numbers.get(row).is_nan(),
             Self::Words(words) => words.get(row).is_none(),
+        }
+    }
+}
+
+/// Cells as they come.
+pub(super) enum CellReader {
+    Numbers(Decimal, Numbers),
+    /// Words, and whether all are, whatever they say.
+    Words(WordBuilder, bool),
+}
+
+impl CellReader {
+    pub(super) fn words(early: bool, rows: usize) -> Self {
+        Self::Words(WordBuilder::with_capacity(Some(MOST_WORDS + 1), rows), early)
+    }
+
+    pub(super) fn push(&mut self, cell: &str) {
+        match self {
+            // That every cell is a number or missing has been seen.
+            Self::Numbers(decimal, numbers) => {
+                let other = || if is_missing_number(cell) { None } else { read(cell, *decimal) };
+                numbers.push(digits(cell).or_else(other).unwrap_or(f64::NAN));
+            }
+            Self::Words(words, true) => words.push(Some(cell).filter(|cell| !cell.is_empty())),
+            Self::Words(words, false) => words.push(Some(cell).filter(|cell| !is_missing(cell))),
+        }
+    }
+
+    pub(super) fn finish(self) -> Cells {
+        match self {
+            Self::Numbers(_, numbers) => Cells::Numbers(numbers),
+            Self::Words(words, _) => Cells::Words(words.finish()),
         }
     }
 }

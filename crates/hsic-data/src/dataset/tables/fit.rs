@@ -117,7 +117,7 @@ mod tests {
     fn of(text: &str, rows: &[usize]) -> Result<Encoding, String> {
         let path = Path::new("t.csv");
         let table =
-            RawTable::of_text(path, &Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap();
+            RawTable::of_text(&Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap();
         let label = table.names.len() - 1;
         let none = vec![false; table.names.len()];
         fit(path, &table, label, &none, rows).map_err(|error| error.to_string())

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::cells::{Cells, MOST_WORDS, Numbers, WordBuilder};
-use super::header::{Header, Named, named};
+use super::cells::{CellReader, Cells, Numbers, WordBuilder};
+use super::header::{Header, Named};
 use super::look::{Evidence, Kind, Look};
-use super::number::{Decimal, digits, is_missing, is_missing_number, read};
-use super::text::Text;
 use crate::dataset::columns::{Columns, MOST_COLUMNS};
 use crate::dataset::error::DatasetError;
 use crate::dataset::npy::Entries;
@@ -46,7 +44,7 @@ pub(crate) struct RawTable {
 }
 
 /// Checks how many columns there are: each has a name and takes half a kilobyte, however few rows there are.
-fn check_columns(columns: usize) -> Result<(), TableFault> {
+pub(super) fn check_columns(columns: usize) -> Result<(), TableFault> {
     if columns > MOST_COLUMNS { Err(TableFault::Wide { columns, most: MOST_COLUMNS }) } else { Ok(()) }
 }
 
@@ -73,101 +71,6 @@ impl RawTable {
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         let named = || self.names.iter().position(|known| known == name);
         named().or_else(|| name.parse().ok().filter(|&index| index < self.names.len()))
-    }
-
-    /// Reads a text twice: what its columns hold, then their cells.
-    ///
-    /// # Errors
-    /// `Empty`; `Table` for rows of several lengths and for numbers that could be read in two ways.
-    pub(crate) fn of_text(path: &Path, text: &Text<'_>, known: Known<'_>) -> Result<Self, DatasetError> {
-        let wrong = |fault| DatasetError::Table { path: path.to_owned(), fault };
-        let mut first: Option<(usize, Vec<String>)> = None;
-        let (mut looks, mut again, mut short) = (Vec::<Look>::new(), Vec::<bool>::new(), false);
-        let mut lines = 0;
-        text.records(path, |byte, record| {
-            lines += 1;
-            let Some((_, names)) = &mut first else {
-                check_columns(record.len()).map_err(wrong)?;
-                first = Some((byte, record.iter().map(str::to_owned).collect()));
-                return Ok(());
-            };
-            if looks.is_empty() {
-                // R leaves out the name of the rows' names.
-                if names.len() + 1 == record.len()
-                    && known.header != Header::No
-                    && names.iter().all(|name| read(name, Decimal::Point).is_none())
-                {
-                    short = true;
-                    names.insert(0, String::new());
-                }
-                looks = vec![Look::default(); names.len()];
-                again = vec![false; names.len()];
-            }
-            if record.len() != names.len() {
-                let (line, found, expected) = (text.line(byte), record.len(), names.len() - usize::from(short));
-                return Err(wrong(TableFault::Ragged { line, found, expected }));
-            }
-            for (column, cell) in record.iter().enumerate() {
-                looks[column].add(byte, cell);
-                again[column] |= cell == names[column];
-            }
-            Ok(())
-        })?;
-        let Some((byte, first)) = first else { return Err(DatasetError::Empty { path: path.to_owned() }) };
-        let cells: Vec<&str> = first.iter().map(String::as_str).collect();
-        looks.resize(cells.len(), Look::default());
-        again.resize(cells.len(), false);
-        let named = match known.header {
-            _ if short => Some(Named::Plainly),
-            Header::Yes => Some(Named::Plainly),
-            Header::No => None,
-            Header::Auto => named(&cells, &looks, &again, known.expected, known.label)
-                .filter(|&named| !known.early || named == Named::Plainly),
-        };
-        if named.is_none() {
-            looks.iter_mut().zip(&cells).for_each(|(look, cell)| look.add_first(byte, cell));
-        }
-        let names = match named {
-            Some(_) => distinct(first),
-            None => (0..first.len()).map(unnamed).collect(),
-        };
-        let mut table = Self { names, named, columns: Vec::new(), rows: 0, kept: None };
-        let texts = known.texts.map_or_else(Vec::new, |texts| texts(&table));
-        let evidence = looks.iter().map(Look::evidence).fold(Evidence::default(), Evidence::and);
-        let mut readers = Vec::with_capacity(looks.len());
-        for (column, look) in looks.iter().enumerate() {
-            let kind = look.kind(text.separator, evidence);
-            readers.push(match kind {
-                _ if texts.contains(&column) => CellReader::words(known.early, lines),
-                Kind::Numbers(decimal) => CellReader::Numbers(decimal, Numbers::with_capacity(lines)),
-                Kind::Words { .. } => CellReader::words(known.early, lines),
-                Kind::Ambiguous(byte, number) => {
-                    let line = text.line(byte);
-                    return Err(wrong(TableFault::Ambiguous { line, column: column + 1, text: number }));
-                }
-            });
-        }
-        let mut skip = named.is_some();
-        text.records(path, |_, record| {
-            if !std::mem::take(&mut skip) {
-                record.iter().zip(&mut readers).for_each(|(cell, reader)| reader.push(cell));
-            }
-            Ok(())
-        })?;
-        let place = |(byte, text_of): (usize, String)| Place { line: text.line(byte), text: text_of };
-        let column = |(reader, look): (CellReader, Look)| {
-            let word = match look.kind(text.separator, evidence) {
-                Kind::Words { first, numbers } => first.map(|first| (place(first), numbers, look.filled)),
-                _ => None,
-            };
-            RawColumn { cells: reader.finish(), gap: look.gap.map(place), word }
-        };
-        table.columns = readers.into_iter().zip(looks).map(column).collect();
-        table.rows = table.columns.first().map_or(0, |column| column.cells.len());
-        if table.rows == 0 {
-            return Err(DatasetError::Empty { path: path.to_owned() });
-        }
-        Ok(table)
     }
 
     /// The columns of arrays. Strings that all are numbers are read as such.
@@ -230,38 +133,6 @@ impl RawTable {
     }
 }
 
-/// Cells as they come.
-enum CellReader {
-    Numbers(Decimal, Numbers),
-    /// Words, and whether all are, whatever they say.
-    Words(WordBuilder, bool),
-}
-
-impl CellReader {
-    fn words(early: bool, rows: usize) -> Self {
-        Self::Words(WordBuilder::with_capacity(Some(MOST_WORDS + 1), rows), early)
-    }
-
-    fn push(&mut self, cell: &str) {
-        match self {
-            // That every cell is a number or missing has been seen.
-            Self::Numbers(decimal, numbers) => {
-                let other = || if is_missing_number(cell) { None } else { read(cell, *decimal) };
-                numbers.push(digits(cell).or_else(other).unwrap_or(f64::NAN));
-            }
-            Self::Words(words, true) => words.push(Some(cell).filter(|cell| !cell.is_empty())),
-            Self::Words(words, false) => words.push(Some(cell).filter(|cell| !is_missing(cell))),
-        }
-    }
-
-    fn finish(self) -> Cells {
-        match self {
-            Self::Numbers(_, numbers) => Cells::Numbers(numbers),
-            Self::Words(words, _) => Cells::Words(words.finish()),
-        }
-    }
-}
-
 fn plain_column(numbers: Numbers) -> RawColumn {
     let cells = Cells::Numbers(numbers);
     let gap = (0..cells.len()).find(|&row| cells.is_gap(row));
@@ -291,7 +162,7 @@ pub(crate) fn unnamed(index: usize) -> String {
 }
 
 /// Names, each once: a second `a` is `a.1`, as pandas calls it.
-fn distinct(names: Vec<String>) -> Vec<String> {
+pub(super) fn distinct(names: Vec<String>) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut all = Vec::with_capacity(names.len());
     for (index, name) in names.into_iter().enumerate() {
@@ -311,6 +182,7 @@ fn distinct(names: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::tables::text::Text;
 
     fn table(text: &str) -> Result<RawTable, String> {
         known(text, Known::default())
@@ -319,7 +191,7 @@ mod tests {
     fn known(text: &str, known: Known<'_>) -> Result<RawTable, String> {
         let path = Path::new("t.csv");
         let text = Text::of(path, text.as_bytes(), None, false).unwrap();
-        RawTable::of_text(path, &text, known).map_err(|error| error.to_string())
+        RawTable::of_text(&text, known).map_err(|error| error.to_string())
     }
 
     fn numbers(table: &RawTable, column: usize) -> Vec<f64> {

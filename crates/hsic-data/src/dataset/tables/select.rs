@@ -149,7 +149,7 @@ mod tests {
 
     fn table(text: &str) -> RawTable {
         let path = Path::new("t.csv");
-        RawTable::of_text(path, &Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap()
+        RawTable::of_text(&Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap()
     }
 
     fn list(text: &str) -> ColumnList {

@@ -18,6 +18,35 @@ pub(crate) struct Encoded<'t> {
     columns: Vec<(&'t SourceColumn, usize)>,
 }
 
+/// What an encoding does not know of rows that it was not found out from.
+#[derive(Debug, Default)]
+pub(crate) struct Strange {
+    columns: Vec<StrangeColumn>,
+}
+
+#[derive(Debug, Default)]
+struct StrangeColumn {
+    name: String,
+    /// Gaps, if the training part had none.
+    gaps: usize,
+    /// Cells of words that the training part did not have, and the first of these.
+    unknown: usize,
+    example: String,
+}
+
+impl Strange {
+    /// What is to be said of it.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let gaps = self.columns.iter().filter(|column| column.gaps > 0);
+        let gaps: Vec<_> = gaps.map(|column| (column.name.clone(), column.gaps)).collect();
+        let unknown = self.columns.iter().filter(|column| column.unknown > 0);
+        let unknown: Vec<_> =
+            unknown.map(|column| (column.name.clone(), column.unknown, column.example.clone())).collect();
+        let gaps = (!gaps.is_empty()).then_some(Note::GapsElsewhere { columns: gaps });
+        gaps.into_iter().chain((!unknown.is_empty()).then_some(Note::UnknownWords { columns: unknown })).collect()
+    }
+}
+
 /// What a cell of a column of words says.
 #[derive(Clone, Copy, PartialEq)]
 enum Said {
@@ -107,36 +136,42 @@ impl<'t> Encoded<'t> {
         Ok(samples)
     }
 
-    /// What is to be said of rows that the encoding was not found out from: gaps in columns that had none, and words that it
-    /// does not know.
+    /// What is to be said of rows that the encoding was not found out from.
     pub(crate) fn notes(&self, rows: &[usize]) -> Vec<Note> {
-        let (mut gaps, mut unknown) = (Vec::new(), Vec::new());
-        for &(source, place) in &self.columns {
+        let mut strange = Strange::default();
+        self.count(rows, &mut strange);
+        strange.notes()
+    }
+
+    /// Adds what is strange in some rows to what was in those before them.
+    pub(crate) fn count(&self, rows: &[usize], strange: &mut Strange) {
+        if strange.columns.is_empty() {
+            let of = |&(source, _): &(&SourceColumn, usize)| StrangeColumn {
+                name: source.name.clone(),
+                ..StrangeColumn::default()
+            };
+            strange.columns = self.columns.iter().map(of).collect();
+        }
+        for (&(source, place), column) in self.columns.iter().zip(&mut strange.columns) {
             let cells = &self.table.columns[place].cells;
             if !source.has_indicator() {
-                let count = rows.iter().filter(|&&row| cells.is_gap(row)).count();
-                if count > 0 {
-                    gaps.push((source.name.clone(), count));
-                }
+                column.gaps += rows.iter().filter(|&&row| cells.is_gap(row)).count();
+            }
+            // Of numbers none is unknown.
+            if matches!(source.coding, Coding::Number { .. }) {
+                continue;
             }
             let said = self.said(source, place);
-            let strange: Vec<usize> = rows.iter().copied().filter(|&row| said(row) == Said::Unknown).collect();
-            if let Some(&first) = strange.first() {
-                let example = match cells {
-                    Cells::Words(words) => words.get(first).unwrap_or_default().to_owned(),
-                    Cells::Numbers(numbers) => numbers.get(first).to_string(),
-                };
-                unknown.push((source.name.clone(), strange.len(), example));
+            for row in rows.iter().copied().filter(|&row| said(row) == Said::Unknown) {
+                if column.unknown == 0 {
+                    column.example = match cells {
+                        Cells::Words(words) => words.get(row).unwrap_or_default().to_owned(),
+                        Cells::Numbers(numbers) => numbers.get(row).to_string(),
+                    };
+                }
+                column.unknown += 1;
             }
         }
-        let mut notes = Vec::new();
-        if !gaps.is_empty() {
-            notes.push(Note::GapsElsewhere { columns: gaps });
-        }
-        if !unknown.is_empty() {
-            notes.push(Note::UnknownWords { columns: unknown });
-        }
-        notes
     }
 
     /// One encoded column, of some rows.
@@ -208,7 +243,7 @@ mod tests {
 
     fn table(text: &str) -> RawTable {
         let path = Path::new("t.csv");
-        RawTable::of_text(path, &Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap()
+        RawTable::of_text(&Text::of(path, text.as_bytes(), None, false).unwrap(), Known::default()).unwrap()
     }
 
     const TRAIN: &str = "age,port,paid,kind\n1,north,yes,a\n3,south,no,b\n,north,yes,a\n5,,no,b\n";
