@@ -110,9 +110,11 @@ mod tests {
     use hsic_nn::optimizer::Optimizer;
 
     use super::*;
+    use crate::engine::Local;
     use crate::inference::Inference;
+    use crate::method::alignment::Alignment;
     use crate::method::bottleneck::Hsic;
-    use crate::update::Update;
+    use crate::update::{Schedule, Update, UpdateOrder};
 
     fn batch(step: u64) -> Batch {
         let x = (0..48).map(|i| (i as f32 * 0.7 + step as f32).sin()).collect();
@@ -173,5 +175,14 @@ mod tests {
         let (whole, stages) = (named(&whole), stages.each_ref().map(|stage| named(stage)));
         assert!(stages[0][..8] == whole[..8] && stages[1][8..] == whole[8..]);
         assert!(stages[1][..8] != whole[..8]);
+    }
+
+    #[test]
+    fn a_session_learns_what_its_update_learns() {
+        let (mut network, mut update) = made();
+        assert!(OnCpu::new(&mut network, &mut *update).learns_values());
+        let optimizer = Optimizer::momentum(0.9);
+        let mut of_classes = Local::new(Alignment, optimizer, UpdateOrder::Jacobi, Schedule::Parallel);
+        assert!(!OnCpu::new(&mut network, &mut of_classes).learns_values());
     }
 }
