@@ -78,3 +78,26 @@ impl Methods {
         self.iter().filter(|method| method.reads(key)).map(|method| method.name).collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_found_by_its_name_and_an_unknown_name_gets_the_others() {
+        let methods = Methods::known();
+        assert_eq!(methods.named("BackProp").map(|method| method.name), Some("backprop"));
+        assert!(methods.named("backprob").is_none());
+        let told = methods.instead_of("backprob");
+        assert!(told.starts_with("hsic, hsic-local, ") && told.ends_with("frozen; did you mean backprop?"), "{told}");
+        assert_eq!(methods.readers("perturbation"), "node-perturbation");
+    }
+
+    #[test]
+    fn a_method_of_one_s_own_takes_the_place_of_one_of_its_name() {
+        static OWN: Method = Method { summary: "another", ..backprop::METHOD };
+        let methods = Methods::known().with(&OWN);
+        assert_eq!(methods.iter().count(), METHODS.len());
+        assert_eq!(methods.named("backprop").map(|method| method.summary), Some("another"));
+    }
+}

@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn what_linux_tells_is_no_more_than_there_is() {
+        let total = kilobytes(&fs::read_to_string("/proc/meminfo").unwrap(), "MemTotal:").unwrap();
+        let left = available().unwrap();
+        // A machine that runs this test has a megabyte left.
+        assert!((1 << 20..=total).contains(&left), "{left} of {total}");
+    }
+
+    #[test]
     fn what_no_machine_has_is_refused_and_what_is_small_is_not_asked_for() {
         assert_eq!(check(1000, squares(4, 1000, 4)), Ok(()));
         let found = check(1 << 31, squares(3, 1 << 31, 8)).unwrap_err();

@@ -119,3 +119,53 @@ pub fn write_rows<T: Scalar>(rows: &[T], mut dz: MatMut<'_, T>) {
 pub fn rows_are_equal<T: Scalar>(rows: &[T], columns: usize) -> bool {
     rows.chunks_exact(columns).all(|row| row == &rows[..columns])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faer::Mat;
+
+    /// Whole numbers, so that sums in any order are the same.
+    fn numbers(len: usize) -> (Vec<f32>, Vec<f32>) {
+        (0..len).map(|i| ((i % 7) as f32 - 3.0, (i % 5) as f32 - 1.0)).unzip()
+    }
+
+    #[test]
+    fn sums_of_whole_numbers_are_exact_at_every_length() {
+        // With and without whole chunks, and with what is left of them.
+        for len in [0, 1, 15, 16, 31, 32, 33, 100] {
+            let (a, b) = numbers(len);
+            let expected: i64 = (0..len as i64).map(|i| (i % 7 - 3) * (i % 5 - 1)).sum();
+            assert_eq!(dot(&a, &b), expected as f64, "{len}");
+            assert_eq!(sum_pairs(&a, &b, |sum, a, b| sum + a * b), expected as f32, "{len}");
+            let squares: i64 = (0..len as i64).map(|i| (i % 7 - 3) * (i % 7 - 3)).sum();
+            assert_eq!(norm(&a), (squares as f64).sqrt(), "{len}");
+        }
+        assert_eq!(norm(&[3.0, -4.0]), 5.0);
+    }
+
+    #[test]
+    fn rows_come_and_go_whatever_the_layout() {
+        let columns = Mat::from_fn(3, 2, |i, j| (10 * i + j) as f64);
+        let lines = Mat::from_fn(2, 3, |j, i| (10 * i + j) as f64);
+        let expected = [0.0, 1.0, 10.0, 11.0, 20.0, 21.0];
+        let mut buffer = Vec::new();
+        for z in [columns.as_ref(), lines.as_ref().transpose()] {
+            assert_eq!(rows_of(z, &mut buffer).unwrap(), &expected);
+        }
+        let (mut columns, mut lines) = (Mat::zeros(3, 2), Mat::zeros(2, 3));
+        write_rows(&expected, columns.as_mut());
+        write_rows(&expected, lines.as_mut().transpose_mut());
+        assert_eq!((columns[(2, 0)], columns[(1, 1)]), (20.0, 11.0));
+        assert_eq!(lines, columns.transpose());
+        columns[(2, 1)] = f64::NAN;
+        let found = rows_of(columns.as_ref(), &mut buffer).unwrap_err();
+        assert_eq!(found, crate::Error::NotFinite { argument: "z", row: 2, col: 1 });
+    }
+
+    #[test]
+    fn rows_are_equal_in_all_entries_or_not() {
+        assert!(rows_are_equal(&[1.0, 2.0, 1.0, 2.0], 2));
+        assert!(!rows_are_equal(&[1.0, 2.0, 1.0, 3.0], 2));
+    }
+}

@@ -335,3 +335,29 @@ impl<O: Objective<T>, T: Scalar> Update<T> for Local<O, T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hsic_nn::network::{Activation, Norm};
+
+    use super::*;
+    use crate::method::alignment::Alignment;
+
+    #[test]
+    fn products_are_those_of_forward_passes_and_of_gradients_of_weights() {
+        let network = Network::<f32>::mlp(4, &[6, 5], 3, Activation::Relu, Norm::Batch, 1);
+        let maps = [4 * 6, 6 * 5, 5 * 3];
+        let forward: u64 = maps.iter().sum();
+        let products = |order, length, rows: &[usize]| {
+            let update = Local::new(Alignment, Optimizer::momentum(0.9), order, Schedule::Parallel);
+            Update::products(&update.in_units(length), &network, rows)
+        };
+        let each = UnitLength::Blocks(1);
+        assert_eq!(products(UpdateOrder::Jacobi, each, &[12, 7]), Some(19 * 2 * forward));
+        // A block's outputs are formed again behind its step.
+        assert_eq!(products(UpdateOrder::GaussSeidel, each, &[12, 7]), Some(19 * 3 * forward));
+        // Within a unit the second block passes a gradient to the first.
+        assert_eq!(products(UpdateOrder::Jacobi, UnitLength::Blocks(2), &[12]), Some(12 * (2 * forward + maps[1])));
+        assert_eq!(products(UpdateOrder::Jacobi, each, &[]), Some(0));
+    }
+}

@@ -198,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn recall_is_the_share_of_each_row_and_accuracy_that_of_all() {
+        // The second class has no samples, the third no column of its own.
+        let table = Confusion { counts: vec![vec![3, 1], vec![0, 0], vec![1, 4]] };
+        assert_eq!(table.recall(), [0.75, 1.0, 0.0]);
+        assert_eq!(table.accuracy(), 3.0 / 9.0);
+        assert_eq!(Confusion::new(2, 2).accuracy(), 0.0);
+    }
+
+    #[test]
     fn the_assignment_is_the_best_of_all_orders() {
         fn best(rows: &[Vec<u64>], free: &mut Vec<usize>) -> u64 {
             let Some((row, rest)) = rows.split_first() else { return 0 };

@@ -96,3 +96,38 @@ impl EvaluationOptions {
         (protocol, *self.authors_beside.get_or_insert(false), *self.test_time.get_or_insert_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_their_range_are_noted_and_those_at_its_edge_are_not() {
+        let found = |options: FormatOptions| {
+            let mut faults = Faults::default();
+            let settings = { options }.resolve(1, &mut faults);
+            (settings.batch_size, faults.0.into_iter().map(|fault| (fault.key, fault.value)).collect::<Vec<_>>())
+        };
+        let edge = FormatOptions {
+            format_batch_size: Some(1),
+            format_momentum: Some(0.0),
+            format_weight_decay: Some(0.0),
+            format_learning_rate: Some(f64::MIN_POSITIVE),
+            ..FormatOptions::default()
+        };
+        assert_eq!(found(edge), (1, vec![]));
+        assert_eq!(found(FormatOptions::default()), (256, vec![]));
+        let beyond = FormatOptions {
+            format_optimizer: Some(OptimizerName::Muon),
+            format_batch_size: Some(0),
+            format_momentum: Some(1.0),
+            format_weight_decay: Some(-0.5),
+            format_learning_rate: Some(0.0),
+            ..FormatOptions::default()
+        };
+        let noted = [("optimizer", "muon"), ("learning-rate", "0"), ("momentum", "1"), ("weight-decay", "-0.5")];
+        let noted = noted.into_iter().chain([("batch-size", "0")]);
+        let noted: Vec<_> = noted.map(|(key, value)| (format!("format-{key}"), value.to_owned())).collect();
+        assert_eq!(found(beyond), (0, noted));
+    }
+}

@@ -488,6 +488,23 @@ mod tests {
     }
 
     #[test]
+    fn a_state_has_a_predictor_for_each_block_but_the_last_and_is_taken_up() {
+        let (mut network, mut first) = (network(), dni(0.0, 0));
+        for step in 0..2 {
+            first.step(&mut network, &batch(step), 0.1).unwrap();
+        }
+        let record = first.state();
+        // A hidden layer and an output layer each.
+        assert_eq!(record.learners.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2, 0]);
+        let (mut other, mut second) = (self::network(), dni(0.0, 0));
+        other.set_tensors(&network.tensors());
+        second.restore(&other, record).unwrap();
+        first.step(&mut network, &batch(2), 0.1).unwrap();
+        second.step(&mut other, &batch(2), 0.1).unwrap();
+        assert_eq!(network.tensors(), other.tensors());
+    }
+
+    #[test]
     fn a_predictors_gradient_agrees_with_central_differences() {
         for map in [Shape { channels: 4, height: 1, width: 1 }, Shape { channels: 2, height: 4, width: 3 }] {
             let mut stream = Stream::new(6, "predictor", 0);

@@ -384,6 +384,9 @@ mod tests {
         assert_eq!(drawn[1], 0);
         assert!((520..680).contains(&drawn[0]) && (50..150).contains(&drawn[2]), "{drawn:?}");
         assert_eq!(wrong(1, &[0.0, 1.0f64], &mut stream), 0);
+        // Of shares that are no numbers none is passed, and the last wrong one remains.
+        let last = [0, 1, 2, 3].map(|label| wrong(label, &[f64::NAN; 4], &mut stream));
+        assert_eq!(last, [3, 3, 3, 2]);
     }
 
     #[test]

@@ -422,6 +422,21 @@ mod tests {
     }
 
     #[test]
+    fn a_block_learns_from_what_the_one_before_gave() {
+        let mut network = Network::<f64>::mlp(5, &[6], 4, Activation::Relu, Norm::Batch, 2);
+        let batch = batch(5, 0);
+        let mut z = vec![0.0; M * 6];
+        network.blocks()[0].forward(M, &batch.x, &mut z, &mut Cache::shared());
+        let rows: Vec<Vec<f64>> = z.chunks(6).map(<[f64]>::to_vec).collect();
+        let weights: Vec<Vec<f64>> = network.blocks()[1].parameters()[..24].chunks(6).map(<[f64]>::to_vec).collect();
+        let expected = naive(&rows, &weights, 1.7, 0.3).concat();
+        started(1.7).step(&mut network, &batch, 0.3).unwrap();
+        // Sums of 8 products in another order; divided by the largest of them.
+        let found = network.blocks()[1].parameters()[..24].iter().zip(&expected);
+        found.for_each(|(a, b)| assert!((a - b).abs() < 1e-14, "{a} {b}"));
+    }
+
+    #[test]
     fn a_convolution_learns_from_every_window() {
         let input = Shape { channels: 2, height: 5, width: 4 };
         let blocks = [BlockSpec::conv(3, 3, 1, 0, 2)];

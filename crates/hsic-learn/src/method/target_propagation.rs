@@ -446,6 +446,26 @@ mod tests {
     }
 
     #[test]
+    fn a_state_has_the_inverses_and_the_optimizers_and_is_taken_up() {
+        let made = || network(&[8, 7], Activation::Tanh, Norm::Batch);
+        let update = || TargetPropagation::new(Optimizer::momentum(0.9), settings(0.1, 1), 5);
+        let (mut network, mut first) = (made(), update());
+        for step in 0..2 {
+            first.step(&mut network, &batch(step), 0.1).unwrap();
+        }
+        let record = first.state();
+        let counts = (record.optimizers.len(), record.learners.iter().map(Vec::len).collect::<Vec<_>>());
+        // The first block passes no target on.
+        assert_eq!(counts, (3, vec![0, 1, 1]));
+        let (mut other, mut second) = (made(), update());
+        other.set_tensors(&network.tensors());
+        second.restore(&other, record).unwrap();
+        first.step(&mut network, &batch(2), 0.1).unwrap();
+        second.step(&mut other, &batch(2), 0.1).unwrap();
+        assert_eq!(network.tensors(), other.tensors());
+    }
+
+    #[test]
     fn a_block_that_is_not_dense_is_told_by_its_number_and_modules() {
         let input = Shape { channels: 1, height: 6, width: 6 };
         let blocks = with_classifier(vec![BlockSpec::conv(2, 3, 1, 1, 1), BlockSpec::dense(4)], 3);

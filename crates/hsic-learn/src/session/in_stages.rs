@@ -110,9 +110,12 @@ mod tests {
     use hsic_nn::optimizer::Optimizer;
 
     use super::*;
+    use crate::engine::Local;
     use crate::inference::Inference;
+    use crate::method::alignment::Alignment;
     use crate::method::bottleneck::Hsic;
-    use crate::update::Update;
+    use crate::objective::Classified;
+    use crate::update::{Schedule, Update, UpdateOrder};
 
     fn batch(step: u64) -> Batch {
         let x = (0..48).map(|i| (i as f32 * 0.7 + step as f32).sin()).collect();
@@ -120,10 +123,19 @@ mod tests {
         Batch { x, columns: 4, labels, classes: 3, values: Vec::new(), smoothing: 0.0, step }
     }
 
-    fn made() -> (Network, Box<dyn Update>) {
-        let optimizer = Optimizer::momentum(0.9);
-        let update = Hsic { optimizer, ..Hsic::default() }.update().expect("numbers");
-        (Network::mlp(4, &[6, 5], 3, Activation::Tanh, Norm::Batch, 1), Box::new(update))
+    const MOMENTUM: Optimizer = Optimizer::momentum(0.9);
+
+    fn network() -> Network {
+        Network::mlp(4, &[6, 5], 3, Activation::Tanh, Norm::Batch, 1)
+    }
+
+    fn by_hsic() -> Box<dyn Update> {
+        Box::new(Hsic { optimizer: MOMENTUM, ..Hsic::default() }.update().expect("numbers"))
+    }
+
+    /// The last block learns by the cross-entropy.
+    fn by_alignment() -> Box<dyn Update> {
+        Box::new(Local::new(Classified(Alignment), MOMENTUM, UpdateOrder::Jacobi, Schedule::Parallel))
     }
 
     fn named(session: &dyn Session) -> Vec<NamedTensor<f32>> {
@@ -137,8 +149,13 @@ mod tests {
 
     #[test]
     fn two_stages_give_the_bits_of_the_whole() {
-        let ((mut network, mut update), (mut first, mut by_first), (mut second, mut by_second)) =
-            (made(), made(), made());
+        stages_and_the_whole(by_hsic);
+        stages_and_the_whole(by_alignment);
+    }
+
+    fn stages_and_the_whole(made: fn() -> Box<dyn Update>) {
+        let [mut network, mut first, mut second] = [network(), network(), network()];
+        let [mut update, mut by_first, mut by_second] = [made(), made(), made()];
         let mut whole = OnCpu::new(&mut network, &mut *update);
         let mut stages = [OnCpu::new(&mut first, &mut *by_first), OnCpu::new(&mut second, &mut *by_second)];
         assert_eq!((whole.block_inputs(), whole.block_tensors()), (vec![4, 6, 5], vec![4; 3]));
@@ -173,5 +190,13 @@ mod tests {
         let (whole, stages) = (named(&whole), stages.each_ref().map(|stage| named(stage)));
         assert!(stages[0][..8] == whole[..8] && stages[1][8..] == whole[8..]);
         assert!(stages[1][..8] != whole[..8]);
+    }
+
+    #[test]
+    fn a_session_learns_what_its_update_learns() {
+        let mut network = network();
+        assert!(OnCpu::new(&mut network, &mut *by_hsic()).learns_values());
+        let mut of_classes = Local::new(Alignment, MOMENTUM, UpdateOrder::Jacobi, Schedule::Parallel);
+        assert!(!OnCpu::new(&mut network, &mut of_classes).learns_values());
     }
 }

@@ -116,9 +116,11 @@ fn build_block<T: Scalar>(
         let most = MOST_PARAMETERS / depth.max(1);
         check("outputs", outputs, outputs <= most, format!("at most {most} after {depth} inputs"))
     };
+    // Inputs of one output of a window; a padding as wide as the kernel lets any kernel pass.
+    let taps = |kernel: usize| kernel.saturating_mul(kernel).saturating_mul(from.channels);
     // Whether a window fits; gives the shorter side of what it leaves.
     let window = |kernel: usize, stride: usize, padding: usize| {
-        let side = from.height.min(from.width) + 2 * padding;
+        let side = from.height.min(from.width).saturating_add(padding.saturating_mul(2));
         check("kernel", kernel, kernel >= 1, "a whole number >= 1".to_owned())?;
         check("stride", stride, stride >= 1, "a whole number >= 1".to_owned())?;
         check("padding", padding, padding < kernel, format!("less than the kernel, {kernel}"))?;
@@ -157,7 +159,7 @@ fn build_block<T: Scalar>(
             norm: own_norm,
         } => {
             let rest = window(kernel, stride, padding)?;
-            size(outputs, kernel * kernel * from.channels)?;
+            size(outputs, taps(kernel))?;
             check("pool", pool, pool >= 1 && pool <= rest, format!("1 to {rest}, the side of the map"))?;
             let (activation, norm) = (own.unwrap_or(design.activation), own_norm.unwrap_or(design.norm));
             let settings = ConvSettings { outputs, kernel, stride, padding, pool, activation, norm };
@@ -180,7 +182,7 @@ fn build_block<T: Scalar>(
         BlockSpec::PrimaryCapsules { outputs, dimensions, kernel, stride, padding } => {
             window(kernel, stride, padding)?;
             check("dimensions", dimensions, dimensions >= 1, "a whole number >= 1".to_owned())?;
-            size(outputs, (kernel * kernel * from.channels).saturating_mul(dimensions))?;
+            size(outputs, taps(kernel).saturating_mul(dimensions))?;
             let (kind, window) = ((outputs, dimensions), (kernel, stride, padding));
             Ok(Box::new(PrimaryCapsules::new(from, planar, kind, window, &mut stream)))
         }
@@ -223,5 +225,27 @@ mod tests {
         let primary = |kernel| BlockSpec::PrimaryCapsules { outputs: 1, dimensions: 2, kernel, stride: 1, padding: 0 };
         assert_eq!(build(&[primary(28), capsules(0)]), "block 1: rounds = 0: expected 1 to 100");
         assert_eq!(build(&[primary(29)]), "block 0: kernel = 29: expected at most 28, the map with its padding");
+    }
+
+    #[test]
+    fn what_has_too_many_parameters_is_refused_by_their_number() {
+        let build = |input: Shape, spec: BlockSpec| {
+            Network::<f32>::build(input, &[spec], Activation::Relu, Norm::Batch, 0).err().unwrap().to_string()
+        };
+        let input = Shape { channels: 3, height: 28, width: 28 };
+        let outputs = MOST_PARAMETERS;
+        let refused = |depth: usize| {
+            format!("block 0: outputs = {outputs}: expected at most {} after {depth} inputs", MOST_PARAMETERS / depth)
+        };
+        assert_eq!(build(input, BlockSpec::dense(outputs)), refused(3 * 28 * 28));
+        assert_eq!(build(input, BlockSpec::conv(outputs, 5, 1, 1, 1)), refused(5 * 5 * 3));
+        let primary = BlockSpec::PrimaryCapsules { outputs, dimensions: 7, kernel: 5, stride: 1, padding: 0 };
+        assert_eq!(build(input, primary), refused(5 * 5 * 3 * 7));
+        // Squares that no number holds are not taken for small ones.
+        for kernel in [1 << 33, usize::MAX] {
+            let conv = BlockSpec::conv(1, kernel, 1, kernel - 1, 1);
+            let expected = format!("block 0: outputs = 1: expected at most 0 after {} inputs", usize::MAX);
+            assert_eq!(build(input, conv), expected);
+        }
     }
 }

@@ -106,6 +106,26 @@ fn dropout_by_channel_takes_all_pixels_of_one_or_none() {
 }
 
 #[test]
+fn modules_say_what_happens_between_blocks() {
+    let map = Shape { channels: 3, height: 2, width: 2 };
+    let modules = |map, between, dropout, dropout_by| {
+        let block = after(map, Entrance { between, dropout, dropout_by });
+        let modules = block.modules().into_iter().map(|module| (module.class, module.arguments)).collect::<Vec<_>>();
+        let (own, inner) = modules.split_at(modules.len() - block.block.modules().len());
+        assert_eq!(inner[0].0, "Linear");
+        own.to_vec()
+    };
+    assert_eq!(modules(map, Between::None, 0.0, DropoutBy::Channel), []);
+    assert_eq!(modules(map, Between::None, 0.4, DropoutBy::Channel), [("Dropout2d", vec![0.4])]);
+    // A value is all of its channel where there are no pixels.
+    assert_eq!(modules(VECTOR, Between::None, 0.4, DropoutBy::Channel), [("Dropout", vec![0.4])]);
+    let divided = ("DivisiveNorm", vec![2.0]);
+    assert_eq!(modules(map, Between::Divisive(2), 0.4, DropoutBy::Value), [divided, ("Dropout", vec![0.4])]);
+    assert_eq!(modules(map, Between::DivisiveBands(4), 0.0, DropoutBy::Value), [("DivisiveBands", vec![4.0])]);
+    assert_eq!(modules(map, Between::Rms, 0.0, DropoutBy::Value), [("RowRms", vec![])]);
+}
+
+#[test]
 fn a_step_repeats_its_mask_and_another_has_another() {
     let block = entered(Entrance { dropout: 0.5, ..Entrance::default() });
     let outputs = |draw| {

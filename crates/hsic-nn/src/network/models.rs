@@ -298,6 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn dense_blocks_are_residual_where_a_width_repeats() {
+        let settings =
+            NetworkSettings { widths: parse_widths("8,8,4,4,4,8"), outputs: None, classes: 10, side: MNIST.height };
+        let kind = NETWORKS.iter().find(|kind| kind.name == "residual-mlp").unwrap();
+        let residual = |spec: &BlockSpec| matches!(spec, BlockSpec::Dense { residual: true, .. });
+        let found: Vec<bool> = (kind.blocks)(&settings).iter().map(residual).collect();
+        assert_eq!(found, [false, true, false, true, true, false, false]);
+    }
+
+    #[test]
     fn a_pyramid_has_as_many_blocks_as_a_side_can_be_halved_to() {
         let shape = |side| Shape { channels: 3, height: side, width: side };
         for (side, maps) in

@@ -261,6 +261,23 @@ mod tests {
     }
 
     #[test]
+    fn what_blocks_are_is_the_same_behind_a_pooling() {
+        let input = Shape { channels: 2, height: 9, width: 8 };
+        let primary = BlockSpec::PrimaryCapsules { outputs: 2, dimensions: 4, kernel: 3, stride: 1, padding: 0 };
+        let capsules = BlockSpec::Capsules { outputs: 3, dimensions: 5, rounds: 2, bias: false };
+        let specs = [BlockSpec::conv(4, 3, 1, 1, 2), primary, capsules];
+        let told = |pool_at| {
+            let design = Design { pool_at, ..Design::new(Activation::Relu, Norm::Batch) };
+            let network = Network::<f32>::designed(design, input, &specs, 7).unwrap();
+            let of = |block: &dyn Block<f32>| (block.capsule(), block.products(), block.weights().is_some());
+            network.blocks().iter().map(|block| of(&**block)).collect::<Vec<_>>()
+        };
+        let values: Vec<_> = told(PoolAt::Block).iter().map(|(capsule, ..)| *capsule).collect();
+        assert_eq!(values, [None, Some(4), Some(5)]);
+        assert_eq!(told(PoolAt::Block), told(PoolAt::Entrance));
+    }
+
+    #[test]
     fn a_window_that_does_not_fit_is_named_wherever_it_is() {
         let input = Shape { channels: 1, height: 4, width: 4 };
         let specs = [BlockSpec::conv(2, 3, 1, 0, 3), BlockSpec::dense(3)];
