@@ -99,7 +99,7 @@ fn pointers_lie_in_their_slices_to_the_last_entry() {
 
 #[test]
 fn outputs_and_gradients_are_those_of_the_definition() {
-    for (g, images) in cases().into_iter().map(|g| (g, 3)).chain(drawn(60).zip([1, 2].into_iter().cycle())) {
+    for (g, images) in cases().into_iter().map(|g| (g, 3)).chain(drawn(300).zip([1, 2].into_iter().cycle())) {
         let size = g.height * g.width * g.channels;
         let (x, w, v) = (random(images * size, 0), random(g.depth() * g.outputs, 1), random(images * g.out_len(), 2));
         let (mut dx, mut dw, mut out) = (vec![0.0; x.len()], vec![0.0; w.len()], Vec::new());
