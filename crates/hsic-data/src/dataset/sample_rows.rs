@@ -23,7 +23,7 @@ pub(crate) struct SamplePieces {
 
 /// Rows, some at a time.
 enum Rows {
-    Text(TextPieces<'static>),
+    Text(Box<TextPieces<'static>>),
     Arrays(ArrayPieces),
     /// What is read whole.
     Whole(Option<Stored>),
@@ -38,7 +38,7 @@ impl SamplePieces {
         let kind = kind(path);
         if kind == Some(Kind::Text) {
             let text = Text::open(path, None, tabs(path))?;
-            let rows = Rows::Text(TextPieces::of(&text, Outline::of(&text, Known::default())?)?);
+            let rows = Rows::Text(Box::new(TextPieces::of(&text, Outline::of(&text, Known::default())?)?));
             return Ok(Self { place: path.to_owned(), rows, layout: None });
         }
         let arrays = if kind == Some(Kind::Npy) { ArrayPieces::open(path)? } else { None };

@@ -33,7 +33,7 @@ pub(crate) struct ColumnPieces<'e> {
 
 /// Tables with some rows each.
 enum Tables {
-    Text(TextPieces<'static>),
+    Text(Box<TextPieces<'static>>),
     Arrays(ArrayPieces),
     /// What is read whole.
     Whole(Option<Stored>),
@@ -61,7 +61,7 @@ impl<'e> ColumnPieces<'e> {
                 let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
                 let outline = Outline::of(&text, known)?;
                 found = Some(places(path, encoding, outline.names())?);
-                Tables::Text(TextPieces::of(&text, outline)?)
+                Tables::Text(Box::new(TextPieces::of(&text, outline)?))
             }
             Some(Kind::Npy) if let Some(pieces) = ArrayPieces::open(path)? => Tables::Arrays(pieces),
             _ => {

@@ -14,7 +14,7 @@ fn record(folder: &Path) -> Provenance {
     let path = folder.join("train.csv");
     let row = |row: usize| {
         let port = ["north", "south, far", "west"][row % 3];
-        let age = if row % 7 == 0 { String::new() } else { format!("{}.5", row % 11) };
+        let age = if row.is_multiple_of(7) { String::new() } else { format!("{}.5", row % 11) };
         format!("{age},\"{port}\",{},{}\n", ["yes", "no"][row % 2], ["a", "b"][row / 2 % 2])
     };
     std::fs::write(&path, format!("age,port,paid,kind\n{}", (0..60).map(row).collect::<String>())).unwrap();

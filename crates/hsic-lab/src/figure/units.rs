@@ -146,7 +146,6 @@ impl Figure for Units {
             columns: 1,
             values,
             claims: vec![claim],
-            ..Plot::default()
         })
     }
 }
