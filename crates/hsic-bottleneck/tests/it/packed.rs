@@ -1,6 +1,7 @@
 //! Trainings whose samples lie in a file: the same bytes in every file of the run as with samples in memory.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -113,7 +114,7 @@ fn a_training_ends_where_its_file_was_changed() {
 }
 
 /// Spoils a file after so many steps.
-struct Spoils<'s>(u64, &'s dyn Fn());
+struct Spoils<'s>(u64, &'s (dyn Fn() + Sync));
 
 impl Observer for Spoils<'_> {
     fn step(&mut self, done: u64, _total: u64) -> Result<(), BoxError> {
@@ -136,11 +137,12 @@ fn a_file_that_is_changed_or_cut_while_it_is_read_ends_the_training_which_goes_o
         let Samples::Stored(stored) = &split.train.samples else { panic!("samples in a file") };
         let bytes = fs::read(stored.path()).unwrap();
         let spoil = || {
-            let file = fs::File::options().write(true).open(stored.path()).unwrap();
+            // In its place: a file that is emptied first may be read meanwhile.
+            let mut file = fs::File::options().write(true).open(stored.path()).unwrap();
             if cut {
                 file.set_len(100_000).unwrap();
             } else {
-                fs::write(stored.path(), bytes.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>()).unwrap();
+                file.write_all(&bytes.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>()).unwrap();
             }
         };
         // In the second epoch, when all of it was read before, and behind a checkpoint.
