@@ -142,7 +142,7 @@ fn table(predictor: &Predictor, path: &Path, told: &mut Output<'_>) -> anyhow::R
         Err(error) => return Ok(Err(error.into())),
     };
     let mut count = 0;
-    while let Some(piece) = pieces.next() {
+    for piece in pieces.by_ref() {
         let rows = match piece {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error.into())),
