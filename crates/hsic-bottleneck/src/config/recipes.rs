@@ -62,11 +62,11 @@ const LOCAL_SHIFTS: f64 = 0.0025;
 /// The weight of nHSIC(Z, Y) with which HSIC's loss is as large as a sum.
 const BETA: f64 = 500.0;
 
-/// The rate of a mean's gradient for the linear classifiers beside blocks, which have to follow blocks that move, and that of an
-/// output layer that sees a map of 3 x 3. A rate of about 80 over the inputs was the best of six, by a linear readout of the last
-/// map, on a narrower network; ten times that diverged. Classifiers have up to 12,544 inputs, the output layer 2,304.
-const LOCAL_CLASSIFIERS: f64 = 0.02 / 3.0;
-const LOCAL_HEAD: f64 = 0.02;
+/// Factors of that rate for the output layer, which sees a map of 3 x 3, and for the linear classifiers beside blocks, which have to
+/// follow blocks that move: of a mean's gradient a rate of about 80 over the inputs was the best of six, by a linear readout of the
+/// last map, on a narrower network; ten times that diverged. The output layer has 2,304 inputs, classifiers have up to 12,544.
+const LOCAL_HEAD: f64 = 0.4;
+const LOCAL_CLASSIFIERS: f64 = 0.4 / 3.0;
 
 /// Weight decay of a step, for each row of a batch.
 const DECAY: f64 = 2e-6;
@@ -129,7 +129,7 @@ fn by_muon(given: &TrainOptions, method: Option<&Method>, beta: Option<f64>) -> 
         _ => rows * LOCAL_SHIFTS,
     };
     // Weights that stand behind a division of their outputs by n have n times the size and 1/n of the gradient.
-    let head = if local { LOCAL_HEAD } else { rows * HEAD / (inputs * inputs) };
+    let head = if local { LOCAL_HEAD } else { rows * HEAD / (inputs * inputs) / matrices };
     OptimizerOptions {
         optimizer: Some(OptimizerName::Muon),
         learning_rate: Some(matrices),
@@ -138,8 +138,8 @@ fn by_muon(given: &TrainOptions, method: Option<&Method>, beta: Option<f64>) -> 
         muon_rest: Some(MuonRest::Sgd),
         rest_momentum: Some(0.85),
         norm_bias_rate: Some(shifts / matrices),
-        head_rate: Some(head / matrices),
-        classifier_rate: Some(LOCAL_CLASSIFIERS / matrices),
+        head_rate: Some(head),
+        classifier_rate: Some(LOCAL_CLASSIFIERS),
         weight_decay: Some(rows * DECAY / MATRICES),
         ..OptimizerOptions::default()
     }
