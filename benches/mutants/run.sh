@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Whether tests see faults: cargo-mutants changes one place of a crate, and tests must fail. `bash benches/mutants/run.sh` takes a
-# sample of each crate, `... hsic-nn` that of one. A crate's own tests come first; a mutant that they miss meets those of the crates
-# above, one after the other, until one fails. What came of each stands in FOLDER/CRATE.tsv as soon as it is known, and the next call
-# goes on behind it. FOLDER is benches/mutants/work, or HSIC_MUTANTS; the first call clones the last commit into it,
-# and places are changed there. To begin anew on a later commit, delete FOLDER/tree and FOLDER/*.tsv. Ends with a table.
+# sample of each crate, `... hsic-nn` that of one. A crate's own tests come first; a mutant that they miss meets those of crates
+# above, one crate after the other, until one fails. What came of each stands in FOLDER/CRATE.tsv as soon as it is known, and the
+# next call goes on behind it. FOLDER is benches/mutants/work, or HSIC_MUTANTS; the first call clones the last commit into it, and
+# places are changed there. To begin anew on a later commit, delete FOLDER/tree and FOLDER/*.tsv. Ends with a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# Every N-th mutant of cargo-mutants' list, from the first: about 40 of each crate, and fewer of the one whose tests take longest. Primes, as the lists are full of pairs.
+# Every N-th mutant of cargo-mutants' list, from the first: about 40 of each crate, and 16 of the one whose tests take longest.
+# Primes, as many places have a pair of mutants.
 declare -A every=([hsic]=73 [hsic-nn]=79 [hsic-learn]=71 [hsic-bottleneck]=151)
 # Whose tests meet what a crate's own have missed.
 declare -A above=([hsic]="hsic-nn hsic-learn hsic-bottleneck hsic-cli" [hsic-nn]="hsic-learn hsic-bottleneck hsic-cli"

@@ -553,3 +553,7 @@ fn means(length: usize, fields: usize) -> Vec<f32> {
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
 }
+
+#[cfg(test)]
+#[path = "onnx_tests.rs"]
+mod tests;

@@ -135,6 +135,11 @@ fn what_changed_is_told_and_what_training_writes_anew_is_right() {
     fs::remove_file(run.file("format.safetensors")).unwrap();
     assert_eq!(verdict(&run, "format.safetensors"), Some(Verdict::Missing));
     assert!(Predictor::open(&run).err().unwrap().to_string().contains("format.safetensors: no such file, expected"));
+    // What cannot be read is not told as missing.
+    fs::create_dir(run.file("format.safetensors")).unwrap();
+    let FileError::Io { path, .. } = run.verify().unwrap_err() else { panic!("a folder was read") };
+    assert_eq!(path, run.file("format.safetensors"));
+    fs::remove_dir(run.file("format.safetensors")).unwrap();
     fs::write(run.file("format.safetensors"), layer).unwrap();
     // A new layer, and a longer training, are sealed anew.
     let settings = run.config().unwrap().format;

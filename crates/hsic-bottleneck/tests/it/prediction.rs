@@ -6,7 +6,8 @@ use hsic::random::Stream;
 use hsic_bottleneck::Error;
 use hsic_bottleneck::assemble::build_network;
 use hsic_bottleneck::config::{Numbers, TrainOptions};
-use hsic_bottleneck::dataset::{Classes, Dataset, Targets};
+use hsic_bottleneck::dataset::{Classes, Dataset, Samples, Targets};
+use hsic_bottleneck::importance::{ColumnImportance, ImportanceOptions, importance};
 use hsic_bottleneck::judge::readout::Readout;
 use hsic_bottleneck::predict::Predictor;
 use hsic_bottleneck::run::{READOUT, Run, RunError};
@@ -151,4 +152,37 @@ fn what_is_said_of_rows_by_pieces_is_said_of_them_in_the_whole_to_the_bit() {
         }
         assert!(rows == whole.len() && pieces == 2, "{rows} rows in {pieces} pieces");
     }
+}
+
+#[test]
+fn columns_without_names_are_numbered_and_each_is_dealt_out() {
+    let (_folder, run) = finished("backprop", 0);
+    let predictor = Predictor::open(&run).unwrap();
+    // Three columns follow the class as in training, and three have one value.
+    let mut rows: Vec<Vec<f32>> = (0..30).map(|index| row(&points().test, index)).collect();
+    rows.iter_mut().for_each(|row| row[3..].fill(0.5));
+    let data = Dataset { samples: Samples::Floats(rows.concat()), ..points().test };
+    let options = ImportanceOptions { permutations: 199, ..ImportanceOptions::default() };
+    let found = importance(&predictor, &data, options, &AtomicBool::new(false)).unwrap().unwrap();
+    let right = predictor
+        .predict(&rows.concat())
+        .iter()
+        .zip(data.labels())
+        .filter(|(told, own)| told.class == usize::from(**own))
+        .count();
+    assert!((found.value - right as f64 / 30.0).abs() < 1e-12);
+    let (told, silent) = found.columns.split_at(3);
+    let names = |columns: &[ColumnImportance]| {
+        let mut names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(told), ["column 0", "column 1", "column 2"]);
+    assert_eq!(names(silent), ["column 3", "column 4", "column 5"]);
+    // A class lies 1.2 deviations from the others in its column.
+    assert!(told.iter().all(|column| column.importance > 0.0 && column.hsic > 0.0), "{told:?}");
+    assert!(
+        silent.iter().all(|column| (column.importance, column.hsic, column.p_value) == (0.0, 0.0, 1.0)),
+        "{silent:?}"
+    );
 }

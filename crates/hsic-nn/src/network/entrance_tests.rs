@@ -113,6 +113,10 @@ fn modules_say_what_happens_between_blocks() {
         let modules = block.modules().into_iter().map(|module| (module.class, module.arguments)).collect::<Vec<_>>();
         let (own, inner) = modules.split_at(modules.len() - block.block.modules().len());
         assert_eq!(inner[0].0, "Linear");
+        // Tensors are named by the places of modules.
+        let places = |specs: Vec<TensorSpec>| specs.into_iter().map(|spec| spec.module).collect::<Vec<_>>();
+        let behind: Vec<usize> = places(block.block.layout()).into_iter().map(|place| place + own.len()).collect();
+        assert_eq!(places(block.layout()), behind);
         own.to_vec()
     };
     assert_eq!(modules(map, Between::None, 0.0, DropoutBy::Channel), []);
