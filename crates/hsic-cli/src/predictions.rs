@@ -52,8 +52,11 @@ pub(crate) struct Output<'a> {
     /// Bytes of the table before the rows of the file that is read.
     before: u64,
     printed: Printed,
-    /// Whether something was printed.
+    /// Whether something was printed, and whether rows of the file that is read were.
     has_printed: bool,
+    has_printed_rows: bool,
+    /// Whether rows were printed of a file that turned out not to fit.
+    is_cut_short: bool,
 }
 
 impl<'a> Output<'a> {
@@ -67,16 +70,30 @@ impl<'a> Output<'a> {
     ) -> Self {
         let beside = beside.min(names.len().saturating_sub(1));
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        Self { run, names, beside, width, path, table: None, before: 0, printed, has_printed: false }
+        Self {
+            run,
+            names,
+            beside,
+            width,
+            path,
+            table: None,
+            before: 0,
+            printed,
+            has_printed: false,
+            has_printed_rows: false,
+            is_cut_short: false,
+        }
     }
 
     /// Says that the rows of another file follow.
     pub(crate) fn begin_file(&mut self) {
         self.before = self.table.as_ref().map_or(0, Aside::length);
+        self.has_printed_rows = false;
     }
 
     /// Takes back what came of the file, as far as it is not printed.
     pub(crate) fn drop_file(&mut self) -> anyhow::Result<()> {
+        self.is_cut_short |= self.has_printed_rows;
         match &mut self.table {
             // Without a row there is no table.
             Some(_) if self.before == 0 => self.table = None,
@@ -122,8 +139,13 @@ impl<'a> Output<'a> {
             (Printed::Json, Rows::Classes(rows)) => self.head("\"class_names\"", self.names)? + &elements(rows)?,
             (Printed::Json, Rows::Values(rows)) => self.head("\"task\"", &Task::Regression)? + &elements(rows)?,
         };
-        self.has_printed = true;
+        (self.has_printed, self.has_printed_rows) = (true, true);
         Ok(printer::bytes(text.as_bytes())?)
+    }
+
+    /// Whether rows were printed of a file that turned out not to fit.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.is_cut_short
     }
 
     /// What stands before some predictions of the JSON object.

@@ -20,6 +20,7 @@ mod encoding;
 mod error;
 mod facts;
 mod fetch;
+mod file_rows;
 mod folder;
 mod form;
 mod given;

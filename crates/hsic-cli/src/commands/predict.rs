@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hsic_bottleneck::dataset::{DatasetError, Note, image_files, is_image};
 use hsic_bottleneck::predict::Predictor;
@@ -9,6 +10,7 @@ use hsic_bottleneck::run::Run;
 use hsic_bottleneck::threads::on_threads;
 use rayon::prelude::*;
 
+use super::running::{Signals, interrupted};
 use crate::args::PredictArguments;
 use crate::notes;
 use crate::predictions::{Output, Printed, Told};
@@ -30,6 +32,8 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
     }
     let run = Run::open(&run)?;
     let threads = threads.or(run.config()?.threads);
+    // A table of which a part is written is removed.
+    let signals = Signals::listen(|| printer::SAME_COMMAND.to_owned())?;
     on_threads(threads, || {
         let mut predictor = Predictor::open(&run)?;
         let of_values = predictor.value_readout().is_some();
@@ -51,8 +55,13 @@ pub(crate) fn run(arguments: PredictArguments) -> anyhow::Result<ExitCode> {
         };
         let names = &predictor.provenance().class_names;
         let mut told = Output::new(run.path(), names, top - 1, output.as_deref(), printed);
-        let found = predicted(&predictor, &files, &mut told)?;
-        conclude(&found, told, output.as_deref(), json)
+        match predicted(&predictor, &files, &mut told, signals.stop())? {
+            Some(found) => conclude(&found, told, output.as_deref(), json),
+            None => {
+                printer::left("interrupted", printer::SAME_COMMAND);
+                Ok(interrupted())
+            }
+        }
     })?
 }
 
@@ -75,6 +84,11 @@ fn conclude(found: &[Found], told: Output<'_>, output: Option<&Path>, json: bool
     }
     said.iter().for_each(|said| notes::print_of(said.file, said.notes));
     let (fitting, misfitting) = (found.len() - misfits.len(), misfits.len());
+    let of_them = if told.is_cut_short() {
+        "of their rows only those are predicted that were printed"
+    } else {
+        "nothing is predicted of them"
+    };
     told.finish(fitting > 0, &misfits, &said)?;
     if fitting == 0 {
         return Ok(ExitCode::from(2));
@@ -86,7 +100,7 @@ fn conclude(found: &[Found], told: Output<'_>, output: Option<&Path>, json: bool
     if misfitting == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    printer::warning(&format!("{misfitting} of {} files did not fit, and nothing is predicted of them", found.len()));
+    printer::warning(&format!("{misfitting} of {} files did not fit, and {of_them}", found.len()));
     Ok(ExitCode::from(SOME_MISFIT))
 }
 
@@ -103,8 +117,14 @@ struct Rows {
     notes: Vec<Note>,
 }
 
-/// Tells the predictions of each file, in order, or why there are none. A folder stands for the images in it.
-fn predicted(predictor: &Predictor, files: &[PathBuf], told: &mut Output<'_>) -> anyhow::Result<Vec<Found>> {
+/// Tells the predictions of each file, in order, or why there are none; `None` where the work was asked to stop. A folder stands for
+/// the images in it.
+fn predicted(
+    predictor: &Predictor,
+    files: &[PathBuf],
+    told: &mut Output<'_>,
+    stop: &AtomicBool,
+) -> anyhow::Result<Option<Vec<Found>>> {
     let (mut paths, mut found) = (Vec::new(), Vec::new());
     for path in files {
         match listed(path) {
@@ -117,6 +137,9 @@ fn predicted(predictor: &Predictor, files: &[PathBuf], told: &mut Output<'_>) ->
         // One file alone, so that what is said of it does not depend on the others.
         let images: Vec<_> = block.par_iter().map(|path| is_image(path).then(|| predictor.read(path))).collect();
         for (path, image) in block.iter().zip(images) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             told.begin_file();
             let rows = match image {
                 Some(Ok(row)) => {
@@ -124,7 +147,10 @@ fn predicted(predictor: &Predictor, files: &[PathBuf], told: &mut Output<'_>) ->
                     Ok(Rows { count: 1, notes: Vec::new() })
                 }
                 Some(Err(error)) => Err(error.into()),
-                None => table(predictor, path, told)?,
+                None => match table(predictor, path, told, stop)? {
+                    Some(rows) => rows,
+                    None => return Ok(None),
+                },
             };
             if rows.is_err() {
                 told.drop_file()?;
@@ -132,25 +158,34 @@ fn predicted(predictor: &Predictor, files: &[PathBuf], told: &mut Output<'_>) ->
             found.push(Found { file: path.clone(), rows });
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
-/// Tells the predictions of a table piece by piece, or why it cannot be read. The outer error is that of the output.
-fn table(predictor: &Predictor, path: &Path, told: &mut Output<'_>) -> anyhow::Result<anyhow::Result<Rows>> {
+/// Tells the predictions of a table piece by piece, or why it cannot be read; `None` where the work was asked to stop. The outer error
+/// is that of the output.
+fn table(
+    predictor: &Predictor,
+    path: &Path,
+    told: &mut Output<'_>,
+    stop: &AtomicBool,
+) -> anyhow::Result<Option<anyhow::Result<Rows>>> {
     let mut pieces = match predictor.pieces(path) {
         Ok(pieces) => pieces,
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return Ok(Some(Err(error.into()))),
     };
     let mut count = 0;
     for piece in pieces.by_ref() {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let rows = match piece {
             Ok(rows) => rows,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Some(Err(error.into()))),
         };
         told.add(path, count, Told::by(predictor, &rows))?;
         count += rows.len() / predictor.provenance().columns();
     }
-    Ok(Ok(Rows { count, notes: pieces.notes() }))
+    Ok(Some(Ok(Rows { count, notes: pieces.notes() })))
 }
 
 fn listed(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {

@@ -231,4 +231,7 @@ fn a_late_fault_leaves_no_half_output() {
     let told = result["predictions"].as_array().unwrap().len();
     assert!((1..40_000).contains(&told), "{told}");
     assert_eq!(result["misfits"][0]["error"], said.strip_prefix("error: ").unwrap());
+    let output = place.run("predict r bad.csv good.csv");
+    let told = "warning: 1 of 2 files did not fit, and of their rows only those are predicted that were printed\n";
+    assert!(output.status.code() == Some(1) && stderr(&output).ends_with(told), "{}", stderr(&output));
 }

@@ -93,6 +93,21 @@ fn short_steps_save_what_they_have_done() {
 }
 
 #[test]
+fn predictions_that_are_ended_leave_no_part_of_a_table() {
+    let place = Place::new();
+    place.write("x.csv", &(0..60).map(|i| format!("{},{}\n", i % 2, ["a", "b"][i % 2])).collect::<String>());
+    place.json("train --dataset x.csv --widths 8 --epochs 1 --run r --quiet --json");
+    // A table of some seconds, of which a part is written soon.
+    place.write("new.csv", &"0.5\n".repeat(3_000_000));
+    let child = begun(&place, "predict r new.csv --output told.csv", &place.path("told.csv.part"));
+    send(&child, "-INT");
+    let (output, took) = ended(child);
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(took < SOON && stderr(&output).contains("interrupted; "), "{took:?} {}", stderr(&output));
+    assert!(!place.path("told.csv.part").exists() && !place.path("told.csv").exists());
+}
+
+#[test]
 fn permutations_are_ended_by_a_signal() {
     let place = Place::new();
     place.write("x.csv", &(0..2000).map(|i| format!("{}\n", (f64::from(i) * 0.7).sin())).collect::<String>());

@@ -1,32 +1,21 @@
 //! Rows of a file as samples of a known size: images in arrays come channel by channel, wherever their channels are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::array_fault::ArrayFault;
+use super::file_rows::{FilePieces, FileRows};
 use super::layout::Layout;
-use super::npy::{ArrayPieces, Stored};
-use super::table::{Kind, Table, Values, from_stored, kind, of_numbers, stored, tabs};
-use super::tables::outline::{Outline, TextPieces};
+use super::table::{Table, Values, from_stored, of_numbers};
+use super::tables::outline::Outline;
 use super::tables::raw::Known;
-use super::tables::text::Text;
 use super::{DatasetError, Shape};
 
 /// The rows of a file as samples of sizes `shape`, some at a time. Where those are images, an array of images has its rows channel
 /// by channel (n x height x width, n x height x width x channels or n x channels x height x width); one of two dimensions is taken
 /// to have them so.
 pub(crate) struct SamplePieces {
-    /// The file, or its place in an archive.
-    place: PathBuf,
-    rows: Rows,
+    pieces: FilePieces,
     layout: Option<Layout>,
-}
-
-/// Rows, some at a time.
-enum Rows {
-    Text(Box<TextPieces<'static>>),
-    Arrays(ArrayPieces),
-    /// What is read whole.
-    Whole(Option<Stored>),
 }
 
 impl SamplePieces {
@@ -35,32 +24,14 @@ impl SamplePieces {
     /// # Errors
     /// Those of [`read_table`](super::read_table); `Array` for images of other sizes.
     pub(crate) fn open(path: &Path, shape: Shape) -> Result<Self, DatasetError> {
-        let kind = kind(path);
-        if kind == Some(Kind::Text) {
-            let text = Text::open(path, None, tabs(path))?;
-            let rows = Rows::Text(Box::new(TextPieces::of(&text, Outline::of(&text, Known::default())?)?));
-            return Ok(Self { place: path.to_owned(), rows, layout: None });
-        }
-        let arrays = if kind == Some(Kind::Npy) { ArrayPieces::open(path)? } else { None };
-        let (place, rows) = match arrays {
-            Some(pieces) => (path.to_owned(), Rows::Arrays(pieces)),
-            None => {
-                let (place, content) = stored(path)?;
-                (place, Rows::Whole(Some(content)))
-            }
-        };
-        let sizes = match &rows {
-            Rows::Arrays(pieces) => pieces.shape(),
-            Rows::Whole(Some(Stored::Plain(array))) if kind != Some(Kind::Parquet) => &array.shape,
-            _ => &[],
-        };
+        let pieces = FilePieces::open(path, None, |text| Outline::of(text, Known::default()))?;
         let images = shape.channels > 1 || shape.height > 1;
-        let layout = if images { Layout::of(sizes) } else { None };
+        let layout = if images { Layout::of(pieces.sizes()) } else { None };
         if let Some(found) = layout.map(|layout| layout.shape).filter(|found| *found != shape) {
             let fault = ArrayFault::Sizes { found, expected: shape };
-            return Err(DatasetError::Array { path: place, fault });
+            return Err(DatasetError::Array { path: pieces.place, fault });
         }
-        Ok(Self { place, rows, layout })
+        Ok(Self { pieces, layout })
     }
 
     /// The next rows, `most` at the most, and how the file stores them; `None` when all have come.
@@ -68,21 +39,14 @@ impl SamplePieces {
     /// # Errors
     /// Those of [`read_table`](super::read_table).
     pub(crate) fn next(&mut self, most: usize) -> Result<Option<(Table, Values)>, DatasetError> {
-        let (first, content) = match &mut self.rows {
-            Rows::Text(pieces) => {
-                let Some(table) = pieces.next(most)? else { return Ok(None) };
-                return Ok(Some((of_numbers(&self.place, &table, None)?, Values::Text)));
+        let (first, content) = match self.pieces.next(most)? {
+            Some(FileRows::Text(table)) => {
+                return Ok(Some((of_numbers(&self.pieces.place, &table, None)?, Values::Text)));
             }
-            Rows::Arrays(pieces) => match pieces.next(most)? {
-                Some(piece) => piece,
-                None => return Ok(None),
-            },
-            Rows::Whole(content) => match content.take() {
-                Some(content) => (0, content),
-                None => return Ok(None),
-            },
+            Some(FileRows::Stored(first, content)) => (first, content),
+            None => return Ok(None),
         };
-        let (mut table, values) = from_stored(&self.place, content).map_err(|error| match error {
+        let (mut table, values) = from_stored(&self.pieces.place, content).map_err(|error| match error {
             DatasetError::NotFinite { path, row, column, value } => {
                 DatasetError::NotFinite { path, row: first + row, column, value }
             }

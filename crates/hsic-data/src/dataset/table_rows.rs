@@ -1,21 +1,21 @@
 //! Rows of a file, without labels, as columns of a training.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::array_fault::ArrayFault;
 use super::columns::Columns;
 use super::encoding::Encoding;
 use super::error::DatasetError;
+use super::file_rows::{FilePieces, FileRows};
 use super::notes::Note;
-use super::npy::{ArrayPieces, Stored};
+use super::npy::Stored;
 use super::standardization::Standardization;
-use super::table::{Kind, kind, stored, tabs};
 use super::table_file::expected;
 use super::tables::header::Header;
 use super::tables::matching::{Matched, matched, texts};
-use super::tables::outline::{Outline, TextPieces};
+use super::tables::outline::Outline;
 use super::tables::raw::{Known, RawTable};
-use super::tables::text::{Text, TextEncoding};
+use super::tables::text::TextEncoding;
 use super::tables::values::{Encoded, Strange};
 
 /// The rows of a file as a network takes them that was trained on columns of that encoding, some at a time. Labels that stand in
@@ -23,20 +23,10 @@ use super::tables::values::{Encoded, Strange};
 pub(crate) struct ColumnPieces<'e> {
     encoding: &'e Encoding,
     standardization: Option<&'e Standardization>,
-    /// The file, or its place in an archive.
-    place: PathBuf,
-    tables: Tables,
+    pieces: FilePieces,
     /// Where the columns are; unknown before the first rows of what is no text.
     found: Option<Matched>,
     strange: Strange,
-}
-
-/// Tables with some rows each.
-enum Tables {
-    Text(Box<TextPieces<'static>>),
-    Arrays(ArrayPieces),
-    /// What is read whole.
-    Whole(Option<Stored>),
 }
 
 impl<'e> ColumnPieces<'e> {
@@ -51,26 +41,16 @@ impl<'e> ColumnPieces<'e> {
         header: Header,
         text_encoding: Option<TextEncoding>,
     ) -> Result<Self, DatasetError> {
-        let mut place = path.to_owned();
         let mut found = None;
-        let tables = match kind(path) {
-            Some(Kind::Text) => {
-                let text = Text::open(path, text_encoding, tabs(path))?;
-                let texts = |table: &RawTable| texts(encoding, table, label(encoding, table));
-                let expected = if encoding.named { expected(encoding) } else { Vec::new() };
-                let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
-                let outline = Outline::of(&text, known)?;
-                found = Some(places(path, encoding, outline.names())?);
-                Tables::Text(Box::new(TextPieces::of(&text, outline)?))
-            }
-            Some(Kind::Npy) if let Some(pieces) = ArrayPieces::open(path)? => Tables::Arrays(pieces),
-            _ => {
-                let (of, content) = stored(path)?;
-                place = of;
-                Tables::Whole(Some(content))
-            }
-        };
-        Ok(Self { encoding, standardization, place, tables, found, strange: Strange::default() })
+        let pieces = FilePieces::open(path, text_encoding, |text| {
+            let texts = |table: &RawTable| texts(encoding, table, label(encoding, table));
+            let expected = if encoding.named { expected(encoding) } else { Vec::new() };
+            let known = Known { header, expected: &expected, texts: Some(&texts), ..Known::default() };
+            let outline = Outline::of(text, known)?;
+            found = Some(places(path, encoding, outline.names())?);
+            Ok(outline)
+        })?;
+        Ok(Self { encoding, standardization, pieces, found, strange: Strange::default() })
     }
 
     /// The next rows, `most` at the most: rows x values; `None` when all have come.
@@ -78,27 +58,25 @@ impl<'e> ColumnPieces<'e> {
     /// # Errors
     /// Whatever is wrong with the rows.
     pub(crate) fn next(&mut self, most: usize) -> Result<Option<Vec<f32>>, DatasetError> {
-        let table = match &mut self.tables {
-            Tables::Text(pieces) => pieces.next(most)?,
-            Tables::Arrays(pieces) => match pieces.next(most)? {
-                Some((first, content)) => {
-                    let mut table = of_stored(&self.place, content, self.encoding)?;
+        let rows = self.pieces.next(most)?;
+        let place = &self.pieces.place;
+        let table = match rows {
+            Some(FileRows::Text(table)) => table,
+            Some(FileRows::Stored(first, content)) => {
+                let mut table = of_stored(place, content, self.encoding)?;
+                // Rows are named by their places in the file.
+                if first > 0 {
                     table.kept = Some((first..first + table.rows).collect());
-                    Some(table)
                 }
-                None => None,
-            },
-            Tables::Whole(content) => match content.take() {
-                Some(content) => Some(of_stored(&self.place, content, self.encoding)?),
-                None => None,
-            },
+                table
+            }
+            None => return Ok(None),
         };
-        let Some(table) = table else { return Ok(None) };
         let found = match &mut self.found {
             Some(found) => found,
-            unknown => unknown.insert(places(&self.place, self.encoding, &table)?),
+            unknown => unknown.insert(places(place, self.encoding, &table)?),
         };
-        let encoded = Encoded::of(&self.place, &table, self.encoding, &found.places)?;
+        let encoded = Encoded::of(place, &table, self.encoding, &found.places)?;
         let rows: Vec<usize> = (0..table.rows).collect();
         let samples = encoded.samples(&rows, self.standardization)?;
         encoded.count(&rows, &mut self.strange);

@@ -7,7 +7,7 @@
 //!
 //! `--x input|block|none`, `--sigma`, `--sigma-labels`, `--beta` and `--approximation` are those of `hsic`.
 //! `--classifier W` adds W times the cross-entropy of a linear classifier to the objective of each hidden block. The default
-//! beta of 500 drowns it: with `--classifier 1` take `--beta 1` (CIFAR-10, README).
+//! beta of 500 drowns it: with `--classifier 1` take `--beta 1` (CIFAR-10, docs/results.md).
 //!
 //! Source: the objective is Ma, Lewis, Kleijn 2020; their networks have no such block. Defaults: adamw 1e-3, since
 //! HSIC's gradients and those of a cross-entropy differ by orders of magnitude, which a rate a weight evens out.
